@@ -1,0 +1,11 @@
+/* clock.h - the two clocks. Only loops, threads' outermost functions and tests read them; below,
+ * time is an argument. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_wall_ms(void);      /* milliseconds since the epoch; may jump */
+int64_t clock_monotonic_ns(void); /* nanoseconds since some start; never goes back */
+
+#endif

@@ -1,0 +1,86 @@
+/* conf.h - settings: one table of rows, from which the parser of .conf files, run-time updates, the
+ * printed form, `--help` and the documents all come.
+ *
+ * A role declares a struct of values and one row per key:
+ *
+ *     static const struct conf_row rows[] = {
+ *         CONF_INT(struct broker_conf, listen_port, "listenPort", 10911, 1, 65535, CONF_AT_START,
+ *                  "port for clients"),
+ *         ...
+ *     };
+ *
+ * Files are the reference's Java properties: key=value or key:value, # and ! comments, \ escapes and
+ * continued lines. An unknown key warns and names the nearest known one; a key that is known but not
+ * supported yet says so; a bad value is refused with file, line, key and what is allowed.
+ *
+ * Ownership  string values are heap copies owned by the values struct; conf_fini() frees them.
+ * Threads    one at a time per values struct.
+ */
+#ifndef BASE_CONF_H
+#define BASE_CONF_H
+
+#include "base/bytes.h"
+
+enum conf_type { CONF_BOOL_T, CONF_INT_T, CONF_I64_T, CONF_STRING_T };
+
+enum conf_when {
+    CONF_AT_START,    /* fixed once running */
+    CONF_AT_RUN_TIME, /* may be changed by an update request */
+    CONF_KNOWN_ONLY,  /* a key of the reference that is accepted, reported and has no effect yet */
+};
+
+struct conf_row {
+    const char *key;
+    enum conf_type type;
+    enum conf_when when;
+    size_t at; /* offset of the value in the values struct */
+    int64_t least, most;
+    const char *fallback; /* default, as text */
+    const char *text;     /* one line for people, with the unit */
+};
+
+#define CONF_BOOL(s, member, key, fallback, when, text)                                            \
+    { key, CONF_BOOL_T, when, offsetof(s, member), 0, 1, fallback ? "true" : "false", text }
+#define CONF_INT(s, member, key, fallback, least, most, when, text)                                \
+    { key, CONF_INT_T, when, offsetof(s, member), least, most, #fallback, text }
+#define CONF_I64(s, member, key, fallback, least, most, when, text)                                \
+    { key, CONF_I64_T, when, offsetof(s, member), least, most, #fallback, text }
+#define CONF_STRING(s, member, key, fallback, when, text)                                          \
+    { key, CONF_STRING_T, when, offsetof(s, member), 0, 4096, fallback, text }
+#define CONF_KNOWN(key, fallback)                                                                  \
+    { key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, "" }
+
+struct conf_table {
+    const struct conf_row *rows;
+    size_t count;
+};
+
+/* Sets every value to its default. */
+void conf_init(const struct conf_table *table, void *values);
+void conf_fini(const struct conf_table *table, void *values);
+
+/* Reads a properties file over the values. Each problem is one line in `complaints`: warnings (file
+ * goes on) and errors. Returns 0, ERR_NOT_FOUND or ERR_IO, or ERR_INVALID when at least one line was
+ * refused (the values are then partly set and must not be used). */
+MUST_CHECK int conf_read_file(const struct conf_table *table, void *values, const char *path,
+                              struct buf *complaints);
+
+/* Sets one key as at start. ERR_NOT_FOUND: unknown key; ERR_INVALID: bad value. The reason is appended
+ * to `complaints`. */
+MUST_CHECK int conf_set(const struct conf_table *table, void *values, struct slice key,
+                        struct slice value, struct buf *complaints);
+
+/* A run-time update: properties text, all or nothing. ERR_INVALID names every refused key (unknown,
+ * bad value, fixed at start) in `complaints`, and nothing was changed. */
+MUST_CHECK int conf_update(const struct conf_table *table, void *values, struct slice properties,
+                           struct buf *complaints);
+
+/* All supported values as sorted "key=value" lines. */
+void conf_print(const struct conf_table *table, const void *values, struct buf *out);
+
+/* Calls `each` per key and value of a properties text. Returns 0 or what `each` returned first. */
+MUST_CHECK int conf_parse(struct slice properties,
+                          int (*each)(void *ctx, int line, struct slice key, struct slice value),
+                          void *ctx);
+
+#endif

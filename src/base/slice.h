@@ -1,0 +1,57 @@
+/* slice.h - a borrowed run of bytes: pointer and length, owning nothing.
+ *
+ * A slice is valid as long as what it was cut from; a function that takes one borrows it until it
+ * returns. Text in a slice is UTF-8 and has no terminating NUL.
+ */
+#ifndef BASE_SLICE_H
+#define BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *data; /* may be NULL when len is 0 */
+    size_t len;          /* bytes */
+};
+
+/* A slice of a string literal. */
+#define SLICE(literal) ((struct slice){ (const uint8_t *)("" literal), sizeof(literal) - 1 })
+/* For printf: printf("%.*s", SLICE_FMT(s)). */
+#define SLICE_FMT(s) (int)(s).len, (const char *)(s).data
+
+static inline struct slice slice_of(const void *data, size_t len)
+{
+    return (struct slice){ data, len };
+}
+
+static inline struct slice slice_str(const char *text)
+{
+    return (struct slice){ (const uint8_t *)text, text == NULL ? 0 : strlen(text) };
+}
+
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool slice_starts_with(struct slice s, struct slice prefix)
+{
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
+}
+
+/* The bytes from `from` on; empty when `from` is past the end. */
+static inline struct slice slice_from(struct slice s, size_t from)
+{
+    return from >= s.len ? (struct slice){ NULL, 0 } : (struct slice){ s.data + from, s.len - from };
+}
+
+/* Parses a decimal integer that fills the slice, with an optional minus.
+ * False (and *value untouched) when empty, not a number, or out of the range of int64_t. */
+bool slice_to_i64(struct slice s, int64_t *value);
+
+/* As slice_to_i64 for 32 bits. */
+bool slice_to_i32(struct slice s, int32_t *value);
+
+#endif

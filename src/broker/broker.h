@@ -1,0 +1,101 @@
+/* broker.h - the broker as clients see it: takes messages, hands them to consumers, keeps their
+ * offsets, and tells name servers what it has.
+ *
+ * Threads    everything runs on the loop given at start: broker state has this one owner and no locks.
+ *            What may wait (cold reads, index, table files) goes to the workers and comes back.
+ * Ownership  the options are copied; loop and workers stay the caller's and outlive the broker.
+ * Errors     0, or a negative code of base/err.h; the cause is in the log.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include "base/conf.h"
+#include "net/loop.h"
+#include "net/workers.h"
+
+/* Settings: the reference's keys (broker.conf). The rows are in settings.c. */
+struct broker_conf {
+    /* who and where */
+    char *cluster_name;
+    char *broker_name; /* default: the host's name */
+    int64_t broker_id;
+    char *broker_ip1; /* advertised address; default: the first non-loopback address */
+    char *bind_address;
+    int listen_port;
+    char *namesrv_addr; /* "host:port;host:port", may be empty */
+    /* topics and groups */
+    bool auto_create_topic_enable;
+    int default_topic_queue_nums;
+    bool auto_create_subscription_group;
+    bool cluster_topic_enable;
+    bool broker_topic_enable;
+    bool trace_topic_enable;
+    char *msg_trace_topic_name;
+    bool trace_on;
+    char *region_id;
+    int broker_permission;
+    bool reject_transaction_message;
+    /* registration */
+    int register_name_server_period_ms;
+    int register_broker_timeout_ms;
+    bool force_register;
+    bool compressed_register;
+    /* consuming */
+    bool long_polling_enable;
+    int64_t short_polling_time_ms;
+    bool notify_consumer_ids_changed_enable;
+    bool reject_pull_consumer_enable;
+    bool lite_pull_message_enable;
+    bool enable_property_filter;
+    int flush_consumer_offset_interval_ms;
+    int64_t channel_expired_timeout_ms;
+    int max_transfer_count_in_memory;
+    int64_t max_transfer_bytes_in_memory;
+    int max_transfer_count_on_disk;
+    int64_t max_transfer_bytes_on_disk;
+    bool disable_consume_if_read_slowly;
+    int64_t consumer_fallbehind_threshold;
+    int default_query_max_num;
+    int64_t start_accept_send_request_timestamp;
+    /* connections */
+    int server_channel_max_idle_seconds;
+    /* store */
+    char *store_path_root_dir;
+    char *store_path_commit_log; /* empty: below the root */
+    int64_t commit_log_file_bytes;
+    int64_t consume_queue_file_bytes;
+    char *flush_disk_type; /* ASYNC_FLUSH, SYNC_FLUSH */
+    int64_t sync_flush_timeout_ms;
+    int64_t flush_interval_commit_log_ms;
+    int64_t flush_interval_consume_queue_ms;
+    int64_t clean_resource_interval_ms;
+    int file_reserved_hours;
+    char *delete_when;
+    int disk_max_used_space_ratio;
+    int disk_space_clean_forcibly_ratio;
+    int disk_space_warning_level_ratio;
+    bool clean_file_forcibly_enable;
+    int max_message_bytes;
+    bool message_index_enable;
+    int max_hash_slot_num;
+    int max_index_num;
+    int max_msgs_num_batch;
+    char *message_delay_level;
+    int64_t flush_delay_offset_interval_ms;
+};
+extern const struct conf_table broker_conf_table;
+
+struct broker;
+
+/* Opens the store and the tables, listens, registers at the name servers. */
+MUST_CHECK int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,
+                            struct broker **broker);
+int broker_port(const struct broker *broker);
+
+/* Begins a clean end: unregisters, takes no new connections and requests, answers what was accepted,
+ * then flushes, writes tables and checkpoint, and calls `stopped` on the loop. */
+void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx);
+/* After `stopped`. */
+void broker_free(struct broker *broker);
+
+#endif

@@ -1,0 +1,117 @@
+/* internal.h - what the files of the broker share. Everything here runs on the broker's loop. */
+#ifndef BROKER_INTERNAL_H
+#define BROKER_INTERNAL_H
+
+#include "broker/broker.h"
+#include "meta/meta.h"
+#include "remoting/remoting.h"
+#include "store/store.h"
+#include "wire/msg_id.h"
+
+struct clients;     /* clients.h: live producers and consumers */
+struct hold;        /* hold.h: parked pulls */
+struct queue_locks; /* queue_locks.h: who consumes which queue in order */
+struct delay;       /* delivery/delivery.h: delay levels */
+struct registrar;   /* register.h: heartbeats to name servers */
+struct acks;        /* acks.h: sends parked until their bytes are on disk */
+struct saver;       /* saver.h: table files, written by a worker */
+
+struct broker {
+    struct broker_conf conf;
+    struct loop *loop;
+    struct workers *workers;
+    struct store *store;
+    struct topics *topics;
+    struct groups *groups;
+    struct offsets *offsets;
+    struct server *server;
+    struct client *client; /* calls to name servers */
+    struct clients *clients;
+    struct hold *hold;
+    struct queue_locks *queue_locks;
+    struct delay *delay;
+    struct registrar *registrar;
+    struct acks *acks;
+    struct saver *saver;
+    struct uniq_key_source uniq_keys;
+    struct host self;       /* advertised address, in records and message ids */
+    char address[64];       /* the same as text, "10.1.1.7:10911" */
+    int64_t started_ms;
+};
+
+/* ---- requests.c: the one place where a request code meets its handler ---------------------------- */
+
+/* Answers or parks the request; it is the handler's from the call on. */
+typedef void request_handler(struct broker *broker, struct request *req);
+
+struct request_row {
+    int32_t code;
+    const char *name;
+    request_handler *handle;
+    const char *test; /* the flow test that shows it, for docs/compatibility.md */
+};
+extern const struct request_row request_rows[];
+extern const int request_row_count;
+
+/* handle_send.c */
+request_handler handle_send; /* 10, 310, 320 */
+/* handle_send_back.c */
+request_handler handle_send_back; /* 36 */
+/* handle_pull.c */
+request_handler handle_pull; /* 11, 361 */
+/* handle_client.c */
+request_handler handle_heartbeat, handle_unregister, handle_consumer_list, handle_check_client_config;
+/* handle_offset.c */
+request_handler handle_query_offset, handle_update_offset, handle_max_offset, handle_min_offset,
+    handle_search_offset, handle_earliest_time;
+/* handle_lock.c */
+request_handler handle_lock, handle_unlock;
+/* handle_query.c */
+request_handler handle_query_message, handle_view_message;
+/* handle_admin_topic.c */
+request_handler handle_put_topic, handle_put_topics, handle_delete_topic, handle_all_topics,
+    handle_get_topic, handle_topic_stats;
+/* handle_admin_group.c */
+request_handler handle_put_group, handle_delete_group, handle_all_groups, handle_get_group;
+/* handle_admin_clients.c */
+request_handler handle_consumer_connections, handle_producer_connections, handle_consume_stats;
+/* handle_admin_broker.c */
+request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
+
+/* ---- put.c: the way of every message into the store ---------------------------------------------- */
+
+/* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes to
+ * the delay topic (its real topic and queue kept in properties), as every way in must do. `arena` is
+ * for changed properties. Wakes nothing by itself: the store's on_arrival does. */
+MUST_CHECK int broker_put(struct broker *broker, struct record *records, int count,
+                          struct arena *arena, struct store_put_result *result,
+                          int64_t *phy_offsets);
+
+/* ---- topic_rules.c: topics and groups that come to be by themselves ------------------------------- */
+
+/* The topic, created when allowed (auto creation from `default_topic`, retry topics always).
+ * NULL: does not exist and was not created; *why (a static text) is for the remark. */
+const struct topic_config *broker_topic_for_send(struct broker *broker, struct slice topic,
+                                                 struct slice default_topic, int32_t queue_count,
+                                                 int32_t sys_flag, const char **why);
+/* The topic, created with these queues when absent (retry, dead-letter). */
+const struct topic_config *broker_topic_ensure(struct broker *broker, struct slice topic,
+                                               int32_t queue_count, int32_t perm);
+/* The group, created with defaults when allowed; else NULL. */
+const struct group_config *broker_group_ensure(struct broker *broker, struct slice group);
+/* After any change of the topic table: saves it and tells the name servers. */
+void broker_topics_changed(struct broker *broker);
+void broker_groups_changed(struct broker *broker);
+
+/* ---- acks.c --------------------------------------------------------------------------------------- */
+
+/* Sends the reply when everything below end_phy_offset is on disk (at once with asynchronous flush or
+ * `wait` false); after syncFlushTimeout it is sent with FLUSH_DISK_TIMEOUT instead of its code.
+ * Slices of the reply must live in the request's arena. Takes req over. */
+void acks_reply(struct broker *broker, struct request *req, const struct reply *reply,
+                int64_t end_phy_offset, bool wait);
+
+/* The response code and remark for a refused put. */
+int32_t put_refusal(int err, const char **remark);
+
+#endif

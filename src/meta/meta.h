@@ -1,0 +1,94 @@
+/* meta.h - the tables of a broker that outlive a restart: topics, consumer groups, consumer offsets.
+ *
+ * Each table is one JSON file under config/ in the reference's form (docs/format/tables.md), replaced
+ * atomically, its previous version kept as .bak; a damaged or missing file is read from .bak.
+ *
+ * Ownership  a table owns what it holds; pointers it gives stay valid until that entry is changed.
+ * Threads    a table belongs to the thread that created it (the broker's loop). Saving is split: the
+ *            text is made there, and written by table_file_write(), which may run on a worker.
+ * Errors     0, or a negative code of base/err.h; the table is then as before.
+ */
+#ifndef META_META_H
+#define META_META_H
+
+#include "base/bytes.h"
+#include "base/map.h"
+#include "wire/body_group_config.h"
+#include "wire/body_topic_config.h"
+
+/* ---- files -------------------------------------------------------------------------------------- */
+
+/* Replaces `path` by `text`: new file written and synced, old one renamed to path.bak, new one renamed
+ * into place, directory synced. At every moment path or path.bak holds a whole version. */
+MUST_CHECK int table_file_write(const char *path, struct slice text);
+
+/* Reads path, or path.bak when `accepts` refuses what path holds (or it is empty or missing).
+ * ERR_NOT_FOUND: neither exists. ERR_CORRUPT: what exists is refused; nothing is overwritten. */
+MUST_CHECK int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text),
+                               void *ctx);
+
+/* ---- topics ------------------------------------------------------------------------------------- */
+
+struct topics;
+
+MUST_CHECK int topics_open(const char *path, struct topics **topics);
+void topics_free(struct topics *topics);
+
+/* NULL when there is no such topic. */
+const struct topic_config *topics_get(const struct topics *topics, struct slice name);
+/* Creates or replaces; moves the data version on. `config` is copied. */
+void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms);
+/* False when there was none. */
+bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms);
+bool topics_next(const struct topics *topics, size_t *cursor, const struct topic_config **config);
+size_t topics_count(const struct topics *topics);
+const struct data_version *topics_version(const struct topics *topics);
+/* True since the last topics_text(): there is something to save. */
+bool topics_changed(const struct topics *topics);
+/* The file's text, pretty-printed as the reference does. */
+void topics_text(struct topics *topics, struct buf *out);
+
+/* ---- consumer groups ---------------------------------------------------------------------------- */
+
+struct groups;
+
+MUST_CHECK int groups_open(const char *path, struct groups **groups);
+void groups_free(struct groups *groups);
+const struct group_config *groups_get(const struct groups *groups, struct slice name);
+void groups_put(struct groups *groups, const struct group_config *config, int64_t now_ms);
+bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms);
+bool groups_next(const struct groups *groups, size_t *cursor, const struct group_config **config);
+const struct data_version *groups_version(const struct groups *groups);
+bool groups_changed(const struct groups *groups);
+void groups_text(struct groups *groups, struct buf *out);
+
+/* ---- consumer offsets --------------------------------------------------------------------------- */
+
+struct offsets;
+
+MUST_CHECK int offsets_open(const char *path, struct offsets **offsets);
+void offsets_free(struct offsets *offsets);
+/* -1: none known. */
+int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
+                    int32_t queue_id);
+/* Any value is taken, also a smaller one, as the reference does. */
+void offsets_put(struct offsets *offsets, struct slice topic, struct slice group, int32_t queue_id,
+                 int64_t queue_offset, int64_t now_ms);
+void offsets_remove_group(struct offsets *offsets, struct slice group);
+void offsets_remove_topic(struct offsets *offsets, struct slice topic);
+/* Every (topic, group) that has at least one offset. */
+bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
+                  struct slice *group);
+bool offsets_changed(const struct offsets *offsets);
+void offsets_text(struct offsets *offsets, struct buf *out);
+
+/* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) --------------- */
+
+enum { DELAY_LEVELS_MAX = 64 };
+struct delay_offsets {
+    int64_t next[DELAY_LEVELS_MAX + 1]; /* by level, from 1; -1: none */
+};
+MUST_CHECK int delay_offsets_read(const char *path, struct delay_offsets *offsets);
+void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, struct buf *out);
+
+#endif

@@ -1,0 +1,79 @@
+/* loop.h - one thread's event loop: sockets that became ready, timers that are due, and work posted
+ * by other threads.
+ *
+ * A pass: wait, run the callbacks of what is ready, run what was posted, run due timers, then run
+ * what was deferred (flushes of connections, wake-ups of held requests), and wait again. So
+ * everything that arrived together is handled together and answered with one write per connection.
+ *
+ * Threads    everything is called on the loop's own thread, except loop_post() and loop_stop().
+ *            A loop sleeps until something is due: an idle loop does not wake.
+ * Time       loop_now_*() is read once per pass (and after each wait); it may be stale by as much
+ *            as a pass takes.
+ * Errors     0, or a negative code of base/err.h.
+ * The waiting itself is behind net/poller.h, the one place that knows epoll.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+
+struct loop;
+
+MUST_CHECK int loop_new(const char *name, struct loop **loop);
+void loop_free(struct loop *loop); /* not running; what was posted and never ran is dropped */
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop);
+/* Any thread, or a signal handler: the running pass is finished, then loop_run() returns. */
+void loop_stop(struct loop *loop);
+/* True on the thread that runs the loop (or before it ever ran). For assertions. */
+bool loop_is_current(const struct loop *loop);
+
+int64_t loop_now_ms(const struct loop *loop); /* wall clock, ms */
+int64_t loop_now_ns(const struct loop *loop); /* monotonic, ns */
+
+/* A task another thread hands over. The struct is the caller's and belongs to the loop until
+ * `run(task)` is called on the loop's thread; it may be freed or posted again from there. */
+struct loop_task {
+    void (*run)(struct loop_task *task);
+    struct loop_task *next;
+};
+void loop_post(struct loop *loop, struct loop_task *task);
+
+/* Something to do once at the end of this pass; deferring it twice is the same as once. */
+struct loop_deferred {
+    void (*run)(struct loop_deferred *deferred);
+    struct list link; /* list_init() before first use: loop_deferred_init() */
+};
+void loop_deferred_init(struct loop_deferred *d, void (*run)(struct loop_deferred *d));
+void loop_defer(struct loop *loop, struct loop_deferred *d);
+void loop_undefer(struct loop_deferred *d);
+
+/* A one-shot timer. Precise to a millisecond, never early. */
+struct loop_timer {
+    void (*run)(struct loop_timer *timer);
+    int64_t due_ns;  /* monotonic; valid while armed */
+    uint32_t at;     /* heap position + 1; 0 = not armed */
+    struct loop *loop;
+};
+void loop_timer_init(struct loop_timer *t, void (*run)(struct loop_timer *t));
+/* Arms it, or moves it when armed. delay_ms <= 0: in the next pass. */
+void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms);
+void loop_timer_stop(struct loop_timer *t);
+
+/* A descriptor to watch; `events` and `ready` are EPOLLIN | EPOLLOUT | EPOLLRDHUP bits
+ * (level-triggered). */
+struct loop_watch {
+    void (*run)(struct loop_watch *watch, uint32_t ready);
+    int fd;
+    uint32_t events;
+};
+MUST_CHECK int loop_watch_start(struct loop *loop, struct loop_watch *w);
+MUST_CHECK int loop_watch_change(struct loop *loop, struct loop_watch *w, uint32_t events);
+void loop_watch_stop(struct loop *loop, struct loop_watch *w);
+
+#endif

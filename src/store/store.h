@@ -1,0 +1,209 @@
+/* store.h - the message store: puts messages into one log, and finds them by queue, place, time and key.
+ *
+ * On disk it is the reference's store directory, byte for byte (docs/format/): either opens what the
+ * other left. Inside: one commit log that holds every message, and what is derived from it and can be
+ * rebuilt from it: consume queues (which message is the n-th of a queue) and index files (which
+ * messages carry a key).
+ *
+ *     put ──> commit log ──> consume queue ──> on_arrival (same call)
+ *                  └─────────> flusher: disk, checkpoint, on_flushed
+ *                  └─────────> indexer: index files, behind
+ *
+ * Units      phy_offset: bytes from the start of the log, across all files. queue_offset: messages
+ *            from the start of a queue. Times: wall clock, ms. Lengths: bytes.
+ * Ownership  the store copies what is put. What a get finds is copied into the caller's buffer.
+ * Threads    any thread may call; puts take the append lock, inside which positions are assigned
+ *            and bytes copied, nothing else. on_arrival runs on the putting thread after the lock is
+ *            released; on_flushed on the flusher's thread. The store owns: flusher, allocator,
+ *            indexer, cleaner.
+ * Errors     0, or a negative code of base/err.h; nothing was stored then.
+ * Durability a put that returned survives the death of the process. It survives the loss of power
+ *            once store_flushed_to() has passed its end. After a failed sync the store refuses puts
+ *            for as long as it is open (store_refuses_puts), and goes on serving reads.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "wire/record.h"
+
+struct store;
+
+struct store_arrival {
+    struct slice topic;
+    int32_t queue_id;
+    int64_t queue_offset; /* of the message that arrived; the queue's max is this + 1 */
+    int64_t tags_code;
+    int64_t store_timestamp;
+    struct slice properties;
+};
+
+struct store_options {
+    const char *root_dir;       /* storePathRootDir */
+    const char *commit_log_dir; /* storePathCommitLog; NULL: root_dir/commitlog */
+    int64_t commit_log_file_bytes;    /* mappedFileSizeCommitLog */
+    int64_t consume_queue_file_bytes; /* mappedFileSizeConsumeQueue, rounded up to 20 */
+    int32_t index_slot_count;         /* maxHashSlotNum */
+    int32_t index_entry_count;        /* maxIndexNum */
+    bool index_enable;                /* messageIndexEnable */
+    bool sync_flush;                  /* flushDiskType = SYNC_FLUSH */
+    int64_t flush_interval_ms;        /* flushIntervalCommitLog */
+    int64_t queue_flush_interval_ms;  /* flushIntervalConsumeQueue */
+    int64_t clean_interval_ms;        /* cleanResourceInterval */
+    int64_t file_reserved_ms;         /* fileReservedTime */
+    const char *delete_when;          /* deleteWhen: hours of local time, "04;16" */
+    int disk_max_used_percent;        /* diskMaxUsedSpaceRatio */
+    int disk_clean_forcibly_percent;  /* diskSpaceCleanForciblyRatio */
+    int disk_warning_percent;         /* diskSpaceWarningLevelRatio */
+    bool clean_forcibly_enable;       /* cleanFileForciblyEnable */
+    int32_t max_message_bytes;        /* maxMessageSize: limit of a body */
+    const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
+
+    /* A message became readable in its queue. Called on the putting thread. May be NULL. */
+    void (*on_arrival)(void *ctx, const struct store_arrival *arrival);
+    /* store_flushed_to() grew, or a sync failed. Called on the flusher's thread. May be NULL. */
+    void (*on_flushed)(void *ctx);
+    void *ctx;
+};
+
+/* Defaults of the reference for everything but root_dir and the callbacks. */
+void store_options_init(struct store_options *options);
+
+/* Opens the directory (made when absent) and recovers it; returns when puts and gets can be served.
+ * Start-up costs what was written since the last checkpoint, not the size of the store.
+ * ERR_LOCKED: another process has it. ERR_CORRUPT: a file is not what its place says; the log names
+ * it. ERR_UNSUPPORTED: a store type we do not read (RocksDB). */
+MUST_CHECK int store_open(const struct store_options *options, struct store **store);
+
+/* Flushes everything, writes the checkpoint, removes the abort mark. No other call may be running.
+ * ERR_IO: something could not be flushed; the abort mark then stays, so the next start recovers. */
+int store_close(struct store *store);
+
+/* ---- put ---------------------------------------------------------------------------------------- */
+
+struct store_put_result {
+    int64_t phy_offset;      /* of the first message */
+    int64_t end_phy_offset;  /* behind the last one: what to wait for when syncing */
+    int64_t queue_offset;    /* of the first message */
+    int64_t store_timestamp;
+};
+
+/* Appends `count` messages of one topic and queue, in order, into one file, with consecutive queue
+ * offsets; all or none. Of each record these are used: queue_id, flag, sys_flag, born_*, store_host,
+ * reconsume_times, prepared_transaction_offset, body, topic, properties; the store stamps the rest.
+ * phy_offsets (may be NULL) gets one entry per message.
+ * Half messages and rollbacks (transaction type in sys_flag) take no queue offset.
+ * ERR_TOO_BIG: longer than max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is
+ * over its warning ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
+MUST_CHECK int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
+                         struct store_put_result *result, int64_t *phy_offsets);
+
+/* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED. */
+int store_refuses_puts(const struct store *store);
+
+/* Everything below this phy_offset survives the loss of power. Grows only. */
+int64_t store_flushed_to(const struct store *store);
+/* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the next). */
+void store_request_flush(struct store *store, int64_t phy_offset);
+
+/* ---- get ---------------------------------------------------------------------------------------- */
+
+enum store_get_status {
+    GET_FOUND,
+    GET_NO_MATCHED_MESSAGE,     /* scanned, nothing passed the filter */
+    GET_MESSAGE_WAS_REMOVING,   /* the log no longer has it */
+    GET_NO_MATCHED_LOGIC_QUEUE, /* no such queue */
+    GET_NO_MESSAGE_IN_QUEUE,
+    GET_OFFSET_TOO_SMALL,
+    GET_OFFSET_OVERFLOW_ONE,    /* asked for the next one to come */
+    GET_OFFSET_OVERFLOW_BADLY,
+    GET_OFFSET_FOUND_NULL,
+};
+/* The reference's name of a status, as it stands in remarks, e.g. "FOUND". Static text. */
+const char *store_get_status_name(enum store_get_status status);
+
+/* Decides by the consume queue entry alone; true when the message may match. */
+typedef bool store_tag_filter(void *ctx, int64_t tags_code);
+
+struct store_get_request {
+    struct slice topic;
+    int32_t queue_id;
+    int64_t queue_offset;
+    int32_t max_count;
+    int64_t max_bytes;  /* at least one message is returned whatever its size */
+    store_tag_filter *filter; /* NULL: all */
+    void *filter_ctx;
+    bool may_block;     /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
+};
+
+struct store_get_result {
+    enum store_get_status status;
+    int64_t next_offset;
+    int64_t min_offset;
+    int64_t max_offset;
+    int32_t count;
+    bool suggest_slave; /* far behind the end of the log */
+};
+
+/* Appends the records found to `body`. ERR_WOULD_BLOCK: nothing was done; call again on a worker with
+ * may_block. ERR_IO. */
+MUST_CHECK int store_get(struct store *store, const struct store_get_request *request,
+                         struct buf *body, struct store_get_result *result);
+
+/* Appends the record at phy_offset. ERR_NOT_FOUND: no whole record starts there. May block. */
+MUST_CHECK int store_get_at(struct store *store, int64_t phy_offset, struct buf *record);
+
+/* One consume queue entry; ERR_NOT_FOUND outside [min, max). */
+struct store_queue_entry {
+    int64_t phy_offset;
+    int32_t bytes;
+    int64_t tags_code;
+};
+MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
+                                    int64_t queue_offset, struct store_queue_entry *entry);
+
+/* Queue bounds; 0 for a queue that does not exist. */
+int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
+int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
+/* True when the record at queue_offset is near enough to the end of the log to be in memory. */
+bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
+                           int64_t queue_offset);
+
+/* Store time of the message at queue_offset, -1 when there is none. May block. */
+int64_t store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
+                         int64_t queue_offset);
+
+enum store_boundary { BOUNDARY_LOWER, BOUNDARY_UPPER };
+/* Queue offset by time (docs/format/consume-queue.md); 0 for a queue that does not exist. May block. */
+int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
+                                   int64_t timestamp_ms, enum store_boundary boundary);
+
+/* Looks `key` up in the index, newest file first, and appends at most max_count records (collisions of
+ * the hash included; the client compares). Returns the number found, or an error. May block. */
+MUST_CHECK int store_query(struct store *store, struct slice topic, struct slice key,
+                           int32_t max_count, int64_t begin_ms, int64_t end_ms, struct buf *records,
+                           int64_t *index_last_update_ms, int64_t *index_last_phy_offset);
+
+/* Forgets a topic's queues and removes their files (in slices, on the cleaner). */
+void store_delete_topic(struct store *store, struct slice topic);
+
+/* ---- state -------------------------------------------------------------------------------------- */
+
+struct store_state {
+    int64_t min_phy_offset;
+    int64_t max_phy_offset;
+    int64_t flushed_phy_offset;
+    int64_t indexed_phy_offset;
+    int64_t earliest_message_ms; /* store time of the oldest record, -1 when empty */
+    int commit_log_disk_percent;
+    int consume_queue_disk_percent;
+    int64_t recovered_records; /* scanned at start-up */
+    int64_t start_ms;          /* how long opening took */
+};
+void store_state(struct store *store, struct store_state *state);
+
+/* Asks the cleaner for a round now, as if the hour of deleteWhen had come. */
+void store_clean_now(struct store *store);
+
+#endif

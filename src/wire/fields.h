@@ -1,0 +1,56 @@
+/* fields.h - ext fields <-> structs, by tables: one row per field of a request or response.
+ *
+ *     static const struct field rows[] = {
+ *         FIELD(struct pull_request, consumer_group, "consumerGroup", FIELD_STRING, FIELD_MANDATORY),
+ *         ...
+ *     };
+ *     const struct fields pull_request_fields = FIELDS(rows, sizeof(struct pull_request));
+ */
+#ifndef WIRE_FIELDS_H
+#define WIRE_FIELDS_H
+
+#include "wire/header.h"
+
+enum field_type {
+    FIELD_STRING, /* struct slice; data NULL when absent */
+    FIELD_I32,    /* int32_t */
+    FIELD_I64,    /* int64_t */
+    FIELD_BOOL,   /* bool; any text but "true" is false */
+};
+
+enum field_presence { FIELD_OPTIONAL, FIELD_MANDATORY };
+
+struct field {
+    const char *name;
+    const char *letter; /* short name of SEND_MESSAGE_V2, or NULL */
+    enum field_type type;
+    enum field_presence presence;
+    size_t at;        /* offset of the member */
+    int64_t fallback; /* value of an absent number or boolean */
+};
+
+#define FIELD(s, member, name, type, presence)                                                     \
+    { name, NULL, type, presence, offsetof(s, member), 0 }
+#define FIELD_OR(s, member, name, type, fallback)                                                  \
+    { name, NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback }
+
+struct fields {
+    const struct field *rows;
+    int count;
+    size_t bytes; /* of the struct */
+};
+#define FIELDS(rows, s) { rows, (int)(sizeof(rows) / sizeof((rows)[0])), sizeof(s) }
+
+enum field_names { FIELD_LONG_NAMES, FIELD_LETTERS };
+
+/* Fills the whole struct: absent optional fields get their fallback, a text that is no number counts
+ * as absent. ERR_INVALID: a mandatory field is absent; *missing (may be NULL) names the first one. */
+MUST_CHECK int fields_decode(const struct fields *fields, enum field_names names,
+                             const struct header *header, void *into, const char **missing);
+
+/* The struct as ext fields in the arena; strings with data NULL are left out, numbers and booleans
+ * are always written. */
+const struct ext_field *fields_encode(const struct fields *fields, enum field_names names,
+                                      const void *from, struct arena *arena, int *count);
+
+#endif

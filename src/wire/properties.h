@@ -1,0 +1,50 @@
+/* properties.h - the property text of a message: name 0x01 value 0x02, repeated.
+ *
+ * A pair needs a name and a value of at least one byte; others are skipped when reading. When a name
+ * stands twice, the later one wins. Values must hold neither 0x01 nor 0x02.
+ */
+#ifndef WIRE_PROPERTIES_H
+#define WIRE_PROPERTIES_H
+
+#include "base/arena.h"
+
+#define PROPERTY_KEYS "KEYS"
+#define PROPERTY_TAGS "TAGS"
+#define PROPERTY_WAIT "WAIT"
+#define PROPERTY_DELAY "DELAY"
+#define PROPERTY_RETRY_TOPIC "RETRY_TOPIC"
+#define PROPERTY_REAL_TOPIC "REAL_TOPIC"
+#define PROPERTY_REAL_QUEUE_ID "REAL_QID"
+#define PROPERTY_TRANSACTION_PREPARED "TRAN_MSG"
+#define PROPERTY_PRODUCER_GROUP "PGROUP"
+#define PROPERTY_ORIGIN_MESSAGE_ID "ORIGIN_MESSAGE_ID"
+#define PROPERTY_RECONSUME_TIME "RECONSUME_TIME"
+#define PROPERTY_MAX_RECONSUME_TIMES "MAX_RECONSUME_TIMES"
+#define PROPERTY_MSG_REGION "MSG_REGION"
+#define PROPERTY_TRACE_ON "TRACE_ON"
+#define PROPERTY_UNIQ_KEY "UNIQ_KEY"
+#define PROPERTY_CLUSTER "CLUSTER"
+#define PROPERTY_POP_CK "POP_CK"
+#define PROPERTY_INNER_NUM "INNER_NUM"
+#define PROPERTY_TIMER_DELAY_SEC "TIMER_DELAY_SEC"
+#define PROPERTY_TIMER_DELAY_MS "TIMER_DELAY_MS"
+#define PROPERTY_TIMER_DELIVER_MS "TIMER_DELIVER_MS"
+
+/* The value; data NULL when absent. */
+struct slice property_get(struct slice properties, struct slice name);
+
+/* Walks the pairs in order, malformed ones skipped. *rest starts as the whole text. */
+bool property_next(struct slice *rest, struct slice *name, struct slice *value);
+
+/* One change of property_edit(): value.data NULL removes the name. */
+struct property_change {
+    struct slice name;
+    struct slice value;
+};
+
+/* The text with the changes applied (names not there yet are appended), in the arena, ended by 0x02
+ * unless empty. Pairs that are not named stay byte for byte. */
+struct slice properties_edit(struct slice properties, const struct property_change *changes,
+                             int count, struct arena *arena);
+
+#endif
