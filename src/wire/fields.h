@@ -48,8 +48,8 @@ enum field_names { FIELD_LONG_NAMES, FIELD_LETTERS };
 MUST_CHECK int fields_decode(const struct fields *fields, enum field_names names,
                              const struct header *header, void *into, const char **missing);
 
-/* The struct as ext fields in the arena; strings with data NULL are left out, numbers and booleans
- * are always written. */
+/* The struct as ext fields in the arena. Left out: strings with data NULL, and optional numbers and
+ * booleans that equal their fallback; mandatory ones are always written. */
 const struct ext_field *fields_encode(const struct fields *fields, enum field_names names,
                                       const void *from, struct arena *arena, int *count);
 

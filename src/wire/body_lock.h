@@ -1,0 +1,28 @@
+/* body_lock.h - LOCK_BATCH_MQ and UNLOCK_BATCH_MQ: queues a client wants for itself. */
+#ifndef WIRE_BODY_LOCK_H
+#define WIRE_BODY_LOCK_H
+
+#include "wire/body_queue.h"
+
+struct lock_request {
+    struct slice consumer_group;
+    struct slice client_id;
+    bool only_this_broker;
+    const struct message_queue *queues;
+    int queue_count;
+};
+
+MUST_CHECK int lock_request_decode(struct slice body, struct arena *arena,
+                                   struct lock_request *request);
+void lock_request_encode(const struct lock_request *request, struct buf *out);
+
+/* The answer of LOCK_BATCH_MQ: the queues that are the client's now. */
+struct lock_response {
+    const struct message_queue *queues;
+    int queue_count;
+};
+MUST_CHECK int lock_response_decode(struct slice body, struct arena *arena,
+                                    struct lock_response *response);
+void lock_response_encode(const struct lock_response *response, struct buf *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* body_offset_table.h - consumer offsets: the body of GET_ALL_CONSUMER_OFFSET and the file
+ * config/consumerOffset.json, {"dataVersion":{...},"offsetTable":{"topic@group":{0:120,1:118}}}. */
+#ifndef WIRE_BODY_OFFSET_TABLE_H
+#define WIRE_BODY_OFFSET_TABLE_H
+
+#include "wire/body_data_version.h"
+
+struct consumer_offset {
+    struct slice topic;
+    struct slice group;
+    int32_t queue_id;
+    int64_t queue_offset; /* the next one to consume */
+};
+
+struct offset_table {
+    struct data_version version; /* zeros in tables of 4.x */
+    const struct consumer_offset *offsets; /* those of one topic and group stand together */
+    int count;
+};
+
+/* A key without '@' and a queue id that is no number are skipped. */
+MUST_CHECK int offset_table_decode(struct slice text, struct arena *arena,
+                                   struct offset_table *table);
+void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* body_stats.h - GET_TOPIC_STATS_INFO and GET_CONSUME_STATS: figures by queue, in maps whose keys are
+ * objects. */
+#ifndef WIRE_BODY_STATS_H
+#define WIRE_BODY_STATS_H
+
+#include "wire/body_queue.h"
+
+struct topic_queue_stats {
+    struct message_queue queue;
+    int64_t min_offset;
+    int64_t max_offset;
+    int64_t last_update_timestamp; /* ms; 0: empty */
+};
+struct topic_stats {
+    const struct topic_queue_stats *queues;
+    int queue_count;
+    double topic_put_tps;
+};
+MUST_CHECK int topic_stats_decode(struct slice body, struct arena *arena, struct topic_stats *stats);
+void topic_stats_encode(const struct topic_stats *stats, struct buf *out);
+
+struct consume_queue_stats {
+    struct message_queue queue;
+    int64_t broker_offset;
+    int64_t consumer_offset;
+    int64_t pull_offset;
+    int64_t last_timestamp; /* ms: store time of the message before consumer_offset; 0: none */
+};
+struct consume_stats {
+    const struct consume_queue_stats *queues;
+    int queue_count;
+    double consume_tps;
+};
+MUST_CHECK int consume_stats_decode(struct slice body, struct arena *arena,
+                                    struct consume_stats *stats);
+void consume_stats_encode(const struct consume_stats *stats, struct buf *out);
+
+#endif
