@@ -1,0 +1,43 @@
+#include "base/err.h"
+
+#include <errno.h>
+
+const char *err_name(int err)
+{
+    static const char *const names[] = {
+        "ok",       "no_memory", "io",     "disk_full",   "not_found", "exists",  "too_big",
+        "corrupt",  "incomplete", "invalid", "locked",    "would_block", "timeout", "closed",
+        "unsupported",
+    };
+    int index = -err;
+    if (index < 0 || index >= (int)(sizeof(names) / sizeof(names[0])))
+        return "unknown";
+    return names[index];
+}
+
+int err_from_errno(int errno_value)
+{
+    switch (errno_value) {
+    case ENOMEM:
+        return ERR_NO_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_DISK_FULL;
+    case ENOENT:
+        return ERR_NOT_FOUND;
+    case EEXIST:
+        return ERR_EXISTS;
+    case EAGAIN:
+        return ERR_WOULD_BLOCK;
+    case ETIMEDOUT:
+        return ERR_TIMEOUT;
+    case ECONNRESET:
+    case ECONNREFUSED:
+    case EPIPE:
+        return ERR_CLOSED;
+    case EINVAL:
+        return ERR_INVALID;
+    default:
+        return ERR_IO;
+    }
+}

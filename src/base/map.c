@@ -1,0 +1,175 @@
+/* map.c - slots in insertion order, and an open-addressed index of slot numbers beside them, so that
+ * walking is a scan and growing moves no value. */
+#include "base/map.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct map_slot {
+    uint8_t *key; /* NULL: dead */
+    size_t key_len;
+    uint64_t hash;
+    void *value;
+};
+
+enum { INDEX_CAP_LEAST = 16 };
+
+static uint64_t hash_seed(void)
+{
+    static uint64_t seed;
+    uint64_t seen = __atomic_load_n(&seed, __ATOMIC_RELAXED);
+    if (seen != 0)
+        return seen;
+    uint64_t drawn = 0;
+    if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != sizeof drawn)
+        drawn = (uint64_t)(uintptr_t)&drawn;
+    drawn |= 1;
+    uint64_t none = 0;
+    __atomic_compare_exchange_n(&seed, &none, drawn, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return __atomic_load_n(&seed, __ATOMIC_RELAXED);
+}
+
+/* A multiply-mix of eight bytes a step, in the manner of wyhash. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_key(struct slice key)
+{
+    uint64_t h = hash_seed() ^ (key.len * 0x9E3779B97F4A7C15u);
+    const uint8_t *p = key.data;
+    size_t left = key.len;
+    for (; left >= 8; left -= 8, p += 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        h = mix(h ^ word, 0xA0761D6478BD642Fu);
+    }
+    uint64_t tail = 0;
+    if (left > 0)
+        memcpy(&tail, p, left);
+    return mix(h ^ tail, 0xE7037ED1A0B428DBu);
+}
+
+void map_init(struct map *m)
+{
+    memset(m, 0, sizeof *m);
+}
+
+void map_fini(struct map *m)
+{
+    for (size_t i = 0; i < m->used; i++)
+        free(m->slots[i].key);
+    free(m->slots);
+    free(m->index);
+    map_init(m);
+}
+
+/* Where the key stands in the index, or where it would go. */
+static size_t find(const struct map *m, struct slice key, uint64_t hash)
+{
+    size_t at = hash & (m->index_cap - 1);
+    for (;; at = (at + 1) & (m->index_cap - 1)) {
+        uint32_t entry = m->index[at];
+        if (entry == 0)
+            return at;
+        const struct map_slot *slot = &m->slots[entry - 1];
+        if (slot->key != NULL && slot->hash == hash && slot->key_len == key.len &&
+            (key.len == 0 || memcmp(slot->key, key.data, key.len) == 0))
+            return at;
+    }
+}
+
+/* Drops dead slots and builds an index with room for twice the live ones. */
+static void rebuild(struct map *m)
+{
+    size_t cap = INDEX_CAP_LEAST;
+    while (cap < (m->count + 1) * 4)
+        cap *= 2;
+    struct map_slot *slots = malloc(cap / 2 * sizeof *slots);
+    uint32_t *index = calloc(cap, sizeof *index);
+    if (slots == NULL || index == NULL)
+        abort();
+    size_t used = 0;
+    for (size_t i = 0; i < m->used; i++) {
+        if (m->slots[i].key == NULL)
+            continue;
+        slots[used++] = m->slots[i];
+        size_t at = m->slots[i].hash & (cap - 1);
+        while (index[at] != 0)
+            at = (at + 1) & (cap - 1);
+        index[at] = (uint32_t)used;
+    }
+    assert(used == m->count);
+    free(m->slots);
+    free(m->index);
+    m->slots = slots;
+    m->index = index;
+    m->index_cap = cap;
+    m->used = used;
+}
+
+void *map_get(const struct map *m, struct slice key)
+{
+    if (m->count == 0)
+        return NULL;
+    uint32_t entry = m->index[find(m, key, hash_key(key))];
+    return entry == 0 ? NULL : m->slots[entry - 1].value;
+}
+
+void *map_put(struct map *m, struct slice key, void *value)
+{
+    assert(value != NULL);
+    if (m->used + 1 > m->index_cap / 2)
+        rebuild(m);
+    uint64_t hash = hash_key(key);
+    size_t at = find(m, key, hash);
+    if (m->index[at] != 0) {
+        struct map_slot *slot = &m->slots[m->index[at] - 1];
+        void *before = slot->value;
+        slot->value = value;
+        return before;
+    }
+    uint8_t *copy = malloc(key.len + 1);
+    if (copy == NULL)
+        abort();
+    if (key.len > 0)
+        memcpy(copy, key.data, key.len);
+    copy[key.len] = 0;
+    m->slots[m->used++] = (struct map_slot){ copy, key.len, hash, value };
+    m->index[at] = (uint32_t)m->used;
+    m->count++;
+    return NULL;
+}
+
+void *map_remove(struct map *m, struct slice key)
+{
+    if (m->count == 0)
+        return NULL;
+    uint32_t entry = m->index[find(m, key, hash_key(key))];
+    if (entry == 0)
+        return NULL;
+    /* The index entry stays and leads to a dead slot, so that probes past it go on. */
+    struct map_slot *slot = &m->slots[entry - 1];
+    void *value = slot->value;
+    free(slot->key);
+    slot->key = NULL;
+    slot->value = NULL;
+    m->count--;
+    return value;
+}
+
+bool map_next(const struct map *m, size_t *cursor, struct slice *key, void **value)
+{
+    while (*cursor < m->used) {
+        const struct map_slot *slot = &m->slots[(*cursor)++];
+        if (slot->key == NULL)
+            continue;
+        *key = slice_of(slot->key, slot->key_len);
+        *value = slot->value;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,29 @@
+#include "base/slice.h"
+
+bool slice_to_i64(struct slice s, int64_t *value)
+{
+    bool negative = s.len > 0 && s.data[0] == '-';
+    size_t i = negative ? 1 : 0;
+    if (i == s.len)
+        return false;
+    int64_t sum = 0;
+    for (; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9')
+            return false;
+        int digit = s.data[i] - '0';
+        if (__builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, negative ? -digit : digit, &sum))
+            return false;
+    }
+    *value = sum;
+    return true;
+}
+
+bool slice_to_i32(struct slice s, int32_t *value)
+{
+    int64_t wide;
+    if (!slice_to_i64(s, &wide) || wide < INT32_MIN || wide > INT32_MAX)
+        return false;
+    *value = (int32_t)wide;
+    return true;
+}
