@@ -1,0 +1,491 @@
+#include "base/conf.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+
+enum { FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 128 };
+
+/* ---- values ------------------------------------------------------------------------------------- */
+
+static void *value_at(const struct conf_row *row, const void *values)
+{
+    return (uint8_t *)(uintptr_t)values + row->at;
+}
+
+static const struct conf_row *find_row(const struct conf_table *table, struct slice key)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (slice_eq(slice_str(table->rows[i].key), key))
+            return &table->rows[i];
+    return NULL;
+}
+
+static bool parse_bool(struct slice text, bool *value)
+{
+    *value = slice_eq(text, SLICE("true"));
+    return *value || slice_eq(text, SLICE("false"));
+}
+
+/* What the row allows, for people. */
+static void append_allowed(const struct conf_row *row, struct buf *out)
+{
+    switch (row->type) {
+    case CONF_BOOL_T:
+        buf_printf(out, "true or false");
+        break;
+    case CONF_INT_T:
+    case CONF_I64_T:
+        buf_printf(out, "a whole number from %lld to %lld", (long long)row->least,
+                   (long long)row->most);
+        break;
+    case CONF_STRING_T:
+        buf_printf(out, "at most %lld bytes", (long long)row->most);
+        break;
+    }
+}
+
+static bool value_is_allowed(const struct conf_row *row, struct slice text)
+{
+    bool flag;
+    int64_t number;
+    switch (row->type) {
+    case CONF_BOOL_T:
+        return parse_bool(text, &flag);
+    case CONF_INT_T:
+    case CONF_I64_T:
+        return slice_to_i64(text, &number) && number >= row->least && number <= row->most;
+    case CONF_STRING_T:
+        return row->when == CONF_KNOWN_ONLY || text.len <= (size_t)row->most;
+    }
+    return false;
+}
+
+/* `text` is allowed. */
+static void store_value(const struct conf_row *row, void *values, struct slice text)
+{
+    void *at = value_at(row, values);
+    int64_t number = 0;
+    switch (row->type) {
+    case CONF_BOOL_T:
+        parse_bool(text, at);
+        break;
+    case CONF_INT_T:
+        slice_to_i64(text, &number);
+        *(int *)at = (int)number;
+        break;
+    case CONF_I64_T:
+        slice_to_i64(text, at);
+        break;
+    case CONF_STRING_T: {
+        char *copy = malloc(text.len + 1);
+        if (copy == NULL)
+            abort();
+        if (text.len > 0)
+            memcpy(copy, text.data, text.len);
+        copy[text.len] = 0;
+        free(*(char **)at);
+        *(char **)at = copy;
+        break;
+    }
+    }
+}
+
+void conf_init(const struct conf_table *table, void *values)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct conf_row *row = &table->rows[i];
+        if (row->when == CONF_KNOWN_ONLY)
+            continue;
+        if (row->type == CONF_STRING_T)
+            *(char **)value_at(row, values) = NULL;
+        assert(value_is_allowed(row, slice_str(row->fallback)));
+        store_value(row, values, slice_str(row->fallback));
+    }
+}
+
+void conf_fini(const struct conf_table *table, void *values)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct conf_row *row = &table->rows[i];
+        if (row->when == CONF_KNOWN_ONLY || row->type != CONF_STRING_T)
+            continue;
+        char **at = value_at(row, values);
+        free(*at);
+        *at = NULL;
+    }
+}
+
+/* ---- complaints ---------------------------------------------------------------------------------- */
+
+static int least_of(int a, int b, int c)
+{
+    int least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Levenshtein distance, letters compared without case. */
+static int edit_distance(struct slice a, const char *b)
+{
+    int row[KEY_BYTES_MAX + 1];
+    int b_len = (int)strlen(b);
+    if (a.len > KEY_BYTES_MAX || b_len > KEY_BYTES_MAX)
+        return KEY_BYTES_MAX;
+    for (int j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (int i = 1; i <= (int)a.len; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= b_len; j++) {
+            int same = tolower(a.data[i - 1]) == tolower((unsigned char)b[j - 1]);
+            int cell = least_of(row[j] + 1, row[j - 1] + 1, diagonal + (same ? 0 : 1));
+            diagonal = row[j];
+            row[j] = cell;
+        }
+    }
+    return row[b_len];
+}
+
+static void complain_unknown(const struct conf_table *table, struct slice key, struct buf *out)
+{
+    const char *nearest = NULL;
+    int least = (int)key.len / 2 + 1; /* farther than that is no help */
+    for (size_t i = 0; i < table->count; i++) {
+        int distance = edit_distance(key, table->rows[i].key);
+        if (distance < least) {
+            least = distance;
+            nearest = table->rows[i].key;
+        }
+    }
+    buf_printf(out, "unknown key \"%.*s\"", SLICE_FMT(key));
+    if (nearest != NULL)
+        buf_printf(out, "; did you mean \"%s\"?", nearest);
+    buf_append_u8(out, '\n');
+}
+
+static void complain_value(const struct conf_row *row, struct slice value, struct buf *out)
+{
+    buf_printf(out, "bad value \"%.*s\" for key \"%s\": ", SLICE_FMT(value), row->key);
+    append_allowed(row, out);
+    buf_printf(out, " is allowed\n");
+}
+
+int conf_set(const struct conf_table *table, void *values, struct slice key, struct slice value,
+             struct buf *complaints)
+{
+    const struct conf_row *row = find_row(table, key);
+    if (row == NULL) {
+        complain_unknown(table, key, complaints);
+        return ERR_NOT_FOUND;
+    }
+    if (row->when == CONF_KNOWN_ONLY) {
+        if (!slice_eq(value, slice_str(row->fallback)))
+            buf_printf(complaints, "key \"%s\" is known but not supported yet: it has no effect\n",
+                       row->key);
+        return 0;
+    }
+    if (!value_is_allowed(row, value)) {
+        complain_value(row, value, complaints);
+        return ERR_INVALID;
+    }
+    store_value(row, values, value);
+    return 0;
+}
+
+/* ---- properties text ------------------------------------------------------------------------------ */
+
+struct scanner {
+    struct slice rest;
+    int line;
+    struct buf logical; /* one line, continuations joined, escapes still in it */
+};
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\f' || c == '\r';
+}
+
+static struct slice trim_left(struct slice s)
+{
+    while (s.len > 0 && is_blank(s.data[0]))
+        s = slice_from(s, 1);
+    return s;
+}
+
+static struct slice trim_right(struct slice s)
+{
+    while (s.len > 0 && is_blank(s.data[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+static struct slice take_line(struct scanner *scanner)
+{
+    struct slice rest = scanner->rest;
+    const uint8_t *newline = rest.len == 0 ? NULL : memchr(rest.data, '\n', rest.len);
+    size_t len = newline == NULL ? rest.len : (size_t)(newline - rest.data);
+    scanner->rest = slice_from(rest, len + 1);
+    scanner->line++;
+    struct slice line = slice_of(rest.data, len);
+    if (line.len > 0 && line.data[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+/* True when the line ends in an odd number of backslashes: the next one belongs to it. */
+static bool is_continued(struct slice line)
+{
+    size_t slashes = 0;
+    while (slashes < line.len && line.data[line.len - 1 - slashes] == '\\')
+        slashes++;
+    return slashes % 2 == 1;
+}
+
+/* The next line that is not blank or a comment, into scanner->logical. */
+static bool next_logical_line(struct scanner *scanner, int *line_number)
+{
+    while (scanner->rest.len > 0) {
+        struct slice line = trim_left(take_line(scanner));
+        if (line.len == 0 || line.data[0] == '#' || line.data[0] == '!')
+            continue;
+        *line_number = scanner->line;
+        buf_clear(&scanner->logical);
+        while (is_continued(line) && scanner->rest.len > 0) {
+            buf_append(&scanner->logical, line.data, line.len - 1);
+            line = trim_left(take_line(scanner));
+        }
+        buf_append_slice(&scanner->logical, line);
+        return true;
+    }
+    return false;
+}
+
+static void append_utf8(struct buf *out, uint32_t c)
+{
+    if (c < 0x80) {
+        buf_append_u8(out, (uint8_t)c);
+    } else if (c < 0x800) {
+        buf_append_u8(out, (uint8_t)(0xC0 | c >> 6));
+        buf_append_u8(out, (uint8_t)(0x80 | (c & 0x3F)));
+    } else {
+        buf_append_u8(out, (uint8_t)(0xE0 | c >> 12));
+        buf_append_u8(out, (uint8_t)(0x80 | (c >> 6 & 0x3F)));
+        buf_append_u8(out, (uint8_t)(0x80 | (c & 0x3F)));
+    }
+}
+
+/* \uXXXX at s; false when four hex digits do not follow. */
+static bool read_unicode(struct slice s, uint32_t *c)
+{
+    *c = 0;
+    for (int i = 0; i < 4; i++) {
+        if ((size_t)i >= s.len || !isxdigit(s.data[i]))
+            return false;
+        int digit = isdigit(s.data[i]) ? s.data[i] - '0' : tolower(s.data[i]) - 'a' + 10;
+        *c = *c << 4 | (uint32_t)digit;
+    }
+    return true;
+}
+
+static void append_unescaped(struct buf *out, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        uint32_t c;
+        if (s.data[i] != '\\' || i + 1 == s.len) {
+            buf_append_u8(out, s.data[i]);
+            continue;
+        }
+        uint8_t next = s.data[++i];
+        if (next == 'n' || next == 't' || next == 'r' || next == 'f') {
+            buf_append_u8(out, (uint8_t)(next == 'n'   ? '\n'
+                                         : next == 't' ? '\t'
+                                         : next == 'r' ? '\r'
+                                                       : '\f'));
+        } else if (next == 'u' && read_unicode(slice_from(s, i + 1), &c)) {
+            append_utf8(out, c);
+            i += 4;
+        } else {
+            buf_append_u8(out, next);
+        }
+    }
+}
+
+/* Where the key ends: at the first '=', ':' or blank that is not escaped. */
+static size_t key_length(struct slice line)
+{
+    size_t i = 0;
+    while (i < line.len && line.data[i] != '=' && line.data[i] != ':' && !is_blank(line.data[i]))
+        i += line.data[i] == '\\' ? 2 : 1;
+    return i < line.len ? i : line.len;
+}
+
+int conf_parse(struct slice properties,
+               int (*each)(void *ctx, int line, struct slice key, struct slice value), void *ctx)
+{
+    struct scanner scanner = { properties, 0, BUF_INIT };
+    struct buf key = BUF_INIT;
+    struct buf value = BUF_INIT;
+    int line_number = 0;
+    int err = 0;
+    while (err == 0 && next_logical_line(&scanner, &line_number)) {
+        struct slice line = buf_slice(&scanner.logical);
+        size_t key_len = key_length(line);
+        struct slice rest = trim_left(slice_from(line, key_len));
+        if (rest.len > 0 && (rest.data[0] == '=' || rest.data[0] == ':'))
+            rest = trim_left(slice_from(rest, 1));
+        buf_clear(&key);
+        buf_clear(&value);
+        append_unescaped(&key, slice_of(line.data, key_len));
+        append_unescaped(&value, trim_right(rest));
+        err = each(ctx, line_number, buf_slice(&key), buf_slice(&value));
+    }
+    buf_fini(&value);
+    buf_fini(&key);
+    buf_fini(&scanner.logical);
+    return err;
+}
+
+/* ---- files and updates ---------------------------------------------------------------------------- */
+
+struct file_reading {
+    const struct conf_table *table;
+    void *values;
+    const char *path;
+    struct buf *complaints;
+    bool refused;
+};
+
+static int set_from_file(void *ctx, int line, struct slice key, struct slice value)
+{
+    struct file_reading *reading = ctx;
+    struct buf complaint = BUF_INIT;
+    int err = conf_set(reading->table, reading->values, key, value, &complaint);
+    if (err == ERR_INVALID)
+        reading->refused = true;
+    if (complaint.len > 0) {
+        buf_printf(reading->complaints, "%s: %s:%d: ", err == ERR_INVALID ? "error" : "warning",
+                   reading->path, line);
+        buf_append_slice(reading->complaints, buf_slice(&complaint));
+    }
+    buf_fini(&complaint);
+    return 0;
+}
+
+static int read_text(const char *path, struct buf *text)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return err_from_errno(errno);
+    size_t n;
+    do {
+        n = fread(buf_reserve(text, 4096), 1, 4096, file);
+        text->len += n;
+    } while (n > 0 && text->len <= FILE_BYTES_MAX);
+    int err = ferror(file) ? ERR_IO : text->len > FILE_BYTES_MAX ? ERR_TOO_BIG : 0;
+    fclose(file);
+    return err;
+}
+
+int conf_read_file(const struct conf_table *table, void *values, const char *path,
+                   struct buf *complaints)
+{
+    struct buf text = BUF_INIT;
+    int err = read_text(path, &text);
+    if (err != 0) {
+        buf_printf(complaints, "error: %s: cannot be read: %s\n", path, err_name(err));
+    } else {
+        struct file_reading reading = { table, values, path, complaints, false };
+        err = conf_parse(buf_slice(&text), set_from_file, &reading);
+        if (err == 0 && reading.refused)
+            err = ERR_INVALID;
+    }
+    buf_fini(&text);
+    return err;
+}
+
+struct update {
+    const struct conf_table *table;
+    void *values;
+    struct buf *complaints;
+    bool refused;
+};
+
+static int check_update(void *ctx, int line, struct slice key, struct slice value)
+{
+    (void)line;
+    struct update *update = ctx;
+    const struct conf_row *row = find_row(update->table, key);
+    size_t before = update->complaints->len;
+    if (row == NULL)
+        complain_unknown(update->table, key, update->complaints);
+    else if (row->when == CONF_KNOWN_ONLY)
+        buf_printf(update->complaints, "key \"%s\" is known but not supported yet\n", row->key);
+    else if (row->when == CONF_AT_START)
+        buf_printf(update->complaints, "key \"%s\" cannot change while running\n", row->key);
+    else if (!value_is_allowed(row, value))
+        complain_value(row, value, update->complaints);
+    update->refused |= update->complaints->len != before;
+    return 0;
+}
+
+static int apply_update(void *ctx, int line, struct slice key, struct slice value)
+{
+    (void)line;
+    struct update *update = ctx;
+    store_value(find_row(update->table, key), update->values, value);
+    return 0;
+}
+
+int conf_update(const struct conf_table *table, void *values, struct slice properties,
+                struct buf *complaints)
+{
+    struct update update = { table, values, complaints, false };
+    int err = conf_parse(properties, check_update, &update);
+    if (err == 0 && update.refused)
+        err = ERR_INVALID;
+    return err != 0 ? err : conf_parse(properties, apply_update, &update);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct conf_row *const *left = a;
+    const struct conf_row *const *right = b;
+    return strcmp((*left)->key, (*right)->key);
+}
+
+static void print_row(const struct conf_row *row, const void *values, struct buf *out)
+{
+    const void *at = value_at(row, values);
+    switch (row->type) {
+    case CONF_BOOL_T:
+        buf_printf(out, "%s=%s\n", row->key, *(const bool *)at ? "true" : "false");
+        break;
+    case CONF_INT_T:
+        buf_printf(out, "%s=%d\n", row->key, *(const int *)at);
+        break;
+    case CONF_I64_T:
+        buf_printf(out, "%s=%lld\n", row->key, (long long)*(const int64_t *)at);
+        break;
+    case CONF_STRING_T:
+        buf_printf(out, "%s=%s\n", row->key, *(char *const *)at);
+        break;
+    }
+}
+
+void conf_print(const struct conf_table *table, const void *values, struct buf *out)
+{
+    const struct conf_row **sorted = malloc((table->count + 1) * sizeof *sorted);
+    if (sorted == NULL)
+        abort();
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].when != CONF_KNOWN_ONLY)
+            sorted[count++] = &table->rows[i];
+    qsort(sorted, count, sizeof *sorted, compare_rows);
+    for (size_t i = 0; i < count; i++)
+        print_row(sorted[i], values, out);
+    free(sorted);
+}
