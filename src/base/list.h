@@ -14,8 +14,8 @@ struct list {
 /* The element that holds `link` as its member `member`. */
 #define list_entry(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 /* `link` walks the list; the element at hand may be removed. */
-#define list_each(link, list)                                                                      \
-    for (struct list *link = (list)->next, *link##_next = link->next; link != (list);              \
+#define list_each(link, head)                                                                      \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
          link = link##_next, link##_next = link->next)
 
 static inline void list_init(struct list *l)
