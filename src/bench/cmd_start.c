@@ -1,0 +1,280 @@
+/* cmd_start.c - `ramjet bench start`: how long a broker takes from exec to its first accepted send,
+ * and what it costs once it is idle.
+ *
+ * The command is run by a shell in a process group of its own; "exec" in front of it makes the
+ * shell's process the broker's. From then on a send is tried every millisecond until it is
+ * accepted: connections refused and answers that refuse it are what a client would meet, too.
+ */
+#include "bench/commands.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bench/options.h"
+#include "bench/process.h"
+#include "bench/sender.h"
+#include "bench/start_report.h"
+#include "wire/codes.h"
+
+#define MS_NS INT64_C(1000000)
+#define S_NS INT64_C(1000000000)
+
+struct start_settings {
+    char *command;
+    char *broker;
+    char *topic;
+    int runs;
+    int timeout_s;
+    int settle_ms;
+    int idle_s;
+    bool kill;
+    char *name;
+    char *json;
+};
+
+#define SETTING_INT(member, key, fallback, least, most, text)                                      \
+    CONF_INT(struct start_settings, member, key, fallback, least, most, CONF_AT_START, text)
+#define SETTING_STRING(member, key, fallback, text)                                                \
+    CONF_STRING(struct start_settings, member, key, fallback, CONF_AT_START, text)
+
+static const struct conf_row setting_rows[] = {
+    SETTING_STRING(command, "command", "",
+                   "shell command that starts the broker and stays with it"),
+    SETTING_STRING(broker, "broker", "127.0.0.1:10911", "HOST:PORT it will listen on"),
+    SETTING_STRING(topic, "topic", "BenchmarkTest", "topic of the first message"),
+    SETTING_INT(runs, "runs", 1, 1, START_RUNS_MAX, "times to start and stop it"),
+    SETTING_INT(timeout_s, "timeout", 120, 1, 3600, "seconds to wait for start and for stop"),
+    SETTING_INT(settle_ms, "settle-ms", 2000, 0, 600000, "rest between first send and idle, ms"),
+    SETTING_INT(idle_s, "idle", 5, 1, 3600, "seconds over which the idle process is watched"),
+    CONF_BOOL(struct start_settings, kill, "kill", false, CONF_AT_START,
+              "end each run with SIGKILL instead of SIGTERM"),
+    SETTING_STRING(name, "name", "", "title of the report"),
+    SETTING_STRING(json, "json", "", "file to write the report to as JSON"),
+};
+static const struct conf_table settings_table = { setting_rows,
+                                                  sizeof setting_rows / sizeof setting_rows[0] };
+
+struct start_bench {
+    struct start_settings settings;
+    struct sockaddr_in address;
+    struct send_frame frame;
+    struct start_report report;
+};
+
+static int say(const char *what, const char *why)
+{
+    fprintf(stderr, "ramjet bench start: %s%s%s\n", what, why[0] == '\0' ? "" : ": ", why);
+    return ERR_INVALID;
+}
+
+static void sleep_ns(int64_t ns)
+{
+    const struct timespec pause = { .tv_sec = ns / S_NS, .tv_nsec = ns % S_NS };
+    nanosleep(&pause, NULL);
+}
+
+/* ---- the process --------------------------------------------------------------------------------
+ */
+
+/* Its output goes to our stderr, so that stdout stays a report. */
+static int spawn(const char *command, pid_t *pid)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return err_from_errno(errno);
+    if (child == 0) {
+        setpgid(0, 0);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    setpgid(child, child); /* whoever comes first */
+    *pid = child;
+    return 0;
+}
+
+/* Looks without taking the exit status, which stop() does. */
+static bool is_running(pid_t pid)
+{
+    siginfo_t info = { .si_pid = 0 };
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+/* Ends the process group and waits; one that does not go is killed in the end. */
+static int stop(const struct start_bench *bench, pid_t pid, struct start_run *run)
+{
+    int64_t asked_ns = clock_monotonic_ns();
+    int64_t deadline_ns = asked_ns + bench->settings.timeout_s * S_NS;
+    int status = 0;
+    kill(-pid, bench->settings.kill ? SIGKILL : SIGTERM);
+    while (is_running(pid) && clock_monotonic_ns() < deadline_ns)
+        sleep_ns(MS_NS);
+    bool in_time = !is_running(pid);
+    if (!in_time)
+        kill(-pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    run->stop_ns = clock_monotonic_ns() - asked_ns;
+    run->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return in_time ? 0 : say("the broker did not stop in time", bench->settings.command);
+}
+
+/* ---- the first send -----------------------------------------------------------------------------
+ */
+
+/* Waits up to `wait_ms` for an answer. 1: accepted; 0: not yet; ERR_EXISTS: refused; else the
+ * connection is lost. */
+static int await_answer(struct sender *s, int wait_ms)
+{
+    struct pollfd ready = { .fd = s->fd, .events = POLLIN };
+    int64_t start_ns;
+    int32_t code;
+    int err = 0;
+    if (poll(&ready, 1, wait_ms) <= 0)
+        return 0;
+    err = sender_receive(s);
+    if (err == 0 && sender_next_answer(s, &start_ns, &code, &err))
+        return code == RESP_SUCCESS ? 1 : ERR_EXISTS;
+    return err;
+}
+
+/* One attempt over a new connection, until it is accepted, refused or lost or the process has
+ * ended. */
+static bool try_send(const struct start_bench *bench, pid_t pid, int64_t deadline_ns)
+{
+    struct sender s;
+    int got = sender_open(&s, &bench->address, &bench->frame, 0, 1, S_NS);
+    if (got != 0)
+        return false;
+    sender_put(&s, clock_monotonic_ns(), clock_wall_ms());
+    got = sender_write(&s);
+    while (got == 0 && clock_monotonic_ns() < deadline_ns && is_running(pid))
+        got = await_answer(&s, 10);
+    sender_close(&s);
+    return got == 1;
+}
+
+static int await_first_send(const struct start_bench *bench, pid_t pid, int64_t deadline_ns)
+{
+    while (!try_send(bench, pid, deadline_ns)) {
+        if (!is_running(pid))
+            return say("the command ended before a send was accepted", bench->settings.command);
+        if (clock_monotonic_ns() >= deadline_ns)
+            return say("no send was accepted in time", bench->settings.broker);
+        sleep_ns(MS_NS);
+    }
+    return 0;
+}
+
+/* ---- a run --------------------------------------------------------------------------------------
+ */
+
+/* What the process costs while nobody asks anything of it. */
+static int watch_idle(const struct start_bench *bench, pid_t pid, struct start_run *run)
+{
+    struct process_usage before, after;
+    sleep_ns(bench->settings.settle_ms * MS_NS);
+    int err = process_usage(pid, &before);
+    if (err == 0) {
+        sleep_ns(bench->settings.idle_s * S_NS);
+        err = process_usage(pid, &after);
+    }
+    if (err != 0)
+        return say("the broker ended while it was idle", bench->settings.command);
+    double seconds = bench->settings.idle_s;
+    run->resident_kib = after.resident_kib;
+    run->resident_anon_kib = after.resident_anon_kib;
+    run->threads = after.threads;
+    run->switches_per_s = (double)(after.context_switches - before.context_switches) / seconds;
+    run->cpu_percent = (double)(after.cpu_ns - before.cpu_ns) / (seconds * (double)S_NS) * 100;
+    return 0;
+}
+
+static int start_once(const struct start_bench *bench, struct start_run *run)
+{
+    struct sender stranger;
+    if (sender_open(&stranger, &bench->address, &bench->frame, 0, 1, S_NS) == 0) {
+        sender_close(&stranger);
+        return say("something listens there already", bench->settings.broker);
+    }
+    pid_t pid = 0;
+    int64_t exec_ns = clock_monotonic_ns();
+    int err = spawn(bench->settings.command, &pid);
+    if (err != 0)
+        return say("cannot start a process", err_name(err));
+    err = await_first_send(bench, pid, exec_ns + bench->settings.timeout_s * S_NS);
+    run->first_send_ns = clock_monotonic_ns() - exec_ns;
+    if (err == 0)
+        err = watch_idle(bench, pid, run);
+    int stop_err = stop(bench, pid, run);
+    return err != 0 ? err : stop_err;
+}
+
+static int run_all(struct start_bench *bench)
+{
+    const struct send_frame_options options = {
+        .type = SERIALIZE_JSON,
+        .topic = bench->settings.topic,
+        .queue_count = 1,
+        .body_bytes = 128,
+    };
+    struct start_report *report = &bench->report;
+    int err = send_frame_init(&bench->frame, &options);
+    while (err == 0 && report->run_count < bench->settings.runs) {
+        err = start_once(bench, &report->runs[report->run_count]);
+        report->run_count += err == 0;
+    }
+    send_frame_fini(&bench->frame);
+    if (err != 0)
+        return err;
+    report->name = bench->settings.name;
+    report->command = bench->settings.command;
+    start_report_print(report, stdout);
+    if (bench->settings.json[0] == '\0')
+        return 0;
+    struct buf json = BUF_INIT;
+    start_report_json(report, &json);
+    err = write_report(bench->settings.json, &json);
+    buf_fini(&json);
+    return err;
+}
+
+static enum options_outcome parse(struct start_bench *bench, int argc, char **argv)
+{
+    const struct options options = {
+        .usage = "bench start",
+        .text = "Starts a broker, measures the time to its first accepted send, watches it idle,\n"
+                "and stops it.",
+        .table = &settings_table,
+        .values = &bench->settings,
+    };
+    enum options_outcome outcome = options_parse(&options, argc, argv);
+    if (outcome != OPTIONS_RUN)
+        return outcome;
+    if (bench->settings.command[0] == '\0') {
+        say("--command is missing", "");
+        return OPTIONS_WRONG;
+    }
+    if (option_address(bench->settings.broker, &bench->address) != 0) {
+        say("--broker is not HOST:PORT of an IPv4 host", bench->settings.broker);
+        return OPTIONS_WRONG;
+    }
+    return OPTIONS_RUN;
+}
+
+int bench_start(int argc, char **argv)
+{
+    struct start_bench *bench = calloc(1, sizeof *bench);
+    if (bench == NULL)
+        return 1;
+    enum options_outcome outcome = parse(bench, argc, argv);
+    int code = outcome == OPTIONS_RUN ? run_all(bench) != 0 : outcome == OPTIONS_WRONG ? 2 : 0;
+    conf_fini(&settings_table, &bench->settings);
+    free(bench);
+    return code;
+}

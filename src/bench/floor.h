@@ -1,0 +1,27 @@
+/* floor.h - the floor under every send: a TCP server in this process that sends back what it gets.
+ *
+ * What an echo of the same bytes through the same load generator costs, no broker on this machine
+ * can undercut; it is measured in the same run because it changes from minute to minute.
+ *
+ * Ownership  floor_start() makes the server and its thread, floor_stop() ends both.
+ * Threads    start and stop: one caller; the server runs on its own thread.
+ */
+#ifndef BENCH_FLOOR_H
+#define BENCH_FLOOR_H
+
+#include <netinet/in.h>
+
+#include "base/err.h"
+
+struct floor;
+
+/* Listens on a port of 127.0.0.1 that the kernel picks. */
+MUST_CHECK int floor_start(struct floor **started);
+void floor_stop(struct floor *f);
+
+struct sockaddr_in floor_address(const struct floor *f);
+
+/* Processor time the server's thread has used so far. */
+int64_t floor_cpu_ns(const struct floor *f);
+
+#endif

@@ -1,0 +1,58 @@
+/* load.h - sends messages to one server over some connections and measures each answer.
+ *
+ * Closed loop: every connection keeps `outstanding` messages under way; the next one goes when an
+ * answer came. Open loop (`rate_per_s` > 0): message i is due at start + i / rate, whatever the
+ * server does; its latency counts from then, also when it had to wait here because the server was
+ * slow, so that a stall is seen by all whom it would have met (no coordinated omission).
+ *
+ * Units      nanoseconds of the monotonic clock, bytes.
+ * Ownership  plan and frame are borrowed; the result is the caller's, a plain value.
+ * Threads    load_run() works on the caller's thread, which must not be shared meanwhile.
+ * Errors     0, or a negative code: nothing could be measured; `why` of the result says the rest.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <netinet/in.h>
+
+#include "bench/histogram.h"
+#include "bench/send_frame.h"
+
+enum { LOAD_CONNECTIONS_MAX = 1024, LOAD_OUTSTANDING_MAX = 4096 };
+
+struct load_plan {
+    struct sockaddr_in address;
+    const struct send_frame *frame;
+    int32_t accept_code; /* the answer's code when a message was accepted */
+    int connections;     /* 1 .. LOAD_CONNECTIONS_MAX */
+    int outstanding;     /* per connection, 1 .. LOAD_OUTSTANDING_MAX; in open loop a bound */
+    int64_t rate_per_s;  /* all connections together; 0: closed loop */
+    int64_t duration_ns;
+    int64_t message_count;   /* ends sooner, when so many were sent; 0: no bound */
+    int64_t timeout_ns;      /* an answer that is later is lost */
+    int64_t (*now_ns)(void); /* clock_monotonic_ns, but in tests */
+};
+
+enum { LOAD_CODES_MAX = 8 };
+
+struct load_result {
+    struct histogram latency; /* of accepted messages */
+    uint64_t due;             /* messages that should have been sent */
+    uint64_t accepted;
+    uint64_t accepted_in_time; /* before the end of the duration: what the throughput counts */
+    uint64_t refused;          /* answered with another code */
+    uint64_t lost;             /* not answered in time, or not even sent by the end */
+    int64_t elapsed_ns;        /* start to the end of sending */
+    struct load_refusal {
+        int32_t code;
+        uint64_t count;
+    } refusals[LOAD_CODES_MAX]; /* by code, as long as there is room */
+    char why[128];              /* of an error */
+};
+
+MUST_CHECK int load_run(const struct load_plan *plan, struct load_result *result);
+
+/* Messages accepted per second of the duration. */
+double load_rate(const struct load_result *result);
+
+#endif
