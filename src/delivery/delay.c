@@ -26,8 +26,6 @@
 #include "base/log.h"
 #include "wire/properties.h"
 
-#define HALF_TOPIC "RMQ_SYS_TRANS_HALF_TOPIC"
-
 /* Values of level.due_ms beside times. */
 #define DUE_NEVER INT64_MAX
 #define DUE_UNKNOWN INT64_MIN
@@ -62,8 +60,8 @@ static int32_t queue_of(int level)
 /* Where a level goes on: what was saved, within what the queue still has. */
 static int64_t first_offset(struct store *store, int level, int64_t saved)
 {
-    int64_t min = store_queue_min(store, SLICE(DELAY_TOPIC), queue_of(level));
-    int64_t max = store_queue_max(store, SLICE(DELAY_TOPIC), queue_of(level));
+    int64_t min = store_queue_min(store, SLICE(TOPIC_SCHEDULE), queue_of(level));
+    int64_t max = store_queue_max(store, SLICE(TOPIC_SCHEDULE), queue_of(level));
     int64_t next = saved;
     if (next < min)
         next = min;
@@ -119,15 +117,15 @@ static void look_at_head(struct delay *d, int level, int64_t now_ms)
 {
     struct level *l = &d->levels[level];
     struct store_queue_entry entry;
-    int err = store_queue_entry_at(d->options.store, SLICE(DELAY_TOPIC), queue_of(level), l->next,
-                                   &entry);
+    int err = store_queue_entry_at(d->options.store, SLICE(TOPIC_SCHEDULE), queue_of(level),
+                                   l->next, &entry);
     if (err == ERR_NOT_FOUND) {
-        int64_t min = store_queue_min(d->options.store, SLICE(DELAY_TOPIC), queue_of(level));
+        int64_t min = store_queue_min(d->options.store, SLICE(TOPIC_SCHEDULE), queue_of(level));
         if (min > l->next) {
             log_error("delayed_messages_expired level=%d from=%lld to=%lld", level,
                       (long long)l->next, (long long)min);
             move_head(d, level, min);
-            err = store_queue_entry_at(d->options.store, SLICE(DELAY_TOPIC), queue_of(level),
+            err = store_queue_entry_at(d->options.store, SLICE(TOPIC_SCHEDULE), queue_of(level),
                                        l->next, &entry);
         }
     }
@@ -175,7 +173,7 @@ static int read_head(struct delay *d, int level, struct record *record)
     if (err != ERR_INCOMPLETE)
         return err;
     struct store_get_request get = {
-        .topic = SLICE(DELAY_TOPIC),
+        .topic = SLICE(TOPIC_SCHEDULE),
         .queue_id = queue_of(level),
         .queue_offset = d->levels[level].next,
         .max_count = 1,
@@ -200,7 +198,7 @@ static bool restore(struct record *record)
     struct slice queue = property_get(record->properties, SLICE(PROPERTY_REAL_QUEUE_ID));
     int32_t queue_id;
     if (topic.len == 0 || topic.len > RECORD_TOPIC_MAX || !slice_to_i32(queue, &queue_id) ||
-        queue_id < 0 || slice_eq(topic, SLICE(HALF_TOPIC)))
+        queue_id < 0 || slice_eq(topic, SLICE(TOPIC_TRANS_HALF)))
         return false;
     record->topic = topic;
     record->queue_id = queue_id;
@@ -301,7 +299,7 @@ void delay_read_ahead(struct delay *delay)
     assert(delay->cold_level != 0);
     int level = delay->cold_level;
     struct store_get_request get = {
-        .topic = SLICE(DELAY_TOPIC),
+        .topic = SLICE(TOPIC_SCHEDULE),
         .queue_id = queue_of(level),
         .queue_offset = delay->levels[level].next,
         .max_count = READ_AHEAD_COUNT,

@@ -70,7 +70,7 @@ bool delay_redirect(const struct delay_levels *levels, struct record *record, st
         { SLICE(PROPERTY_REAL_QUEUE_ID), arena_printf(arena, "%d", record->queue_id) },
     };
     record->properties = properties_edit(record->properties, changes, 3, arena);
-    record->topic = SLICE(DELAY_TOPIC);
+    record->topic = SLICE(TOPIC_SCHEDULE);
     record->queue_id = level - 1;
     return true;
 }

@@ -6,17 +6,15 @@
 
 #include "meta/meta.h"
 #include "store/store.h"
+#include "wire/names.h"
 
-/* ---- delay levels
- * ---------------------------------------------------------------------------------
+/* ---- delay levels ------------------------------------------------------------------------------
  *
  * A message with property DELAY=n waits in queue n-1 of SCHEDULE_TOPIC_XXXX until its store time
  * plus the level's delay has passed, then it is put on its real topic. Within a level messages fall
  * due in the order they were stored, so each level needs only a position: the next entry to
  * deliver, kept in delayOffset.json.
  */
-
-#define DELAY_TOPIC "SCHEDULE_TOPIC_XXXX"
 
 struct delay_levels {
     int count; /* levels 1..count */
@@ -70,8 +68,7 @@ void delay_read_ahead(struct delay *delay);
  * delay_run(). */
 const struct delay_offsets *delay_progress(const struct delay *delay);
 
-/* ---- retries and dead letters
- * ---------------------------------------------------------------------- */
+/* ---- retries and dead letters ---------------------------------------------------------- */
 
 enum retry_place { RETRY_LATER, RETRY_DEAD };
 struct retry_decision {

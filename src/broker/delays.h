@@ -1,0 +1,33 @@
+/* delays.h - runs the delay levels on the broker's loop: wakes when a message is due, fetches cold
+ * ones on a worker, keeps delayOffset.json.
+ *
+ * Threads    the broker's loop.
+ * Ownership  between open and close the broker's store, loop and workers are in use.
+ * Nothing wakes while no message waits.
+ */
+#ifndef BROKER_DELAYS_H
+#define BROKER_DELAYS_H
+
+#include "broker/internal.h"
+#include "delivery/delivery.h"
+
+struct delays;
+
+/* Parses messageDelayLevel, reads the offsets at `path` (delayOffset.json) and begins to deliver.
+ * ERR_INVALID: not a list of levels. ERR_CORRUPT: not a table of offsets. */
+MUST_CHECK int delays_open(struct broker *broker, const char *path, struct delays **delays);
+
+/* The levels, for delay_redirect(). */
+const struct delay_levels *delays_levels(const struct delays *delays);
+
+/* A message was stored in queue `queue_id` of TOPIC_SCHEDULE. */
+void delays_arrived(struct delays *delays, int32_t queue_id);
+
+/* Delivers nothing any more. */
+void delays_stop(struct delays *delays);
+/* True when no worker is busy for it any more. */
+bool delays_are_idle(const struct delays *delays);
+/* Saves the offsets and frees it. After delays_stop(), when idle, before the store is closed. */
+void delays_close(struct delays *delays);
+
+#endif

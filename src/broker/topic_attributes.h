@@ -1,0 +1,23 @@
+/* topic_attributes.h - the attributes of a topic and how a request changes them.
+ *
+ * A change is a pair whose key begins with a sign: "+name" sets to the value, "-name" removes. What
+ * there is to set is a table: name, whether it may change later, allowed values.
+ */
+#ifndef BROKER_TOPIC_ATTRIBUTES_H
+#define BROKER_TOPIC_ATTRIBUTES_H
+
+#include "wire/body_topic_config.h"
+
+/* "+name=value,-name" as changes, in the arena. NULL text: none.
+ * ERR_INVALID: not of that form; *why (in the arena) says where. */
+MUST_CHECK int topic_attributes_parse(struct slice text, struct arena *arena,
+                                      const struct pair **changes, int *count, struct slice *why);
+
+/* Gives `config` the attributes of `before` (NULL: the topic is new) with the changes applied;
+ * config and the result live in the arena. ERR_INVALID: unknown, repeated, or not allowed; *why
+ * says which, and config is as it was. */
+MUST_CHECK int topic_attributes_apply(const struct topic_config *before, const struct pair *changes,
+                                      int count, struct arena *arena, struct topic_config *config,
+                                      struct slice *why);
+
+#endif
