@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list {
     struct list *prev;
@@ -12,7 +13,8 @@ struct list {
 };
 
 /* The element that holds `link` as its member `member`. */
-#define list_entry(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
+#define list_entry(link, type, member)                                                             \
+    ((type *)(void *)((uintptr_t)(link)-offsetof(type, member)))
 /* `link` walks the list; the element at hand may be removed. */
 #define list_each(link, head)                                                                      \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \

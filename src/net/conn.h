@@ -76,6 +76,9 @@ void conn_need(struct conn *conn, size_t bytes);
 /* While paused nothing is read; pauses nest with the throttle. */
 void conn_pause_input(struct conn *conn);
 void conn_resume_input(struct conn *conn);
+/* True while input is held back: paused, throttled or closing. A user that finds it so between two
+ * frames returns what it used; the rest is delivered again when input is wanted. */
+bool conn_input_is_held(const struct conn *conn);
 
 void *conn_ctx(const struct conn *conn);
 void conn_set_user(struct conn *conn, const struct conn_user *user, void *ctx);

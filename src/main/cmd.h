@@ -1,0 +1,13 @@
+/* cmd.h - the commands of the program that use a running cluster: send, receive, topics.
+ *
+ * Each takes the arguments behind its name (argv[0] is the name) and returns the exit code: 0 done,
+ * 1 it failed (the reason is on stderr), 2 wrong usage.
+ */
+#ifndef MAIN_CMD_H
+#define MAIN_CMD_H
+
+int cmd_send(int argc, char **argv);
+int cmd_receive(int argc, char **argv);
+int cmd_topics(int argc, char **argv);
+
+#endif

@@ -1,0 +1,74 @@
+/* conn_internal.h - the inside of a connection, shared by conn.c, conn_output.c, listener.c, dial.c. */
+#ifndef NET_CONN_INTERNAL_H
+#define NET_CONN_INTERNAL_H
+
+#include <sys/uio.h>
+
+#include "net/conn.h"
+
+/* How bytes get across. The plain socket is one; TLS would be another. Results as recv() and sendmsg():
+ * -1 with errno EAGAIN when it would block. */
+struct transport {
+    ssize_t (*read)(struct conn *conn, void *into, size_t len);
+    ssize_t (*write)(struct conn *conn, const struct iovec *runs, int count);
+};
+extern const struct transport plain_transport;
+
+struct out_chunk;
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_FLUSHING, /* nothing more is read; closed when the output is out */
+    CONN_CLOSED,
+};
+
+/* Owner: the loop's thread. */
+struct conn {
+    struct loop *loop;
+    struct loop_watch watch;
+    const struct transport *transport;
+    enum conn_state state;
+    int refs;
+    const struct conn_user *user;
+    void *ctx;
+    struct conn_limits limits;
+
+    uint8_t *in; /* what was read and not taken; NULL while empty */
+    size_t in_len;
+    size_t in_cap;
+    size_t need;
+    int pauses;
+    bool is_throttled;
+    bool is_half_closed;
+    bool is_delivering;
+
+    struct out_chunk *out_first;
+    struct out_chunk *out_last;
+    size_t out_bytes;
+    bool wants_writable; /* the kernel's buffer is full */
+    struct loop_deferred flush;
+    struct loop_deferred redeliver;
+    const char *flushing_reason;
+
+    struct loop_timer timer; /* the earliest of idle, stall and linger */
+    int64_t last_io_ns;
+    int64_t stalled_since_ns; /* 0: output is moving */
+    int64_t linger_until_ns;  /* 0: not lingering */
+
+    void (*on_gone)(void *ctx); /* the listener counts */
+    void *on_gone_ctx;
+    struct conn_address peer;
+    struct conn_address local;
+};
+
+/* conn.c */
+void conn_update_events(struct conn *conn);
+void conn_arm_timer(struct conn *conn);
+void conn_check_finished(struct conn *conn);
+void conn_input_wanted(struct conn *conn);
+
+/* conn_output.c */
+void conn_flush(struct conn *conn);
+void conn_free_output(struct conn *conn);
+
+#endif

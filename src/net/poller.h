@@ -1,0 +1,28 @@
+/* poller.h - waiting for descriptors: the one place that knows epoll.
+ *
+ * An io_uring twin has to offer the same five calls. Threads: the loop's, except poller_wake().
+ */
+#ifndef NET_POLLER_H
+#define NET_POLLER_H
+
+#include "net/loop.h"
+
+struct poller;
+
+MUST_CHECK int poller_new(struct poller **poller);
+void poller_free(struct poller *poller);
+
+MUST_CHECK int poller_add(struct poller *poller, struct loop_watch *watch);
+MUST_CHECK int poller_change(struct poller *poller, struct loop_watch *watch);
+/* The watch is not called again, also when it is ready in the batch being run. */
+void poller_remove(struct poller *poller, struct loop_watch *watch);
+
+/* Waits until something is ready, a wake, or timeout_ns (0: do not wait, < 0: for ever). Returns how
+ * many descriptors are ready; poller_run() then calls them. */
+int poller_wait(struct poller *poller, int64_t timeout_ns);
+void poller_run(struct poller *poller, int ready);
+
+/* Ends the wait under way or the next one. Any thread, or a signal handler. */
+void poller_wake(struct poller *poller);
+
+#endif

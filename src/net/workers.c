@@ -1,0 +1,114 @@
+#include "net/workers.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum { THREADS_MAX = 64 };
+
+struct workers {
+    pthread_mutex_t lock; /* guards the queue and is_ending; held for pointer moves only */
+    pthread_cond_t arrived;
+    struct job *first;
+    struct job *last;
+    int queued;
+    int queue_max;
+    bool is_ending;
+    int thread_count;
+    pthread_t threads[THREADS_MAX];
+};
+
+static void come_back(struct loop_task *task)
+{
+    struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
+    job->done(job);
+}
+
+/* The next job; NULL when the pool is ending and none is left. */
+static struct job *take(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    while (workers->first == NULL && !workers->is_ending)
+        pthread_cond_wait(&workers->arrived, &workers->lock);
+    struct job *job = workers->first;
+    if (job != NULL) {
+        workers->first = job->next;
+        workers->queued--;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return job;
+}
+
+static void *run_worker(void *arg)
+{
+    struct workers *workers = arg;
+    for (struct job *job; (job = take(workers)) != NULL;) {
+        job->run(job);
+        loop_post(job->loop, &job->task);
+    }
+    return NULL;
+}
+
+int workers_new(const char *name, int threads, int queue_max, struct workers **made)
+{
+    assert(threads > 0 && threads <= THREADS_MAX);
+    struct workers *workers = calloc(1, sizeof *workers);
+    if (workers == NULL)
+        return ERR_NO_MEMORY;
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->arrived, NULL);
+    workers->queue_max = queue_max;
+    for (; workers->thread_count < threads; workers->thread_count++) {
+        pthread_t *thread = &workers->threads[workers->thread_count];
+        int cause = pthread_create(thread, NULL, run_worker, workers);
+        if (cause != 0) {
+            log_error("thread_start_failed name=%s errno=%d", name, cause);
+            workers_free(workers);
+            return err_from_errno(cause);
+        }
+        char full_name[16];
+        snprintf(full_name, sizeof full_name, "%.10s-%d", name, workers->thread_count);
+        pthread_setname_np(*thread, full_name);
+    }
+    *made = workers;
+    return 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->is_ending = true;
+    pthread_cond_broadcast(&workers->arrived);
+    pthread_mutex_unlock(&workers->lock);
+    for (int i = 0; i < workers->thread_count; i++)
+        pthread_join(workers->threads[i], NULL);
+    assert(workers->first == NULL);
+    pthread_cond_destroy(&workers->arrived);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
+
+int workers_submit(struct workers *workers, struct loop *loop, struct job *job)
+{
+    int err = ERR_WOULD_BLOCK;
+    job->loop = loop;
+    job->task.run = come_back;
+    job->next = NULL;
+    pthread_mutex_lock(&workers->lock);
+    assert(!workers->is_ending);
+    if (workers->queued < workers->queue_max) {
+        if (workers->first == NULL)
+            workers->first = job;
+        else
+            workers->last->next = job;
+        workers->last = job;
+        workers->queued++;
+        pthread_cond_signal(&workers->arrived);
+        err = 0;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return err;
+}
