@@ -186,11 +186,19 @@ static int issue_due(struct load *load)
 /* ---- the run ------------------------------------------------------------------------------------
  */
 
-static void expire(struct load *load, int64_t now_ns)
+/* What is lost leaves room for another message, and no answer will come to say so. */
+static int expire(struct load *load, int64_t now_ns)
 {
-    for (int i = 0; i < load->opened; i++)
-        sender_expire(&load->senders[i], now_ns - load->plan->timeout_ns);
+    int err = 0;
     load->next_tick_ns = now_ns + TICK_NS;
+    for (int i = 0; i < load->opened && err == 0; i++) {
+        sender_expire(&load->senders[i], now_ns - load->plan->timeout_ns);
+        if (load->plan->rate_per_s == 0) {
+            refill(load, &load->senders[i]);
+            err = flush(load, i);
+        }
+    }
+    return err;
 }
 
 static bool is_over(const struct load *load, int64_t now_ns)
@@ -261,8 +269,8 @@ static int run(struct load *load)
     while (err == 0 && !is_over(load, now_ns)) {
         err = turn(load);
         now_ns = plan->now_ns();
-        if (now_ns >= load->next_tick_ns)
-            expire(load, now_ns);
+        if (err == 0 && now_ns >= load->next_tick_ns)
+            err = expire(load, now_ns);
     }
     struct load_result *result = load->result;
     result->due = plan->rate_per_s > 0 ? load->total : load->issued;

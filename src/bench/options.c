@@ -63,9 +63,8 @@ static int set_value(const struct options *o, const char *key, const char *value
         return repeated->take(o->ctx, value);
     struct buf complaints = BUF_INIT;
     int err = conf_set(o->table, o->values, slice_str(key), slice_str(value), &complaints);
-    if (err != 0)
-        fprintf(stderr, "ramjet %s: --%s %s: %.*s\n", o->usage, key, value,
-                SLICE_FMT(buf_slice(&complaints)));
+    if (err != 0) /* a complaint is a line */
+        fprintf(stderr, "ramjet %s: %.*s", o->usage, SLICE_FMT(buf_slice(&complaints)));
     buf_fini(&complaints);
     return err;
 }
@@ -110,7 +109,7 @@ int option_address(const char *text, struct sockaddr_in *address)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof host)
+    if (colon == NULL || colon == text || colon[1] == '\0' || (size_t)(colon - text) >= sizeof host)
         return ERR_INVALID;
     snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
     const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };

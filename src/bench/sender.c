@@ -25,7 +25,7 @@ static uint32_t belt_frames_for(const struct send_frame *frame, uint32_t outstan
     uint32_t most = (uint32_t)(BELT_BYTES_MAX / frame->bytes);
     uint32_t wanted = outstanding < most ? outstanding : most;
     uint32_t queues = (uint32_t)frame->queue_count;
-    return (wanted + queues) / queues * queues;
+    return (wanted + queues - 1) / queues * queues;
 }
 
 static int connect_to(int fd, const struct sockaddr_in *address, int64_t timeout_ns)
