@@ -262,6 +262,7 @@ void loop_run(struct loop *loop)
         run_deferred(loop);
     }
     atomic_store(&loop->is_running, false);
+    atomic_store(&loop->is_stopping, false); /* it may be run again */
 }
 
 int loop_watch_start(struct loop *loop, struct loop_watch *w)

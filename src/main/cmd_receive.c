@@ -1,0 +1,243 @@
+/* cmd_receive.c - ramjet receive: prints messages as a member of a consumer group. */
+#include <ctype.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "main/cmd.h"
+#include "main/session.h"
+#include "wire/compress.h"
+#include "wire/names.h"
+#include "wire/properties.h"
+
+static const char help[] =
+    "usage: ramjet receive TOPIC [options]\n"
+    "\n"
+    "Joins a consumer group, prints each message on a line, and remembers how far the group has "
+    "come:\n"
+    "broker/queue, offset, tag, key (\"-\" for none), body (as hex when it is no text).\n"
+    "Members of one group share the queues of the topic, also with other client libraries.\n"
+    "\n"
+    "  --group GROUP       the consumer group (default: ramjet-receive)\n"
+    "  --from-first        a new group begins with the oldest message, not with the next one\n"
+    "  --count N           end after N messages\n"
+    "  --timeout SECONDS   end when no message came for so long\n"
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " SESSION_NAMESRV ")\n"
+    "\n"
+    "Exit code 0: done, or ended by a signal. 1: it failed, or --timeout came before --count.\n";
+
+enum { RECEIVE_COUNT_MAX = 1000000000, TIMEOUT_MAX_S = 1000000 };
+enum { BODY_UNPACKED_MAX = 64 << 20 };
+enum { LEAVE_TIMEOUT_MS = 6000 };
+
+struct receiver {
+    struct session session;
+    struct consumer *consumer;
+    const char *topic;
+    const char *group;
+    bool from_first;
+    int64_t count;      /* -1: no end */
+    int64_t timeout_ms; /* -1: none */
+    int64_t taken;
+    bool timed_out;
+    struct loop_timer idle_timer;
+    struct buf unpacked;
+};
+
+/* A property in one word. */
+static void print_property(const struct record *record, struct slice name)
+{
+    struct slice value = property_get(record->properties, name);
+    printf(" %.*s", SLICE_FMT(value.len == 0 ? SLICE("-") : value));
+}
+
+/* Bytes that a terminal shows as they are: no control bytes but tabs. */
+static bool is_text(struct slice body)
+{
+    for (size_t i = 0; i < body.len; i++)
+        if (body.data[i] < 0x20 ? body.data[i] != '\t' : body.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static void print_body(struct slice body)
+{
+    if (is_text(body)) {
+        printf(" %.*s\n", SLICE_FMT(body));
+        return;
+    }
+    fputs(" 0x", stdout);
+    for (size_t i = 0; i < body.len; i++)
+        printf("%02x", body.data[i]);
+    putchar('\n');
+}
+
+static bool on_message(void *ctx, const struct message_queue *queue, const struct record *record)
+{
+    struct receiver *r = ctx;
+    if (r->count >= 0 && r->taken == r->count)
+        return false;
+    struct slice body = record->body;
+    if ((record->sys_flag & SYS_FLAG_COMPRESSED) != 0) {
+        buf_clear(&r->unpacked);
+        if (decompress_append((enum compression)(record->sys_flag & SYS_FLAG_COMPRESSION_MASK),
+                              body, BODY_UNPACKED_MAX, &r->unpacked) == 0)
+            body = buf_slice(&r->unpacked);
+    }
+    printf("%.*s/%d %lld", SLICE_FMT(queue->broker_name), queue->queue_id,
+           (long long)record->queue_offset);
+    print_property(record, SLICE(PROPERTY_TAGS));
+    print_property(record, SLICE(PROPERTY_KEYS));
+    print_body(body);
+    fflush(stdout); /* a message that will be counted as consumed has been seen */
+    r->taken++;
+    if (r->taken == r->count)
+        session_end(&r->session);
+    else if (r->timeout_ms >= 0)
+        loop_timer_start(r->session.loop, &r->idle_timer, r->timeout_ms);
+    return true;
+}
+
+/* The consumer goes on trying; what makes no sense to wait for ends the command. */
+static void on_trouble(void *ctx, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "ramjet receive: %s; trying again\n", text);
+}
+
+static void idle(struct loop_timer *t)
+{
+    struct receiver *r = (struct receiver *)((char *)t - offsetof(struct receiver, idle_timer));
+    r->timed_out = true;
+    session_end(&r->session);
+}
+
+static void on_request(void *ctx, struct request *req)
+{
+    struct receiver *r = ctx;
+    consumer_on_request(r->consumer, req);
+}
+
+static void left(void *ctx)
+{
+    struct receiver *r = ctx;
+    session_end(&r->session);
+}
+
+static void free_consumer(void *ctx)
+{
+    struct receiver *r = ctx;
+    consumer_free(r->consumer);
+}
+
+static void first_route(void *ctx, const struct route *route, bool no_such_topic, const char *why)
+{
+    struct receiver *r = ctx;
+    struct slice topic = slice_str(r->topic);
+    if (route == NULL) {
+        session_fail_route(&r->session, topic, no_such_topic, why);
+        return;
+    }
+    struct consumer_options options = {
+        .loop = r->session.loop,
+        .client = r->session.client,
+        .routes = r->session.routes,
+        .topic = topic,
+        .group = slice_str(r->group),
+        .client_id = slice_str(r->session.client_id),
+        .from_first = r->from_first,
+        .on_message = on_message,
+        .on_trouble = on_trouble,
+        .ctx = r,
+    };
+    if (consumer_start(&options, &r->consumer) != 0)
+        session_fail(&r->session, "out of memory");
+}
+
+static int run(struct receiver *r, const char *namesrv)
+{
+    if (session_open(&r->session, "receive", namesrv, on_request, r) != 0)
+        return 1;
+    loop_timer_init(&r->idle_timer, idle);
+    if (r->timeout_ms >= 0)
+        loop_timer_start(r->session.loop, &r->idle_timer, r->timeout_ms);
+    routes_find(r->session.routes, slice_str(r->topic), false, first_route, r);
+    session_run(&r->session);
+    bool timed_out = r->timed_out;
+    if (r->consumer != NULL) {
+        loop_timer_start(r->session.loop, &r->idle_timer, LEAVE_TIMEOUT_MS);
+        consumer_stop(r->consumer, left, r);
+        session_run(&r->session);
+    }
+    loop_timer_stop(&r->idle_timer);
+    session_close(&r->session, free_consumer, r);
+    buf_fini(&r->unpacked);
+    return r->session.has_failed || (timed_out && r->count >= 0) ? 1 : 0;
+}
+
+static bool read_options(int argc, char **argv, struct receiver *r, const char **namesrv,
+                         bool *wants_help)
+{
+    static const struct option options[] = { { "group", required_argument, NULL, 'g' },
+                                             { "from-first", no_argument, NULL, 'f' },
+                                             { "count", required_argument, NULL, 'c' },
+                                             { "timeout", required_argument, NULL, 't' },
+                                             { "namesrv", required_argument, NULL, 'n' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
+    int64_t timeout_s = -1;
+    bool good = true;
+    int option;
+    while (good && (option = getopt_long(argc, argv, "g:fc:t:n:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'g':
+            r->group = optarg;
+            break;
+        case 'f':
+            r->from_first = true;
+            break;
+        case 'c':
+            good = option_number("receive", "count", optarg, 1, RECEIVE_COUNT_MAX, &r->count);
+            break;
+        case 't':
+            good = option_number("receive", "timeout", optarg, 1, TIMEOUT_MAX_S, &timeout_s);
+            break;
+        case 'n':
+            *namesrv = optarg;
+            break;
+        case 'h':
+            *wants_help = true;
+            return true;
+        default:
+            good = false;
+        }
+    }
+    if (!good || argc - optind != 1 || !option_topic("receive", argv[optind]))
+        return false;
+    const char *fault = group_name_fault(slice_str(r->group));
+    if (fault != NULL) {
+        fprintf(stderr, "ramjet receive: group \"%s\": %s\n", r->group, fault);
+        return false;
+    }
+    r->topic = argv[optind];
+    r->timeout_ms = timeout_s < 0 ? -1 : timeout_s * 1000;
+    return true;
+}
+
+int cmd_receive(int argc, char **argv)
+{
+    struct receiver receiver = { .group = "ramjet-receive", .count = -1, .timeout_ms = -1 };
+    const char *namesrv = NULL;
+    bool wants_help = false;
+    if (!read_options(argc, argv, &receiver, &namesrv, &wants_help)) {
+        fputs(help, stderr);
+        return 2;
+    }
+    if (wants_help) {
+        fputs(help, stdout);
+        return 0;
+    }
+    return run(&receiver, namesrv);
+}

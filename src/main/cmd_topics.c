@@ -1,0 +1,127 @@
+/* cmd_topics.c - ramjet topics: the topics that the name server knows. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "main/cmd.h"
+#include "main/session.h"
+#include "wire/names.h"
+
+static const char help[] =
+    "usage: ramjet topics [--all] [--namesrv HOST:PORT;...]\n"
+    "\n"
+    "Lists the topics of a cluster, one a line, sorted.\n"
+    "\n"
+    "  --all               also those that brokers make for themselves and their consumers\n"
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " SESSION_NAMESRV ")\n";
+
+struct listing {
+    struct session session;
+    bool all;
+    struct arena arena;
+    struct cluster_info cluster;
+};
+
+/* Brokers register their own name and that of their cluster as topics, too. */
+static bool is_name_of_cluster(const struct cluster_info *cluster, struct slice topic)
+{
+    for (int i = 0; i < cluster->broker_count; i++)
+        if (slice_eq(cluster->brokers[i].broker_name, topic))
+            return true;
+    for (int i = 0; i < cluster->cluster_count; i++)
+        if (slice_eq(cluster->clusters[i].cluster, topic))
+            return true;
+    return false;
+}
+
+static bool is_internal(const struct cluster_info *cluster, struct slice topic)
+{
+    for (int i = 0; i < cluster->cluster_count; i++)
+        if (topic_is_system(topic, cluster->clusters[i].cluster))
+            return true;
+    return topic_is_retry(topic) || topic_is_dlq(topic) || is_name_of_cluster(cluster, topic);
+}
+
+static int slice_order(const void *left, const void *right)
+{
+    const struct slice *a = left, *b = right;
+    int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static void got_topics(void *ctx, const struct call_result *result)
+{
+    struct listing *l = ctx;
+    char why[256] = "the answer is not understood";
+    struct topic_list list;
+    if (call_failure(result, why, sizeof why) || answer_topic_list(result, &l->arena, &list) != 0) {
+        session_fail(&l->session, "name server %s: %s", routes_name_server(l->session.routes), why);
+        return;
+    }
+    struct slice *topics = arena_alloc(&l->arena, ((size_t)list.count + 1) * sizeof *topics);
+    int count = 0;
+    for (int i = 0; i < list.count; i++)
+        if (l->all || !is_internal(&l->cluster, list.topics[i]))
+            topics[count++] = list.topics[i];
+    qsort(topics, (size_t)count, sizeof *topics, slice_order);
+    for (int i = 0; i < count; i++)
+        printf("%.*s\n", SLICE_FMT(topics[i]));
+    session_end(&l->session);
+}
+
+static void got_cluster(void *ctx, const struct call_result *result)
+{
+    struct listing *l = ctx;
+    const char *namesrv = routes_name_server(l->session.routes);
+    char why[256] = "the answer is not understood";
+    if (result->err != 0) {
+        call_failure(result, why, sizeof why);
+        session_fail(&l->session, "no name server at %s: %s; `ramjet` starts one", namesrv, why);
+    } else if (call_failure(result, why, sizeof why) ||
+               answer_cluster_info(result, &l->arena, &l->cluster) != 0) {
+        session_fail(&l->session, "name server %s: %s", namesrv, why);
+    } else {
+        call_topic_list(l->session.client, namesrv, got_topics, l);
+    }
+}
+
+int cmd_topics(int argc, char **argv)
+{
+    static const struct option options[] = { { "all", no_argument, NULL, 'a' },
+                                             { "namesrv", required_argument, NULL, 'n' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
+    struct listing listing = { 0 };
+    const char *namesrv = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "an:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'a':
+            listing.all = true;
+            break;
+        case 'n':
+            namesrv = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            fputs(help, stderr);
+            return 2;
+        }
+    }
+    if (optind != argc) {
+        fputs(help, stderr);
+        return 2;
+    }
+    if (session_open(&listing.session, "topics", namesrv, NULL, NULL) != 0)
+        return 1;
+    arena_init(&listing.arena);
+    call_cluster_info(listing.session.client, routes_name_server(listing.session.routes),
+                      got_cluster, &listing);
+    session_run(&listing.session);
+    session_close(&listing.session, NULL, NULL);
+    arena_fini(&listing.arena);
+    return listing.session.has_failed ? 1 : 0;
+}

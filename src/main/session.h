@@ -1,0 +1,46 @@
+/* session.h - what a command needs to talk to a cluster: a loop on the calling thread, a client and
+ * routes; and how it tells its user what went wrong.
+ */
+#ifndef MAIN_SESSION_H
+#define MAIN_SESSION_H
+
+#include "client/client.h"
+
+#define SESSION_NAMESRV "127.0.0.1:9876" /* where `ramjet` alone puts its name server */
+
+struct session {
+    const char *command; /* begins each complaint */
+    struct loop *loop;
+    struct workers *workers;
+    struct client *client;
+    struct routes *routes;
+    char client_id[96]; /* unique among the clients of a machine */
+    bool has_failed;
+    bool is_closing;
+};
+
+/* `namesrv` NULL: $NAMESRV_ADDR, or SESSION_NAMESRV. SIGINT and SIGTERM end session_run(). On
+ * failure the reason was printed. on_request may be NULL. */
+MUST_CHECK int session_open(struct session *session, const char *command, const char *namesrv,
+                            void (*on_request)(void *ctx, struct request *req), void *ctx);
+/* Ends all calls first; what `between` frees may be their context. */
+void session_close(struct session *session, void (*between)(void *ctx), void *ctx);
+
+/* Runs until session_end(). */
+void session_run(struct session *session);
+void session_end(struct session *session);
+/* Prints "ramjet COMMAND: ...", and ends: the exit code will be 1. */
+void session_fail(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* For a route that was not found: says what to do about it. */
+void session_fail_route(struct session *session, struct slice topic, bool no_such_topic,
+                        const char *why);
+
+/* The number in an option's argument; complains and returns false when it is none in [least, most].
+ */
+bool option_number(const char *command, const char *option, const char *text, int64_t least,
+                   int64_t most, int64_t *value);
+/* False, with a complaint, when the topic's name is not allowed. */
+bool option_topic(const char *command, const char *topic);
+
+#endif
