@@ -1,8 +1,8 @@
 /* broker.h - the broker as clients see it: takes messages, hands them to consumers, keeps their
  * offsets, and tells name servers what it has.
  *
- * Threads    everything runs on the loop given at start: broker state has this one owner and no locks.
- *            What may wait (cold reads, index, table files) goes to the workers and comes back.
+ * Threads    everything runs on the loop given at start: broker state has this one owner and no
+ * locks. What may wait (cold reads, index, table files) goes to the workers and comes back.
  * Ownership  the options are copied; loop and workers stay the caller's and outlive the broker.
  * Errors     0, or a negative code of base/err.h; the cause is in the log.
  */
@@ -17,9 +17,9 @@
 struct broker_conf {
     /* who and where */
     char *cluster_name;
-    char *broker_name; /* default: the host's name */
+    char *broker_name; /* empty: the host's name */
     int64_t broker_id;
-    char *broker_ip1; /* advertised address; default: the first non-loopback address */
+    char *broker_ip1; /* advertised address; empty: the first non-loopback IPv4 address */
     char *bind_address;
     int listen_port;
     char *namesrv_addr; /* "host:port;host:port", may be empty */
@@ -46,7 +46,6 @@ struct broker_conf {
     bool notify_consumer_ids_changed_enable;
     bool reject_pull_consumer_enable;
     bool lite_pull_message_enable;
-    bool enable_property_filter;
     int flush_consumer_offset_interval_ms;
     int64_t channel_expired_timeout_ms;
     int max_transfer_count_in_memory;
@@ -60,7 +59,7 @@ struct broker_conf {
     /* connections */
     int server_channel_max_idle_seconds;
     /* store */
-    char *store_path_root_dir;
+    char *store_path_root_dir;   /* "~/" stands for the home directory */
     char *store_path_commit_log; /* empty: below the root */
     int64_t commit_log_file_bytes;
     int64_t consume_queue_file_bytes;
@@ -88,12 +87,12 @@ extern const struct conf_table broker_conf_table;
 struct broker;
 
 /* Opens the store and the tables, listens, registers at the name servers. */
-MUST_CHECK int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,
-                            struct broker **broker);
+MUST_CHECK int broker_start(struct loop *loop, struct workers *workers,
+                            const struct broker_conf *conf, struct broker **broker);
 int broker_port(const struct broker *broker);
 
-/* Begins a clean end: unregisters, takes no new connections and requests, answers what was accepted,
- * then flushes, writes tables and checkpoint, and calls `stopped` on the loop. */
+/* Begins a clean end: unregisters, takes no new connections and requests, answers what was
+ * accepted, then flushes, writes tables and checkpoint, and calls `stopped` on the loop. */
 void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx);
 /* After `stopped`. */
 void broker_free(struct broker *broker);

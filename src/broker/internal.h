@@ -6,12 +6,13 @@
 #include "meta/meta.h"
 #include "remoting/remoting.h"
 #include "store/store.h"
+#include "wire/body_data_version.h"
 #include "wire/msg_id.h"
 
 struct clients;     /* clients.h: live producers and consumers */
 struct hold;        /* hold.h: parked pulls */
 struct queue_locks; /* queue_locks.h: who consumes which queue in order */
-struct delay;       /* delivery/delivery.h: delay levels */
+struct delays;      /* delays.h: delay levels */
 struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct saver;       /* saver.h: table files, written by a worker */
@@ -29,17 +30,47 @@ struct broker {
     struct clients *clients;
     struct hold *hold;
     struct queue_locks *queue_locks;
-    struct delay *delay;
+    struct delays *delays;
     struct registrar *registrar;
     struct acks *acks;
     struct saver *saver;
     struct uniq_key_source uniq_keys;
-    struct host self;       /* advertised address, in records and message ids */
-    char address[64];       /* the same as text, "10.1.1.7:10911" */
+    struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
+    struct host self;     /* advertised address, in records and message ids */
+    char address[64];     /* the same as text, "10.1.1.7:10911" */
+    uint32_t next_queue;  /* for sends that leave the choice to the broker */
     int64_t started_ms;
+    struct data_version conf_version; /* moves with each change of settings at run time */
+    bool is_stopping;
+    struct loop_timer stop_poll;
+    int64_t stop_deadline_ns;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
 };
 
-/* ---- requests.c: the one place where a request code meets its handler ---------------------------- */
+/* What the broker keeps per connection, made when first needed and gone when it closes. */
+struct session {
+    struct list held;    /* hold.c: its parked requests */
+    struct list members; /* clients.c: its places in groups */
+};
+struct session *session_of(struct peer *peer);
+/* The connection closed: nothing of it is left. */
+void session_end(struct broker *broker, struct peer *peer);
+
+/* Where a table is kept: config/`file` below the store directory. */
+void broker_config_path(const struct broker *broker, const char *file, char *path,
+                        size_t path_bytes);
+
+/* ---- settings.c
+ * ------------------------------------------------------------------------------------ */
+
+/* A copy with strings of its own; the caller ends it with conf_fini(). */
+void broker_conf_copy(struct broker_conf *copy, const struct broker_conf *conf);
+/* Checks what a row alone cannot tell. ERR_INVALID: the reason is in the log. */
+MUST_CHECK int broker_conf_check(const struct broker_conf *conf);
+
+/* ---- requests.c: the one place where a request code meets its handler
+ * ---------------------------- */
 
 /* Answers or parks the request; it is the handler's from the call on. */
 typedef void request_handler(struct broker *broker, struct request *req);
@@ -53,14 +84,21 @@ struct request_row {
 extern const struct request_row request_rows[];
 extern const int request_row_count;
 
+/* Hands the request to its handler; an unknown code is answered here. */
+void request_dispatch(struct broker *broker, struct request *req);
+
 /* handle_send.c */
 request_handler handle_send; /* 10, 310, 320 */
 /* handle_send_back.c */
 request_handler handle_send_back; /* 36 */
 /* handle_pull.c */
 request_handler handle_pull; /* 11, 361 */
+/* A parked pull is to be answered: a message came, its time is over, or the broker stops. */
+struct held_request;
+void pull_resume(struct held_request *held);
 /* handle_client.c */
-request_handler handle_heartbeat, handle_unregister, handle_consumer_list, handle_check_client_config;
+request_handler handle_heartbeat, handle_unregister, handle_consumer_list,
+    handle_check_client_config;
 /* handle_offset.c */
 request_handler handle_query_offset, handle_update_offset, handle_max_offset, handle_min_offset,
     handle_search_offset, handle_earliest_time;
@@ -78,16 +116,18 @@ request_handler handle_consumer_connections, handle_producer_connections, handle
 /* handle_admin_broker.c */
 request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
 
-/* ---- put.c: the way of every message into the store ---------------------------------------------- */
+/* ---- put.c: the way of every message into the store
+ * ---------------------------------------------- */
 
-/* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes to
- * the delay topic (its real topic and queue kept in properties), as every way in must do. `arena` is
- * for changed properties. Wakes nothing by itself: the store's on_arrival does. */
+/* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes
+ * to the delay topic (its real topic and queue kept in properties), as every way in must do.
+ * `arena` is for changed properties. Wakes nothing by itself: the store's on_arrival does. */
 MUST_CHECK int broker_put(struct broker *broker, struct record *records, int count,
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
 
-/* ---- topic_rules.c: topics and groups that come to be by themselves ------------------------------- */
+/* ---- topic_rules.c: topics and groups that come to be by themselves
+ * ------------------------------- */
 
 /* The topic, created when allowed (auto creation from `default_topic`, retry topics always).
  * NULL: does not exist and was not created; *why (a static text) is for the remark. */
@@ -102,16 +142,31 @@ const struct group_config *broker_group_ensure(struct broker *broker, struct sli
 /* After any change of the topic table: saves it and tells the name servers. */
 void broker_topics_changed(struct broker *broker);
 void broker_groups_changed(struct broker *broker);
+/* Makes the topics and groups that every broker has. At start, before name servers are told. */
+void broker_make_system_topics(struct broker *broker);
+/* The retry topic of a group, created when absent; NULL when the group's name is too long for one.
+ */
+const struct topic_config *
+broker_retry_topic_ensure(struct broker *broker, const struct group_config *group, bool unit_mode);
 
-/* ---- acks.c --------------------------------------------------------------------------------------- */
+/* ---- acks.c
+ * --------------------------------------------------------------------------------------- */
 
-/* Sends the reply when everything below end_phy_offset is on disk (at once with asynchronous flush or
- * `wait` false); after syncFlushTimeout it is sent with FLUSH_DISK_TIMEOUT instead of its code.
+/* Sends the reply when everything below end_phy_offset is on disk (at once with asynchronous flush
+ * or `wait` false); after syncFlushTimeout it is sent with FLUSH_DISK_TIMEOUT instead of its code.
  * Slices of the reply must live in the request's arena. Takes req over. */
 void acks_reply(struct broker *broker, struct request *req, const struct reply *reply,
                 int64_t end_phy_offset, bool wait);
 
-/* The response code and remark for a refused put. */
+MUST_CHECK int acks_new(struct broker *broker, struct acks **acks);
+/* The store's on_flushed; any thread. */
+void acks_flushed(struct acks *acks);
+/* Nothing is parked. */
+bool acks_are_idle(const struct acks *acks);
+/* Whatever is still parked is dropped unanswered. After the store is closed. */
+void acks_free(struct acks *acks);
+
+/* put.c: the response code and remark (static text) for a refused put. */
 int32_t put_refusal(int err, const char **remark);
 
 #endif

@@ -1,0 +1,390 @@
+/* broker.c - starts the parts of a broker in order, ties them together, and ends them in order.
+ *
+ * Start      tables, store (which recovers), delay levels, then the port is opened, then name
+ * servers are told: whoever finds the broker can use it. Stop       name servers are told, nothing
+ * new is taken, parked pulls are answered, what was accepted is answered; then tables and store are
+ * closed. What does not end by STOP_PATIENCE_MS is cut.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "broker/address.h"
+#include "broker/clients.h"
+#include "broker/delays.h"
+#include "broker/hold.h"
+#include "broker/internal.h"
+#include "broker/queue_locks.h"
+#include "broker/register.h"
+#include "broker/saver.h"
+#include "wire/names.h"
+
+enum { HELD_MAX = 200000, CONNS_MAX = 65536 };
+/* Parked pulls count as pending: a client has one per queue. */
+enum { PENDING_PER_PEER_MAX = 32768 };
+enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
+enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
+
+/* ---- what the parts tell each other -------------------------------------------------------------
+ */
+
+static void message_arrived(void *ctx, const struct store_arrival *arrival)
+{
+    struct broker *broker = ctx;
+    assert(loop_is_current(broker->loop));
+    hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
+                 arrival->tags_code);
+    if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
+        delays_arrived(broker->delays, arrival->queue_id);
+}
+
+static void log_flushed(void *ctx)
+{
+    acks_flushed(((struct broker *)ctx)->acks);
+}
+
+static void request_came(void *ctx, struct request *req)
+{
+    request_dispatch(ctx, req);
+}
+
+static void peer_closed(void *ctx, struct peer *peer)
+{
+    session_end(ctx, peer);
+}
+
+static void serve_held(void *ctx, struct held_request *held)
+{
+    (void)ctx;
+    pull_resume(held);
+}
+
+static void drop_held(void *ctx, struct held_request *held)
+{
+    (void)ctx;
+    request_drop(held->req);
+}
+
+/* NOTIFY_CONSUMER_IDS_CHANGED to each member; it is one-way, clients also look by themselves. */
+static void group_changed(void *ctx, struct client_group *group)
+{
+    struct broker *broker = ctx;
+    if (!broker->conf.notify_consumer_ids_changed_enable || broker->is_stopping)
+        return;
+    struct ext_field ext = { SLICE("consumerGroup"), group->name };
+    struct call call = { .code = REQ_NOTIFY_CONSUMER_IDS_CHANGED, .ext = &ext, .ext_count = 1 };
+    list_each(link, &group->members)
+        peer_tell(list_entry(link, struct client_member, group_link)->peer, &call);
+}
+
+/* ---- start --------------------------------------------------------------------------------------
+ */
+
+void broker_config_path(const struct broker *broker, const char *file, char *path,
+                        size_t path_bytes)
+{
+    int len = snprintf(path, path_bytes, "%s/config/%s", broker->conf.store_path_root_dir, file);
+    assert(len > 0 && (size_t)len < path_bytes);
+}
+
+static void replace(char **text, const char *by)
+{
+    free(*text);
+    *text = strdup(by);
+    assert(*text != NULL);
+}
+
+/* Fills in what the settings leave to the machine. */
+static int complete_conf(struct broker *broker)
+{
+    struct broker_conf *conf = &broker->conf;
+    char text[PATH_BYTES];
+    if (conf->broker_name[0] == '\0') {
+        if (gethostname(text, sizeof text) != 0)
+            snprintf(text, sizeof text, "DEFAULT_BROKER");
+        replace(&conf->broker_name, text);
+    }
+    if (conf->broker_ip1[0] == '\0') {
+        address_of_machine(text, sizeof text);
+        replace(&conf->broker_ip1, text);
+    }
+    const char *home = getenv("HOME");
+    if (strncmp(conf->store_path_root_dir, "~/", 2) == 0 && home != NULL) {
+        snprintf(text, sizeof text, "%s/%s", home, conf->store_path_root_dir + 2);
+        replace(&conf->store_path_root_dir, text);
+    }
+    return address_resolve(conf->broker_ip1, &broker->self);
+}
+
+/* The store directory and config/ below it. */
+static int make_directories(const struct broker *broker)
+{
+    char path[PATH_BYTES];
+    int len = snprintf(path, sizeof path, "%s/config", broker->conf.store_path_root_dir);
+    if (len >= (int)sizeof path - NAME_MAX)
+        return ERR_TOO_BIG;
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+            log_error("directory_not_made path=%s errno=%d", path, errno);
+            return err_from_errno(errno);
+        }
+        if (slash == NULL)
+            return 0;
+        *slash = '/';
+    }
+}
+
+static int open_tables(struct broker *broker)
+{
+    char path[PATH_BYTES];
+    broker_config_path(broker, "topics.json", path, sizeof path);
+    int err = topics_open(path, &broker->topics);
+    if (err != 0)
+        return err;
+    broker_config_path(broker, "subscriptionGroup.json", path, sizeof path);
+    err = groups_open(path, &broker->groups);
+    if (err != 0)
+        return err;
+    broker_config_path(broker, "consumerOffset.json", path, sizeof path);
+    return offsets_open(path, &broker->offsets);
+}
+
+static int open_store(struct broker *broker)
+{
+    const struct broker_conf *conf = &broker->conf;
+    struct store_options options;
+    store_options_init(&options);
+    options.root_dir = conf->store_path_root_dir;
+    if (conf->store_path_commit_log[0] != '\0')
+        options.commit_log_dir = conf->store_path_commit_log;
+    options.commit_log_file_bytes = conf->commit_log_file_bytes;
+    options.consume_queue_file_bytes = conf->consume_queue_file_bytes;
+    options.index_slot_count = conf->max_hash_slot_num;
+    options.index_entry_count = conf->max_index_num;
+    options.index_enable = conf->message_index_enable;
+    options.sync_flush = strcmp(conf->flush_disk_type, "SYNC_FLUSH") == 0;
+    options.flush_interval_ms = conf->flush_interval_commit_log_ms;
+    options.queue_flush_interval_ms = conf->flush_interval_consume_queue_ms;
+    options.clean_interval_ms = conf->clean_resource_interval_ms;
+    options.file_reserved_ms = (int64_t)conf->file_reserved_hours * HOUR_MS;
+    options.delete_when = conf->delete_when;
+    options.disk_max_used_percent = conf->disk_max_used_space_ratio;
+    options.disk_clean_forcibly_percent = conf->disk_space_clean_forcibly_ratio;
+    options.disk_warning_percent = conf->disk_space_warning_level_ratio;
+    options.clean_forcibly_enable = conf->clean_file_forcibly_enable;
+    options.max_message_bytes = conf->max_message_bytes;
+    options.message_delay_level = conf->message_delay_level;
+    options.on_arrival = message_arrived;
+    options.on_flushed = log_flushed;
+    options.ctx = broker;
+    return store_open(&options, &broker->store);
+}
+
+/* What needs neither files nor sockets. */
+static int make_parts(struct broker *broker)
+{
+    struct hold_options hold = {
+        .loop = broker->loop,
+        .max_count = HELD_MAX,
+        .serve = serve_held,
+        .drop = drop_held,
+        .ctx = broker,
+    };
+    int err = hold_new(&hold, &broker->hold);
+    if (err != 0)
+        return err;
+    struct clients_options clients = {
+        .loop = broker->loop,
+        .expire_ms = &broker->conf.channel_expired_timeout_ms,
+        .on_changed = group_changed,
+        .ctx = broker,
+    };
+    err = clients_new(&clients, &broker->clients);
+    if (err != 0)
+        return err;
+    err = queue_locks_new(&broker->queue_locks);
+    if (err != 0)
+        return err;
+    err = saver_new(broker, &broker->saver);
+    if (err != 0)
+        return err;
+    return acks_new(broker, &broker->acks);
+}
+
+static int open_port(struct broker *broker)
+{
+    struct server_options options;
+    server_options_init(&options);
+    options.host = broker->conf.bind_address;
+    options.port = broker->conf.listen_port;
+    options.max_conns = CONNS_MAX;
+    options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
+    options.pending_max = PENDING_PER_PEER_MAX;
+    options.on_request = request_came;
+    options.on_peer_closed = peer_closed;
+    options.ctx = broker;
+    int err = server_start(broker->loop, &options, &broker->server);
+    if (err != 0)
+        return err;
+    broker->self.port = server_port(broker->server);
+    snprintf(broker->address, sizeof broker->address, broker->self.is_v6 ? "[%s]:%d" : "%s:%d",
+             broker->conf.broker_ip1, broker->self.port);
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        random = (uint32_t)loop_now_ns(broker->loop);
+    uniq_key_init(&broker->uniq_keys, &broker->self, (uint32_t)getpid(), random);
+    return 0;
+}
+
+static int tell_name_servers(struct broker *broker)
+{
+    struct client_options options;
+    client_options_init(&options);
+    options.workers = broker->workers;
+    int err = client_new(broker->loop, &options, &broker->client);
+    return err != 0 ? err : registrar_start(broker, &broker->registrar);
+}
+
+static int start_parts(struct broker *broker)
+{
+    char path[PATH_BYTES];
+    int err = complete_conf(broker);
+    if (err == 0)
+        err = make_directories(broker);
+    if (err == 0)
+        err = open_tables(broker);
+    if (err == 0)
+        err = make_parts(broker);
+    if (err == 0)
+        err = open_store(broker);
+    if (err != 0)
+        return err;
+    broker_config_path(broker, "delayOffset.json", path, sizeof path);
+    err = delays_open(broker, path, &broker->delays);
+    if (err != 0)
+        return err;
+    broker_make_system_topics(broker);
+    err = open_port(broker);
+    return err != 0 ? err : tell_name_servers(broker);
+}
+
+/* Ends what there is, in the order that lets each still use what it needs. */
+static void end_parts(struct broker *broker)
+{
+    if (broker->client != NULL)
+        client_free(broker->client);
+    registrar_free(broker->registrar);
+    if (broker->server != NULL)
+        server_free(broker->server);
+    if (broker->delays != NULL) {
+        delays_stop(broker->delays);
+        delays_close(broker->delays);
+    }
+    if (broker->store != NULL)
+        store_close(broker->store);
+    broker->client = NULL;
+    broker->registrar = NULL;
+    broker->server = NULL;
+    broker->delays = NULL;
+    broker->store = NULL;
+}
+
+int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,
+                 struct broker **broker)
+{
+    int err = broker_conf_check(conf);
+    if (err != 0)
+        return err;
+    struct broker *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return ERR_NO_MEMORY;
+    b->loop = loop;
+    b->workers = workers;
+    b->started_ms = loop_now_ms(loop);
+    broker_conf_copy(&b->conf, conf);
+    err = start_parts(b);
+    if (err != 0) {
+        end_parts(b);
+        broker_free(b);
+        return err;
+    }
+    log_info("broker_started name=%s address=%s store=%s", b->conf.broker_name, b->address,
+             b->conf.store_path_root_dir);
+    *broker = b;
+    return 0;
+}
+
+int broker_port(const struct broker *broker)
+{
+    return server_port(broker->server);
+}
+
+/* ---- stop ---------------------------------------------------------------------------------------
+ */
+
+static bool is_quiet(const struct broker *broker)
+{
+    return server_is_drained(broker->server) && registrar_is_idle(broker->registrar);
+}
+
+/* What a worker or the flusher may still come back to: it must be waited for. */
+static bool has_work_out(const struct broker *broker)
+{
+    return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
+           !acks_are_idle(broker->acks);
+}
+
+static void stop_poll(struct loop_timer *timer)
+{
+    struct broker *broker = (struct broker *)((char *)timer - offsetof(struct broker, stop_poll));
+    bool is_late = loop_now_ns(broker->loop) > broker->stop_deadline_ns;
+    if ((!is_quiet(broker) && !is_late) || has_work_out(broker)) {
+        loop_timer_start(broker->loop, timer, STOP_POLL_MS);
+        return;
+    }
+    if (is_late)
+        log_warn("stop_was_cut connections=%d", server_peer_count(broker->server));
+    saver_finish(broker->saver);
+    end_parts(broker);
+    log_info("broker_stopped name=%s", broker->conf.broker_name);
+    broker->stopped(broker->stopped_ctx);
+}
+
+void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
+{
+    assert(!broker->is_stopping);
+    broker->is_stopping = true;
+    broker->stopped = stopped;
+    broker->stopped_ctx = ctx;
+    server_stop_accepting(broker->server);
+    registrar_stop(broker->registrar);
+    delays_stop(broker->delays);
+    hold_release_all(broker->hold);
+    broker->stop_deadline_ns = loop_now_ns(broker->loop) + (int64_t)STOP_PATIENCE_MS * 1000000;
+    loop_timer_init(&broker->stop_poll, stop_poll);
+    loop_timer_start(broker->loop, &broker->stop_poll, 0);
+}
+
+void broker_free(struct broker *broker)
+{
+    assert(broker->server == NULL && broker->store == NULL);
+    acks_free(broker->acks);
+    saver_free(broker->saver);
+    queue_locks_free(broker->queue_locks);
+    clients_free(broker->clients);
+    hold_free(broker->hold);
+    offsets_free(broker->offsets);
+    groups_free(broker->groups);
+    topics_free(broker->topics);
+    buf_fini(&broker->pull_body);
+    conf_fini(&broker_conf_table, &broker->conf);
+    free(broker);
+}

@@ -1,0 +1,407 @@
+/* handle_pull.c - PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361).
+ *
+ *   checks ── read what is in memory ── answer
+ *                │          └── nothing there yet: parked in hold until arrival or deadline, then
+ * read again └── the disk would have to be waited for: read by a worker, then answer or park
+ *
+ * The offset a pull commits is taken on its first pass only, whatever its answer.
+ */
+#include "base/log.h"
+#include "broker/clients.h"
+#include "broker/hold.h"
+#include "broker/internal.h"
+#include "broker/offload.h"
+#include "broker/saver.h"
+#include "wire/req_pull.h"
+
+/* A scratch buffer that grew above this is given back. */
+enum { PULL_BODY_KEPT_BYTES = 1 << 20 };
+
+struct pull {
+    struct offload offload; /* of a cold read; holds broker and req also before */
+    struct held_request held;
+    struct pull_request fields;
+    struct tag_filter filter;
+    struct store_get_result result;
+    int err;
+    int32_t max_count;
+    int64_t max_bytes;
+    int32_t topic_sys_flag;
+    int32_t group_sys_flag;
+    bool may_suspend; /* first pass of a request that wants to wait */
+};
+
+static struct broker *broker_of(const struct pull *p)
+{
+    return p->offload.broker;
+}
+
+static struct request *request_of(const struct pull *p)
+{
+    return p->offload.req;
+}
+
+/* ---- checks, in the reference's order -----------------------------------------------------------
+ */
+
+static void forbid(struct pull *p, enum pull_forbidden type, struct slice remark)
+{
+    struct pull_forbidden_response fields = { .forbidden_type = type };
+    reply_fields(request_of(p), RESP_NO_PERMISSION, remark, &pull_forbidden_response_fields,
+                 &fields, slice_of(NULL, 0));
+}
+
+#define forbid_printf(p, type, ...)                                                                \
+    forbid(p, type, arena_printf(&request_of(p)->arena, __VA_ARGS__))
+
+static bool check_broker(struct pull *p)
+{
+    const struct broker_conf *conf = &broker_of(p)->conf;
+    if ((conf->broker_permission & PERM_READ) == 0) {
+        forbid_printf(p, PULL_FORBIDDEN_BROKER, "the broker[%s] pulling message is forbidden",
+                      conf->broker_ip1);
+        return false;
+    }
+    if (request_of(p)->header.code == REQ_LITE_PULL_MESSAGE && !conf->lite_pull_message_enable) {
+        forbid_printf(p, PULL_FORBIDDEN_BROKER,
+                      "the broker[%s] for lite pull consumer is forbidden", conf->broker_ip1);
+        return false;
+    }
+    return true;
+}
+
+/* Takes the right to consume from a group that reads too far behind the end of the log. */
+static bool is_too_slow(const struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    struct store_queue_entry entry;
+    struct store_state state;
+    if (!broker->conf.disable_consume_if_read_slowly ||
+        store_queue_entry_at(broker->store, p->fields.topic, p->fields.queue_id,
+                             p->fields.queue_offset, &entry) != 0)
+        return false;
+    store_state(broker->store, &state);
+    return state.max_phy_offset - entry.phy_offset > broker->conf.consumer_fallbehind_threshold;
+}
+
+static void disable_group(struct broker *broker, const struct group_config *group)
+{
+    struct group_config changed = *group;
+    changed.consume_enable = false;
+    log_warn("group_disabled group=%.*s reason=\"reads too far behind\"", SLICE_FMT(group->name));
+    groups_put(broker->groups, &changed, loop_now_ms(broker->loop));
+    broker_groups_changed(broker);
+}
+
+static bool check_group(struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    struct slice name = p->fields.consumer_group;
+    const struct group_config *group = broker_group_ensure(broker, name);
+    if (group == NULL) {
+        reply_code(request_of(p), RESP_SUBSCRIPTION_GROUP_NOT_EXIST,
+                   "subscription group [%.*s] does not exist", SLICE_FMT(name));
+        return false;
+    }
+    if (group->consume_enable && is_too_slow(p)) {
+        disable_group(broker, group);
+        group = groups_get(broker->groups, name);
+    }
+    if (!group->consume_enable) {
+        forbid_printf(p, PULL_FORBIDDEN_GROUP, "subscription group no permission, %.*s",
+                      SLICE_FMT(name));
+        return false;
+    }
+    p->group_sys_flag = group->group_sys_flag;
+    return true;
+}
+
+static bool check_topic(struct pull *p)
+{
+    const struct topic_config *topic = topics_get(broker_of(p)->topics, p->fields.topic);
+    if (topic == NULL) {
+        reply_code(request_of(p), RESP_TOPIC_NOT_EXIST,
+                   "topic[%.*s] not exist, apply first please!", SLICE_FMT(p->fields.topic));
+        return false;
+    }
+    if ((topic->perm & PERM_READ) == 0) {
+        forbid_printf(p, PULL_FORBIDDEN_TOPIC, "the topic[%.*s] pulling message is forbidden",
+                      SLICE_FMT(p->fields.topic));
+        return false;
+    }
+    if (p->fields.queue_id < 0 || p->fields.queue_id >= topic->read_queue_count) {
+        reply_code(
+            request_of(p), RESP_INVALID_PARAMETER,
+            "queueId[%d] is illegal, topic:[%.*s] topicConfig.readQueueNums:[%d] consumer:[%s]",
+            p->fields.queue_id, SLICE_FMT(p->fields.topic), topic->read_queue_count,
+            peer_address(request_of(p)->peer)->text);
+        return false;
+    }
+    p->topic_sys_flag = topic->sys_flag;
+    return true;
+}
+
+static bool is_tag_type(struct slice expression_type)
+{
+    return expression_type.len == 0 || slice_eq(expression_type, SLICE("TAG"));
+}
+
+static bool check_expression_type(struct pull *p, struct slice type)
+{
+    if (is_tag_type(type))
+        return true;
+    reply_code(request_of(p), RESP_SYSTEM_ERROR,
+               "The broker does not support consumer to filter message by %.*s", SLICE_FMT(type));
+    return false;
+}
+
+/* The request brings its subscription along. */
+static bool take_own_filter(struct pull *p)
+{
+    struct slice type = p->fields.expression_type;
+    bool is_tag = is_tag_type(type);
+    if ((!is_tag && p->fields.subscription.data == NULL) ||
+        (is_tag &&
+         tag_filter_parse(p->fields.subscription, &request_of(p)->arena, &p->filter) != 0)) {
+        reply_code(request_of(p), RESP_SUBSCRIPTION_PARSE_FAILED,
+                   "parse the consumer's subscription failed");
+        return false;
+    }
+    return check_expression_type(p, type);
+}
+
+/* The subscription is known from heartbeats. */
+static bool take_known_filter(struct pull *p, const struct client_group *online)
+{
+    struct broker *broker = broker_of(p);
+    struct request *req = request_of(p);
+    const struct client_subscription *sub =
+        online == NULL ? NULL : client_group_subscription(online, p->fields.topic);
+    if (online == NULL) {
+        reply_code(req, RESP_SUBSCRIPTION_NOT_EXIST, "the consumer's group info not exist");
+        return false;
+    }
+    const struct group_config *group = groups_get(broker->groups, p->fields.consumer_group);
+    if (online->message_model == MESSAGE_MODEL_BROADCASTING && !group->consume_broadcast_enable) {
+        forbid_printf(p, PULL_FORBIDDEN_BROADCASTING,
+                      "the consumer group[%.*s] can not consume by broadcast way",
+                      SLICE_FMT(p->fields.consumer_group));
+        return false;
+    }
+    if (sub == NULL) {
+        reply_code(req, RESP_SUBSCRIPTION_NOT_EXIST, "the consumer's subscription not exist");
+        return false;
+    }
+    if (sub->data.sub_version < p->fields.sub_version) {
+        reply_code(req, RESP_SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
+        return false;
+    }
+    p->filter = sub->filter;
+    return check_expression_type(p, sub->data.expression_type);
+}
+
+static bool check_subscription(struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    struct client_group *online = clients_consumer_group(broker->clients, p->fields.consumer_group);
+    bool is_ok = (p->fields.sys_flag & PULL_SUBSCRIPTION) != 0 ? take_own_filter(p)
+                                                               : take_known_filter(p, online);
+    if (!is_ok)
+        return false;
+    if (broker->conf.reject_pull_consumer_enable &&
+        (online == NULL || online->consume_type == CONSUME_ACTIVELY)) {
+        reply_code(request_of(p), RESP_SUBSCRIPTION_NOT_EXIST,
+                   "the consumer's group info not exist: consumers that pull are refused");
+        return false;
+    }
+    return true;
+}
+
+/* ---- reading and answering ----------------------------------------------------------------------
+ */
+
+static int32_t code_of(enum store_get_status status, int64_t queue_offset)
+{
+    switch (status) {
+    case GET_FOUND:
+        return RESP_SUCCESS;
+    case GET_NO_MATCHED_MESSAGE:
+    case GET_MESSAGE_WAS_REMOVING:
+        return RESP_PULL_RETRY_IMMEDIATELY;
+    case GET_NO_MATCHED_LOGIC_QUEUE:
+    case GET_NO_MESSAGE_IN_QUEUE:
+        return queue_offset != 0 ? RESP_PULL_OFFSET_MOVED : RESP_PULL_NOT_FOUND;
+    case GET_OFFSET_FOUND_NULL:
+    case GET_OFFSET_OVERFLOW_ONE:
+        return RESP_PULL_NOT_FOUND;
+    case GET_OFFSET_OVERFLOW_BADLY:
+    case GET_OFFSET_TOO_SMALL:
+        return RESP_PULL_OFFSET_MOVED;
+    }
+    return RESP_SYSTEM_ERROR;
+}
+
+static void answer(struct pull *p, struct slice body)
+{
+    struct pull_response fields = {
+        .suggest_which_broker_id = 0, /* no slaves serve reads */
+        .next_begin_offset = p->result.next_offset,
+        .min_offset = p->result.min_offset,
+        .max_offset = p->result.max_offset,
+        .topic_sys_flag = p->topic_sys_flag,
+        .group_sys_flag = p->group_sys_flag,
+    };
+    reply_fields(request_of(p), code_of(p->result.status, p->fields.queue_offset),
+                 slice_str(store_get_status_name(p->result.status)), &pull_response_fields, &fields,
+                 body);
+}
+
+static bool wants_to_wait(const struct pull *p)
+{
+    return p->may_suspend && !broker_of(p)->is_stopping &&
+           code_of(p->result.status, p->fields.queue_offset) == RESP_PULL_NOT_FOUND;
+}
+
+static bool tag_filter_step(void *ctx, int64_t code)
+{
+    return tag_filter_matches(ctx, code);
+}
+
+static int get(struct pull *p, bool may_block, struct buf *body)
+{
+    struct store_get_request request = {
+        .topic = p->fields.topic,
+        .queue_id = p->fields.queue_id,
+        .queue_offset = p->fields.queue_offset,
+        .max_count = p->max_count,
+        .max_bytes = p->max_bytes,
+        .filter = p->filter.all ? NULL : tag_filter_step,
+        .filter_ctx = &p->filter,
+        .may_block = may_block,
+    };
+    return store_get(broker_of(p)->store, &request, body, &p->result);
+}
+
+static void set_limits(struct pull *p)
+{
+    const struct broker_conf *conf = &broker_of(p)->conf;
+    bool is_hot = store_queue_in_memory(broker_of(p)->store, p->fields.topic, p->fields.queue_id,
+                                        p->fields.queue_offset);
+    int32_t most = is_hot ? conf->max_transfer_count_in_memory : conf->max_transfer_count_on_disk;
+    p->max_bytes = is_hot ? conf->max_transfer_bytes_in_memory : conf->max_transfer_bytes_on_disk;
+    p->max_count = p->fields.max_msg_nums;
+    if (p->max_count > most)
+        p->max_count = most;
+    if (p->max_count < 1)
+        p->max_count = 1;
+}
+
+/* Copies what the request's bytes and the registry lent, so that it may outlive this pass. */
+static void keep(struct pull *p)
+{
+    struct request *req = request_of(p);
+    if (req->is_detached)
+        return;
+    request_detach(req);
+    p->fields.consumer_group = arena_copy(&req->arena, p->fields.consumer_group);
+    p->fields.topic = arena_copy(&req->arena, p->fields.topic);
+    if (p->filter.count > 0) {
+        int32_t *codes = arena_alloc(&req->arena, (size_t)p->filter.count * sizeof *codes);
+        memcpy(codes, p->filter.codes, (size_t)p->filter.count * sizeof *codes);
+        p->filter.codes = codes;
+    }
+    p->filter.tags = NULL;
+}
+
+static void park(struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    struct request *req = request_of(p);
+    int64_t wait_ms = broker->conf.long_polling_enable ? p->fields.suspend_timeout_ms
+                                                       : broker->conf.short_polling_time_ms;
+    keep(p);
+    p->may_suspend = false;
+    p->held = (struct held_request){
+        .req = req,
+        .queue_offset = p->fields.queue_offset,
+        .filter = p->filter.all ? NULL : &p->filter,
+    };
+    if (hold_park(broker->hold, &p->held, p->fields.topic, p->fields.queue_id, wait_ms,
+                  &session_of(req->peer)->held) != 0)
+        reply_code(req, RESP_SYSTEM_BUSY, "[OVERLOAD]too many pulls wait for messages: %d",
+                   hold_count(broker->hold));
+}
+
+static void read_now(struct pull *p);
+
+static void read_cold(struct offload *o)
+{
+    struct pull *p = (struct pull *)o;
+    p->err = get(p, true, &o->body);
+}
+
+/* What arrived while the worker read woke nobody: so look again before waiting. */
+static void finish_cold(struct offload *o)
+{
+    struct pull *p = (struct pull *)o;
+    if (p->err != 0) {
+        reply_code(o->req, RESP_SYSTEM_ERROR, "the store could not be read: %s", err_name(p->err));
+    } else if (!wants_to_wait(p)) {
+        answer(p, buf_slice(&o->body));
+    } else if (store_queue_max(o->broker->store, p->fields.topic, p->fields.queue_id) >
+               p->fields.queue_offset) {
+        read_now(p);
+    } else {
+        park(p);
+    }
+}
+
+static void read_now(struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    struct buf *body = &broker->pull_body;
+    buf_clear(body);
+    set_limits(p);
+    p->err = get(p, false, body);
+    if (p->err == ERR_WOULD_BLOCK) {
+        keep(p);
+        offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold);
+        return;
+    }
+    if (p->err != 0)
+        reply_code(request_of(p), RESP_SYSTEM_ERROR, "the store could not be read: %s",
+                   err_name(p->err));
+    else if (wants_to_wait(p))
+        park(p);
+    else
+        answer(p, buf_slice(body));
+    if (body->cap > PULL_BODY_KEPT_BYTES)
+        buf_fini(body);
+}
+
+void pull_resume(struct held_request *held)
+{
+    read_now((struct pull *)((char *)held - offsetof(struct pull, held)));
+}
+
+static void commit_offset(struct broker *broker, const struct pull_request *fields)
+{
+    offsets_put(broker->offsets, fields->topic, fields->consumer_group, fields->queue_id,
+                fields->commit_offset, loop_now_ms(broker->loop));
+    saver_changed(broker->saver, TABLE_OFFSETS);
+}
+
+void handle_pull(struct broker *broker, struct request *req)
+{
+    struct pull *p = arena_zalloc(&req->arena, sizeof *p);
+    p->offload.broker = broker;
+    p->offload.req = req;
+    if (request_fields(req, &pull_request_fields, &p->fields) != 0)
+        return;
+    if (!check_broker(p) || !check_group(p) || !check_topic(p) || !check_subscription(p))
+        return;
+    if ((p->fields.sys_flag & PULL_COMMIT_OFFSET) != 0)
+        commit_offset(broker, &p->fields);
+    p->may_suspend = (p->fields.sys_flag & PULL_SUSPEND) != 0;
+    read_now(p);
+}

@@ -1,0 +1,31 @@
+/* register.h - tells every name server which topics this broker has: each registerNameServerPeriod,
+ * and at once after a change of the topic table.
+ *
+ * A change is told at the end of the loop's pass; changes while the answer of a name server is
+ * awaited are told to it together afterwards. Periodic rounds ask first (QUERY_DATA_VERSION) when
+ * forceRegister is off.
+ *
+ * Threads    the broker's loop.
+ * Errors     a name server that does not answer is logged once until it answers again.
+ */
+#ifndef BROKER_REGISTER_H
+#define BROKER_REGISTER_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct broker;
+struct registrar;
+
+/* Begins with a registration at once. */
+MUST_CHECK int registrar_start(struct broker *broker, struct registrar **registrar);
+/* Topics changed. */
+void registrar_changed(struct registrar *registrar);
+/* Unregisters everywhere; registrar_is_idle() once all have answered or timed out. */
+void registrar_stop(struct registrar *registrar);
+bool registrar_is_idle(const struct registrar *registrar);
+/* After the broker's client, whose last callbacks still come here. */
+void registrar_free(struct registrar *registrar);
+
+#endif

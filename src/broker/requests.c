@@ -1,0 +1,59 @@
+/* requests.c - the one place where a request code meets its handler. The most frequent come first.
+ */
+#include "broker/internal.h"
+
+const struct request_row request_rows[] = {
+    { REQ_SEND_MESSAGE_V2, "send_message_v2", handle_send, "" },
+    { REQ_SEND_MESSAGE, "send_message", handle_send, "" },
+    { REQ_SEND_BATCH_MESSAGE, "send_batch_message", handle_send, "" },
+    { REQ_PULL_MESSAGE, "pull_message", handle_pull, "" },
+    { REQ_LITE_PULL_MESSAGE, "lite_pull_message", handle_pull, "" },
+    { REQ_UPDATE_CONSUMER_OFFSET, "update_consumer_offset", handle_update_offset, "" },
+    { REQ_QUERY_CONSUMER_OFFSET, "query_consumer_offset", handle_query_offset, "" },
+    { REQ_HEART_BEAT, "heart_beat", handle_heartbeat, "" },
+    { REQ_UNREGISTER_CLIENT, "unregister_client", handle_unregister, "" },
+    { REQ_GET_CONSUMER_LIST_BY_GROUP, "get_consumer_list_by_group", handle_consumer_list, "" },
+    { REQ_CHECK_CLIENT_CONFIG, "check_client_config", handle_check_client_config, "" },
+    { REQ_CONSUMER_SEND_MSG_BACK, "consumer_send_msg_back", handle_send_back, "" },
+    { REQ_LOCK_BATCH_MQ, "lock_batch_mq", handle_lock, "" },
+    { REQ_UNLOCK_BATCH_MQ, "unlock_batch_mq", handle_unlock, "" },
+    { REQ_GET_MAX_OFFSET, "get_max_offset", handle_max_offset, "" },
+    { REQ_GET_MIN_OFFSET, "get_min_offset", handle_min_offset, "" },
+    { REQ_SEARCH_OFFSET_BY_TIMESTAMP, "search_offset_by_timestamp", handle_search_offset, "" },
+    { REQ_GET_EARLIEST_MSG_STORETIME, "get_earliest_msg_storetime", handle_earliest_time, "" },
+    { REQ_QUERY_MESSAGE, "query_message", handle_query_message, "" },
+    { REQ_VIEW_MESSAGE_BY_ID, "view_message_by_id", handle_view_message, "" },
+    { REQ_UPDATE_AND_CREATE_TOPIC, "update_and_create_topic", handle_put_topic, "" },
+    { REQ_UPDATE_AND_CREATE_TOPIC_LIST, "update_and_create_topic_list", handle_put_topics, "" },
+    { REQ_DELETE_TOPIC_IN_BROKER, "delete_topic_in_broker", handle_delete_topic, "" },
+    { REQ_GET_ALL_TOPIC_CONFIG, "get_all_topic_config", handle_all_topics, "" },
+    { REQ_GET_TOPIC_CONFIG, "get_topic_config", handle_get_topic, "" },
+    { REQ_GET_TOPIC_STATS_INFO, "get_topic_stats_info", handle_topic_stats, "" },
+    { REQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, "update_and_create_subscriptiongroup",
+      handle_put_group, "" },
+    { REQ_DELETE_SUBSCRIPTIONGROUP, "delete_subscriptiongroup", handle_delete_group, "" },
+    { REQ_GET_ALL_SUBSCRIPTIONGROUP_CONFIG, "get_all_subscriptiongroup_config", handle_all_groups,
+      "" },
+    { REQ_GET_SUBSCRIPTIONGROUP_CONFIG, "get_subscriptiongroup_config", handle_get_group, "" },
+    { REQ_GET_CONSUMER_CONNECTION_LIST, "get_consumer_connection_list", handle_consumer_connections,
+      "" },
+    { REQ_GET_PRODUCER_CONNECTION_LIST, "get_producer_connection_list", handle_producer_connections,
+      "" },
+    { REQ_GET_CONSUME_STATS, "get_consume_stats", handle_consume_stats, "" },
+    { REQ_UPDATE_BROKER_CONFIG, "update_broker_config", handle_put_conf, "" },
+    { REQ_GET_BROKER_CONFIG, "get_broker_config", handle_get_conf, "" },
+    { REQ_GET_BROKER_RUNTIME_INFO, "get_broker_runtime_info", handle_runtime_info, "" },
+};
+const int request_row_count = sizeof request_rows / sizeof request_rows[0];
+
+void request_dispatch(struct broker *broker, struct request *req)
+{
+    int32_t code = req->header.code;
+    for (int i = 0; i < request_row_count; i++) {
+        if (request_rows[i].code == code) {
+            request_rows[i].handle(broker, req);
+            return;
+        }
+    }
+    reply_code(req, RESP_REQUEST_CODE_NOT_SUPPORTED, " request type %d not supported", code);
+}

@@ -1,0 +1,193 @@
+/* saver.c - writes the broker's tables to their files. */
+#include "broker/saver.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/internal.h"
+
+enum { PATH_MAX_BYTES = 4096 };
+
+struct table_row {
+    const char *file;
+    void (*text)(struct broker *broker, struct buf *out);
+    bool (*changed)(const struct broker *broker);
+};
+
+static void topics_make_text(struct broker *broker, struct buf *out)
+{
+    topics_text(broker->topics, out);
+}
+
+static bool topics_are_changed(const struct broker *broker)
+{
+    return topics_changed(broker->topics);
+}
+
+static void groups_make_text(struct broker *broker, struct buf *out)
+{
+    groups_text(broker->groups, out);
+}
+
+static bool groups_are_changed(const struct broker *broker)
+{
+    return groups_changed(broker->groups);
+}
+
+static void offsets_make_text(struct broker *broker, struct buf *out)
+{
+    offsets_text(broker->offsets, out);
+}
+
+static bool offsets_are_changed(const struct broker *broker)
+{
+    return offsets_changed(broker->offsets);
+}
+
+static const struct table_row table_rows[TABLE_COUNT] = {
+    [TABLE_TOPICS] = { "topics.json", topics_make_text, topics_are_changed },
+    [TABLE_GROUPS] = { "subscriptionGroup.json", groups_make_text, groups_are_changed },
+    [TABLE_OFFSETS] = { "consumerOffset.json", offsets_make_text, offsets_are_changed },
+};
+
+struct saved {
+    struct saver *saver;
+    const struct table_row *row;
+    struct loop_timer timer; /* armed from a change on */
+    struct job job;          /* writes `text` to `path` */
+    bool is_writing;
+    bool is_failed; /* `text` was not written: the file is older than it */
+    int err;
+    struct buf text;
+    struct save_waiter *waiting; /* for the next write */
+    struct save_waiter *writing; /* for the write under way */
+    char path[PATH_MAX_BYTES];
+};
+
+struct saver {
+    struct broker *broker;
+    struct saved tables[TABLE_COUNT];
+};
+
+static int64_t delay_ms(const struct saved *s)
+{
+    const struct broker *broker = s->saver->broker;
+    return s->row == &table_rows[TABLE_OFFSETS] ? broker->conf.flush_consumer_offset_interval_ms
+                                                : 0;
+}
+
+static void tell(struct save_waiter *waiters, int err)
+{
+    while (waiters != NULL) {
+        struct save_waiter *next = waiters->next;
+        waiters->done(waiters, err);
+        waiters = next;
+    }
+}
+
+static void write_file(struct job *job)
+{
+    struct saved *s = (struct saved *)((char *)job - offsetof(struct saved, job));
+    s->err = table_file_write(s->path, buf_slice(&s->text));
+}
+
+static void file_written(struct job *job)
+{
+    struct saved *s = (struct saved *)((char *)job - offsetof(struct saved, job));
+    struct loop *loop = s->saver->broker->loop;
+    struct save_waiter *told = s->writing;
+    s->is_writing = false;
+    s->writing = NULL;
+    s->is_failed = s->err != 0;
+    if (s->is_failed)
+        loop_timer_start(loop, &s->timer, SAVE_RETRY_MS);
+    else if (s->waiting != NULL)
+        loop_timer_start(loop, &s->timer, 0);
+    else if (s->row->changed(s->saver->broker))
+        loop_timer_start(loop, &s->timer, delay_ms(s));
+    tell(told, s->err);
+}
+
+static void save_due(struct loop_timer *timer)
+{
+    struct saved *s = (struct saved *)((char *)timer - offsetof(struct saved, timer));
+    struct broker *broker = s->saver->broker;
+    if (s->is_writing)
+        return; /* file_written() looks again */
+    buf_clear(&s->text);
+    s->row->text(broker, &s->text);
+    s->writing = s->waiting;
+    s->waiting = NULL;
+    s->is_writing = true;
+    if (workers_submit(broker->workers, broker->loop, &s->job) != 0) {
+        s->err = ERR_WOULD_BLOCK;
+        file_written(&s->job);
+    }
+}
+
+void saver_changed(struct saver *saver, enum saved_table table)
+{
+    struct saved *s = &saver->tables[table];
+    if (s->timer.at == 0 && !s->is_writing)
+        loop_timer_start(saver->broker->loop, &s->timer, delay_ms(s));
+}
+
+void saver_wait(struct saver *saver, enum saved_table table, struct save_waiter *waiter)
+{
+    struct saved *s = &saver->tables[table];
+    waiter->next = s->waiting;
+    s->waiting = waiter;
+    loop_timer_start(saver->broker->loop, &s->timer, 0);
+}
+
+bool saver_is_idle(const struct saver *saver)
+{
+    for (int i = 0; i < TABLE_COUNT; i++)
+        if (saver->tables[i].is_writing || saver->tables[i].waiting != NULL)
+            return false;
+    return true;
+}
+
+void saver_finish(struct saver *saver)
+{
+    assert(saver_is_idle(saver));
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        struct saved *s = &saver->tables[i];
+        loop_timer_stop(&s->timer);
+        if (!s->is_failed && !s->row->changed(saver->broker))
+            continue;
+        buf_clear(&s->text);
+        s->row->text(saver->broker, &s->text);
+        s->is_failed = table_file_write(s->path, buf_slice(&s->text)) != 0;
+    }
+}
+
+int saver_new(struct broker *broker, struct saver **saver)
+{
+    struct saver *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    made->broker = broker;
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        struct saved *s = &made->tables[i];
+        s->saver = made;
+        s->row = &table_rows[i];
+        s->job = (struct job){ .run = write_file, .done = file_written };
+        loop_timer_init(&s->timer, save_due);
+        broker_config_path(broker, s->row->file, s->path, sizeof s->path);
+    }
+    *saver = made;
+    return 0;
+}
+
+void saver_free(struct saver *saver)
+{
+    if (saver == NULL)
+        return;
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        loop_timer_stop(&saver->tables[i].timer);
+        buf_fini(&saver->tables[i].text);
+    }
+    free(saver);
+}

@@ -1,0 +1,31 @@
+/* session.c - what the broker keeps per connection. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "broker/clients.h"
+#include "broker/hold.h"
+#include "broker/internal.h"
+
+struct session *session_of(struct peer *peer)
+{
+    struct session *session = peer_user(peer);
+    if (session != NULL)
+        return session;
+    session = malloc(sizeof *session);
+    assert(session != NULL);
+    list_init(&session->held);
+    list_init(&session->members);
+    peer_set_user(peer, session);
+    return session;
+}
+
+void session_end(struct broker *broker, struct peer *peer)
+{
+    struct session *session = peer_user(peer);
+    if (session == NULL)
+        return;
+    hold_drop_owner(broker->hold, &session->held);
+    clients_remove_all(broker->clients, &session->members);
+    peer_set_user(peer, NULL);
+    free(session);
+}
