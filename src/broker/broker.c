@@ -38,6 +38,7 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
 {
     struct broker *broker = ctx;
     assert(loop_is_current(broker->loop));
+    traffic_count(&broker->traffic, TRAFFIC_PUT, 1, loop_now_ns(broker->loop));
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
                  arrival->tags_code);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))

@@ -86,6 +86,34 @@ static void add_run_time(struct figures *f, int64_t elapsed_ms)
     };
 }
 
+/* The sum of two rates as three averages: over 10, 60 and 599 seconds. */
+static void add_rate(struct figures *f, const struct broker *broker, const char *key,
+                     enum traffic_kind kind, enum traffic_kind other)
+{
+    static const int seconds[3] = { 10, 60, TRAFFIC_SECONDS - 1 };
+    int64_t now_ns = loop_now_ns(broker->loop);
+    double rates[3];
+    for (int i = 0; i < 3; i++) {
+        rates[i] = traffic_rate(&broker->traffic, kind, seconds[i], now_ns);
+        if (other != kind)
+            rates[i] += traffic_rate(&broker->traffic, other, seconds[i], now_ns);
+    }
+    f->pairs[f->count++] =
+        (struct pair){ slice_str(key),
+                       arena_printf(f->arena, "%.2f %.2f %.2f", rates[0], rates[1], rates[2]) };
+}
+
+static void add_rates(struct figures *f, const struct broker *broker)
+{
+    add_rate(f, broker, "putTps", TRAFFIC_PUT, TRAFFIC_PUT);
+    add_rate(f, broker, "getTotalTps", TRAFFIC_FOUND, TRAFFIC_MISSED);
+    add_rate(f, broker, "getFoundTps", TRAFFIC_FOUND, TRAFFIC_FOUND);
+    add_rate(f, broker, "getMissTps", TRAFFIC_MISSED, TRAFFIC_MISSED);
+    add_rate(f, broker, "getTransferredTps", TRAFFIC_TRANSFERRED, TRAFFIC_TRANSFERRED);
+    add_rate(f, broker, "getTransferedTps", TRAFFIC_TRANSFERRED,
+             TRAFFIC_TRANSFERRED); /* tools before 5.0 spell it so */
+}
+
 static void add_store_figures(struct figures *f, struct broker *broker)
 {
     struct store_state state;
@@ -129,6 +157,7 @@ void handle_runtime_info(struct broker *broker, struct request *req)
     add_run_time(&f, loop_now_ms(broker->loop) - broker->started_ms);
     add_empty_queues(&f);
     add_store_figures(&f, broker);
+    add_rates(&f, broker);
     struct kv_table table = { .pairs = f.pairs, .count = f.count };
     struct buf body = BUF_INIT;
     kv_table_encode(&table, &body);

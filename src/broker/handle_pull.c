@@ -241,8 +241,19 @@ static int32_t code_of(enum store_get_status status, int64_t queue_offset)
     return RESP_SYSTEM_ERROR;
 }
 
+static void count_traffic(const struct pull *p)
+{
+    struct traffic *traffic = &broker_of(p)->traffic;
+    int64_t now_ns = loop_now_ns(broker_of(p)->loop);
+    bool is_found = p->result.status == GET_FOUND;
+    traffic_count(traffic, is_found ? TRAFFIC_FOUND : TRAFFIC_MISSED, 1, now_ns);
+    if (is_found)
+        traffic_count(traffic, TRAFFIC_TRANSFERRED, (uint32_t)p->result.count, now_ns);
+}
+
 static void answer(struct pull *p, struct slice body)
 {
+    count_traffic(p);
     struct pull_response fields = {
         .suggest_which_broker_id = 0, /* no slaves serve reads */
         .next_begin_offset = p->result.next_offset,

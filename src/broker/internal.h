@@ -3,6 +3,7 @@
 #define BROKER_INTERNAL_H
 
 #include "broker/broker.h"
+#include "broker/traffic.h"
 #include "meta/meta.h"
 #include "remoting/remoting.h"
 #include "store/store.h"
@@ -40,6 +41,7 @@ struct broker {
     char address[64];     /* the same as text, "10.1.1.7:10911" */
     uint32_t next_queue;  /* for sends that leave the choice to the broker */
     int64_t started_ms;
+    struct traffic traffic;
     struct data_version conf_version; /* moves with each change of settings at run time */
     bool is_stopping;
     struct loop_timer stop_poll;

@@ -1,0 +1,37 @@
+/* traffic.h - how many messages a second came and went lately, for tools.
+ *
+ *     seconds   ... | 12:00:07 | 12:00:08 |          | 12:00:11 |      a slot for each second in
+ *                   |   240    |   251    |  (none)  |    3     |      which something was counted
+ *
+ * Counting is an addition to the slot of the second at hand; nothing wakes to keep the slots.
+ * Threads    one (the broker's loop). Time: monotonic, ns.
+ */
+#ifndef BROKER_TRAFFIC_H
+#define BROKER_TRAFFIC_H
+
+#include <stdint.h>
+
+enum traffic_kind {
+    TRAFFIC_PUT,         /* messages stored */
+    TRAFFIC_TRANSFERRED, /* messages handed to consumers */
+    TRAFFIC_FOUND,       /* pulls that found messages */
+    TRAFFIC_MISSED,      /* pulls that found none */
+    TRAFFIC_KINDS
+};
+
+enum { TRAFFIC_SECONDS = 600 };
+
+struct traffic {
+    struct {
+        int64_t second; /* since the monotonic clock's start */
+        uint32_t counts[TRAFFIC_KINDS];
+    } slots[TRAFFIC_SECONDS];
+};
+
+void traffic_count(struct traffic *traffic, enum traffic_kind kind, uint32_t count, int64_t now_ns);
+
+/* Per second over the last `seconds` (1 to TRAFFIC_SECONDS - 1) whole seconds. */
+double traffic_rate(const struct traffic *traffic, enum traffic_kind kind, int seconds,
+                    int64_t now_ns);
+
+#endif
