@@ -1,0 +1,6 @@
+ramjet_unit_test(broker hold)
+ramjet_unit_test(broker queue_locks)
+ramjet_unit_test(broker settings)
+ramjet_unit_test(broker topic_attributes)
+ramjet_unit_test(broker topic_rules)
+ramjet_unit_test(broker traffic)
