@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 /* The first chunk holds what an ordinary request needs; each further one is twice as large. */
-enum { FIRST_CHUNK_BYTES = 4096, CHUNK_BYTES_MAX = 1 << 20, ALIGNMENT = 16 };
+enum { FIRST_CHUNK_BYTES = 4096, KEPT_CHUNK_BYTES_MAX = 65536, CHUNK_BYTES_MAX = 1 << 20 };
+enum { ALIGNMENT = 16 };
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -63,8 +64,8 @@ void arena_reset(struct arena *a)
     const struct arena_chunk *first = a->chunks;
     while (first->older != NULL)
         first = first->older;
-    if (first->bytes > CHUNK_BYTES_MAX)
-        first = NULL;
+    if (first->bytes > KEPT_CHUNK_BYTES_MAX)
+        first = NULL; /* pools of arenas must not hoard what a few large requests needed */
     free_until(a, first);
     if (a->chunks == NULL)
         arena_init(a);

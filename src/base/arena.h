@@ -13,7 +13,7 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *chunks; /* newest first; the oldest is kept by arena_reset() */
+    struct arena_chunk *chunks; /* newest first; arena_reset() keeps the oldest */
     uint8_t *next;
     uint8_t *end;
 };
@@ -21,7 +21,7 @@ struct arena {
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 
-/* Frees all but the first chunk, which is used again. */
+/* Frees all but the first chunk, which is used again unless it is large. */
 void arena_reset(struct arena *a);
 
 /* `bytes` bytes aligned for any type, not zeroed. */

@@ -150,8 +150,10 @@ static void *run_writer(void *arg)
 {
     unsigned ticket = *(unsigned *)arg;
     for (;;) {
+        /* The word is taken down before anything is looked at: whoever adds to what is looked at
+         * afterwards raises it again. */
+        atomic_exchange(&wake_word, 0);
         int stopping = atomic_load(&is_stopping);
-        atomic_store(&wake_word, 0);
         ticket = write_published(ticket);
         write_dropped_count();
         if (stopping)

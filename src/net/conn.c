@@ -25,7 +25,9 @@ enum {
     SCRATCH_BYTES = 65536,
     READ_BUDGET_BYTES = 262144, /* per pass: nobody starves the others */
     GROWTH_BYTES = 16384,
+    SPARE_BYTES_MAX = 131072, /* a buffer with more to spare is exchanged for a smaller one */
 };
+static_assert(sizeof(struct conn) <= 1024, "a silent connection costs next to nothing");
 
 static _Thread_local uint8_t scratch[SCRATCH_BYTES];
 
@@ -91,6 +93,7 @@ int conn_open(struct loop *loop, int fd, const struct conn_limits *limits,
     loop_deferred_init(&conn->flush, run_flush);
     loop_deferred_init(&conn->redeliver, run_redeliver);
     loop_timer_init(&conn->timer, on_timer);
+    list_init(&conn->unsniffed);
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a unix socket has none: fine */
     socklen_t len = sizeof conn->peer.sockaddr;
@@ -140,6 +143,7 @@ void conn_close(struct conn *conn, const char *reason)
     if (reason != NULL)
         log_info("conn_closed peer=%s reason=%s", conn->peer.text, reason);
     conn->state = CONN_CLOSED;
+    list_remove(&conn->unsniffed);
     loop_watch_stop(conn->loop, &conn->watch);
     close(conn->watch.fd);
     loop_timer_stop(&conn->timer);
@@ -185,9 +189,10 @@ void conn_check_finished(struct conn *conn)
         conn_close(conn, conn->flushing_reason);
         return;
     }
-    bool is_owed = conn->user->on_half_closed != NULL && conn->is_half_closed &&
-                   conn->user->on_half_closed(conn, conn->ctx);
-    if (conn->is_half_closed && !is_owed)
+    bool has_unread = !list_empty(&conn->redeliver.link); /* the user has not seen all it sent */
+    if (!conn->is_half_closed || has_unread)
+        return;
+    if (conn->user->on_half_closed == NULL || !conn->user->on_half_closed(conn, conn->ctx))
         conn_close(conn, NULL);
 }
 
@@ -240,7 +245,7 @@ static void on_timer(struct loop_timer *timer)
     if (now_ns >= stall_deadline_ns(conn))
         conn_close(conn, "does_not_read");
     else if (now_ns >= linger_deadline_ns(conn))
-        conn_close(conn, "lingered_too_long");
+        conn_close(conn, conn->is_half_closed ? "half_closed" : "does_not_read");
     else if (now_ns >= idle_deadline_ns(conn))
         conn_close(conn, "idle");
     else
@@ -273,7 +278,7 @@ static void keep_input(struct conn *conn, struct slice left)
         free_input(conn);
         return;
     }
-    if (left.len > conn->in_cap) {
+    if (left.len > conn->in_cap || conn->in_cap - left.len > SPARE_BYTES_MAX) {
         uint8_t *in = malloc(left.len + GROWTH_BYTES);
         if (in == NULL)
             abort();
@@ -301,6 +306,8 @@ static void deliver(struct conn *conn, struct slice all)
         all = slice_from(all, used);
     } while (conn->user != user && all.len > 0 && conn->state == CONN_OPEN);
     conn->is_delivering = false;
+    if (all.len > conn->limits.input_max_bytes + SCRATCH_BYTES)
+        conn_close(conn, "input_too_long");
     if (conn->state == CONN_OPEN)
         keep_input(conn, all);
     else
@@ -332,14 +339,16 @@ static void peer_ended(struct conn *conn)
         start_lingering(conn);
 }
 
-/* One read. Returns its bytes; 0 when there is nothing more now or the connection is over. */
+/* One read. Returns its bytes; 0 when it came back short, so there is nothing more now, or the
+ * connection is over. */
 static size_t read_once(struct conn *conn)
 {
     bool own = conn->in_len > 0;
     if (own)
         make_room(conn);
     uint8_t *into = own ? conn->in + conn->in_len : scratch;
-    ssize_t n = conn->transport->read(conn, into, own ? conn->in_cap - conn->in_len : SCRATCH_BYTES);
+    size_t len = own ? conn->in_cap - conn->in_len : SCRATCH_BYTES;
+    ssize_t n = conn->transport->read(conn, into, len);
     if (n == 0) {
         peer_ended(conn);
         return 0;
@@ -356,7 +365,7 @@ static size_t read_once(struct conn *conn)
         keep_input(conn, all);
     else
         deliver(conn, all);
-    return (size_t)n;
+    return (size_t)n < len ? 0 : (size_t)n;
 }
 
 static void on_ready(struct loop_watch *watch, uint32_t ready)
@@ -398,7 +407,7 @@ void conn_input_wanted(struct conn *conn)
 static void run_redeliver(struct loop_deferred *deferred)
 {
     struct conn *conn = list_entry(deferred, struct conn, redeliver);
-    if (conn_input_is_held(conn) || conn->in_len == 0)
+    if (conn_input_is_held(conn) || conn->in_len == 0 || conn->in_len < conn->need)
         return;
     conn_ref(conn);
     deliver(conn, slice_of(conn->in, conn->in_len));

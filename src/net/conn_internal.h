@@ -55,6 +55,7 @@ struct conn {
     int64_t stalled_since_ns; /* 0: output is moving */
     int64_t linger_until_ns;  /* 0: not lingering */
 
+    struct list unsniffed;      /* in the listener's list until the first bytes were looked at */
     void (*on_gone)(void *ctx); /* the listener counts */
     void *on_gone_ctx;
     struct conn_address peer;

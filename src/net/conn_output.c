@@ -88,7 +88,7 @@ static void added(struct conn *conn, size_t len)
     conn->out_bytes += len;
     if (conn->out_bytes > conn->limits.output_high_bytes)
         conn->is_throttled = true;
-    if (!conn->wants_writable)
+    if (!conn->wants_writable || conn->out_bytes > conn->limits.output_max_bytes)
         loop_defer(conn->loop, &conn->flush);
 }
 

@@ -24,6 +24,7 @@ struct listener {
     int port;
     int conn_count;
     bool is_closed;
+    struct list unsniffed; /* connections that have not said yet what they are */
     struct log_limit refused_limit;
 };
 
@@ -55,6 +56,7 @@ static size_t on_first_bytes(struct conn *conn, void *ctx, struct slice in)
         conn_close(conn, "protocol_refused");
         break;
     case SNIFF_PLAIN:
+        list_remove(&conn->unsniffed);
         if (!options->on_conn(options->ctx, conn))
             conn_close(conn, "refused");
         break;
@@ -85,6 +87,7 @@ static void take(struct listener *listener, int fd)
     conn->on_gone = on_gone;
     conn->on_gone_ctx = listener;
     listener->conn_count++;
+    list_append(&listener->unsniffed, &conn->unsniffed);
 }
 
 static void on_ready(struct loop_watch *watch, uint32_t ready)
@@ -161,6 +164,7 @@ int listener_open(struct loop *loop, const struct listener_options *options,
     listener->loop = loop;
     listener->options = *options;
     listener->sniffer.on_input = on_first_bytes;
+    list_init(&listener->unsniffed);
     loop_timer_init(&listener->resume, on_resume);
     if (parse_address(options->host, options->port, &address, &len) != 0)
         goto fail;
@@ -201,6 +205,8 @@ void listener_close(struct listener *listener)
     loop_watch_stop(listener->loop, &listener->watch);
     close(listener->watch.fd);
     loop_timer_stop(&listener->resume);
+    list_each(link, &listener->unsniffed)
+        conn_close(list_entry(link, struct conn, unsniffed), NULL);
     listener->is_closed = true;
     free_when_unused(listener);
 }

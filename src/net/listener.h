@@ -29,7 +29,7 @@ struct listener_options {
 
 MUST_CHECK int listener_open(struct loop *loop, const struct listener_options *options,
                              struct listener **listener);
-/* Stops accepting; connections that are open stay open. */
+/* Stops accepting; connections that went to their user stay open, those that said nothing yet are closed. */
 void listener_close(struct listener *listener);
 int listener_port(const struct listener *listener);
 int listener_conn_count(const struct listener *listener);

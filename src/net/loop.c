@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "net/poller.h"
 
+enum { DEFERRED_ROUNDS = 4 };
+
 struct loop {
     struct poller *poller;
     int64_t now_ms;
@@ -139,13 +141,19 @@ void loop_undefer(struct loop_deferred *d)
     list_remove(&d->link);
 }
 
-/* What is deferred meanwhile runs too: waking a held pull defers the flush of its connection. */
+/* What is deferred meanwhile runs too: waking a held pull defers the flush of its connection. What
+ * goes on after DEFERRED_ROUNDS is left to the next pass, so that sockets and timers have their turn. */
 static void run_deferred(struct loop *loop)
 {
-    while (!list_empty(&loop->deferred)) {
-        struct loop_deferred *d = list_entry(loop->deferred.next, struct loop_deferred, link);
-        list_remove(&d->link);
-        d->run(d);
+    for (int round = 0; round < DEFERRED_ROUNDS && !list_empty(&loop->deferred); round++) {
+        struct loop_deferred end = { .run = NULL };
+        list_append(&loop->deferred, &end.link);
+        while (loop->deferred.next != &end.link) {
+            struct loop_deferred *d = list_entry(loop->deferred.next, struct loop_deferred, link);
+            list_remove(&d->link);
+            d->run(d);
+        }
+        list_remove(&end.link);
     }
 }
 
@@ -217,21 +225,25 @@ void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms)
         loop->timer_cap = cap;
     }
     /* The pass's clock may be stale by the length of the pass; a timer must not be early by that. */
-    int64_t now_ns = delay_ms > 0 ? clock_monotonic_ns() : loop->now_ns;
+    int64_t now_ns = clock_monotonic_ns();
     t->loop = loop;
-    t->due_ns = delay_ms > (INT64_MAX - now_ns) / 1000000 ? INT64_MAX : now_ns + delay_ms * 1000000;
+    if (delay_ms <= 0)
+        t->due_ns = loop->now_ns + 1; /* not in this pass, in the next */
+    else if (delay_ms > (INT64_MAX - now_ns) / 1000000)
+        t->due_ns = INT64_MAX;
+    else
+        t->due_ns = now_ns + delay_ms * 1000000;
     loop->timer_count++;
     sift_up(loop, t, loop->timer_count - 1);
 }
 
+/* Ends: what is started from here on is due after now_ns. A timer may be freed by its run(). */
 static void run_due_timers(struct loop *loop)
 {
     while (loop->timer_count > 0 && loop->timers[0]->due_ns <= loop->now_ns) {
         struct loop_timer *timer = loop->timers[0];
         loop_timer_stop(timer);
         timer->run(timer);
-        if (timer->at != 0 && timer->due_ns <= loop->now_ns)
-            break; /* it armed itself for the next pass */
     }
 }
 
@@ -239,7 +251,8 @@ static void run_due_timers(struct loop *loop)
 
 static int64_t wait_ns(struct loop *loop)
 {
-    if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping))
+    if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping) ||
+        !list_empty(&loop->deferred))
         return 0;
     if (loop->timer_count == 0)
         return -1;

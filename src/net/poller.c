@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,6 +16,7 @@ enum { BATCH_MAX = 256 };
 struct poller {
     int epoll_fd;
     int wake_fd;
+    bool only_ms; /* the kernel has no epoll_pwait2 */
     int batch_count;
     int batch_at;
     struct epoll_event batch[BATCH_MAX];
@@ -88,12 +90,27 @@ void poller_remove(struct poller *poller, struct loop_watch *watch)
             poller->batch[i].events = 0;
 }
 
+/* For kernels before 5.11: whole milliseconds, rounded up so that no timer is early. */
+static int wait_in_ms(struct poller *poller, int64_t timeout_ns)
+{
+    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0 ? 1 : 0);
+    if (timeout_ms > INT_MAX)
+        timeout_ms = INT_MAX;
+    return epoll_wait(poller->epoll_fd, poller->batch, BATCH_MAX,
+                      timeout_ns < 0 ? -1 : (int)timeout_ms);
+}
+
 int poller_wait(struct poller *poller, int64_t timeout_ns)
 {
     struct timespec timeout = { .tv_sec = timeout_ns / 1000000000,
                                 .tv_nsec = timeout_ns % 1000000000 };
-    int ready = epoll_pwait2(poller->epoll_fd, poller->batch, BATCH_MAX,
-                             timeout_ns < 0 ? NULL : &timeout, NULL);
+    int ready = poller->only_ms ? wait_in_ms(poller, timeout_ns)
+                                : epoll_pwait2(poller->epoll_fd, poller->batch, BATCH_MAX,
+                                               timeout_ns < 0 ? NULL : &timeout, NULL);
+    if (ready < 0 && errno == ENOSYS && !poller->only_ms) {
+        poller->only_ms = true;
+        return poller_wait(poller, timeout_ns);
+    }
     if (ready < 0) {
         assert(errno == EINTR);
         ready = 0;

@@ -53,7 +53,7 @@ static void write_request(struct peer *peer, const struct call *call, int32_t op
         .version = WIRE_VERSION,
         .opaque = opaque,
         .flag = flag,
-        .language = LANGUAGE_JAVA,
+        .language = LANGUAGE_OTHER,
         .ext = call->ext,
         .ext_count = call->ext_count,
         .has_ext = true,

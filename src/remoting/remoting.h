@@ -137,7 +137,7 @@ int server_peer_count(const struct server *server);
 void server_stop_accepting(struct server *server);
 /* True when every request in hand was answered and sent. */
 bool server_is_drained(const struct server *server);
-/* Closes what is left. */
+/* Closes what is left; calls under way to its peers end with ERR_CLOSED first. */
 void server_free(struct server *server);
 
 /* ---- client ------------------------------------------------------------------------------------- */

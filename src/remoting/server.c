@@ -6,7 +6,9 @@
 /* A peer may keep so much unsent before it is not read any more, and so much before it is dropped: the
  * largest answer (a pull of a single 4 MiB message, or a table) must fit between. */
 enum { OUTPUT_HIGH_BYTES = 4 << 20, OUTPUT_MAX_BYTES = 64 << 20 };
-enum { STALL_MS = 30000, LINGER_MS = 35000, BACKLOG = 1024 };
+/* Most who end their sending have closed altogether, and a consumer's departure must be noticed soon
+ * although its pulls are parked: the answers of a half-closed peer are not waited for long. */
+enum { STALL_MS = 30000, LINGER_MS = 1000, BACKLOG = 1024 };
 enum { TLS_HANDSHAKE = 0x16, PROXY_V1 = 'P', PROXY_V2 = 0x0D };
 
 struct server {
@@ -131,8 +133,12 @@ bool server_is_drained(const struct server *server)
 void server_free(struct server *server)
 {
     server_stop_accepting(server);
-    while (!list_empty(&server->peers))
-        peer_close(list_entry(server->peers.next, struct peer, link), NULL);
+    while (!list_empty(&server->peers)) {
+        struct peer *peer = peer_ref(list_entry(server->peers.next, struct peer, link));
+        peer_close(peer, NULL);
+        peer_end_calls(peer);
+        peer_unref(peer);
+    }
     assert(server->peer_count == 0);
     free(server);
 }
