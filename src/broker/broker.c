@@ -25,9 +25,9 @@
 #include "broker/saver.h"
 #include "wire/names.h"
 
-enum { HELD_MAX = 200000, CONNS_MAX = 65536 };
+enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
 /* Parked pulls count as pending: a client has one per queue. */
-enum { PENDING_PER_PEER_MAX = 32768 };
+enum { PENDING_PER_PEER_MAX = 16384 };
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
 enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
 
@@ -340,7 +340,7 @@ static bool is_quiet(const struct broker *broker)
 static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
-           !acks_are_idle(broker->acks);
+           !acks_are_idle(broker->acks) || broker->offloads_out > 0;
 }
 
 static void stop_poll(struct loop_timer *timer)

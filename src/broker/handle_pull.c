@@ -16,6 +16,8 @@
 
 /* A scratch buffer that grew above this is given back. */
 enum { PULL_BODY_KEPT_BYTES = 1 << 20 };
+/* Clients ask for 15 to 30 s. */
+enum { SUSPEND_MAX_MS = 3600 * 1000 };
 
 struct pull {
     struct offload offload; /* of a cold read; holds broker and req also before */
@@ -330,6 +332,12 @@ static void park(struct pull *p)
     struct request *req = request_of(p);
     int64_t wait_ms = broker->conf.long_polling_enable ? p->fields.suspend_timeout_ms
                                                        : broker->conf.short_polling_time_ms;
+    if (wait_ms > SUSPEND_MAX_MS)
+        wait_ms = SUSPEND_MAX_MS;
+    if (!peer_is_open(req->peer)) {
+        request_drop(req);
+        return;
+    }
     keep(p);
     p->may_suspend = false;
     p->held = (struct held_request){

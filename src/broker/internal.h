@@ -39,6 +39,7 @@ struct broker {
     struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
     struct host self;     /* advertised address, in records and message ids */
     char address[64];     /* the same as text, "10.1.1.7:10911" */
+    int offloads_out;     /* offload.c: requests that workers have */
     uint32_t next_queue;  /* for sends that leave the choice to the broker */
     int64_t started_ms;
     struct traffic traffic;

@@ -18,6 +18,7 @@ static void done(struct job *job)
 {
     struct offload *o = offload_of(job);
     struct buf body = o->body; /* the answer ends the request, and *o with it */
+    o->broker->offloads_out--;
     o->finish(o);
     buf_fini(&body);
 }
@@ -34,7 +35,10 @@ void offload_start(struct offload *o, struct broker *broker, struct request *req
         .work = work,
         .finish = finish,
     };
-    if (workers_submit(broker->workers, broker->loop, &o->job) != 0)
+    broker->offloads_out++;
+    if (workers_submit(broker->workers, broker->loop, &o->job) != 0) {
+        broker->offloads_out--;
         reply_code(req, RESP_SYSTEM_BUSY,
                    "[OVERLOAD]system busy, too many requests wait for the disk");
+    }
 }
