@@ -22,6 +22,7 @@ struct send_settings {
     char *header;
     int64_t rate;
     int seconds;
+    int64_t messages;
     int rounds;
     int64_t warmup;
     int timeout_ms;
@@ -49,6 +50,7 @@ static const struct conf_row setting_rows[] = {
     SETTING_STRING(topic, "topic", "BenchmarkTest", "topic to send to"),
     SETTING_INT(queues, "queues", 8, 1, SEND_QUEUES_MAX, "queues of the topic to use in turn"),
     SETTING_INT(seconds, "seconds", 5, 1, 86400, "length of a round"),
+    SETTING_I64(messages, "messages", 0, 0, 1000000000000, "end a round after so many; 0: by time"),
     SETTING_INT(rounds, "rounds", 3, 1, REPORT_ROUNDS_MAX, "rounds per target, interleaved"),
     SETTING_I64(warmup, "warmup", 0, 0, 1000000000,
                 "messages to each broker before the first round"),
@@ -85,7 +87,7 @@ static int take_broker(void *ctx, const char *value)
     struct target *target = &bench->report.targets[index];
     target->address = option_named_value(value, target->name, sizeof target->name);
     if (target->name[0] == '\0')
-        snprintf(target->name, sizeof target->name, "broker%.0d", index);
+        snprintf(target->name, sizeof target->name, "%s", target->address);
     int err = option_address(target->address, &bench->addresses[index]);
     if (err != 0) {
         fprintf(stderr, "ramjet bench send: --broker %s: not [NAME=]HOST:PORT of an IPv4 host\n",
@@ -176,6 +178,7 @@ static struct load_plan plan_for(const struct send_bench *bench, int index)
         .outstanding = s->outstanding,
         .rate_per_s = s->rate,
         .duration_ns = (int64_t)s->seconds * 1000000000,
+        .message_count = s->messages,
         .timeout_ns = (int64_t)s->timeout_ms * 1000000,
         .now_ns = clock_monotonic_ns,
     };
@@ -267,6 +270,7 @@ static void describe_load(struct send_bench *bench)
     report->outstanding = s->outstanding;
     report->rate_per_s = s->rate;
     report->seconds = s->seconds;
+    report->messages = s->messages;
 }
 
 static int run(struct send_bench *bench)

@@ -218,7 +218,11 @@ static void print_head(const struct report *report, FILE *out)
         fprintf(out, "open loop at %lld/s, ", (long long)report->rate_per_s);
     else
         fprintf(out, "closed loop, ");
-    fprintf(out, "%d rounds of %lld s, medians\n\n", rounds, (long long)report->seconds);
+    if (report->messages > 0)
+        fprintf(out, "%d rounds of %lld messages, medians\n\n", rounds,
+                (long long)report->messages);
+    else
+        fprintf(out, "%d rounds of %lld s, medians\n\n", rounds, (long long)report->seconds);
 }
 
 void report_print(const struct report *report, FILE *out)
@@ -379,6 +383,7 @@ void report_json(const struct report *report, struct buf *out)
     json_member_i64(&j, "outstanding", report->outstanding);
     json_member_i64(&j, "rate_per_s", report->rate_per_s);
     json_member_i64(&j, "seconds", report->seconds);
+    json_member_i64(&j, "messages", report->messages);
     json_object_end(&j);
     json_key(&j, SLICE("targets"));
     json_array_begin(&j);

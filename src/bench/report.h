@@ -42,6 +42,7 @@ struct report {
     int outstanding;
     int64_t rate_per_s; /* 0: closed loop */
     int64_t seconds;    /* per round */
+    int64_t messages;   /* per round, when that ends it sooner; 0: no bound */
     int target_count;
     struct target targets[REPORT_TARGETS_MAX];
 };
