@@ -1,3 +1,4 @@
+ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)
 ramjet_unit_test(broker queue_locks)
 ramjet_unit_test(broker settings)
