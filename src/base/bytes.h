@@ -48,8 +48,8 @@ static inline void put_be64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
-/* Reads integers and runs from a slice; the first read past the end sets `failed`, after which every
- * read yields zeros, so a decoder checks once at its end. */
+/* Reads integers and runs from a slice; the first read past the end sets `failed`, after which
+ * every read yields zeros, so a decoder checks once at its end. */
 struct reader {
     struct slice rest;
     bool failed;
@@ -60,7 +60,8 @@ static inline struct reader reader_of(struct slice s)
     return (struct reader){ s, false };
 }
 
-/* `len` bytes, borrowed; an empty slice with `failed` set when fewer are left or len is negative. */
+/* `len` bytes, borrowed; an empty slice with `failed` set when fewer are left or len is negative.
+ */
 static inline struct slice read_bytes(struct reader *r, int64_t len)
 {
     if (r->failed || len < 0 || (uint64_t)len > r->rest.len) {

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 enum { FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 128 };
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------
+ */
 
 static void *value_at(const struct conf_row *row, const void *values)
 {
@@ -119,7 +119,22 @@ void conf_fini(const struct conf_table *table, void *values)
     }
 }
 
-/* ---- complaints ---------------------------------------------------------------------------------- */
+void conf_copy(const struct conf_table *table, void *copy, const void *values, size_t bytes)
+{
+    memcpy(copy, values, bytes);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct conf_row *row = &table->rows[i];
+        if (row->when == CONF_KNOWN_ONLY || row->type != CONF_STRING_T)
+            continue;
+        char **at = value_at(row, copy);
+        *at = strdup(*at);
+        if (*at == NULL)
+            abort();
+    }
+}
+
+/* ---- complaints
+ * ---------------------------------------------------------------------------------- */
 
 static int least_of(int a, int b, int c)
 {
@@ -195,7 +210,8 @@ int conf_set(const struct conf_table *table, void *values, struct slice key, str
     return 0;
 }
 
-/* ---- properties text ------------------------------------------------------------------------------ */
+/* ---- properties text
+ * ------------------------------------------------------------------------------ */
 
 struct scanner {
     struct slice rest;
@@ -348,7 +364,8 @@ int conf_parse(struct slice properties,
     return err;
 }
 
-/* ---- files and updates ---------------------------------------------------------------------------- */
+/* ---- files and updates
+ * ---------------------------------------------------------------------------- */
 
 struct file_reading {
     const struct conf_table *table;

@@ -9,9 +9,9 @@
  *         ...
  *     };
  *
- * Files are the reference's Java properties: key=value or key:value, # and ! comments, \ escapes and
- * continued lines. An unknown key warns and names the nearest known one; a key that is known but not
- * supported yet says so; a bad value is refused with file, line, key and what is allowed.
+ * Files are the reference's Java properties: key=value or key:value, # and ! comments, \ escapes
+ * and continued lines. An unknown key warns and names the nearest known one; a key that is known
+ * but not supported yet says so; a bad value is refused with file, line, key and what is allowed.
  *
  * Ownership  string values are heap copies owned by the values struct; conf_fini() frees them.
  * Threads    one at a time per values struct.
@@ -40,15 +40,25 @@ struct conf_row {
 };
 
 #define CONF_BOOL(s, member, key, fallback, when, text)                                            \
-    { key, CONF_BOOL_T, when, offsetof(s, member), 0, 1, fallback ? "true" : "false", text }
+    {                                                                                              \
+        key, CONF_BOOL_T, when, offsetof(s, member), 0, 1, fallback ? "true" : "false", text       \
+    }
 #define CONF_INT(s, member, key, fallback, least, most, when, text)                                \
-    { key, CONF_INT_T, when, offsetof(s, member), least, most, #fallback, text }
+    {                                                                                              \
+        key, CONF_INT_T, when, offsetof(s, member), least, most, #fallback, text                   \
+    }
 #define CONF_I64(s, member, key, fallback, least, most, when, text)                                \
-    { key, CONF_I64_T, when, offsetof(s, member), least, most, #fallback, text }
+    {                                                                                              \
+        key, CONF_I64_T, when, offsetof(s, member), least, most, #fallback, text                   \
+    }
 #define CONF_STRING(s, member, key, fallback, when, text)                                          \
-    { key, CONF_STRING_T, when, offsetof(s, member), 0, 4096, fallback, text }
+    {                                                                                              \
+        key, CONF_STRING_T, when, offsetof(s, member), 0, 4096, fallback, text                     \
+    }
 #define CONF_KNOWN(key, fallback)                                                                  \
-    { key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, "" }
+    {                                                                                              \
+        key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, ""                                 \
+    }
 
 struct conf_table {
     const struct conf_row *rows;
@@ -58,15 +68,18 @@ struct conf_table {
 /* Sets every value to its default. */
 void conf_init(const struct conf_table *table, void *values);
 void conf_fini(const struct conf_table *table, void *values);
+/* Makes `copy` (a struct of `bytes`, without values before) hold the same values; strings are its
+ * own. */
+void conf_copy(const struct conf_table *table, void *copy, const void *values, size_t bytes);
 
 /* Reads a properties file over the values. Each problem is one line in `complaints`: warnings (file
- * goes on) and errors. Returns 0, ERR_NOT_FOUND or ERR_IO, or ERR_INVALID when at least one line was
- * refused (the values are then partly set and must not be used). */
+ * goes on) and errors. Returns 0, ERR_NOT_FOUND or ERR_IO, or ERR_INVALID when at least one line
+ * was refused (the values are then partly set and must not be used). */
 MUST_CHECK int conf_read_file(const struct conf_table *table, void *values, const char *path,
                               struct buf *complaints);
 
-/* Sets one key as at start. ERR_NOT_FOUND: unknown key; ERR_INVALID: bad value. The reason is appended
- * to `complaints`. */
+/* Sets one key as at start. ERR_NOT_FOUND: unknown key; ERR_INVALID: bad value. The reason is
+ * appended to `complaints`. */
 MUST_CHECK int conf_set(const struct conf_table *table, void *values, struct slice key,
                         struct slice value, struct buf *complaints);
 

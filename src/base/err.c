@@ -5,9 +5,9 @@
 const char *err_name(int err)
 {
     static const char *const names[] = {
-        "ok",       "no_memory", "io",     "disk_full",   "not_found", "exists",  "too_big",
-        "corrupt",  "incomplete", "invalid", "locked",    "would_block", "timeout", "closed",
-        "unsupported",
+        "ok",     "no_memory",   "io",      "disk_full",  "not_found",
+        "exists", "too_big",     "corrupt", "incomplete", "invalid",
+        "locked", "would_block", "timeout", "closed",     "unsupported",
     };
     int index = -err;
     if (index < 0 || index >= (int)(sizeof(names) / sizeof(names[0])))

@@ -11,19 +11,19 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 enum err {
-    ERR_NO_MEMORY = -1,   /* allocation refused */
-    ERR_IO = -2,          /* a read, write, sync or map failed; the log line says which */
-    ERR_DISK_FULL = -3,   /* no space or quota left */
-    ERR_NOT_FOUND = -4,   /* no such file, key, queue or record */
-    ERR_EXISTS = -5,      /* already there */
-    ERR_TOO_BIG = -6,     /* longer than a bound allows */
-    ERR_CORRUPT = -7,     /* bytes that do not follow their format */
-    ERR_INCOMPLETE = -8,  /* a prefix of something valid: more bytes are needed */
-    ERR_INVALID = -9,     /* an argument from outside that is not allowed */
-    ERR_LOCKED = -10,     /* another process owns it */
+    ERR_NO_MEMORY = -1,    /* allocation refused */
+    ERR_IO = -2,           /* a read, write, sync or map failed; the log line says which */
+    ERR_DISK_FULL = -3,    /* no space or quota left */
+    ERR_NOT_FOUND = -4,    /* no such file, key, queue or record */
+    ERR_EXISTS = -5,       /* already there */
+    ERR_TOO_BIG = -6,      /* longer than a bound allows */
+    ERR_CORRUPT = -7,      /* bytes that do not follow their format */
+    ERR_INCOMPLETE = -8,   /* a prefix of something valid: more bytes are needed */
+    ERR_INVALID = -9,      /* an argument from outside that is not allowed */
+    ERR_LOCKED = -10,      /* another process owns it */
     ERR_WOULD_BLOCK = -11, /* cannot be done without waiting; try on a worker or later */
-    ERR_TIMEOUT = -12,    /* the deadline passed first */
-    ERR_CLOSED = -13,     /* the peer or the owner has gone or is going */
+    ERR_TIMEOUT = -12,     /* the deadline passed first */
+    ERR_CLOSED = -13,      /* the peer or the owner has gone or is going */
     ERR_UNSUPPORTED = -14, /* valid, but not something this program does */
 };
 

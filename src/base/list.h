@@ -1,5 +1,6 @@
 /* list.h - intrusive doubly linked list; the link sits inside the element, which owns itself.
- * A link that is in no list points at itself, so list_remove() may be called on it. Not thread-safe. */
+ * A link that is in no list points at itself, so list_remove() may be called on it. Not
+ * thread-safe. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -13,8 +14,7 @@ struct list {
 };
 
 /* The element that holds `link` as its member `member`. */
-#define list_entry(link, type, member)                                                             \
-    ((type *)(void *)((uintptr_t)(link)-offsetof(type, member)))
+#define list_entry(link, type, member) ((type *)(void *)((uintptr_t)(link)-offsetof(type, member)))
 /* `link` walks the list; the element at hand may be removed. */
 #define list_each(link, head)                                                                      \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \

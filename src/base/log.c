@@ -1,9 +1,10 @@
 /* log.c - a bounded ring between the threads that have something to say and the one that writes.
  *
- * Each slot carries a turn number. A producer claims the next ticket, formats into the slot when the
- * slot's turn says it is free, and publishes it by moving the turn on; the writer follows in ticket
- * order. A producer that finds its slot still taken (the ring is full) drops the line and counts it.
- * Nobody waits for anybody but the writer, who sleeps on a futex while the ring is empty.
+ * Each slot carries a turn number. A producer claims the next ticket, formats into the slot when
+ * the slot's turn says it is free, and publishes it by moving the turn on; the writer follows in
+ * ticket order. A producer that finds its slot still taken (the ring is full) drops the line and
+ * counts it. Nobody waits for anybody but the writer, who sleeps on a futex while the ring is
+ * empty.
  */
 #include "base/log.h"
 
@@ -47,8 +48,8 @@ static size_t format_line(char text[LOG_LINE_BYTES], enum log_level level, const
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     size_t len = strftime(text, LOG_LINE_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
-    len += (size_t)snprintf(text + len, LOG_LINE_BYTES - len, ".%03ldZ %s ",
-                            now.tv_nsec / 1000000, level_names[level]);
+    len += (size_t)snprintf(text + len, LOG_LINE_BYTES - len, ".%03ldZ %s ", now.tv_nsec / 1000000,
+                            level_names[level]);
     int more = vsnprintf(text + len, LOG_LINE_BYTES - len, format, args);
     len += more < 0 ? 0 : (size_t)more;
     if (len > LOG_LINE_BYTES - 1) {
@@ -136,14 +137,24 @@ static unsigned write_published(unsigned ticket)
     }
 }
 
+/* Past the ring: for the writer itself. */
+static void write_line(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void write_line(enum log_level level, const char *format, ...)
+{
+    char text[LOG_LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    write_fully(text, format_line(text, level, format, args));
+    va_end(args);
+}
+
 static void write_dropped_count(void)
 {
     unsigned count = atomic_exchange(&dropped, 0);
     if (count == 0)
         return;
-    char text[64];
-    int len = snprintf(text, sizeof text, "log_lines_dropped count=%u\n", count);
-    write_fully(text, (size_t)len);
+    write_line(LOG_WARN, "log_lines_dropped count=%u", count);
 }
 
 static void *run_writer(void *arg)

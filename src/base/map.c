@@ -1,5 +1,5 @@
-/* map.c - slots in insertion order, and an open-addressed index of slot numbers beside them, so that
- * walking is a scan and growing moves no value. */
+/* map.c - slots in insertion order, and an open-addressed index of slot numbers beside them, so
+ * that walking is a scan and growing moves no value. */
 #include "base/map.h"
 
 #include <assert.h>

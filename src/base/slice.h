@@ -44,7 +44,8 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
 /* The bytes from `from` on; empty when `from` is past the end. */
 static inline struct slice slice_from(struct slice s, size_t from)
 {
-    return from >= s.len ? (struct slice){ NULL, 0 } : (struct slice){ s.data + from, s.len - from };
+    return from >= s.len ? (struct slice){ NULL, 0 }
+                         : (struct slice){ s.data + from, s.len - from };
 }
 
 /* Parses a decimal integer that fills the slice, with an optional minus.

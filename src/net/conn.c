@@ -1,8 +1,8 @@
 /* conn.c - life and input of a connection.
  *
- * Reading goes into a scratch buffer of the thread and is handed to the user from there; only what the
- * user leaves (the start of a frame) is copied into memory of the connection's own, which is given
- * back when it is empty. So a silent connection costs its struct and nothing else.
+ * Reading goes into a scratch buffer of the thread and is handed to the user from there; only what
+ * the user leaves (the start of a frame) is copied into memory of the connection's own, which is
+ * given back when it is empty. So a silent connection costs its struct and nothing else.
  *
  * One timer per connection stands at the earliest of its deadlines and looks again when it fires,
  * instead of being moved with every byte.
@@ -31,7 +31,8 @@ static_assert(sizeof(struct conn) <= 1024, "a silent connection costs next to no
 
 static _Thread_local uint8_t scratch[SCRATCH_BYTES];
 
-/* ---- the plain socket ------------------------------------------------------------------------------ */
+/* ---- the plain socket
+ * ------------------------------------------------------------------------------ */
 
 static ssize_t plain_read(struct conn *conn, void *into, size_t len)
 {
@@ -47,7 +48,8 @@ static ssize_t plain_write(struct conn *conn, const struct iovec *runs, int coun
 
 const struct transport plain_transport = { plain_read, plain_write };
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
 
 static void format_address(struct conn_address *address)
 {
@@ -179,8 +181,8 @@ void conn_close_flushed(struct conn *conn, const char *reason)
     start_lingering(conn);
 }
 
-/* Closes a connection that has nothing left to do: flushed at last, or half-closed by a peer who got
- * all its answers. */
+/* Closes a connection that has nothing left to do: flushed at last, or half-closed by a peer who
+ * got all its answers. */
 void conn_check_finished(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED || conn->out_bytes > 0)
@@ -201,7 +203,8 @@ bool conn_is_open(const struct conn *conn)
     return conn->state == CONN_OPEN;
 }
 
-/* ---- deadlines ------------------------------------------------------------------------------------- */
+/* ---- deadlines
+ * ------------------------------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
 {
@@ -252,7 +255,8 @@ static void on_timer(struct loop_timer *timer)
         conn_arm_timer(conn);
 }
 
-/* ---- input ----------------------------------------------------------------------------------------- */
+/* ---- input
+ * ----------------------------------------------------------------------------------------- */
 
 bool conn_input_is_held(const struct conn *conn)
 {
@@ -359,8 +363,8 @@ static size_t read_once(struct conn *conn)
         return 0;
     }
     conn->last_io_ns = loop_now_ns(conn->loop);
-    struct slice all = own ? slice_of(conn->in, conn->in_len + (size_t)n)
-                           : slice_of(scratch, (size_t)n);
+    struct slice all =
+        own ? slice_of(conn->in, conn->in_len + (size_t)n) : slice_of(scratch, (size_t)n);
     if (all.len < conn->need)
         keep_input(conn, all);
     else
@@ -435,7 +439,8 @@ void conn_resume_input(struct conn *conn)
     conn_input_wanted(conn);
 }
 
-/* ---- what one may ask ------------------------------------------------------------------------------- */
+/* ---- what one may ask
+ * ------------------------------------------------------------------------------- */
 
 void *conn_ctx(const struct conn *conn)
 {

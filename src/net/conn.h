@@ -1,15 +1,15 @@
 /* conn.h - one TCP connection: bytes in, bytes out, both bounded.
  *
- * Input      is kept until the user has taken it: `on_input` is given all that is there and says how
- *            many bytes it used, or conn_need() how many it must see at once. A user that stops
- *            taking (conn_pause_input) stops the reading, so TCP holds the peer back.
- * Output     conn_write() copies into chunks; one writev at the end of the pass sends them. Above
- *            `output_high_bytes` the connection is throttled: its input is not read until the output
- *            fell below half of that. A peer that takes nothing for `stall_ms` while output waits,
- *            or lets it grow above `output_max_bytes`, is dropped with one log line.
- * First byte before the user sees anything, the first bytes go to the listener's sniffer, which may
- *            put another transport (TLS, PROXY protocol) below this one.
- * Half-close a peer that ended its sending still gets the answers to what it sent; then it is closed.
+ * Input      is kept until the user has taken it: `on_input` is given all that is there and says
+ * how many bytes it used, or conn_need() how many it must see at once. A user that stops taking
+ * (conn_pause_input) stops the reading, so TCP holds the peer back. Output     conn_write() copies
+ * into chunks; one writev at the end of the pass sends them. Above `output_high_bytes` the
+ * connection is throttled: its input is not read until the output fell below half of that. A peer
+ * that takes nothing for `stall_ms` while output waits, or lets it grow above `output_max_bytes`,
+ * is dropped with one log line. First byte before the user sees anything, the first bytes go to the
+ * listener's sniffer, which may put another transport (TLS, PROXY protocol) below this one.
+ * Half-close a peer that ended its sending still gets the answers to what it sent; then it is
+ * closed.
  *
  * Ownership  a conn is reference counted: the loop holds one reference while it is open. Whoever
  *            keeps a conn beyond a callback takes its own (conn_ref/conn_unref).
@@ -36,11 +36,13 @@ struct conn_limits {
 
 struct conn_user {
     /* `in` is everything received and not yet taken. Returns how many bytes were used. To have the
-     * connection cut, call conn_close(). Not called again until more than what was left has come. */
+     * connection cut, call conn_close(). Not called again until more than what was left has come.
+     */
     size_t (*on_input)(struct conn *conn, void *ctx, struct slice in);
     /* Once, when the connection is over for whatever reason; no call into conn but conn_unref(). */
     void (*on_closed)(struct conn *conn, void *ctx);
-    /* The peer ended its sending; return true when answers are still owed. May be NULL: none are. */
+    /* The peer ended its sending; return true when answers are still owed. May be NULL: none are.
+     */
     bool (*on_half_closed)(struct conn *conn, void *ctx);
 };
 
@@ -70,7 +72,8 @@ void conn_write(struct conn *conn, struct slice bytes);
  * call on this conn. NULL when closed. */
 uint8_t *conn_write_room(struct conn *conn, size_t len);
 
-/* on_input is not called again before `bytes` bytes (from the start of what is untaken) are there. */
+/* on_input is not called again before `bytes` bytes (from the start of what is untaken) are there.
+ */
 void conn_need(struct conn *conn, size_t bytes);
 
 /* While paused nothing is read; pauses nest with the throttle. */
@@ -87,14 +90,14 @@ size_t conn_output_bytes(const struct conn *conn);
 const struct conn_address *conn_peer(const struct conn *conn);
 const struct conn_address *conn_local(const struct conn *conn);
 
-/* Starts a connection to a numeric or resolvable `host`; on_connected(ctx, conn or NULL, err) runs on
- * the loop, never before this returns. Names are resolved on `workers` when one is given, else only
- * numeric hosts are taken. Returns a handle to cancel with, valid until on_connected ran. */
+/* Starts a connection to a numeric or resolvable `host`; on_connected(ctx, conn or NULL, err) runs
+ * on the loop, never before this returns. Names are resolved on `workers` when one is given, else
+ * only numeric hosts are taken. Returns a handle to cancel with, valid until on_connected ran. */
 struct conn_dial;
 struct workers;
 typedef void conn_dial_fn(void *ctx, struct conn *conn, int err);
-MUST_CHECK int conn_dial_start(struct loop *loop, struct workers *workers, const char *host, int port,
-                               int64_t timeout_ms, const struct conn_limits *limits,
+MUST_CHECK int conn_dial_start(struct loop *loop, struct workers *workers, const char *host,
+                               int port, int64_t timeout_ms, const struct conn_limits *limits,
                                const struct conn_user *user, void *user_ctx,
                                conn_dial_fn *on_connected, void *ctx, struct conn_dial **dial);
 void conn_dial_cancel(struct conn_dial *dial);

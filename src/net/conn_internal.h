@@ -1,4 +1,5 @@
-/* conn_internal.h - the inside of a connection, shared by conn.c, conn_output.c, listener.c, dial.c. */
+/* conn_internal.h - the inside of a connection, shared by conn.c, conn_output.c, listener.c,
+ * dial.c. */
 #ifndef NET_CONN_INTERNAL_H
 #define NET_CONN_INTERNAL_H
 
@@ -6,8 +7,8 @@
 
 #include "net/conn.h"
 
-/* How bytes get across. The plain socket is one; TLS would be another. Results as recv() and sendmsg():
- * -1 with errno EAGAIN when it would block. */
+/* How bytes get across. The plain socket is one; TLS would be another. Results as recv() and
+ * sendmsg(): -1 with errno EAGAIN when it would block. */
 struct transport {
     ssize_t (*read)(struct conn *conn, void *into, size_t len);
     ssize_t (*write)(struct conn *conn, const struct iovec *runs, int count);

@@ -1,7 +1,8 @@
-/* conn_output.c - what waits to be sent: a chain of chunks, sent with one writev at the end of a pass.
+/* conn_output.c - what waits to be sent: a chain of chunks, sent with one writev at the end of a
+ * pass.
  *
- * Chunks come from a small pool of the thread, so a reply that leaves in the pass it was made in reuses
- * memory that is still in the cache.
+ * Chunks come from a small pool of the thread, so a reply that leaves in the pass it was made in
+ * reuses memory that is still in the cache.
  */
 #include "net/conn_internal.h"
 

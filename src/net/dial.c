@@ -1,4 +1,5 @@
-/* dial.c - connecting out: resolve (on a worker, when the host is a name), connect, wait until it stands. */
+/* dial.c - connecting out: resolve (on a worker, when the host is a name), connect, wait until it
+ * stands. */
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -72,9 +73,9 @@ static void on_writable(struct loop_watch *watch, uint32_t ready)
     loop_watch_stop(dial->loop, watch);
     watch->fd = -1;
     struct conn *conn = NULL;
-    int err = cause != 0 ? err_from_errno(cause)
-                         : conn_open(dial->loop, fd, &dial->limits, dial->user, dial->user_ctx,
-                                     &conn);
+    int err = cause != 0
+                  ? err_from_errno(cause)
+                  : conn_open(dial->loop, fd, &dial->limits, dial->user, dial->user_ctx, &conn);
     if (err != 0)
         close(fd);
     finish(dial, conn, err);

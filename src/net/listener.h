@@ -1,8 +1,8 @@
 /* listener.h - accepts connections on one address and opens a conn for each.
  *
  * Threads    the loop it was opened on.
- * Bounds     at most `max_conns` open at once: beyond, a newcomer is closed at once and counted. When
- *            the process runs out of descriptors, accepting pauses for 100 ms instead of spinning.
+ * Bounds     at most `max_conns` open at once: beyond, a newcomer is closed at once and counted.
+ * When the process runs out of descriptors, accepting pauses for 100 ms instead of spinning.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -29,7 +29,8 @@ struct listener_options {
 
 MUST_CHECK int listener_open(struct loop *loop, const struct listener_options *options,
                              struct listener **listener);
-/* Stops accepting; connections that went to their user stay open, those that said nothing yet are closed. */
+/* Stops accepting; connections that went to their user stay open, those that said nothing yet are
+ * closed. */
 void listener_close(struct listener *listener);
 int listener_port(const struct listener *listener);
 int listener_conn_count(const struct listener *listener);

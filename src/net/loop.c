@@ -81,7 +81,8 @@ int64_t loop_now_ns(const struct loop *loop)
     return loop->now_ns;
 }
 
-/* ---- posted tasks --------------------------------------------------------------------------------- */
+/* ---- posted tasks
+ * --------------------------------------------------------------------------------- */
 
 static void wake(struct loop *loop)
 {
@@ -121,7 +122,8 @@ static void run_posted(struct loop *loop)
     }
 }
 
-/* ---- deferred work --------------------------------------------------------------------------------- */
+/* ---- deferred work
+ * --------------------------------------------------------------------------------- */
 
 void loop_deferred_init(struct loop_deferred *d, void (*run)(struct loop_deferred *d))
 {
@@ -142,7 +144,8 @@ void loop_undefer(struct loop_deferred *d)
 }
 
 /* What is deferred meanwhile runs too: waking a held pull defers the flush of its connection. What
- * goes on after DEFERRED_ROUNDS is left to the next pass, so that sockets and timers have their turn. */
+ * goes on after DEFERRED_ROUNDS is left to the next pass, so that sockets and timers have their
+ * turn. */
 static void run_deferred(struct loop *loop)
 {
     for (int round = 0; round < DEFERRED_ROUNDS && !list_empty(&loop->deferred); round++) {
@@ -157,7 +160,8 @@ static void run_deferred(struct loop *loop)
     }
 }
 
-/* ---- timers ---------------------------------------------------------------------------------------- */
+/* ---- timers
+ * ---------------------------------------------------------------------------------------- */
 
 static void place(struct loop *loop, struct loop_timer *timer, uint32_t i)
 {
@@ -224,7 +228,8 @@ void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms)
         loop->timers = timers;
         loop->timer_cap = cap;
     }
-    /* The pass's clock may be stale by the length of the pass; a timer must not be early by that. */
+    /* The pass's clock may be stale by the length of the pass; a timer must not be early by that.
+     */
     int64_t now_ns = clock_monotonic_ns();
     t->loop = loop;
     if (delay_ms <= 0)
@@ -247,7 +252,8 @@ static void run_due_timers(struct loop *loop)
     }
 }
 
-/* ---- the pass -------------------------------------------------------------------------------------- */
+/* ---- the pass
+ * -------------------------------------------------------------------------------------- */
 
 static int64_t wait_ns(struct loop *loop)
 {

@@ -56,8 +56,8 @@ void loop_undefer(struct loop_deferred *d);
 /* A one-shot timer. Precise to a millisecond, never early. */
 struct loop_timer {
     void (*run)(struct loop_timer *timer);
-    int64_t due_ns;  /* monotonic; valid while armed */
-    uint32_t at;     /* heap position + 1; 0 = not armed */
+    int64_t due_ns; /* monotonic; valid while armed */
+    uint32_t at;    /* heap position + 1; 0 = not armed */
     struct loop *loop;
 };
 void loop_timer_init(struct loop_timer *t, void (*run)(struct loop_timer *t));

@@ -17,8 +17,8 @@ MUST_CHECK int poller_change(struct poller *poller, struct loop_watch *watch);
 /* The watch is not called again, also when it is ready in the batch being run. */
 void poller_remove(struct poller *poller, struct loop_watch *watch);
 
-/* Waits until something is ready, a wake, or timeout_ns (0: do not wait, < 0: for ever). Returns how
- * many descriptors are ready; poller_run() then calls them. */
+/* Waits until something is ready, a wake, or timeout_ns (0: do not wait, < 0: for ever). Returns
+ * how many descriptors are ready; poller_run() then calls them. */
 int poller_wait(struct poller *poller, int64_t timeout_ns);
 void poller_run(struct poller *poller, int ready);
 

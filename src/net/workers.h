@@ -20,7 +20,8 @@ struct job {
 };
 
 MUST_CHECK int workers_new(const char *name, int threads, int queue_max, struct workers **workers);
-/* Runs out the queue, then ends the threads. `done` of the last jobs still has to be run by the loop. */
+/* Runs out the queue, then ends the threads. `done` of the last jobs still has to be run by the
+ * loop. */
 void workers_free(struct workers *workers);
 
 MUST_CHECK int workers_submit(struct workers *workers, struct loop *loop, struct job *job);

@@ -8,7 +8,12 @@
 #include "base/log.h"
 #include "remoting/peer.h"
 
-enum { OUTPUT_HIGH_BYTES = 16 << 20, OUTPUT_MAX_BYTES = 64 << 20, STALL_MS = 30000, PENDING_MAX = 1024 };
+enum {
+    OUTPUT_HIGH_BYTES = 16 << 20,
+    OUTPUT_MAX_BYTES = 64 << 20,
+    STALL_MS = 30000,
+    PENDING_MAX = 1024
+};
 
 struct client {
     struct loop *loop;
@@ -21,8 +26,8 @@ struct client {
 
 struct link {
     struct client *client;
-    struct slice address; /* the key in client->links */
-    struct peer *peer; /* NULL: not connected */
+    struct slice address;   /* the key in client->links */
+    struct peer *peer;      /* NULL: not connected */
     struct conn_dial *dial; /* NULL: not dialling */
     struct list waiting;
 };
@@ -63,9 +68,9 @@ int client_new(struct loop *loop, const struct client_options *options, struct c
         return ERR_NO_MEMORY;
     client->loop = loop;
     client->options = *options;
-    client->owner = (struct peer_owner){ loop, PENDING_MAX,
-                                         options->on_request == NULL ? NULL : on_request, on_closed,
-                                         client };
+    client->owner =
+        (struct peer_owner){ loop, PENDING_MAX, options->on_request == NULL ? NULL : on_request,
+                             on_closed, client };
     map_init(&client->links);
     list_init(&client->peers);
     *made = client;
@@ -152,7 +157,8 @@ static bool split_address(struct slice address, char host[256], int *port)
     return true;
 }
 
-/* A connection that never is dialled fails like one that is refused: in a later pass, by the dial. */
+/* A connection that never is dialled fails like one that is refused: in a later pass, by the dial.
+ */
 static void dial(struct link *link)
 {
     struct client *client = link->client;
@@ -204,8 +210,8 @@ static void wait_for_connection(struct link *link, const struct call *call, int6
     for (int i = 0; i < call->ext_count; i++)
         ext[i] = (struct ext_field){ arena_copy(&waiting->arena, call->ext[i].key),
                                      arena_copy(&waiting->arena, call->ext[i].value) };
-    waiting->call = (struct call){ call->code, ext, call->ext_count,
-                                   arena_copy(&waiting->arena, call->body) };
+    waiting->call =
+        (struct call){ call->code, ext, call->ext_count, arena_copy(&waiting->arena, call->body) };
     waiting->timeout_ms = timeout_ms;
     waiting->done = done;
     waiting->ctx = ctx;

@@ -1,7 +1,7 @@
 /* peer.c - frames in, frames out, over one connection.
  *
- * Input is cut into frames as long as the connection may take more: a peer with `pending_max` requests
- * in hand, or one that does not read its answers, is simply not read any further.
+ * Input is cut into frames as long as the connection may take more: a peer with `pending_max`
+ * requests in hand, or one that does not read its answers, is simply not read any further.
  */
 #include "remoting/peer.h"
 
@@ -19,7 +19,8 @@ struct pending_call {
     struct loop_timer timer;
 };
 
-/* ---- calls out ------------------------------------------------------------------------------------- */
+/* ---- calls out
+ * ------------------------------------------------------------------------------------- */
 
 static struct slice opaque_key(const int32_t *opaque)
 {
@@ -113,7 +114,8 @@ void peer_end_calls(struct peer *peer)
         finish_call(call, &(struct call_result){ .err = ERR_CLOSED });
 }
 
-/* ---- frames in ------------------------------------------------------------------------------------- */
+/* ---- frames in
+ * ------------------------------------------------------------------------------------- */
 
 static void take_response(struct peer *peer, const struct header *header, struct slice body)
 {
@@ -200,7 +202,8 @@ static bool on_half_closed(struct conn *conn, void *ctx)
 
 const struct conn_user peer_conn_user = { on_input, on_closed, on_half_closed };
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
 
 struct peer *peer_new(struct conn *conn, const struct peer_owner *owner)
 {

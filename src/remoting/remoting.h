@@ -9,11 +9,10 @@
  *            handler returns; whoever keeps it longer calls request_detach() first. Everything
  *            allocated from its arena lives until it is taken over.
  *            Peers are reference counted (peer_ref/peer_unref); a request holds its peer.
- * Threads    the loop of the connection, for everything. A detached request may be read and its arena
- *            used by one worker while the loop leaves it alone.
- * Bounds     per peer: `pending_max` requests not yet answered (its input is paused beyond), and the
- *            connection's input and output limits.
- * Errors     0, or a negative code of base/err.h.
+ * Threads    the loop of the connection, for everything. A detached request may be read and its
+ * arena used by one worker while the loop leaves it alone. Bounds     per peer: `pending_max`
+ * requests not yet answered (its input is paused beyond), and the connection's input and output
+ * limits. Errors     0, or a negative code of base/err.h.
  */
 #ifndef REMOTING_REMOTING_H
 #define REMOTING_REMOTING_H
@@ -36,7 +35,7 @@ struct request {
     struct peer *peer;
     int64_t arrived_ns; /* monotonic, when its bytes were read */
     bool is_detached;
-    struct list link;   /* free for the owner */
+    struct list link; /* free for the owner */
 };
 
 static inline bool request_is_oneway(const struct request *req)
@@ -44,7 +43,8 @@ static inline bool request_is_oneway(const struct request *req)
     return (req->header.flag & HEADER_ONEWAY) != 0;
 }
 
-/* Copies header, ext fields and body into the arena, so that the request may outlive the handler. */
+/* Copies header, ext fields and body into the arena, so that the request may outlive the handler.
+ */
 void request_detach(struct request *req);
 
 /* Decodes the ext fields by a table. When a mandatory field is missing the request is answered with
@@ -52,11 +52,11 @@ void request_detach(struct request *req);
 MUST_CHECK int request_fields(struct request *req, const struct fields *fields, void *into);
 
 struct reply {
-    int32_t code;              /* enum response_code */
-    struct slice remark;       /* data NULL: none */
+    int32_t code;        /* enum response_code */
+    struct slice remark; /* data NULL: none */
     const struct ext_field *ext;
     int ext_count;
-    bool has_ext;              /* an answer header exists, even when nothing in it is set */
+    bool has_ext; /* an answer header exists, even when nothing in it is set */
     struct slice body;
 };
 
@@ -66,14 +66,15 @@ void reply_send(struct request *req, const struct reply *reply);
 void reply_code(struct request *req, int32_t code, const char *remark, ...)
     __attribute__((format(printf, 3, 4)));
 /* An answer whose header fields come from a struct by table. */
-void reply_fields(struct request *req, int32_t code, struct slice remark, const struct fields *fields,
-                  const void *from, struct slice body);
+void reply_fields(struct request *req, int32_t code, struct slice remark,
+                  const struct fields *fields, const void *from, struct slice body);
 /* Success with a body. */
 void reply_body(struct request *req, struct slice body);
 /* Ends the request without an answer: it was one-way, or its answer is not wanted any more. */
 void request_drop(struct request *req);
 
-/* ---- peers -------------------------------------------------------------------------------------- */
+/* ---- peers --------------------------------------------------------------------------------------
+ */
 
 struct peer *peer_ref(struct peer *peer);
 void peer_unref(struct peer *peer);
@@ -96,8 +97,8 @@ struct call {
     struct slice body;
 };
 
-/* How a call ended: err 0 and the response (borrowed for the duration of the callback), or ERR_TIMEOUT,
- * ERR_CLOSED (connection lost or refused). */
+/* How a call ended: err 0 and the response (borrowed for the duration of the callback), or
+ * ERR_TIMEOUT, ERR_CLOSED (connection lost or refused). */
 struct call_result {
     int err;
     struct header header;
@@ -111,7 +112,8 @@ void peer_call(struct peer *peer, const struct call *call, int64_t timeout_ms, c
 /* One-way: no response will come. */
 void peer_tell(struct peer *peer, const struct call *call);
 
-/* ---- server ------------------------------------------------------------------------------------- */
+/* ---- server -------------------------------------------------------------------------------------
+ */
 
 struct server;
 
@@ -140,7 +142,8 @@ bool server_is_drained(const struct server *server);
 /* Closes what is left; calls under way to its peers end with ERR_CLOSED first. */
 void server_free(struct server *server);
 
-/* ---- client ------------------------------------------------------------------------------------- */
+/* ---- client -------------------------------------------------------------------------------------
+ */
 
 /* Calls to "host:port" addresses over one kept connection each, opened on first use, opened again
  * after a loss by the next call. */

@@ -44,7 +44,8 @@ void request_free(struct request *req)
     struct peer *peer = req->peer;
     assert(peer->in_hand > 0);
     peer->in_hand--;
-    if (peer->is_paused && (peer->owner == NULL || peer->in_hand < peer->owner->pending_max / 2 + 1)) {
+    if (peer->is_paused &&
+        (peer->owner == NULL || peer->in_hand < peer->owner->pending_max / 2 + 1)) {
         peer->is_paused = false;
         conn_resume_input(peer->conn);
     }
@@ -126,8 +127,8 @@ void reply_code(struct request *req, int32_t code, const char *remark, ...)
     reply_send(req, &reply);
 }
 
-void reply_fields(struct request *req, int32_t code, struct slice remark, const struct fields *fields,
-                  const void *from, struct slice body)
+void reply_fields(struct request *req, int32_t code, struct slice remark,
+                  const struct fields *fields, const void *from, struct slice body)
 {
     struct reply reply = { .code = code, .remark = remark, .has_ext = true, .body = body };
     reply.ext = fields_encode(fields, FIELD_LONG_NAMES, from, &req->arena, &reply.ext_count);

@@ -3,11 +3,11 @@
 
 #include "remoting/peer.h"
 
-/* A peer may keep so much unsent before it is not read any more, and so much before it is dropped: the
- * largest answer (a pull of a single 4 MiB message, or a table) must fit between. */
+/* A peer may keep so much unsent before it is not read any more, and so much before it is dropped:
+ * the largest answer (a pull of a single 4 MiB message, or a table) must fit between. */
 enum { OUTPUT_HIGH_BYTES = 4 << 20, OUTPUT_MAX_BYTES = 64 << 20 };
-/* Most who end their sending have closed altogether, and a consumer's departure must be noticed soon
- * although its pulls are parked: the answers of a half-closed peer are not waited for long. */
+/* Most who end their sending have closed altogether, and a consumer's departure must be noticed
+ * soon although its pulls are parked: the answers of a half-closed peer are not waited for long. */
 enum { STALL_MS = 30000, LINGER_MS = 1000, BACKLOG = 1024 };
 enum { TLS_HANDSHAKE = 0x16, PROXY_V1 = 'P', PROXY_V2 = 0x0D };
 
