@@ -110,8 +110,10 @@ static bool check_broker(struct send *s)
                       (long long)conf->start_accept_send_request_timestamp);
         return false;
     }
+    if ((conf->broker_permission & PERM_WRITE) != 0)
+        return true;
     const struct topic_config *topic = topics_get(s->broker->topics, s->fields.topic);
-    if ((conf->broker_permission & PERM_WRITE) == 0 && topic != NULL && topic->order) {
+    if (topic != NULL && topic->order) {
         refuse_printf(s, RESP_NO_PERMISSION, "the broker[%s] sending message is forbidden",
                       conf->broker_ip1);
         return false;

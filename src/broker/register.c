@@ -12,6 +12,8 @@
 #include "wire/req_namesrv.h"
 
 enum { NAMESRV_MAX = 16, UNREGISTER_TIMEOUT_MS = 3000 };
+/* How soon a name server that did not take a registration is told again. */
+enum { REGISTER_RETRY_MS = 2000 };
 
 struct namesrv {
     struct registrar *registrar;
@@ -28,6 +30,7 @@ struct registrar {
     struct namesrv servers[NAMESRV_MAX];
     int server_count;
     struct loop_timer period;
+    struct loop_timer retry; /* armed while a name server is not reachable */
     struct loop_deferred round;
     bool is_stopping;
 };
@@ -117,11 +120,14 @@ static void registered(void *ctx, const struct call_result *result)
 {
     struct namesrv *ns = ctx;
     note_answer(ns, result);
-    if (ns->registrar->is_stopping)
+    struct registrar *r = ns->registrar;
+    if (r->is_stopping)
         return;
-    if (result->err == 0 && result->header.code == RESP_SUCCESS)
-        take_order_topics(ns->registrar->broker, result->body);
-    if (ns->is_stale)
+    if (ns->is_reachable)
+        take_order_topics(r->broker, result->body);
+    else if (r->retry.at == 0)
+        loop_timer_start(r->broker->loop, &r->retry, REGISTER_RETRY_MS);
+    if (ns->is_reachable && ns->is_stale)
         next_step(ns);
 }
 
@@ -248,6 +254,7 @@ int registrar_start(struct broker *broker, struct registrar **registrar)
         return ERR_NO_MEMORY;
     r->broker = broker;
     loop_timer_init(&r->period, period_passed);
+    loop_timer_init(&r->retry, retry_due);
     loop_deferred_init(&r->round, run_round);
     int err = read_addresses(r, broker->conf.namesrv_addr);
     if (err != 0) {
@@ -274,6 +281,7 @@ void registrar_stop(struct registrar *registrar)
     struct broker_identity_request fields = identity(registrar->broker);
     registrar->is_stopping = true;
     loop_timer_stop(&registrar->period);
+    loop_timer_stop(&registrar->retry);
     loop_undefer(&registrar->round);
     for (int i = 0; i < registrar->server_count; i++) {
         registrar->servers[i].is_leaving = true;
@@ -295,6 +303,7 @@ void registrar_free(struct registrar *registrar)
     if (registrar == NULL)
         return;
     loop_timer_stop(&registrar->period);
+    loop_timer_stop(&registrar->retry);
     loop_undefer(&registrar->round);
     for (int i = 0; i < registrar->server_count; i++)
         free(registrar->servers[i].address);
