@@ -1,9 +1,10 @@
-/* store.h - the message store: puts messages into one log, and finds them by queue, place, time and key.
+/* store.h - the message store: puts messages into one log, and finds them by queue, place, time and
+ * key.
  *
- * On disk it is the reference's store directory, byte for byte (docs/format/): either opens what the
- * other left. Inside: one commit log that holds every message, and what is derived from it and can be
- * rebuilt from it: consume queues (which message is the n-th of a queue) and index files (which
- * messages carry a key).
+ * On disk it is the reference's store directory, byte for byte (docs/format/): either opens what
+ * the other left. Inside: one commit log that holds every message, and what is derived from it and
+ * can be rebuilt from it: consume queues (which message is the n-th of a queue) and index files
+ * (which messages carry a key).
  *
  *     put ──> commit log ──> consume queue ──> on_arrival (same call)
  *                  └─────────> flusher: disk, checkpoint, on_flushed
@@ -13,13 +14,12 @@
  *            from the start of a queue. Times: wall clock, ms. Lengths: bytes.
  * Ownership  the store copies what is put. What a get finds is copied into the caller's buffer.
  * Threads    any thread may call; puts take the append lock, inside which positions are assigned
- *            and bytes copied, nothing else. on_arrival runs on the putting thread after the lock is
- *            released; on_flushed on the flusher's thread. The store owns: flusher, allocator,
- *            indexer, cleaner.
- * Errors     0, or a negative code of base/err.h; nothing was stored then.
- * Durability a put that returned survives the death of the process. It survives the loss of power
- *            once store_flushed_to() has passed its end. After a failed sync the store refuses puts
- *            for as long as it is open (store_refuses_puts), and goes on serving reads.
+ *            and bytes copied, nothing else. on_arrival runs on the putting thread after the lock
+ * is released; on_flushed on the flusher's thread. The store owns: flusher, allocator, indexer,
+ * cleaner. Errors     0, or a negative code of base/err.h; nothing was stored then. Durability a
+ * put that returned survives the death of the process. It survives the loss of power once
+ * store_flushed_to() has passed its end. After a failed sync the store refuses puts for as long as
+ * it is open (store_refuses_puts), and goes on serving reads.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -40,8 +40,8 @@ struct store_arrival {
 };
 
 struct store_options {
-    const char *root_dir;       /* storePathRootDir */
-    const char *commit_log_dir; /* storePathCommitLog; NULL: root_dir/commitlog */
+    const char *root_dir;             /* storePathRootDir */
+    const char *commit_log_dir;       /* storePathCommitLog; NULL: root_dir/commitlog */
     int64_t commit_log_file_bytes;    /* mappedFileSizeCommitLog */
     int64_t consume_queue_file_bytes; /* mappedFileSizeConsumeQueue, rounded up to 20 */
     int32_t index_slot_count;         /* maxHashSlotNum */
@@ -80,34 +80,37 @@ MUST_CHECK int store_open(const struct store_options *options, struct store **st
  * ERR_IO: something could not be flushed; the abort mark then stays, so the next start recovers. */
 int store_close(struct store *store);
 
-/* ---- put ---------------------------------------------------------------------------------------- */
+/* ---- put ----------------------------------------------------------------------------------------
+ */
 
 struct store_put_result {
-    int64_t phy_offset;      /* of the first message */
-    int64_t end_phy_offset;  /* behind the last one: what to wait for when syncing */
-    int64_t queue_offset;    /* of the first message */
+    int64_t phy_offset;     /* of the first message */
+    int64_t end_phy_offset; /* behind the last one: what to wait for when syncing */
+    int64_t queue_offset;   /* of the first message */
     int64_t store_timestamp;
 };
 
 /* Appends `count` messages of one topic and queue, in order, into one file, with consecutive queue
- * offsets; all or none. Of each record these are used: queue_id, flag, sys_flag, born_*, store_host,
- * reconsume_times, prepared_transaction_offset, body, topic, properties; the store stamps the rest.
- * phy_offsets (may be NULL) gets one entry per message.
- * Half messages and rollbacks (transaction type in sys_flag) take no queue offset.
- * ERR_TOO_BIG: longer than max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is
- * over its warning ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
-MUST_CHECK int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
-                         struct store_put_result *result, int64_t *phy_offsets);
+ * offsets; all or none. Of each record these are used: queue_id, flag, sys_flag, born_*,
+ * store_host, reconsume_times, prepared_transaction_offset, body, topic, properties; the store
+ * stamps the rest. phy_offsets (may be NULL) gets one entry per message. Half messages and
+ * rollbacks (transaction type in sys_flag) take no queue offset. ERR_TOO_BIG: longer than
+ * max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is over its warning ratio
+ * or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
+MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
+                         int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
 
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED. */
 int store_refuses_puts(const struct store *store);
 
 /* Everything below this phy_offset survives the loss of power. Grows only. */
 int64_t store_flushed_to(const struct store *store);
-/* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the next). */
+/* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the
+ * next). */
 void store_request_flush(struct store *store, int64_t phy_offset);
 
-/* ---- get ---------------------------------------------------------------------------------------- */
+/* ---- get ----------------------------------------------------------------------------------------
+ */
 
 enum store_get_status {
     GET_FOUND,
@@ -116,7 +119,7 @@ enum store_get_status {
     GET_NO_MATCHED_LOGIC_QUEUE, /* no such queue */
     GET_NO_MESSAGE_IN_QUEUE,
     GET_OFFSET_TOO_SMALL,
-    GET_OFFSET_OVERFLOW_ONE,    /* asked for the next one to come */
+    GET_OFFSET_OVERFLOW_ONE, /* asked for the next one to come */
     GET_OFFSET_OVERFLOW_BADLY,
     GET_OFFSET_FOUND_NULL,
 };
@@ -131,10 +134,10 @@ struct store_get_request {
     int32_t queue_id;
     int64_t queue_offset;
     int32_t max_count;
-    int64_t max_bytes;  /* at least one message is returned whatever its size */
+    int64_t max_bytes;        /* at least one message is returned whatever its size */
     store_tag_filter *filter; /* NULL: all */
     void *filter_ctx;
-    bool may_block;     /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
+    bool may_block; /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
 };
 
 struct store_get_result {
@@ -146,8 +149,8 @@ struct store_get_result {
     bool suggest_slave; /* far behind the end of the log */
 };
 
-/* Appends the records found to `body`. ERR_WOULD_BLOCK: nothing was done; call again on a worker with
- * may_block. ERR_IO. */
+/* Appends the records found to `body`. ERR_WOULD_BLOCK: nothing was done; call again on a worker
+ * with may_block. ERR_IO. */
 MUST_CHECK int store_get(struct store *store, const struct store_get_request *request,
                          struct buf *body, struct store_get_result *result);
 
@@ -175,12 +178,13 @@ int64_t store_queue_time(struct store *store, struct slice topic, int32_t queue_
                          int64_t queue_offset);
 
 enum store_boundary { BOUNDARY_LOWER, BOUNDARY_UPPER };
-/* Queue offset by time (docs/format/consume-queue.md); 0 for a queue that does not exist. May block. */
+/* Queue offset by time (docs/format/consume-queue.md); 0 for a queue that does not exist. May
+ * block. */
 int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
                                    int64_t timestamp_ms, enum store_boundary boundary);
 
-/* Looks `key` up in the index, newest file first, and appends at most max_count records (collisions of
- * the hash included; the client compares). Returns the number found, or an error. May block. */
+/* Looks `key` up in the index, newest file first, and appends at most max_count records (collisions
+ * of the hash included; the client compares). Returns the number found, or an error. May block. */
 MUST_CHECK int store_query(struct store *store, struct slice topic, struct slice key,
                            int32_t max_count, int64_t begin_ms, int64_t end_ms, struct buf *records,
                            int64_t *index_last_update_ms, int64_t *index_last_phy_offset);
@@ -188,7 +192,8 @@ MUST_CHECK int store_query(struct store *store, struct slice topic, struct slice
 /* Forgets a topic's queues and removes their files (in slices, on the cleaner). */
 void store_delete_topic(struct store *store, struct slice topic);
 
-/* ---- state -------------------------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------------------------------
+ */
 
 struct store_state {
     int64_t min_phy_offset;

@@ -1,0 +1,117 @@
+#include "store/checkpoint.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/crc.h"
+
+enum {
+    AT_PHYSIC = 0,
+    AT_LOGICS = 8,
+    AT_INDEX = 16,
+    AT_MASTER = 24,
+    AT_CONFIRM = 32,
+    AT_BLOCK = 64, /* ours */
+    BLOCK_MAGIC = 0,
+    BLOCK_VERSION = 8,
+    BLOCK_CRC = 12, /* of what follows */
+    BLOCK_BOOT_ID = 16,
+    BLOCK_DISPATCHED = 56,
+    BLOCK_DURABLE = 64,
+    BLOCK_COPY = 72, /* the first three fields of the page, as we left them */
+    BLOCK_BYTES = 96,
+    VERSION = 1,
+};
+static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
+static_assert(BLOCK_COPY + 24 == BLOCK_BYTES, "three fields are copied");
+static_assert(AT_BLOCK + BLOCK_BYTES <= CHECKPOINT_BYTES, "the block fits the page");
+
+static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
+
+/* Names this run of the kernel; all zeros when it cannot be read, which equals nothing. */
+static void read_boot_id(uint8_t id[BOOT_ID_BYTES])
+{
+    memset(id, 0, BOOT_ID_BYTES);
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (read(fd, id, BOOT_ID_BYTES) != BOOT_ID_BYTES)
+        memset(id, 0, BOOT_ID_BYTES);
+    close(fd);
+}
+
+static uint32_t block_crc(const uint8_t *block)
+{
+    return crc32_update(0, slice_of(block + BLOCK_BOOT_ID, BLOCK_BYTES - BLOCK_BOOT_ID));
+}
+
+static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
+{
+    const uint8_t *block = page + AT_BLOCK;
+    uint8_t boot_id[BOOT_ID_BYTES];
+    checkpoint->is_ours = memcmp(block, block_magic, sizeof block_magic) == 0 &&
+                          get_be32(block + BLOCK_VERSION) == VERSION &&
+                          get_be32(block + BLOCK_CRC) == block_crc(block) &&
+                          memcmp(block + BLOCK_COPY, page, 24) == 0;
+    if (!checkpoint->is_ours)
+        return;
+    read_boot_id(boot_id);
+    checkpoint->is_same_boot =
+        boot_id[0] != 0 && memcmp(boot_id, block + BLOCK_BOOT_ID, sizeof boot_id) == 0;
+    checkpoint->dispatched = (int64_t)get_be64(block + BLOCK_DISPATCHED);
+    checkpoint->durable = (int64_t)get_be64(block + BLOCK_DURABLE);
+}
+
+int checkpoint_read(const char *path, struct checkpoint *checkpoint)
+{
+    uint8_t page[CHECKPOINT_BYTES] = { 0 };
+    int fd;
+    memset(checkpoint, 0, sizeof *checkpoint);
+    int err = disk_open(path, 0, &fd);
+    if (err == ERR_NOT_FOUND)
+        return 0;
+    if (err != 0)
+        return err;
+    err = disk_read(fd, path, page, sizeof page, 0, true);
+    close(fd);
+    if (err == ERR_CORRUPT) /* cut short: as good as absent */
+        return 0;
+    if (err != 0)
+        return err;
+    checkpoint->physic_ms = (int64_t)get_be64(page + AT_PHYSIC);
+    checkpoint->logics_ms = (int64_t)get_be64(page + AT_LOGICS);
+    checkpoint->index_ms = (int64_t)get_be64(page + AT_INDEX);
+    checkpoint->master_flushed = (int64_t)get_be64(page + AT_MASTER);
+    checkpoint->confirm_phy_offset = (int64_t)get_be64(page + AT_CONFIRM);
+    decode_block(page, checkpoint);
+    return 0;
+}
+
+int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool sync)
+{
+    uint8_t page[CHECKPOINT_BYTES] = { 0 };
+    uint8_t *block = page + AT_BLOCK;
+    assert(checkpoint->durable <= checkpoint->dispatched);
+    put_be64(page + AT_PHYSIC, (uint64_t)checkpoint->physic_ms);
+    put_be64(page + AT_LOGICS, (uint64_t)checkpoint->logics_ms);
+    put_be64(page + AT_INDEX, (uint64_t)checkpoint->index_ms);
+    put_be64(page + AT_MASTER, (uint64_t)checkpoint->master_flushed);
+    put_be64(page + AT_CONFIRM, (uint64_t)checkpoint->confirm_phy_offset);
+    memcpy(block, block_magic, sizeof block_magic);
+    put_be32(block + BLOCK_VERSION, VERSION);
+    read_boot_id(block + BLOCK_BOOT_ID);
+    put_be64(block + BLOCK_DISPATCHED, (uint64_t)checkpoint->dispatched);
+    put_be64(block + BLOCK_DURABLE, (uint64_t)checkpoint->durable);
+    memcpy(block + BLOCK_COPY, page, 24);
+    put_be32(block + BLOCK_CRC, block_crc(block));
+    int fd;
+    int err = disk_open(path, CHECKPOINT_BYTES, &fd);
+    if (err != 0)
+        return err;
+    err = disk_write(fd, path, page, sizeof page, 0);
+    if (err == 0 && sync)
+        err = disk_sync(fd, path);
+    close(fd);
+    return err;
+}

@@ -1,0 +1,618 @@
+/* commit_log.c - files of equal size, mapped shared, appended at one place.
+ *
+ * A record is copied into the mapping of the head file. What makes such a store slow is the kernel:
+ * a page that is not there yet faults, and a fault may wait for the journal or for write-back. So
+ * the allocator thread walks ahead of the head:
+ *
+ *      written                head        populated        allocated            file end
+ *   |##########################^....................|..................|            |
+ *     released behind              stores never fault   blocks reserved: a full disk is met
+ *                                                       here, not as SIGBUS under a store
+ *
+ * Allocation and population are windows, not whole files: a page populated long before it is needed
+ * is written back and write-protected again meanwhile. The window doubles while the appender eats
+ * it up quickly, and shrinks back when it idles. Behind the head the mapping's page tables are let
+ * go (the page cache keeps the bytes), so resident memory does not grow with the log. The next file
+ * is made while the head file is being filled.
+ *
+ * When the appender is faster than the allocator it allocates for itself, counted in
+ * inline_allocations. A file that is being read is not unmapped: readers hold a reference.
+ */
+#include "store/commit_log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "wire/record.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum {
+    PAGE_BYTES = 4096,
+    ALLOCATE_STEP = 64 << 20,
+    POPULATE_LEAST = 2 << 20,
+    POPULATE_MOST = 64 << 20,
+    HOT_BYTES = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
+    BUSY_NS = 100000000, /* a window eaten up within this was too small */
+};
+
+struct log_file {
+    int64_t start;
+    uint8_t *base;
+    int fd;
+    int refs;                  /* under files_lock; one is the log's own */
+    _Atomic int64_t allocated; /* bytes from the start that have blocks */
+    int64_t populated;         /* allocator's */
+    int64_t released;          /* allocator's: page tables let go below */
+    bool is_removed;           /* unlink when the last reader is gone */
+    char path[];
+};
+
+struct commit_log {
+    char dir[DISK_PATH_MAX];
+    int64_t file_bytes;
+    _Atomic int64_t max;
+    _Atomic int64_t min;
+
+    pthread_mutex_t files_lock; /* guards files, count, refs, spare; after the append lock */
+    struct log_file **files;
+    int file_count;
+    int file_cap;
+    struct log_file *spare; /* made ahead, not yet part of the log */
+
+    struct log_file *head; /* appender's */
+    int64_t reserved_end;  /* appender's */
+
+    pthread_mutex_t allocator_lock; /* guards wanted and is_ending */
+    pthread_cond_t allocator_wake;
+    bool is_wanted;
+    bool is_ending;
+    bool has_allocator;
+    pthread_t allocator;
+    _Atomic int64_t next_wake; /* the appender wakes the allocator when it gets here */
+    int64_t window;            /* allocator's: how far to populate */
+    int64_t last_round_ns;     /* allocator's */
+    _Atomic uint64_t inline_allocations;
+};
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- files
+ * ----------------------------------------------------------------------------------------- */
+
+static int file_open(struct commit_log *log, int64_t start, bool create, struct log_file **opened)
+{
+    char path[DISK_PATH_MAX];
+    disk_numbered_path(path, log->dir, start);
+    struct log_file *file = calloc(1, sizeof *file + strlen(path) + 1);
+    if (file == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(file->path, path, strlen(path) + 1);
+    int err = disk_open(path, create ? log->file_bytes : 0, &file->fd);
+    if (err != 0)
+        goto fail;
+    void *base =
+        mmap(NULL, (size_t)log->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    if (base == MAP_FAILED) {
+        err = err_from_errno(errno);
+        log_error("commit_log_map_failed path=%s errno=%d", path, errno);
+        goto fail_close;
+    }
+    file->base = base;
+    file->start = start;
+    file->refs = 1;
+    *opened = file;
+    return 0;
+fail_close:
+    close(file->fd);
+fail:
+    free(file);
+    return err;
+}
+
+static void file_free(struct commit_log *log, struct log_file *file)
+{
+    munmap(file->base, (size_t)log->file_bytes);
+    close(file->fd);
+    if (file->is_removed)
+        disk_remove_in_slices(file->path);
+    free(file);
+}
+
+static void file_unref(struct commit_log *log, struct log_file *file)
+{
+    pthread_mutex_lock(&log->files_lock);
+    bool is_last = --file->refs == 0;
+    pthread_mutex_unlock(&log->files_lock);
+    if (is_last)
+        file_free(log, file);
+}
+
+/* The file that holds phy_offset, referenced; NULL when there is none. */
+static struct log_file *file_at(struct commit_log *log, int64_t phy_offset)
+{
+    struct log_file *found = NULL;
+    pthread_mutex_lock(&log->files_lock);
+    if (log->file_count > 0 && phy_offset >= log->files[0]->start) {
+        int64_t index = (phy_offset - log->files[0]->start) / log->file_bytes;
+        if (index < log->file_count) {
+            found = log->files[index];
+            found->refs++;
+        }
+    }
+    pthread_mutex_unlock(&log->files_lock);
+    return found;
+}
+
+static void files_append(struct commit_log *log, struct log_file *file)
+{
+    if (log->file_count == log->file_cap) {
+        int cap = log->file_cap == 0 ? 16 : log->file_cap * 2;
+        struct log_file **files = realloc(log->files, (size_t)cap * sizeof(struct log_file *));
+        if (files == NULL)
+            abort();
+        log->files = files;
+        log->file_cap = cap;
+    }
+    assert(log->file_count == 0 ||
+           log->files[log->file_count - 1]->start + log->file_bytes == file->start);
+    log->files[log->file_count++] = file;
+    atomic_store(&log->min, log->files[0]->start);
+}
+
+static int open_existing(struct commit_log *log, const int64_t *starts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char path[DISK_PATH_MAX];
+        int64_t bytes;
+        disk_numbered_path(path, log->dir, starts[i]);
+        int err = disk_size(path, &bytes);
+        if (err != 0)
+            return err;
+        if (bytes == 0 && i == count - 1) {
+            unlink(path);
+            return 0;
+        }
+        bool is_next = i == 0 || starts[i] == starts[i - 1] + log->file_bytes;
+        if (bytes != log->file_bytes || !is_next || starts[i] % log->file_bytes != 0) {
+            log_error("commit_log_file_unfit path=%s bytes=%lld expected=%lld follows=%d", path,
+                      (long long)bytes, (long long)log->file_bytes, is_next);
+            return ERR_CORRUPT;
+        }
+        struct log_file *file;
+        err = file_open(log, starts[i], false, &file);
+        if (err != 0)
+            return err;
+        files_append(log, file);
+    }
+    return 0;
+}
+
+int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **opened)
+{
+    assert(file_bytes > 0 && file_bytes % PAGE_BYTES == 0);
+    struct commit_log *log = calloc(1, sizeof *log);
+    if (log == NULL)
+        return ERR_NO_MEMORY;
+    snprintf(log->dir, sizeof log->dir, "%s", dir);
+    log->file_bytes = file_bytes;
+    log->window = POPULATE_LEAST;
+    pthread_mutex_init(&log->files_lock, NULL);
+    pthread_mutex_init(&log->allocator_lock, NULL);
+    pthread_cond_init(&log->allocator_wake, NULL);
+    int64_t *starts = NULL;
+    int count = 0;
+    int err = disk_make_dirs(dir);
+    if (err == 0)
+        err = disk_list_numbers(dir, &starts, &count);
+    if (err == 0)
+        err = open_existing(log, starts, count);
+    free(starts);
+    if (err != 0) {
+        commit_log_close(log);
+        return err;
+    }
+    atomic_store(&log->max, commit_log_files_end(log));
+    *opened = log;
+    return 0;
+}
+
+static void stop_allocator(struct commit_log *log)
+{
+    if (!log->has_allocator)
+        return;
+    pthread_mutex_lock(&log->allocator_lock);
+    log->is_ending = true;
+    pthread_cond_signal(&log->allocator_wake);
+    pthread_mutex_unlock(&log->allocator_lock);
+    pthread_join(log->allocator, NULL);
+    log->has_allocator = false;
+}
+
+void commit_log_close(struct commit_log *log)
+{
+    stop_allocator(log);
+    for (int i = 0; i < log->file_count; i++) {
+        assert(log->files[i]->refs == 1);
+        file_free(log, log->files[i]);
+    }
+    if (log->spare != NULL) {
+        log->spare->is_removed =
+            true; /* holds nothing; the reference would take it for a gap-free log */
+        file_free(log, log->spare);
+    }
+    free(log->files);
+    pthread_cond_destroy(&log->allocator_wake);
+    pthread_mutex_destroy(&log->allocator_lock);
+    pthread_mutex_destroy(&log->files_lock);
+    free(log);
+}
+
+int64_t commit_log_min(const struct commit_log *log)
+{
+    return atomic_load(&log->min);
+}
+
+int64_t commit_log_max(const struct commit_log *log)
+{
+    return atomic_load_explicit(&log->max, memory_order_acquire);
+}
+
+int64_t commit_log_file_bytes(const struct commit_log *log)
+{
+    return log->file_bytes;
+}
+
+int64_t commit_log_files_end(const struct commit_log *log)
+{
+    return log->file_count == 0 ? 0 : log->files[log->file_count - 1]->start + log->file_bytes;
+}
+
+/* ---- allocator
+ * ------------------------------------------------------------------------------------- */
+
+/* Gives the first `upto` bytes of the file blocks. */
+static int allocate_to(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    int64_t from = atomic_load(&file->allocated);
+    upto = min64((upto + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, log->file_bytes);
+    if (upto <= from)
+        return 0;
+    int err = disk_allocate(file->fd, file->path, from, upto - from);
+    if (err != 0)
+        return err;
+    /* The appender may have gone further meanwhile: never back. */
+    while (from < upto && !atomic_compare_exchange_weak(&file->allocated, &from, upto))
+        ;
+    return 0;
+}
+
+static void populate(struct log_file *file, int64_t from, int64_t upto)
+{
+    from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
+    upto = upto / PAGE_BYTES * PAGE_BYTES;
+    if (upto <= from)
+        return;
+    if (madvise(file->base + from, (size_t)(upto - from), MADV_POPULATE_WRITE) != 0)
+        return; /* an older kernel: the appender's stores fault, which is slow and right */
+    file->populated = upto;
+}
+
+static void release_behind(struct log_file *file, int64_t upto)
+{
+    upto = upto / PAGE_BYTES * PAGE_BYTES;
+    if (upto - file->released < POPULATE_LEAST)
+        return;
+    madvise(file->base + file->released, (size_t)(upto - file->released), MADV_DONTNEED);
+    file->released = upto;
+}
+
+static void make_spare(struct commit_log *log, int64_t start)
+{
+    pthread_mutex_lock(&log->files_lock);
+    bool is_there = log->spare != NULL || commit_log_files_end(log) != start;
+    pthread_mutex_unlock(&log->files_lock);
+    if (is_there)
+        return;
+    struct log_file *file;
+    if (file_open(log, start, true, &file) != 0)
+        return; /* logged; the appender will try for itself and report */
+    if (allocate_to(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
+        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes));
+    pthread_mutex_lock(&log->files_lock);
+    bool is_late = commit_log_files_end(log) != start;
+    if (!is_late)
+        log->spare = file;
+    pthread_mutex_unlock(&log->files_lock);
+    if (is_late)
+        file_free(log, file);
+}
+
+static void adapt_window(struct commit_log *log)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    bool is_busy = now_ns - log->last_round_ns < BUSY_NS;
+    log->window = is_busy ? min64(log->window * 2, POPULATE_MOST) : POPULATE_LEAST;
+    log->last_round_ns = now_ns;
+}
+
+/* One round: room ahead of where the log ends now. */
+static void prepare(struct commit_log *log)
+{
+    int64_t max = commit_log_max(log);
+    struct log_file *file = file_at(log, max);
+    adapt_window(log);
+    if (file != NULL) {
+        int64_t pos = max - file->start;
+        if (allocate_to(log, file, pos + max64(ALLOCATE_STEP, 2 * log->window)) == 0)
+            populate(file, pos, min64(pos + log->window, log->file_bytes));
+        release_behind(file, pos - HOT_BYTES);
+        if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->window)
+            make_spare(log, file->start + log->file_bytes);
+        file_unref(log, file);
+    }
+    struct log_file *before = max > 0 ? file_at(log, max - HOT_BYTES - log->file_bytes) : NULL;
+    if (before != NULL) {
+        release_behind(before, log->file_bytes);
+        file_unref(log, before);
+    }
+    atomic_store(&log->next_wake, max + log->window / 2);
+}
+
+static void *run_allocator(void *arg)
+{
+    struct commit_log *log = arg;
+    pthread_mutex_lock(&log->allocator_lock);
+    while (!log->is_ending) {
+        if (!log->is_wanted) {
+            pthread_cond_wait(&log->allocator_wake, &log->allocator_lock);
+            continue;
+        }
+        log->is_wanted = false;
+        pthread_mutex_unlock(&log->allocator_lock);
+        prepare(log);
+        pthread_mutex_lock(&log->allocator_lock);
+    }
+    pthread_mutex_unlock(&log->allocator_lock);
+    return NULL;
+}
+
+static void wake_allocator(struct commit_log *log)
+{
+    pthread_mutex_lock(&log->allocator_lock);
+    log->is_wanted = true;
+    pthread_cond_signal(&log->allocator_wake);
+    pthread_mutex_unlock(&log->allocator_lock);
+}
+
+/* ---- the end
+ * --------------------------------------------------------------------------------------- */
+
+static int remove_files_from(struct commit_log *log, int64_t end)
+{
+    while (log->file_count > 0) {
+        struct log_file *last = log->files[log->file_count - 1];
+        bool holds_nothing = last->start > end || (last->start == end && log->file_count > 1);
+        if (!holds_nothing)
+            break;
+        assert(last->refs == 1);
+        log_info("commit_log_file_behind_end_removed path=%s", last->path);
+        last->is_removed = true;
+        log->file_count--;
+        file_free(log, last);
+    }
+    return 0;
+}
+
+int commit_log_set_end(struct commit_log *log, int64_t end)
+{
+    assert(end >= commit_log_min(log) && end <= commit_log_files_end(log));
+    int err = remove_files_from(log, end);
+    if (err != 0)
+        return err;
+    if (log->file_count == 0 || commit_log_files_end(log) == end) {
+        struct log_file *file;
+        err = file_open(log, end - end % log->file_bytes, true, &file);
+        if (err != 0)
+            return err;
+        files_append(log, file);
+    }
+    log->head = log->files[log->file_count - 1];
+    int64_t pos = end - log->head->start;
+    err = disk_zero(log->head->fd, log->head->path, pos, log->file_bytes - pos);
+    if (err == 0)
+        err = allocate_to(log, log->head, pos + min64(ALLOCATE_STEP, log->file_bytes - pos));
+    if (err != 0 && err != ERR_DISK_FULL)
+        return err;
+    log->head->released = pos / PAGE_BYTES * PAGE_BYTES;
+    log->head->populated = log->head->released;
+    log->reserved_end = end;
+    atomic_store_explicit(&log->max, end, memory_order_release);
+    prepare(log);
+    int cause = pthread_create(&log->allocator, NULL, run_allocator, log);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(log->allocator, "allocator");
+    log->has_allocator = true;
+    return 0;
+}
+
+/* ---- append
+ * ---------------------------------------------------------------------------------------- */
+
+static int ensure_allocated(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    if (atomic_load_explicit(&file->allocated, memory_order_acquire) >= upto)
+        return 0;
+    atomic_fetch_add(&log->inline_allocations, 1);
+    return allocate_to(log, file, upto);
+}
+
+/* Ends the head file and makes the spare, or a new file, the head. */
+static int roll(struct commit_log *log)
+{
+    struct log_file *head = log->head;
+    int64_t pos = log->reserved_end - head->start;
+    int64_t next_start = head->start + log->file_bytes;
+    assert(log->file_bytes - pos >= RECORD_BLANK_BYTES);
+    int err = ensure_allocated(log, head, pos + RECORD_BLANK_BYTES);
+    if (err != 0)
+        return err;
+    pthread_mutex_lock(&log->files_lock);
+    struct log_file *next = log->spare;
+    log->spare = NULL;
+    pthread_mutex_unlock(&log->files_lock);
+    if (next == NULL) {
+        err = file_open(log, next_start, true, &next);
+        if (err != 0)
+            return err;
+        log_warn("commit_log_file_made_inline path=%s", next->path);
+    }
+    assert(next->start == next_start);
+    record_put_blank(head->base + pos, (int32_t)(log->file_bytes - pos));
+    pthread_mutex_lock(&log->files_lock);
+    files_append(log, next);
+    pthread_mutex_unlock(&log->files_lock);
+    log->head = next;
+    log->reserved_end = next_start;
+    atomic_store_explicit(&log->max, next_start, memory_order_release);
+    return 0;
+}
+
+int commit_log_reserve(struct commit_log *log, int64_t bytes, uint8_t **into, int64_t *phy_offset)
+{
+    assert(log->reserved_end == commit_log_max(log));
+    if (bytes + RECORD_BLANK_BYTES > log->file_bytes)
+        return ERR_TOO_BIG;
+    int64_t pos = log->reserved_end - log->head->start;
+    if (pos + bytes + RECORD_BLANK_BYTES > log->file_bytes) {
+        int err = roll(log);
+        if (err != 0)
+            return err;
+        pos = 0;
+    }
+    int err = ensure_allocated(log, log->head, pos + bytes);
+    if (err != 0)
+        return err;
+    *into = log->head->base + pos;
+    *phy_offset = log->head->start + pos;
+    return 0;
+}
+
+void commit_log_publish(struct commit_log *log, int64_t end)
+{
+    assert(end >= log->reserved_end && end <= log->head->start + log->file_bytes);
+    log->reserved_end = end;
+    atomic_store_explicit(&log->max, end, memory_order_release);
+    if (end >= atomic_load_explicit(&log->next_wake, memory_order_relaxed)) {
+        atomic_store(&log->next_wake, INT64_MAX);
+        wake_allocator(log);
+    }
+}
+
+/* ---- read
+ * ------------------------------------------------------------------------------------------ */
+
+int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool may_block,
+                    struct buf *out)
+{
+    int64_t max = commit_log_max(log);
+    if (phy_offset < 0 || phy_offset + (int64_t)len > max)
+        return ERR_NOT_FOUND;
+    struct log_file *file = file_at(log, phy_offset);
+    if (file == NULL)
+        return ERR_NOT_FOUND;
+    int64_t pos = phy_offset - file->start;
+    int err = 0;
+    if (pos + (int64_t)len > log->file_bytes)
+        err = ERR_NOT_FOUND;
+    else if (phy_offset >= max - HOT_BYTES / 2)
+        buf_append(out, file->base + pos, len);
+    else
+        err = disk_read(file->fd, file->path, buf_reserve(out, len), len, pos, may_block);
+    if (err == 0 && phy_offset < max - HOT_BYTES / 2)
+        out->len += len;
+    file_unref(log, file);
+    return err;
+}
+
+int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view *view)
+{
+    struct log_file *file = file_at(log, phy_offset);
+    if (file == NULL)
+        return ERR_NOT_FOUND;
+    int64_t pos = phy_offset - file->start;
+    *view = (struct log_view){ slice_of(file->base + pos, (size_t)(log->file_bytes - pos)), file };
+    return 0;
+}
+
+void log_view_release(struct commit_log *log, struct log_view *view)
+{
+    file_unref(log, view->file);
+    view->file = NULL;
+}
+
+/* ---- durability and retention
+ * ---------------------------------------------------------------------- */
+
+int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
+{
+    int err = 0;
+    for (int64_t at = from; at < end && err == 0;) {
+        struct log_file *file = file_at(log, at);
+        if (file == NULL) { /* removed by retention meanwhile */
+            at = (at / log->file_bytes + 1) * log->file_bytes;
+            continue;
+        }
+        err = disk_sync(file->fd, file->path);
+        at = file->start + log->file_bytes;
+        file_unref(log, file);
+    }
+    return err;
+}
+
+int commit_log_remove_first(struct commit_log *log)
+{
+    pthread_mutex_lock(&log->files_lock);
+    struct log_file *first = log->file_count > 1 ? log->files[0] : NULL;
+    if (first != NULL) {
+        first->is_removed = true;
+        log->file_count--;
+        memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof(struct log_file *));
+        atomic_store(&log->min, log->files[0]->start);
+    }
+    pthread_mutex_unlock(&log->files_lock);
+    if (first == NULL)
+        return ERR_NOT_FOUND;
+    log_info("commit_log_file_expired path=%s", first->path);
+    file_unref(log, first);
+    return 0;
+}
+
+int64_t commit_log_first_modified_ms(struct commit_log *log)
+{
+    pthread_mutex_lock(&log->files_lock);
+    struct stat state;
+    bool known = log->file_count > 1 && fstat(log->files[0]->fd, &state) == 0;
+    pthread_mutex_unlock(&log->files_lock);
+    return known ? (int64_t)state.st_mtim.tv_sec * 1000 : -1;
+}

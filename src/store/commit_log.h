@@ -1,0 +1,68 @@
+/* commit_log.h - the append-only sequence of files that holds every message.
+ *
+ *   files/  |...........|...........|######......|      |
+ *           first        ...         head file    spare (made ahead)
+ *                                          ^ max_phy_offset
+ *
+ * Units      phy_offset: bytes from the start of the log, across all files.
+ * Threads    append: one caller at a time, under the append lock of the store. Reading: any thread.
+ * The allocator thread (its own) keeps room ahead of the head. Errors     0, or a negative code of
+ * base/err.h; then nothing was appended.
+ */
+#ifndef STORE_COMMIT_LOG_H
+#define STORE_COMMIT_LOG_H
+
+#include "store/disk.h"
+
+struct commit_log;
+
+/* Opens the files of `dir`. ERR_CORRUPT: one has another size than file_bytes, or is missing
+ * between others. The end of the log is unknown until commit_log_set_end(). */
+MUST_CHECK int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **log);
+void commit_log_close(struct commit_log *log);
+
+/* Where the first file starts, and the end of the last one; equal when there is none. */
+int64_t commit_log_min(const struct commit_log *log);
+int64_t commit_log_files_end(const struct commit_log *log);
+/* Behind the last record. Grows with appends; a release store after the bytes are there. */
+int64_t commit_log_max(const struct commit_log *log);
+int64_t commit_log_file_bytes(const struct commit_log *log);
+
+/* Recovery found the end: what lies behind is zeroed, later files are removed, and appending
+ * starts. Starts the allocator. */
+MUST_CHECK int commit_log_set_end(struct commit_log *log, int64_t end);
+
+/* Room for `bytes` bytes in one file: the end mark is written and the next file begun when they do
+ * not fit. *into is where to copy to, *phy_offset its place. Nothing is visible before
+ * commit_log_publish(). ERR_TOO_BIG: more than a file takes. ERR_DISK_FULL: no room could be had.
+ */
+MUST_CHECK int commit_log_reserve(struct commit_log *log, int64_t bytes, uint8_t **into,
+                                  int64_t *phy_offset);
+/* The reserved bytes are there: the log ends at `end` now. */
+void commit_log_publish(struct commit_log *log, int64_t end);
+
+/* Appends `len` bytes from phy_offset to `out`; they must lie in one file and below max.
+ * ERR_NOT_FOUND: below min or behind the end. ERR_WOULD_BLOCK. */
+MUST_CHECK int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len,
+                               bool may_block, struct buf *out);
+
+/* Borrows the rest of the file from phy_offset on, for recovery and indexing; the file stays until
+ * log_view_release(). ERR_NOT_FOUND. The bytes may have to be read from disk when they are touched.
+ */
+struct log_file;
+struct log_view {
+    struct slice bytes;
+    struct log_file *file;
+};
+MUST_CHECK int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view *view);
+void log_view_release(struct commit_log *log, struct log_view *view);
+
+/* Makes everything below `end` durable. ERR_IO: nothing may be believed any more. */
+MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end);
+
+/* Removes the first file; the last one is never removed: ERR_NOT_FOUND. */
+MUST_CHECK int commit_log_remove_first(struct commit_log *log);
+/* Modification time of the first file (ms), -1 when it is the only one. */
+int64_t commit_log_first_modified_ms(struct commit_log *log);
+
+#endif

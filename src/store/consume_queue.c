@@ -1,0 +1,505 @@
+/* consume_queue.c - entries in files, and the newest ones in memory.
+ *
+ * An append is a store into memory; the flusher moves entries into the files in runs. What is in
+ * memory only is lost with the process and built again from the log (recover.c), so nothing depends
+ * on it.
+ *
+ * Where the queue ends in its files is not written anywhere: the files are zero behind the end, and
+ * the first zero entry is found by bisection. A crash of the machine, or the reference (which cuts
+ * a queue by moving a position only), may have left entries behind the true end; so the last
+ * entries are compared with the records they lead to, and what does not fit is dropped and zeroed.
+ */
+#include "store/consume_queue.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { TAIL_COUNT_LEAST = 16 };
+
+static void put_entry(uint8_t *at, const struct store_queue_entry *entry)
+{
+    put_be64(at + CQ_PHY_OFFSET, (uint64_t)entry->phy_offset);
+    put_be32(at + CQ_LENGTH, (uint32_t)entry->bytes);
+    put_be64(at + CQ_TAG_HASH, (uint64_t)entry->tags_code);
+}
+
+static struct store_queue_entry get_entry(const uint8_t *at)
+{
+    return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
+                                       .bytes = (int32_t)get_be32(at + CQ_LENGTH),
+                                       .tags_code = (int64_t)get_be64(at + CQ_TAG_HASH) };
+}
+
+static bool is_filler(const struct store_queue_entry *entry)
+{
+    return entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH;
+}
+
+static bool is_written(const struct store_queue_entry *entry)
+{
+    return entry->bytes > 0 && entry->phy_offset >= 0;
+}
+
+/* ---- files
+ * ----------------------------------------------------------------------------------------- */
+
+static int64_t entries_per_file(const struct consume_queue *queue)
+{
+    return queue->file_bytes / CQ_ENTRY_BYTES;
+}
+
+static int64_t file_of(const struct consume_queue *queue, int64_t queue_offset)
+{
+    return queue_offset / entries_per_file(queue) * queue->file_bytes;
+}
+
+static void close_fd(struct consume_queue *queue)
+{
+    if (queue->fd >= 0)
+        close(queue->fd);
+    queue->fd = -1;
+}
+
+/* Makes queue->fd the file that holds queue_offset. Under the lock. */
+static int use_file(struct consume_queue *queue, int64_t queue_offset, bool create)
+{
+    int64_t file = file_of(queue, queue_offset);
+    if (queue->fd >= 0 && queue->fd_file == file)
+        return 0;
+    close_fd(queue);
+    char path[DISK_PATH_MAX];
+    disk_numbered_path(path, queue->dir, file);
+    int err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
+    if (err == ERR_NOT_FOUND && create) {
+        err = disk_make_dirs(queue->dir);
+        if (err == 0)
+            err = disk_open(path, queue->file_bytes, &queue->fd);
+    }
+    if (err != 0)
+        queue->fd = -1;
+    queue->fd_file = file;
+    return err;
+}
+
+/* Entries of one file, queue_offset .. +count. Under the lock. */
+static int read_file(struct consume_queue *queue, int64_t queue_offset, int count, bool may_block,
+                     struct store_queue_entry *entries)
+{
+    uint8_t bytes[1024 * CQ_ENTRY_BYTES];
+    assert(count > 0 && (size_t)count <= sizeof bytes / CQ_ENTRY_BYTES);
+    int err = use_file(queue, queue_offset, false);
+    if (err != 0)
+        return err;
+    int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+    err = disk_read(queue->fd, queue->dir, bytes, (size_t)count * CQ_ENTRY_BYTES, at, may_block);
+    if (err != 0)
+        return err;
+    for (int i = 0; i < count; i++)
+        entries[i] = get_entry(bytes + i * CQ_ENTRY_BYTES);
+    return 0;
+}
+
+static int zero_from(struct consume_queue *queue, int64_t queue_offset)
+{
+    int err = use_file(queue, queue_offset, false);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+    return disk_zero(queue->fd, queue->dir, at, queue->file_bytes - at);
+}
+
+/* ---- opening
+ * --------------------------------------------------------------------------------------- */
+
+/* The first entry in [from, upto) that `is_before` does not hold for, by bisection. */
+static int bisect(struct consume_queue *queue, int64_t from, int64_t upto,
+                  bool (*is_before)(const struct store_queue_entry *entry, int64_t bound),
+                  int64_t bound, int64_t *found)
+{
+    while (from < upto) {
+        int64_t middle = from + (upto - from) / 2;
+        struct store_queue_entry entry;
+        int err = read_file(queue, middle, 1, true, &entry);
+        if (err != 0)
+            return err;
+        if (is_before(&entry, bound))
+            from = middle + 1;
+        else
+            upto = middle;
+    }
+    *found = from;
+    return 0;
+}
+
+static bool entry_is_written(const struct store_queue_entry *entry, int64_t bound)
+{
+    (void)bound;
+    return is_written(entry);
+}
+
+static bool entry_is_below(const struct store_queue_entry *entry, int64_t log_min)
+{
+    return is_filler(entry) || entry->phy_offset < log_min;
+}
+
+/* True when the entry leads to the record that belongs there. What the log cannot show any more
+ * (below its start) is taken for good. */
+static bool leads_to_its_record(const struct consume_queue *queue, int64_t queue_offset,
+                                const struct store_queue_entry *entry, struct commit_log *log)
+{
+    if (is_filler(entry) || entry->phy_offset < commit_log_min(log))
+        return true;
+    if (entry->phy_offset + entry->bytes > commit_log_max(log))
+        return false;
+    struct log_view view;
+    if (commit_log_view(log, entry->phy_offset, &view) != 0)
+        return false;
+    struct record record;
+    bool fits = record_decode(view.bytes, RECORD_CHECK_LENGTHS, &record) == 0 &&
+                record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
+                record.queue_id == queue->queue_id && record.queue_offset == queue_offset &&
+                slice_eq(record.topic, queue->topic);
+    log_view_release(log, &view);
+    return fits;
+}
+
+static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end,
+                        struct commit_log *log)
+{
+    int64_t found = *end;
+    for (; *end > first; (*end)--) {
+        struct store_queue_entry entry;
+        int err = read_file(queue, *end - 1, 1, true, &entry);
+        if (err != 0)
+            return err;
+        if (leads_to_its_record(queue, *end - 1, &entry, log))
+            break;
+    }
+    if (*end == found)
+        return 0;
+    log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
+             SLICE_FMT(queue->topic), queue->queue_id, (long long)*end, (long long)(found - *end));
+    return zero_from(queue, *end);
+}
+
+/* Finds min and max in the files listed. */
+static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
+                       struct commit_log *log)
+{
+    int64_t first = files[0] / CQ_ENTRY_BYTES;
+    int64_t end = first;
+    int err = 0;
+    for (int i = count - 1; i >= 0 && end == first && err == 0; i--) {
+        int64_t from = files[i] / CQ_ENTRY_BYTES;
+        int64_t upto = from + entries_per_file(queue);
+        err = bisect(queue, from, upto, entry_is_written, 0, &end);
+        if (err == 0)
+            err = drop_misfits(queue, from, &end, log);
+        if (end == from && i > 0)
+            end = first; /* an empty file: the end is in an earlier one */
+    }
+    int64_t min = first;
+    if (err == 0 && end > first) {
+        int64_t upto = first + entries_per_file(queue);
+        err = bisect(queue, first, upto < end ? upto : end, entry_is_below, commit_log_min(log),
+                     &min);
+    }
+    atomic_store(&queue->min, min);
+    atomic_store(&queue->max, end);
+    queue->written = end;
+    return err;
+}
+
+static int check_sizes(const struct consume_queue *queue, const int64_t *files, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char path[DISK_PATH_MAX];
+        int64_t bytes;
+        disk_numbered_path(path, queue->dir, files[i]);
+        int err = disk_size(path, &bytes);
+        if (err != 0)
+            return err;
+        if (bytes != queue->file_bytes || files[i] % queue->file_bytes != 0) {
+            log_error("consume_queue_file_unfit path=%s bytes=%lld expected=%lld", path,
+                      (long long)bytes, (long long)queue->file_bytes);
+            return ERR_CORRUPT;
+        }
+    }
+    return 0;
+}
+
+int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, int64_t file_bytes,
+                       struct commit_log *log, struct consume_queue **opened)
+{
+    struct consume_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
+        return ERR_NO_MEMORY;
+    queue->topic = topic;
+    queue->queue_id = queue_id;
+    queue->file_bytes = file_bytes;
+    queue->dir = strdup(dir);
+    queue->fd = -1;
+    pthread_mutex_init(&queue->lock, NULL);
+    list_init(&queue->unsynced_link);
+    int64_t *files = NULL;
+    int count = 0;
+    int err = queue->dir == NULL ? ERR_NO_MEMORY : disk_list_numbers(dir, &files, &count);
+    if (err == 0)
+        err = check_sizes(queue, files, count);
+    if (err == 0 && count > 0)
+        err = find_bounds(queue, files, count, log);
+    free(files);
+    if (err != 0) {
+        consume_queue_free(queue);
+        return err;
+    }
+    *opened = queue;
+    return 0;
+}
+
+void consume_queue_free(struct consume_queue *queue)
+{
+    close_fd(queue);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue->tail);
+    free(queue->dir);
+    free(queue);
+}
+
+/* ---- append
+ * ---------------------------------------------------------------------------------------- */
+
+/* Under the lock. */
+static void tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
+{
+    if (queue->tail_count == queue->tail_cap) {
+        size_t cap = queue->tail_cap == 0 ? TAIL_COUNT_LEAST : queue->tail_cap * 2;
+        uint8_t *tail = realloc(queue->tail, cap * CQ_ENTRY_BYTES);
+        if (tail == NULL)
+            abort();
+        queue->tail = tail;
+        queue->tail_cap = cap;
+    }
+    put_entry(queue->tail + queue->tail_count * CQ_ENTRY_BYTES, entry);
+    queue->tail_count++;
+}
+
+bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry)
+{
+    pthread_mutex_lock(&queue->lock);
+    tail_add(queue, entry);
+    int64_t max = queue->written + (int64_t)queue->tail_count;
+    pthread_mutex_unlock(&queue->lock);
+    atomic_store_explicit(&queue->max, max, memory_order_release);
+    return !atomic_exchange(&queue->is_dirty, true);
+}
+
+/* Drops every entry from queue_offset on. Under the lock. */
+static void cut_at(struct consume_queue *queue, int64_t queue_offset)
+{
+    if (queue_offset >= queue->written) {
+        queue->tail_count = (size_t)(queue_offset - queue->written);
+    } else {
+        queue->tail_count = 0;
+        queue->written = queue_offset;
+        if (zero_from(queue, queue_offset) != 0)
+            log_error("consume_queue_not_cut topic=%.*s queue=%d at=%lld", SLICE_FMT(queue->topic),
+                      queue->queue_id, (long long)queue_offset);
+    }
+    atomic_store(&queue->max, queue_offset);
+    if (atomic_load(&queue->min) > queue_offset)
+        atomic_store(&queue->min, queue_offset);
+}
+
+/* Under the lock; queue_offset < max. */
+static int read_one(struct consume_queue *queue, int64_t queue_offset,
+                    struct store_queue_entry *entry)
+{
+    if (queue_offset < queue->written)
+        return read_file(queue, queue_offset, 1, true, entry);
+    *entry = get_entry(queue->tail + (size_t)(queue_offset - queue->written) * CQ_ENTRY_BYTES);
+    return 0;
+}
+
+static void fill_gap(struct consume_queue *queue, int64_t queue_offset)
+{
+    const struct store_queue_entry filler = { 0, CQ_FILLER_LENGTH, 0 };
+    int64_t max = atomic_load(&queue->max);
+    if (max == 0) { /* its first files have expired: it starts in the middle of a file */
+        queue->written = file_of(queue, queue_offset) / CQ_ENTRY_BYTES;
+        atomic_store(&queue->min, queue_offset);
+    } else {
+        log_warn("consume_queue_gap_filled topic=%.*s queue=%d from=%lld to=%lld",
+                 SLICE_FMT(queue->topic), queue->queue_id, (long long)max, (long long)queue_offset);
+    }
+    while (queue->written + (int64_t)queue->tail_count < queue_offset)
+        tail_add(queue, &filler);
+}
+
+bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
+                         const struct store_queue_entry *entry)
+{
+    struct store_queue_entry there;
+    pthread_mutex_lock(&queue->lock);
+    int64_t max = atomic_load(&queue->max);
+    bool is_there = queue_offset < max && queue_offset >= atomic_load(&queue->min) &&
+                    read_one(queue, queue_offset, &there) == 0 &&
+                    there.phy_offset == entry->phy_offset && there.bytes == entry->bytes;
+    if (!is_there && queue_offset < max)
+        cut_at(queue, queue_offset);
+    else if (!is_there && queue_offset > max)
+        fill_gap(queue, queue_offset);
+    pthread_mutex_unlock(&queue->lock);
+    return is_there ? false : consume_queue_append(queue, entry);
+}
+
+void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
+{
+    pthread_mutex_lock(&queue->lock);
+    int64_t end = atomic_load(&queue->max);
+    int64_t min = atomic_load(&queue->min);
+    struct store_queue_entry entry;
+    while (end > min && read_one(queue, end - 1, &entry) == 0 &&
+           entry.phy_offset + entry.bytes > log_end && !is_filler(&entry))
+        end--;
+    if (end < atomic_load(&queue->max))
+        cut_at(queue, end);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* ---- read
+ * ------------------------------------------------------------------------------------------ */
+
+int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count, bool may_block,
+                       struct store_queue_entry *entries, int *got)
+{
+    int err = 0;
+    *got = 0;
+    pthread_mutex_lock(&queue->lock);
+    int64_t max = queue->written + (int64_t)queue->tail_count;
+    while (*got < count && queue_offset < max && err == 0) {
+        int n = 1;
+        if (queue_offset < queue->written) {
+            int64_t file_end =
+                file_of(queue, queue_offset) / CQ_ENTRY_BYTES + entries_per_file(queue);
+            int64_t upto = file_end < queue->written ? file_end : queue->written;
+            n = upto - queue_offset < count - *got ? (int)(upto - queue_offset) : count - *got;
+            err = read_file(queue, queue_offset, n, may_block, entries + *got);
+        } else {
+            err = read_one(queue, queue_offset, entries + *got);
+        }
+        if (err == 0) {
+            *got += n;
+            queue_offset += n;
+        }
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return err == 0 || *got > 0 ? 0 : err;
+}
+
+/* ---- flusher
+ * --------------------------------------------------------------------------------------- */
+
+static int write_run(struct consume_queue *queue, int64_t queue_offset, struct slice entries)
+{
+    while (entries.len > 0) {
+        pthread_mutex_lock(&queue->lock);
+        int err = use_file(queue, queue_offset, true);
+        int fd = err == 0 ? dup(queue->fd) : -1; /* readers may move queue->fd to another file */
+        int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+        pthread_mutex_unlock(&queue->lock);
+        if (err != 0 || fd < 0)
+            return err != 0 ? err : err_from_errno(errno);
+        size_t room = (size_t)(queue->file_bytes - at);
+        size_t n = entries.len < room ? entries.len : room;
+        err = disk_write(fd, queue->dir, entries.data, n, at);
+        close(fd);
+        if (err != 0)
+            return err;
+        entries = slice_from(entries, n);
+        queue_offset += (int64_t)(n / CQ_ENTRY_BYTES);
+    }
+    return 0;
+}
+
+int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
+{
+    atomic_store(&queue->is_dirty, false);
+    pthread_mutex_lock(&queue->lock);
+    buf_clear(scratch);
+    buf_append(scratch, queue->tail, queue->tail_count * CQ_ENTRY_BYTES);
+    int64_t from = queue->written;
+    bool is_deleted = queue->is_deleted;
+    pthread_mutex_unlock(&queue->lock);
+    int err = is_deleted ? 0 : write_run(queue, from, buf_slice(scratch));
+    if (err != 0)
+        return err;
+    size_t count = scratch->len / CQ_ENTRY_BYTES;
+    pthread_mutex_lock(&queue->lock);
+    assert(queue->written == from && queue->tail_count >= count);
+    queue->written += (int64_t)count;
+    queue->tail_count -= count;
+    if (queue->tail_count == 0) {
+        free(queue->tail);
+        queue->tail = NULL;
+        queue->tail_cap = 0;
+    } else {
+        memmove(queue->tail, queue->tail + count * CQ_ENTRY_BYTES,
+                queue->tail_count * CQ_ENTRY_BYTES);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return 0;
+}
+
+int consume_queue_sync(struct consume_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    int err =
+        queue->written == 0 || queue->is_deleted ? 0 : use_file(queue, queue->written - 1, false);
+    int fd = err == 0 && queue->fd >= 0 ? dup(queue->fd) : -1;
+    close_fd(queue);
+    pthread_mutex_unlock(&queue->lock);
+    if (err == ERR_NOT_FOUND)
+        return 0;
+    if (fd < 0)
+        return err;
+    err = disk_sync(fd, queue->dir);
+    close(fd);
+    return err;
+}
+
+void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
+{
+    int64_t *files = NULL;
+    int count = 0;
+    if (disk_list_numbers(queue->dir, &files, &count) != 0)
+        return;
+    pthread_mutex_lock(&queue->lock);
+    int64_t written = queue->written;
+    int64_t min = atomic_load(&queue->min);
+    for (int i = 0; i < count; i++) {
+        int64_t from = files[i] / CQ_ENTRY_BYTES;
+        int64_t upto = from + entries_per_file(queue);
+        int64_t found;
+        if (upto > written)
+            upto = written;
+        if (from >= upto || bisect(queue, from, upto, entry_is_below, log_min, &found) != 0)
+            break;
+        min = found > min ? found : min;
+        bool is_whole_below = found == from + entries_per_file(queue) && i < count - 1;
+        if (!is_whole_below)
+            break;
+        char path[DISK_PATH_MAX];
+        close_fd(queue);
+        disk_numbered_path(path, queue->dir, files[i]);
+        disk_remove_in_slices(path);
+    }
+    atomic_store(&queue->min, min);
+    pthread_mutex_unlock(&queue->lock);
+    free(files);
+}

@@ -1,0 +1,85 @@
+/* consume_queue.h - which message is the n-th of a queue.
+ *
+ * One entry of 20 bytes per message, at 20 x queue offset (docs/format/consume-queue.md):
+ *
+ *   0            8        12         20
+ *   | phy_offset | length | tag_hash |     delayed messages keep their due time in tag_hash
+ *
+ *        files (pwritten by the flusher)          tail (memory)
+ *   |.........................................|================|
+ *   min                                       written          max
+ *
+ * Threads    consume_queue_append: one caller at a time, under the append lock. Reading: any
+ * thread. consume_queue_write, _sync: the flusher. Errors     0, or a negative code of base/err.h.
+ */
+#ifndef STORE_CONSUME_QUEUE_H
+#define STORE_CONSUME_QUEUE_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "store/commit_log.h"
+#include "store/store.h"
+
+enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
+static_assert(CQ_TAG_HASH + sizeof(int64_t) == CQ_ENTRY_BYTES, "the entry has no padding");
+/* Stands in the entries before the first message of a queue that does not start at 0. */
+enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
+
+struct consume_queue {
+    struct slice topic; /* owned by the table of queues */
+    int32_t queue_id;
+    int64_t file_bytes;
+    char *dir;
+
+    _Atomic int64_t min; /* queue offsets */
+    _Atomic int64_t max;
+    /* True while entries wait to be written; set by the appender, which then links the queue. */
+    atomic_bool is_dirty;
+    struct consume_queue *next_dirty;
+    struct list unsynced_link; /* flusher's */
+
+    pthread_mutex_t lock; /* guards what follows; after the append lock */
+    int64_t written;      /* queue offset; entries below are in the files */
+    uint8_t *tail;        /* entries from `written` on */
+    size_t tail_count;
+    size_t tail_cap;
+    int fd; /* the file written last, -1: none open */
+    int64_t fd_file;
+    bool is_deleted;
+};
+
+/* Opens the queue below `dir`, which need not exist. Its end is found in the files and checked
+ * against the log: entries that lead nowhere, or to another queue's record, are dropped. */
+MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
+                                  int64_t file_bytes, struct commit_log *log,
+                                  struct consume_queue **queue);
+void consume_queue_free(struct consume_queue *queue);
+
+/* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
+ */
+bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
+
+/* Recovery: the record at queue_offset is this one. What is there already and equal is left,
+ * anything else from queue_offset on is dropped before. Entries missing before it are filled.
+ * Returns as append. */
+bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
+                         const struct store_queue_entry *entry);
+
+/* Drops entries from the end that reach beyond log_end. */
+void consume_queue_cut(struct consume_queue *queue, int64_t log_end);
+
+/* Reads up to `count` entries from queue_offset on; *got is how many there were. */
+MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
+                                  bool may_block, struct store_queue_entry *entries, int *got);
+
+/* Writes the tail to the files. `scratch` is the flusher's. */
+MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch);
+MUST_CHECK int consume_queue_sync(struct consume_queue *queue);
+
+/* The log begins at log_min now: moves min, removes files that lie below it whole. */
+void consume_queue_retain(struct consume_queue *queue, int64_t log_min);
+
+#endif

@@ -1,0 +1,256 @@
+/* flush.c - brings what was put to the disk, and says so.
+ *
+ *   round: log synced -> flushed_to moves, on_flushed
+ *          queue entries written to their files (page cache)     -> checkpoint `dispatched`
+ *          every DURABLE_MS: queue files synced                  -> checkpoint `durable`
+ *
+ * A round takes everything that was put before it began; who asks meanwhile rides on the next:
+ * group commit. The thread sleeps while nothing is dirty. A sync that failed is never tried again:
+ * the kernel may have dropped the pages and would report success. flushed_to stays where it is and
+ * puts are refused.
+ *
+ * Order matters for the checkpoint only: a position is written into it after what it promises is
+ * true.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store_internal.h"
+
+enum { DURABLE_MS = 10000 };
+
+struct flush_round {
+    struct store *store;
+    struct buf scratch;
+    int64_t next_log_ns;
+    int64_t next_queue_ns;
+    int64_t next_durable_ns;
+};
+
+static int flush_log(struct store *store, int64_t upto)
+{
+    int64_t from = atomic_load(&store->flushed);
+    if (from >= upto)
+        return 0;
+    int64_t newest_ms = atomic_load(&store->last_put_ms);
+    int err = commit_log_sync(store->log, from, upto);
+    if (err != 0) {
+        log_error("store_sync_failed from=%lld to=%lld error=%s: puts are refused from now on",
+                  (long long)from, (long long)upto, err_name(err));
+        store_set_refusal(store, ERR_IO);
+    } else {
+        store->checkpoint.physic_ms = newest_ms;
+        atomic_store(&store->flushed, upto);
+    }
+    if (store->options.on_flushed != NULL)
+        store->options.on_flushed(store->options.ctx);
+    return err;
+}
+
+/* Writes the queues that are dirty. */
+static int write_queues(struct store *store, struct buf *scratch)
+{
+    int first_err = 0;
+    struct consume_queue *queue = queues_take_dirty(store->queues);
+    while (queue != NULL) {
+        struct consume_queue *next = queue->next_dirty;
+        int err = consume_queue_write(queue, scratch);
+        if (list_empty(&queue->unsynced_link))
+            list_append(&store->unsynced, &queue->unsynced_link);
+        if (err != 0) { /* stays in memory: the next round tries again */
+            first_err = err;
+            if (!atomic_exchange(&queue->is_dirty, true))
+                queues_link_dirty(store->queues, queue);
+        }
+        queue = next;
+    }
+    return first_err;
+}
+
+static int sync_queues(struct store *store)
+{
+    int first_err = 0;
+    list_each(link, &store->unsynced) {
+        struct consume_queue *queue = list_entry(link, struct consume_queue, unsynced_link);
+        int err = consume_queue_sync(queue);
+        list_remove(&queue->unsynced_link);
+        if (err != 0)
+            first_err = err;
+    }
+    return first_err;
+}
+
+static void write_checkpoint(struct store *store, bool sync)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "checkpoint", path);
+    if (store->indexer != NULL)
+        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
+    if (checkpoint_write(path, &store->checkpoint, sync) != 0)
+        log_warn("checkpoint_not_written path=%s", path);
+}
+
+/* Puts before `upto` have their entries in the queues' memory: the append lock was taken after
+ * them. */
+static int64_t settled_end(struct store *store)
+{
+    pthread_mutex_lock(&store->append_lock);
+    int64_t upto = commit_log_max(store->log);
+    pthread_mutex_unlock(&store->append_lock);
+    return upto;
+}
+
+static int flush_queues(struct store *store, struct buf *scratch, bool durable)
+{
+    int64_t upto = settled_end(store);
+    int64_t newest_ms = atomic_load(&store->last_put_ms);
+    int err = write_queues(store, scratch);
+    if (err != 0)
+        return err;
+    store->checkpoint.dispatched = upto;
+    if (durable) {
+        err = flush_log(store, upto);
+        if (err == 0)
+            err = sync_queues(store);
+        if (err == 0) {
+            store->checkpoint.durable = upto;
+            store->checkpoint.logics_ms = newest_ms;
+        }
+    }
+    write_checkpoint(store, durable && err == 0);
+    return err;
+}
+
+/* Does what is due; returns when something will be again (monotonic ns). */
+static int64_t run_round(struct flush_round *round, bool is_urgent)
+{
+    struct store *store = round->store;
+    int64_t now_ns = clock_monotonic_ns();
+    bool has_failed = atomic_load(&store->refusal) == ERR_IO;
+    if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed) {
+        flush_log(store, settled_end(store));
+        round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
+    }
+    if (now_ns >= round->next_queue_ns) {
+        bool durable = now_ns >= round->next_durable_ns && !has_failed;
+        flush_queues(store, &round->scratch, durable);
+        now_ns = clock_monotonic_ns();
+        round->next_queue_ns = now_ns + store->options.queue_flush_interval_ms * 1000000;
+        if (durable)
+            round->next_durable_ns = now_ns + (int64_t)DURABLE_MS * 1000000;
+    }
+    return round->next_log_ns < round->next_queue_ns && !has_failed ? round->next_log_ns
+                                                                    : round->next_queue_ns;
+}
+
+static bool is_all_written(const struct store *store)
+{
+    int64_t max = commit_log_max(store->log);
+    return (atomic_load(&store->flushed) >= max || atomic_load(&store->refusal) == ERR_IO) &&
+           store->checkpoint.dispatched >= max && store->checkpoint.durable >= max;
+}
+
+/* Waits for due_ns, an urgent wish, or the end. Under the lock. */
+static void wait_until(struct store *store, int64_t due_ns)
+{
+    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+    while (!store->flush_is_ending && !store->flush_is_urgent &&
+           pthread_cond_timedwait(&store->flush_wake, &store->flush_lock, &due) != ETIMEDOUT)
+        ;
+}
+
+static void *run_flusher(void *arg)
+{
+    struct store *store = arg;
+    struct flush_round round = { .store = store, .scratch = BUF_INIT };
+    int64_t due_ns = 0;
+    pthread_mutex_lock(&store->flush_lock);
+    while (!store->flush_is_ending) {
+        if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent) {
+            pthread_cond_wait(&store->flush_wake, &store->flush_lock);
+            due_ns = 0;
+            continue;
+        }
+        if (due_ns > 0)
+            wait_until(store, due_ns);
+        bool is_urgent = store->flush_is_urgent;
+        store->flush_is_urgent = false;
+        atomic_store(&store->is_dirty, false);
+        pthread_mutex_unlock(&store->flush_lock);
+        due_ns = run_round(&round, is_urgent);
+        pthread_mutex_lock(&store->flush_lock);
+        if (!is_all_written(store) && atomic_load(&store->refusal) != ERR_IO)
+            atomic_store(&store->is_dirty, true);
+    }
+    pthread_mutex_unlock(&store->flush_lock);
+    buf_fini(&round.scratch);
+    return NULL;
+}
+
+int store_flusher_start(struct store *store)
+{
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&store->flush_lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->flush_wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    atomic_store(&store->is_dirty, true); /* what recovery dispatched */
+    int cause = pthread_create(&store->flusher, NULL, run_flusher, store);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(store->flusher, "flusher");
+    store->has_flusher = true;
+    return 0;
+}
+
+void store_flusher_stop(struct store *store)
+{
+    if (!store->has_flusher)
+        return;
+    pthread_mutex_lock(&store->flush_lock);
+    store->flush_is_ending = true;
+    pthread_cond_signal(&store->flush_wake);
+    pthread_mutex_unlock(&store->flush_lock);
+    pthread_join(store->flusher, NULL);
+    store->has_flusher = false;
+    pthread_cond_destroy(&store->flush_wake);
+    pthread_mutex_destroy(&store->flush_lock);
+}
+
+int store_flush_all(struct store *store)
+{
+    assert(!store->has_flusher);
+    struct buf scratch = BUF_INIT;
+    bool had_failed = atomic_load(&store->refusal) == ERR_IO;
+    int err = flush_queues(store, &scratch, !had_failed);
+    buf_fini(&scratch);
+    return had_failed ? ERR_IO : err;
+}
+
+void store_flusher_note(struct store *store)
+{
+    if (atomic_exchange(&store->is_dirty, true))
+        return;
+    pthread_mutex_lock(&store->flush_lock);
+    pthread_cond_signal(&store->flush_wake);
+    pthread_mutex_unlock(&store->flush_lock);
+}
+
+int64_t store_flushed_to(const struct store *store)
+{
+    return atomic_load(&store->flushed);
+}
+
+void store_request_flush(struct store *store, int64_t phy_offset)
+{
+    if (atomic_load(&store->flushed) >= phy_offset)
+        return;
+    pthread_mutex_lock(&store->flush_lock);
+    store->flush_is_urgent = true;
+    pthread_cond_signal(&store->flush_wake);
+    pthread_mutex_unlock(&store->flush_lock);
+}

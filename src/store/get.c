@@ -1,0 +1,330 @@
+/* get.c - finding what was put: by queue, by place, by time, by key.
+ *
+ * What comes out of the log is checked before anyone gets it: a whole record, at its own place, of
+ * the queue that was asked for. An entry that leads anywhere else (a directory the reference left
+ * after two crashes can hold such) is passed over, counted in the log.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "store/index_file.h"
+#include "store/store_internal.h"
+
+enum { ENTRIES_PER_READ = 128, SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
+enum { QUERY_MAX = 64 };
+
+const char *store_get_status_name(enum store_get_status status)
+{
+    static const char *const names[] = {
+        [GET_FOUND] = "FOUND",
+        [GET_NO_MATCHED_MESSAGE] = "NO_MATCHED_MESSAGE",
+        [GET_MESSAGE_WAS_REMOVING] = "MESSAGE_WAS_REMOVING",
+        [GET_NO_MATCHED_LOGIC_QUEUE] = "NO_MATCHED_LOGIC_QUEUE",
+        [GET_NO_MESSAGE_IN_QUEUE] = "NO_MESSAGE_IN_QUEUE",
+        [GET_OFFSET_TOO_SMALL] = "OFFSET_TOO_SMALL",
+        [GET_OFFSET_OVERFLOW_ONE] = "OFFSET_OVERFLOW_ONE",
+        [GET_OFFSET_OVERFLOW_BADLY] = "OFFSET_OVERFLOW_BADLY",
+        [GET_OFFSET_FOUND_NULL] = "OFFSET_FOUND_NULL",
+    };
+    assert((size_t)status < sizeof names / sizeof names[0]);
+    return names[status];
+}
+
+/* ---- by queue
+ * -------------------------------------------------------------------------------------- */
+
+/* False when the status is decided by the bounds alone. */
+static bool check_bounds(const struct store_get_request *request, struct store_get_result *result)
+{
+    if (result->max_offset == 0) {
+        result->status = GET_NO_MESSAGE_IN_QUEUE;
+        result->next_offset = 0;
+    } else if (request->queue_offset < result->min_offset) {
+        result->status = GET_OFFSET_TOO_SMALL;
+        result->next_offset = result->min_offset;
+    } else if (request->queue_offset == result->max_offset) {
+        result->status = GET_OFFSET_OVERFLOW_ONE;
+        result->next_offset = request->queue_offset;
+    } else if (request->queue_offset > result->max_offset) {
+        result->status = GET_OFFSET_OVERFLOW_BADLY;
+        result->next_offset = result->max_offset;
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Appends the record the entry leads to. ERR_CORRUPT: it is not the one that belongs there. */
+static int read_record(struct store *store, const struct consume_queue *queue, int64_t queue_offset,
+                       const struct store_queue_entry *entry, bool may_block, struct buf *body)
+{
+    size_t before = body->len;
+    if (entry->bytes <= 0 || entry->phy_offset < commit_log_min(store->log))
+        return ERR_NOT_FOUND;
+    int err = commit_log_read(store->log, entry->phy_offset, (size_t)entry->bytes, may_block, body);
+    if (err != 0)
+        return err;
+    struct record record;
+    bool fits = record_decode(slice_of(body->data + before, body->len - before),
+                              RECORD_CHECK_LENGTHS, &record) == 0 &&
+                record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
+                record.queue_id == queue->queue_id && slice_eq(record.topic, queue->topic);
+    if (fits)
+        return 0;
+    body->len = before;
+    log_error("queue_entry_leads_astray topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
+              (long long)entry->phy_offset);
+    return ERR_CORRUPT;
+}
+
+struct collecting {
+    struct store *store;
+    const struct store_get_request *request;
+    struct consume_queue *queue;
+    struct buf *body;
+    size_t body_start;
+    struct store_get_result *result;
+    bool is_full;
+};
+
+/* Takes one entry. 0, or ERR_WOULD_BLOCK / ERR_IO. */
+static int collect(struct collecting *c, int64_t queue_offset,
+                   const struct store_queue_entry *entry)
+{
+    const struct store_get_request *request = c->request;
+    struct store_get_result *result = c->result;
+    if (request->filter == NULL || request->filter(request->filter_ctx, entry->tags_code)) {
+        int64_t bytes_after = (int64_t)(c->body->len - c->body_start) + entry->bytes;
+        if (result->count > 0 && bytes_after > request->max_bytes) {
+            c->is_full = true;
+            return 0;
+        }
+        int err = read_record(c->store, c->queue, queue_offset, entry, request->may_block, c->body);
+        if (err == ERR_NOT_FOUND && result->count == 0)
+            result->status = GET_MESSAGE_WAS_REMOVING;
+        if (err == ERR_WOULD_BLOCK || err == ERR_IO) {
+            c->is_full =
+                result->count > 0; /* what there is goes out; the rest is asked for again */
+            return c->is_full ? 0 : err;
+        }
+        if (err == 0) {
+            result->count++;
+            result->status = GET_FOUND;
+            result->suggest_slave =
+                commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
+        }
+    }
+    result->next_offset = queue_offset + 1;
+    c->is_full = result->count >= request->max_count;
+    return 0;
+}
+
+static int scan(struct collecting *c)
+{
+    struct store_queue_entry entries[ENTRIES_PER_READ];
+    const struct store_get_request *request = c->request;
+    int64_t bound = (int64_t)request->max_count * SCAN_ENTRIES_PER_WANTED;
+    bound = bound < SCAN_ENTRIES_LEAST ? SCAN_ENTRIES_LEAST : bound;
+    int64_t end = request->queue_offset + bound;
+    for (int64_t at = request->queue_offset; at < end && !c->is_full;) {
+        int wanted = request->max_count - c->result->count;
+        int count =
+            request->filter == NULL && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
+        int got;
+        int err = consume_queue_read(c->queue, at, count, request->may_block, entries, &got);
+        if (err == ERR_NOT_FOUND) { /* the file has expired under us */
+            c->result->status = GET_OFFSET_FOUND_NULL;
+            return 0;
+        }
+        if (err != 0)
+            return c->result->count > 0 ? 0 : err;
+        if (got == 0)
+            return 0;
+        for (int i = 0; i < got && !c->is_full; i++) {
+            err = collect(c, at + i, &entries[i]);
+            if (err != 0)
+                return err;
+        }
+        at += got;
+    }
+    return 0;
+}
+
+int store_get(struct store *store, const struct store_get_request *request, struct buf *body,
+              struct store_get_result *result)
+{
+    struct store_get_request bounded = *request;
+    if (bounded.max_count < 1)
+        bounded.max_count = 1;
+    *result = (struct store_get_result){ .status = GET_NO_MATCHED_LOGIC_QUEUE };
+    struct consume_queue *queue = queues_find(store->queues, request->topic, request->queue_id);
+    if (queue == NULL)
+        return 0;
+    result->max_offset = atomic_load_explicit(&queue->max, memory_order_acquire);
+    result->min_offset = atomic_load(&queue->min);
+    if (!check_bounds(&bounded, result))
+        return 0;
+    result->status = GET_NO_MATCHED_MESSAGE;
+    result->next_offset = bounded.queue_offset;
+    struct collecting collecting = { .store = store,
+                                     .request = &bounded,
+                                     .queue = queue,
+                                     .body = body,
+                                     .body_start = body->len,
+                                     .result = result };
+    int err = scan(&collecting);
+    assert(err == 0 || result->count == 0);
+    return err;
+}
+
+int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
+                         int64_t queue_offset, struct store_queue_entry *entry)
+{
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    int got = 0;
+    if (queue == NULL || queue_offset < atomic_load(&queue->min))
+        return ERR_NOT_FOUND;
+    int err = consume_queue_read(queue, queue_offset, 1, true, entry, &got);
+    return err != 0 ? err : got == 1 ? 0 : ERR_NOT_FOUND;
+}
+
+int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id)
+{
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    return queue == NULL ? 0 : atomic_load(&queue->min);
+}
+
+int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id)
+{
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    return queue == NULL ? 0 : atomic_load_explicit(&queue->max, memory_order_acquire);
+}
+
+bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
+                           int64_t queue_offset)
+{
+    struct store_queue_entry entry;
+    return store_queue_entry_at(store, topic, queue_id, queue_offset, &entry) == 0 &&
+           commit_log_max(store->log) - entry.phy_offset <= store->cold_bytes;
+}
+
+/* ---- by place
+ * -------------------------------------------------------------------------------------- */
+
+int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
+{
+    size_t before = out->len;
+    if (phy_offset < commit_log_min(store->log))
+        return ERR_NOT_FOUND;
+    int err = commit_log_read(store->log, phy_offset, sizeof(int32_t), true, out);
+    if (err != 0)
+        return err;
+    int32_t bytes = (int32_t)get_be32(out->data + before);
+    out->len = before;
+    if (bytes <= RECORD_BORN_HOST ||
+        bytes > store->options.max_message_bytes + (int32_t)(2 * RECORD_PROPERTIES_MAX))
+        return ERR_NOT_FOUND;
+    err = commit_log_read(store->log, phy_offset, (size_t)bytes, true, out);
+    struct record record;
+    if (err == 0 && (record_decode(slice_of(out->data + before, out->len - before),
+                                   RECORD_CHECK_LENGTHS, &record) != 0 ||
+                     record.phy_offset != phy_offset))
+        err = ERR_NOT_FOUND;
+    if (err != 0)
+        out->len = before;
+    return err;
+}
+
+/* ---- by time
+ * --------------------------------------------------------------------------------------- */
+
+/* Store time of the record an entry leads to; -1 when the log has it no more. */
+static int64_t entry_time(struct store *store, const struct store_queue_entry *entry)
+{
+    enum { HEAD_BYTES = 80 }; /* up to the store time, with an IPv6 born host */
+    struct buf head = BUF_INIT;
+    int64_t time_ms = -1;
+    if (entry->bytes >= HEAD_BYTES && entry->phy_offset >= commit_log_min(store->log) &&
+        commit_log_read(store->log, entry->phy_offset, HEAD_BYTES, true, &head) == 0)
+        time_ms = record_store_timestamp(head.data);
+    buf_fini(&head);
+    return time_ms;
+}
+
+int64_t store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
+                         int64_t queue_offset)
+{
+    struct store_queue_entry entry;
+    if (store_queue_entry_at(store, topic, queue_id, queue_offset, &entry) != 0)
+        return -1;
+    return entry_time(store, &entry);
+}
+
+/* First queue offset in [min, max) whose time is >= bound_ms. */
+static int64_t first_not_before(struct store *store, struct consume_queue *queue, int64_t min,
+                                int64_t max, int64_t bound_ms)
+{
+    while (min < max) {
+        int64_t middle = min + (max - min) / 2;
+        struct store_queue_entry entry;
+        int got = 0;
+        if (consume_queue_read(queue, middle, 1, true, &entry, &got) != 0 || got == 0)
+            return max;
+        if (entry_time(store, &entry) < bound_ms)
+            min = middle + 1;
+        else
+            max = middle;
+    }
+    return min;
+}
+
+int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
+                                   int64_t timestamp_ms, enum store_boundary boundary)
+{
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    if (queue == NULL)
+        return 0;
+    int64_t min = atomic_load(&queue->min);
+    int64_t max = atomic_load_explicit(&queue->max, memory_order_acquire);
+    if (boundary == BOUNDARY_LOWER)
+        return first_not_before(store, queue, min, max, timestamp_ms);
+    int64_t after = timestamp_ms == INT64_MAX
+                        ? max
+                        : first_not_before(store, queue, min, max, timestamp_ms + 1);
+    return after > min ? after - 1 : min;
+}
+
+/* ---- by key
+ * ---------------------------------------------------------------------------------------- */
+
+static int compare_offsets(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+int store_query(struct store *store, struct slice topic, struct slice key, int32_t max_count,
+                int64_t begin_ms, int64_t end_ms, struct buf *records,
+                int64_t *index_last_update_ms, int64_t *index_last_phy_offset)
+{
+    int64_t places[QUERY_MAX];
+    int most = max_count < QUERY_MAX ? max_count : QUERY_MAX;
+    *index_last_update_ms = 0;
+    *index_last_phy_offset = 0;
+    if (store->indexer == NULL || most < 1)
+        return 0;
+    int count = indexer_query(store->indexer, index_key_hash(topic, key), begin_ms, end_ms, most,
+                              places, index_last_update_ms, index_last_phy_offset);
+    if (count > 0)
+        qsort(places, (size_t)count, sizeof places[0], compare_offsets);
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        bool is_double =
+            i > 0 && places[i] == places[i - 1]; /* the reference's indexes hold such */
+        if (!is_double && store_get_at(store, places[i], records) == 0)
+            found++;
+    }
+    return found;
+}

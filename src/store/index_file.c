@@ -1,0 +1,227 @@
+#include "store/index_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "wire/java_hash.h"
+
+enum {
+    AT_BEGIN_MS = 0,
+    AT_END_MS = 8,
+    AT_BEGIN_PHY = 16,
+    AT_END_PHY = 24,
+    AT_SLOTS_USED = 32,
+    AT_COUNT = 36, /* number of the next entry; entry 0 is never used */
+};
+enum { ENTRY_HASH = 0, ENTRY_PHY = 4, ENTRY_SECONDS = 12, ENTRY_PREVIOUS = 16 };
+enum { ALLOCATE_STEP = 4 << 20 };
+static_assert(ENTRY_PREVIOUS + 4 == INDEX_ENTRY_BYTES, "the entry has no padding");
+static_assert(AT_COUNT + 4 == INDEX_HEADER_BYTES, "the header has no padding");
+
+static int64_t header_i64(const struct index_file *file, int at)
+{
+    return (int64_t)get_be64(file->base + at);
+}
+
+static int32_t entry_total(const struct index_file *file)
+{
+    int32_t count = (int32_t)get_be32(file->base + AT_COUNT);
+    return count < 1 ? 1 : count;
+}
+
+static uint8_t *slot_at(const struct index_file *file, int32_t hash)
+{
+    return file->base + INDEX_HEADER_BYTES + (int64_t)(hash % file->slot_count) * INDEX_SLOT_BYTES;
+}
+
+static int64_t entry_pos(const struct index_file *file, int32_t number)
+{
+    return INDEX_HEADER_BYTES + (int64_t)file->slot_count * INDEX_SLOT_BYTES +
+           (int64_t)number * INDEX_ENTRY_BYTES;
+}
+
+/* The number in a slot, 0 when it is not one of an entry. */
+static int32_t slot_entry(const struct index_file *file, const uint8_t *slot)
+{
+    int32_t number = (int32_t)get_be32(slot);
+    return number > 0 && number < entry_total(file) ? number : 0;
+}
+
+int index_file_open(const char *path, int32_t slot_count, int32_t entry_count, bool create,
+                    struct index_file **opened)
+{
+    struct index_file *file = calloc(1, sizeof *file);
+    if (file == NULL)
+        return ERR_NO_MEMORY;
+    snprintf(file->path, sizeof file->path, "%s", path);
+    file->slot_count = slot_count;
+    file->entry_count = entry_count;
+    file->bytes = entry_pos(file, entry_count);
+    int64_t bytes = 0;
+    int err = disk_open(path, create ? file->bytes : 0, &file->fd);
+    if (err != 0)
+        goto fail;
+    err = disk_size(path, &bytes);
+    if (err != 0 || bytes != file->bytes) {
+        log_error("index_file_unfit path=%s bytes=%lld expected=%lld", path, (long long)bytes,
+                  (long long)file->bytes);
+        err = err != 0 ? err : ERR_CORRUPT;
+        goto fail_close;
+    }
+    void *base = mmap(NULL, (size_t)file->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    if (base == MAP_FAILED) {
+        err = err_from_errno(errno);
+        goto fail_close;
+    }
+    madvise(base, (size_t)file->bytes, MADV_RANDOM);
+    file->base = base;
+    file->checks_doubles = !create;
+    file->opened_end = index_file_end_phy_offset(file);
+    *opened = file;
+    return 0;
+fail_close:
+    close(file->fd);
+fail:
+    free(file);
+    return err;
+}
+
+void index_file_close(struct index_file *file)
+{
+    munmap(file->base, (size_t)file->bytes);
+    close(file->fd);
+    free(file);
+}
+
+bool index_file_is_full(const struct index_file *file)
+{
+    return entry_total(file) >= file->entry_count;
+}
+
+/* Blocks under everything the next entry touches, so that a full disk is an error and not a signal.
+ */
+static int allocate_for(struct index_file *file, int64_t upto)
+{
+    if (upto <= file->allocated)
+        return 0;
+    int64_t target = upto + ALLOCATE_STEP < file->bytes ? upto + ALLOCATE_STEP : file->bytes;
+    int err = disk_allocate(file->fd, file->path, file->allocated, target - file->allocated);
+    if (err == 0)
+        file->allocated = target;
+    return err;
+}
+
+static bool is_double(const struct index_file *file, int32_t number, int32_t hash,
+                      int64_t phy_offset)
+{
+    for (int steps = 0; number > 0 && steps < 64; steps++) {
+        const uint8_t *entry = file->base + entry_pos(file, number);
+        int64_t there = (int64_t)get_be64(entry + ENTRY_PHY);
+        if (there == phy_offset && (int32_t)get_be32(entry + ENTRY_HASH) == hash)
+            return true;
+        if (there < phy_offset)
+            return false;
+        number = (int32_t)get_be32(entry + ENTRY_PREVIOUS);
+        if (number >= entry_total(file))
+            return false;
+    }
+    return false;
+}
+
+int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, int64_t store_ms)
+{
+    assert(hash >= 0 && !index_file_is_full(file));
+    int32_t number = entry_total(file);
+    int64_t pos = entry_pos(file, number);
+    int err = allocate_for(file, pos + INDEX_ENTRY_BYTES);
+    if (err != 0)
+        return err;
+    uint8_t *slot = slot_at(file, hash);
+    int32_t previous = slot_entry(file, slot);
+    if (file->checks_doubles && is_double(file, previous, hash, phy_offset))
+        return 0;
+    int64_t begin_ms = header_i64(file, AT_BEGIN_MS);
+    int64_t seconds = begin_ms <= 0 ? 0 : (store_ms - begin_ms) / 1000;
+    seconds = seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
+    uint8_t *entry = file->base + pos;
+    put_be32(entry + ENTRY_HASH, (uint32_t)hash);
+    put_be64(entry + ENTRY_PHY, (uint64_t)phy_offset);
+    put_be32(entry + ENTRY_SECONDS, (uint32_t)seconds);
+    put_be32(entry + ENTRY_PREVIOUS, (uint32_t)previous);
+    if (number == 1) {
+        put_be64(file->base + AT_BEGIN_PHY, (uint64_t)phy_offset);
+        put_be64(file->base + AT_BEGIN_MS, (uint64_t)store_ms);
+    }
+    /* The count before the slot: a slot never leads behind the count. */
+    put_be32(file->base + AT_COUNT, (uint32_t)number + 1);
+    if (previous == 0)
+        put_be32(file->base + AT_SLOTS_USED, get_be32(file->base + AT_SLOTS_USED) + 1);
+    put_be32(slot, (uint32_t)number);
+    return 0;
+}
+
+void index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms)
+{
+    put_be64(file->base + AT_END_PHY, (uint64_t)phy_offset);
+    put_be64(file->base + AT_END_MS, (uint64_t)store_ms);
+    if (phy_offset > file->opened_end)
+        file->checks_doubles = false;
+}
+
+int64_t index_file_begin_ms(const struct index_file *file)
+{
+    return header_i64(file, AT_BEGIN_MS);
+}
+
+int64_t index_file_end_ms(const struct index_file *file)
+{
+    return header_i64(file, AT_END_MS);
+}
+
+int64_t index_file_end_phy_offset(const struct index_file *file)
+{
+    return header_i64(file, AT_END_PHY);
+}
+
+int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_ms, int64_t end_ms,
+                     int most, int64_t *phy_offsets)
+{
+    int found = 0;
+    int64_t file_begin_ms = index_file_begin_ms(file);
+    int32_t number = slot_entry(file, slot_at(file, hash));
+    while (number > 0 && found < most) {
+        const uint8_t *entry = file->base + entry_pos(file, number);
+        int32_t seconds = (int32_t)get_be32(entry + ENTRY_SECONDS);
+        int32_t previous = (int32_t)get_be32(entry + ENTRY_PREVIOUS);
+        int64_t entry_ms = file_begin_ms + (int64_t)seconds * 1000;
+        if (seconds < 0 || entry_ms + 999 < begin_ms)
+            break;
+        if ((int32_t)get_be32(entry + ENTRY_HASH) == hash && entry_ms <= end_ms)
+            phy_offsets[found++] = (int64_t)get_be64(entry + ENTRY_PHY);
+        if (previous >= number) /* a chain only leads back */
+            break;
+        number = previous;
+    }
+    return found;
+}
+
+int index_file_sync(struct index_file *file)
+{
+    return disk_sync(file->fd, file->path);
+}
+
+int32_t index_key_hash(struct slice topic, struct slice key)
+{
+    /* java_hash("topic#key") without joining: h(ab) = h(a) * 31^len(b) + h(b) */
+    uint32_t hash = (uint32_t)java_hash(topic) * 31u + '#';
+    for (size_t i = java_length(key); i > 0; i--)
+        hash *= 31u;
+    hash += (uint32_t)java_hash(key);
+    int32_t value = (int32_t)hash;
+    return value == INT32_MIN ? 0 : value < 0 ? -value : value;
+}

@@ -1,0 +1,55 @@
+/* index_file.h - one hash table from keys to places in the log (docs/format/index.md).
+ *
+ *   | header 40 | slots 4 x slot_count | entries 20 x entry_count |
+ *   slot: number of the newest entry of its chain; entry: hash, phy_offset, seconds, previous entry
+ *
+ * Threads    one at a time.
+ * Errors     0, or a negative code of base/err.h.
+ */
+#ifndef STORE_INDEX_FILE_H
+#define STORE_INDEX_FILE_H
+
+#include "store/disk.h"
+
+enum { INDEX_HEADER_BYTES = 40, INDEX_SLOT_BYTES = 4, INDEX_ENTRY_BYTES = 20 };
+
+struct index_file {
+    char path[DISK_PATH_MAX];
+    uint8_t *base;
+    int fd;
+    int64_t bytes;
+    int32_t slot_count;
+    int32_t entry_count;
+    int64_t allocated; /* bytes from the start that have blocks */
+    /* After a crash keys of the record behind the end may be there already: looked for until one
+     * record beyond it was added. */
+    bool checks_doubles;
+    int64_t opened_end;
+};
+
+/* ERR_CORRUPT: a file that is there has another length. */
+MUST_CHECK int index_file_open(const char *path, int32_t slot_count, int32_t entry_count,
+                               bool create, struct index_file **file);
+void index_file_close(struct index_file *file);
+
+bool index_file_is_full(const struct index_file *file);
+/* Adds a key of the record at phy_offset. ERR_DISK_FULL: no room on the disk; nothing was added. */
+MUST_CHECK int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset,
+                              int64_t store_ms);
+/* All keys of the record were added. */
+void index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms);
+
+int64_t index_file_begin_ms(const struct index_file *file);
+int64_t index_file_end_ms(const struct index_file *file);
+int64_t index_file_end_phy_offset(const struct index_file *file);
+
+/* Appends up to `most` places whose key hash is `hash` and whose time lies within; newest first.
+ * Returns how many. */
+int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_ms, int64_t end_ms,
+                     int most, int64_t *phy_offsets);
+MUST_CHECK int index_file_sync(struct index_file *file);
+
+/* The hash of "topic#key": never negative. */
+int32_t index_key_hash(struct slice topic, struct slice key);
+
+#endif

@@ -1,0 +1,390 @@
+/* indexer.c - index files are derived from the log, behind it, by a thread of their own.
+ *
+ * The thread walks the log from where the newest file ends. It sleeps while there is nothing, and
+ * gathers for a moment after it was woken, so that a stream of sends does not wake it for each
+ * message.
+ */
+#include "store/indexer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/index_file.h"
+#include "wire/properties.h"
+#include "wire/record.h"
+
+enum { GATHER_MS = 100, KEYS_MAX = 1024 };
+
+struct indexer {
+    char dir[DISK_PATH_MAX - 32];
+    struct indexer_options options;
+    pthread_mutex_t files_lock; /* guards the files and what is in them */
+    struct index_file **files;  /* oldest first */
+    int file_count;
+    int file_cap;
+    struct index_file
+        *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
+    pthread_mutex_t wake_lock; /* guards is_wanted, is_ending */
+    pthread_cond_t wake;
+    bool is_wanted;
+    bool is_ending;
+    atomic_bool is_woken; /* the thread will look at the log again anyway */
+    bool has_thread;
+    pthread_t thread;
+    _Atomic int64_t done_to;
+    _Atomic int64_t safe_ms;
+};
+
+/* ---- files
+ * ----------------------------------------------------------------------------------------- */
+
+static struct index_file *newest(const struct indexer *indexer)
+{
+    return indexer->file_count == 0 ? NULL : indexer->files[indexer->file_count - 1];
+}
+
+/* Under the lock, but at opening. */
+static void add_file(struct indexer *indexer, struct index_file *file)
+{
+    if (indexer->file_count == indexer->file_cap) {
+        int cap = indexer->file_cap == 0 ? 8 : indexer->file_cap * 2;
+        struct index_file **files =
+            realloc(indexer->files, (size_t)cap * sizeof(struct index_file *));
+        if (files == NULL)
+            abort();
+        indexer->files = files;
+        indexer->file_cap = cap;
+    }
+    indexer->files[indexer->file_count++] = file;
+}
+
+static int open_file(struct indexer *indexer, int64_t name)
+{
+    char path[DISK_PATH_MAX];
+    struct index_file *file;
+    snprintf(path, sizeof path, "%s/%017lld", indexer->dir, (long long)name);
+    int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count,
+                              false, &file);
+    if (err == ERR_CORRUPT) { /* derived: made again from the log */
+        unlink(path);
+        return 0;
+    }
+    if (err != 0)
+        return err;
+    bool is_unsafe =
+        indexer->options.drop_unsafe && index_file_end_ms(file) > indexer->options.safe_ms;
+    bool is_beyond = index_file_end_phy_offset(file) > 0 &&
+                     index_file_end_phy_offset(file) >= commit_log_max(indexer->options.log);
+    if (is_unsafe || is_beyond) {
+        log_info("index_file_dropped path=%s reason=%s", path, is_unsafe ? "unsafe" : "beyond_log");
+        index_file_close(file);
+        unlink(path);
+        return 0;
+    }
+    add_file(indexer, file);
+    return 0;
+}
+
+int indexer_open(const struct indexer_options *options, struct indexer **opened)
+{
+    struct indexer *indexer = calloc(1, sizeof *indexer);
+    if (indexer == NULL)
+        return ERR_NO_MEMORY;
+    indexer->options = *options;
+    snprintf(indexer->dir, sizeof indexer->dir, "%s", options->dir);
+    pthread_mutex_init(&indexer->files_lock, NULL);
+    pthread_mutex_init(&indexer->wake_lock, NULL);
+    pthread_cond_init(&indexer->wake, NULL);
+    atomic_store(&indexer->safe_ms, options->safe_ms);
+    int64_t *names = NULL;
+    int count = 0;
+    int err = disk_make_dirs(indexer->dir);
+    if (err == 0)
+        err = disk_list_numbers(indexer->dir, &names, &count);
+    for (int i = 0; i < count && err == 0; i++)
+        err = open_file(indexer, names[i]);
+    free(names);
+    int64_t done_to = newest(indexer) == NULL ? 0 : index_file_end_phy_offset(newest(indexer));
+    int64_t min = commit_log_min(options->log);
+    atomic_store(&indexer->done_to, done_to < min ? min : done_to);
+    if (err != 0) {
+        indexer_close(indexer);
+        return err;
+    }
+    *opened = indexer;
+    return 0;
+}
+
+/* Files are named for the local time they are made at; a name that is taken gets the next
+ * millisecond. */
+static int make_file(struct indexer *indexer)
+{
+    struct index_file *file;
+    char path[DISK_PATH_MAX];
+    int64_t now_ms = clock_wall_ms();
+    do {
+        time_t seconds = now_ms / 1000;
+        struct tm local;
+        char stamp[16];
+        localtime_r(&seconds, &local);
+        strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &local);
+        snprintf(path, sizeof path, "%s/%s%03u", indexer->dir, stamp, (unsigned)(now_ms++ % 1000));
+    } while (access(path, F_OK) == 0);
+    int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count, true,
+                              &file);
+    if (err != 0)
+        return err;
+    const struct index_file *before = newest(indexer);
+    if (before != NULL)
+        index_file_set_end(file, index_file_end_phy_offset(before), index_file_end_ms(before));
+    add_file(indexer, file);
+    return 0;
+}
+
+/* ---- filling
+ * --------------------------------------------------------------------------------------- */
+
+static int file_for_next(struct indexer *indexer, struct index_file **file)
+{
+    *file = newest(indexer);
+    if (*file != NULL && !index_file_is_full(*file))
+        return 0;
+    indexer->filled = *file;
+    int err = make_file(indexer);
+    *file = newest(indexer);
+    return err;
+}
+
+static int add_key(struct indexer *indexer, const struct record *record, struct slice key)
+{
+    struct index_file *file;
+    int err = file_for_next(indexer, &file);
+    return err != 0 ? err
+                    : index_file_add(file, index_key_hash(record->topic, key), record->phy_offset,
+                                     record->store_timestamp);
+}
+
+/* Under the lock. */
+static int add_record(struct indexer *indexer, const struct record *record)
+{
+    if ((record->sys_flag & SYS_FLAG_TRANSACTION_MASK) == SYS_FLAG_TRANSACTION_ROLLBACK)
+        return 0;
+    struct slice uniq_key = property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY));
+    struct slice keys = property_get(record->properties, SLICE(PROPERTY_KEYS));
+    int err = 0;
+    int added = 0;
+    if (uniq_key.len > 0) {
+        err = add_key(indexer, record, uniq_key);
+        added++;
+    }
+    while (keys.len > 0 && err == 0 && added < KEYS_MAX) {
+        const uint8_t *blank = memchr(keys.data, ' ', keys.len);
+        size_t len = blank == NULL ? keys.len : (size_t)(blank - keys.data);
+        if (len > 0) {
+            err = add_key(indexer, record, slice_of(keys.data, len));
+            added++;
+        }
+        keys = slice_from(keys, len + 1);
+    }
+    if (err == 0 && added > 0)
+        index_file_set_end(newest(indexer), record->phy_offset, record->store_timestamp);
+    return err;
+}
+
+/* Outside the lock, so that queries go on; the cleaner removes no file that was just filled. */
+static void sync_filled(struct indexer *indexer)
+{
+    if (indexer->filled != NULL && index_file_sync(indexer->filled) == 0)
+        atomic_store(&indexer->safe_ms, index_file_end_ms(indexer->filled));
+    indexer->filled = NULL;
+}
+
+/* Indexes the rest of one log file, up to `max`; moves *at. */
+static int fill_from(struct indexer *indexer, struct slice bytes, int64_t max, int64_t *at)
+{
+    while (*at < max && bytes.len > 0) {
+        struct record record;
+        int err = record_decode(bytes, RECORD_CHECK_LENGTHS, &record);
+        if (err != 0) { /* the end mark; or damage, which the log reports when it is read */
+            if (err != ERR_NOT_FOUND)
+                log_error("index_met_no_record phy_offset=%lld", (long long)*at);
+            *at += (int64_t)bytes.len;
+            break;
+        }
+        pthread_mutex_lock(&indexer->files_lock);
+        err = add_record(indexer, &record);
+        pthread_mutex_unlock(&indexer->files_lock);
+        sync_filled(indexer);
+        if (err != 0)
+            return err;
+        *at += record.total_bytes;
+        bytes = slice_from(bytes, (size_t)record.total_bytes);
+        atomic_store(&indexer->done_to, *at);
+    }
+    atomic_store(&indexer->done_to, *at);
+    return 0;
+}
+
+static int fill(struct indexer *indexer)
+{
+    struct commit_log *log = indexer->options.log;
+    int64_t at = atomic_load(&indexer->done_to);
+    if (at < commit_log_min(log))
+        at = commit_log_min(log);
+    int err = 0;
+    for (int64_t max; at < (max = commit_log_max(log)) && err == 0;) {
+        struct log_view view;
+        if (commit_log_view(log, at, &view) != 0)
+            return 0;
+        err = fill_from(indexer, view.bytes, max, &at);
+        log_view_release(log, &view);
+    }
+    return err;
+}
+
+static void sleep_ms(int ms)
+{
+    struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+    nanosleep(&time, NULL);
+}
+
+/* Waits until there is something; true when the indexer is ending. */
+static bool wait_for_work(struct indexer *indexer)
+{
+    pthread_mutex_lock(&indexer->wake_lock);
+    while (!indexer->is_wanted && !indexer->is_ending)
+        pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
+    indexer->is_wanted = false;
+    bool is_ending = indexer->is_ending;
+    pthread_mutex_unlock(&indexer->wake_lock);
+    if (!is_ending)
+        sleep_ms(GATHER_MS);
+    atomic_store(&indexer->is_woken, false); /* what is appended from here on wakes again */
+    return is_ending;
+}
+
+static void *run_indexer(void *arg)
+{
+    struct indexer *indexer = arg;
+    for (bool is_ending = false; !is_ending;) {
+        is_ending = wait_for_work(indexer);
+        int err = fill(indexer);
+        if (err != 0 && !is_ending) {
+            log_error("index_stopped_for_now error=%s phy_offset=%lld", err_name(err),
+                      (long long)indexer_done_to(indexer));
+            sleep_ms(10 * GATHER_MS);
+            indexer_wake(indexer);
+        }
+    }
+    return NULL;
+}
+
+int indexer_start(struct indexer *indexer)
+{
+    indexer->is_wanted = indexer_done_to(indexer) < commit_log_max(indexer->options.log);
+    int cause = pthread_create(&indexer->thread, NULL, run_indexer, indexer);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(indexer->thread, "indexer");
+    indexer->has_thread = true;
+    return 0;
+}
+
+int64_t indexer_close(struct indexer *indexer)
+{
+    if (indexer->has_thread) {
+        pthread_mutex_lock(&indexer->wake_lock);
+        indexer->is_ending = true;
+        pthread_cond_signal(&indexer->wake);
+        pthread_mutex_unlock(&indexer->wake_lock);
+        pthread_join(indexer->thread, NULL);
+    }
+    struct index_file *last = newest(indexer);
+    if (last != NULL && index_file_sync(last) == 0)
+        atomic_store(&indexer->safe_ms, index_file_end_ms(last));
+    int64_t safe_ms = atomic_load(&indexer->safe_ms);
+    for (int i = 0; i < indexer->file_count; i++)
+        index_file_close(indexer->files[i]);
+    free(indexer->files);
+    pthread_cond_destroy(&indexer->wake);
+    pthread_mutex_destroy(&indexer->wake_lock);
+    pthread_mutex_destroy(&indexer->files_lock);
+    free(indexer);
+    return safe_ms;
+}
+
+void indexer_wake(struct indexer *indexer)
+{
+    if (atomic_exchange(&indexer->is_woken, true))
+        return;
+    pthread_mutex_lock(&indexer->wake_lock);
+    indexer->is_wanted = true;
+    pthread_cond_signal(&indexer->wake);
+    pthread_mutex_unlock(&indexer->wake_lock);
+}
+
+int64_t indexer_done_to(const struct indexer *indexer)
+{
+    return atomic_load(&indexer->done_to);
+}
+
+int64_t indexer_safe_ms(const struct indexer *indexer)
+{
+    return atomic_load(&indexer->safe_ms);
+}
+
+/* ---- asking
+ * ---------------------------------------------------------------------------------------- */
+
+int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64_t end_ms, int most,
+                  int64_t *phy_offsets, int64_t *last_ms, int64_t *last_phy_offset)
+{
+    int found = 0;
+    *last_ms = 0;
+    *last_phy_offset = 0;
+    pthread_mutex_lock(&indexer->files_lock);
+    for (int i = indexer->file_count - 1; i >= 0 && found < most; i--) {
+        const struct index_file *file = indexer->files[i];
+        if (i == indexer->file_count - 1) {
+            *last_ms = index_file_end_ms(file);
+            *last_phy_offset = index_file_end_phy_offset(file);
+        }
+        if (index_file_end_ms(file) + 999 < begin_ms)
+            break;
+        if (index_file_begin_ms(file) > end_ms)
+            continue;
+        found += index_file_query(file, hash, begin_ms, end_ms, most - found, phy_offsets + found);
+    }
+    pthread_mutex_unlock(&indexer->files_lock);
+    return found;
+}
+
+void indexer_retain(struct indexer *indexer, int64_t log_min)
+{
+    for (;;) {
+        struct index_file *expired = NULL;
+        pthread_mutex_lock(&indexer->files_lock);
+        if (indexer->file_count > 1 && indexer->files[0] != indexer->filled &&
+            index_file_end_phy_offset(indexer->files[0]) < log_min) {
+            expired = indexer->files[0];
+            indexer->file_count--;
+            memmove(indexer->files, indexer->files + 1,
+                    (size_t)indexer->file_count * sizeof(struct index_file *));
+        }
+        pthread_mutex_unlock(&indexer->files_lock);
+        if (expired == NULL)
+            return;
+        char path[DISK_PATH_MAX];
+        snprintf(path, sizeof path, "%s", expired->path);
+        index_file_close(expired);
+        disk_remove_in_slices(path);
+        log_info("index_file_expired path=%s", path);
+    }
+}

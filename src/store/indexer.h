@@ -1,0 +1,42 @@
+/* indexer.h - the index files together, and the thread that fills them behind the log.
+ *
+ * Threads: indexer_wake: whoever appends; the rest any. The thread that fills is its own.
+ */
+#ifndef STORE_INDEXER_H
+#define STORE_INDEXER_H
+
+#include "store/commit_log.h"
+
+struct indexer;
+
+struct indexer_options {
+    const char *dir;
+    int32_t slot_count;
+    int32_t entry_count;
+    struct commit_log *log;
+    bool drop_unsafe; /* power was lost: files newer than safe_ms are made again */
+    int64_t safe_ms;  /* the checkpoint's index time */
+};
+
+MUST_CHECK int indexer_open(const struct indexer_options *options, struct indexer **indexer);
+/* Starts indexing what the log has behind the newest file's end. */
+MUST_CHECK int indexer_start(struct indexer *indexer);
+/* Finishes what is in the log, syncs, closes. Returns the store time up to which all is on disk. */
+int64_t indexer_close(struct indexer *indexer);
+
+/* A message was appended. Costs one exchange while the thread is about to look anyway. */
+void indexer_wake(struct indexer *indexer);
+
+/* Every record below is indexed. */
+int64_t indexer_done_to(const struct indexer *indexer);
+/* Store time up to which full files are on disk. */
+int64_t indexer_safe_ms(const struct indexer *indexer);
+
+/* Places of records with that key hash, newest first; at most `most`. Returns how many. */
+int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64_t end_ms, int most,
+                  int64_t *phy_offsets, int64_t *last_ms, int64_t *last_phy_offset);
+
+/* Removes files whose records are all below log_min, but never the newest. */
+void indexer_retain(struct indexer *indexer, int64_t log_min);
+
+#endif

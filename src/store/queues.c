@@ -1,0 +1,264 @@
+#include "store/queues.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/map.h"
+
+struct topic_queues {
+    struct slice topic; /* heap */
+    struct consume_queue **by_id;
+    int32_t cap;
+    struct topic_queues *next_deleted;
+};
+
+struct queues {
+    char dir[DISK_PATH_MAX - 320]; /* leaves room for a topic and a queue id */
+    int64_t file_bytes;
+    struct commit_log *log;
+    pthread_mutex_t lock; /* guards the map and what hangs on it */
+    struct map topics;
+    struct topic_queues *deleted;
+    _Atomic(struct consume_queue *) dirty;
+    atomic_int deleted_count;
+};
+
+int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
+                struct queues **opened)
+{
+    struct queues *queues = calloc(1, sizeof *queues);
+    if (queues == NULL)
+        return ERR_NO_MEMORY;
+    snprintf(queues->dir, sizeof queues->dir, "%s/consumequeue", root_dir);
+    queues->file_bytes = file_bytes;
+    queues->log = log;
+    pthread_mutex_init(&queues->lock, NULL);
+    map_init(&queues->topics);
+    int err = disk_make_dirs(queues->dir);
+    if (err != 0) {
+        queues_close(queues);
+        return err;
+    }
+    *opened = queues;
+    return 0;
+}
+
+static void free_topic(struct topic_queues *topic)
+{
+    for (int32_t i = 0; i < topic->cap; i++)
+        if (topic->by_id[i] != NULL)
+            consume_queue_free(topic->by_id[i]);
+    free(topic->by_id);
+    free((void *)(uintptr_t)topic->topic.data);
+    free(topic);
+}
+
+void queues_close(struct queues *queues)
+{
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&queues->topics, &cursor, &key, &value))
+        free_topic(value);
+    while (queues->deleted != NULL) {
+        struct topic_queues *next = queues->deleted->next_deleted;
+        free_topic(queues->deleted);
+        queues->deleted = next;
+    }
+    map_fini(&queues->topics);
+    pthread_mutex_destroy(&queues->lock);
+    free(queues);
+}
+
+static void topic_path(const struct queues *queues, struct slice topic, char path[DISK_PATH_MAX])
+{
+    snprintf(path, DISK_PATH_MAX, "%s/%.*s", queues->dir, SLICE_FMT(topic));
+}
+
+static bool names_a_directory(struct slice topic)
+{
+    return topic.len > 0 && topic.len <= RECORD_TOPIC_MAX && topic.data[0] != '.' &&
+           memchr(topic.data, '/', topic.len) == NULL && memchr(topic.data, 0, topic.len) == NULL;
+}
+
+/* Under the lock. */
+static struct topic_queues *topic_get(struct queues *queues, struct slice name)
+{
+    struct topic_queues *topic = map_get(&queues->topics, name);
+    if (topic != NULL)
+        return topic;
+    topic = calloc(1, sizeof *topic);
+    uint8_t *copy = malloc(name.len);
+    if (topic == NULL || copy == NULL)
+        abort();
+    memcpy(copy, name.data, name.len);
+    topic->topic = slice_of(copy, name.len);
+    map_put(&queues->topics, name, topic);
+    return topic;
+}
+
+static void make_room_for(struct topic_queues *topic, int32_t queue_id)
+{
+    if (queue_id < topic->cap)
+        return;
+    int32_t cap = topic->cap == 0 ? 8 : topic->cap;
+    while (cap <= queue_id)
+        cap *= 2;
+    struct consume_queue **by_id =
+        realloc(topic->by_id, (size_t)cap * sizeof(struct consume_queue *));
+    if (by_id == NULL)
+        abort();
+    memset(by_id + topic->cap, 0, (size_t)(cap - topic->cap) * sizeof(struct consume_queue *));
+    topic->by_id = by_id;
+    topic->cap = cap;
+}
+
+/* Under the lock. */
+static int get_locked(struct queues *queues, struct slice name, int32_t queue_id,
+                      struct consume_queue **queue)
+{
+    struct topic_queues *topic = topic_get(queues, name);
+    make_room_for(topic, queue_id);
+    int err = 0;
+    if (topic->by_id[queue_id] == NULL) {
+        char path[DISK_PATH_MAX];
+        snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
+        err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
+                                 &topic->by_id[queue_id]);
+    }
+    *queue = topic->by_id[queue_id];
+    return err;
+}
+
+int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
+               struct consume_queue **queue)
+{
+    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !names_a_directory(topic))
+        return ERR_INVALID;
+    pthread_mutex_lock(&queues->lock);
+    int err = get_locked(queues, topic, queue_id, queue);
+    pthread_mutex_unlock(&queues->lock);
+    return err;
+}
+
+struct consume_queue *queues_find(struct queues *queues, struct slice name, int32_t queue_id)
+{
+    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !names_a_directory(name))
+        return NULL;
+    struct consume_queue *queue = NULL;
+    pthread_mutex_lock(&queues->lock);
+    const struct topic_queues *topic = map_get(&queues->topics, name);
+    if (topic != NULL && queue_id < topic->cap)
+        queue = topic->by_id[queue_id];
+    if (queue == NULL) {
+        char path[DISK_PATH_MAX];
+        struct stat state;
+        snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
+        if (stat(path, &state) == 0 && get_locked(queues, name, queue_id, &queue) != 0)
+            queue = NULL;
+    }
+    pthread_mutex_unlock(&queues->lock);
+    return queue;
+}
+
+void queues_link_dirty(struct queues *queues, struct consume_queue *queue)
+{
+    struct consume_queue *first = atomic_load(&queues->dirty);
+    do {
+        queue->next_dirty = first;
+    } while (!atomic_compare_exchange_weak(&queues->dirty, &first, queue));
+}
+
+struct consume_queue *queues_take_dirty(struct queues *queues)
+{
+    return atomic_exchange(&queues->dirty, NULL);
+}
+
+static void load_topic(struct queues *queues, const char *name)
+{
+    char path[DISK_PATH_MAX];
+    int64_t *ids = NULL;
+    int count = 0;
+    topic_path(queues, slice_str(name), path);
+    if (disk_list_numbers(path, &ids, &count) == 0)
+        for (int i = 0; i < count; i++)
+            queues_find(queues, slice_str(name), (int32_t)ids[i]);
+    free(ids);
+}
+
+static void load_all(struct queues *queues)
+{
+    DIR *dir = opendir(queues->dir);
+    if (dir == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        if (entry->d_name[0] != '.')
+            load_topic(queues, entry->d_name);
+    closedir(dir);
+}
+
+void queues_each(struct queues *queues, bool load,
+                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
+{
+    if (load)
+        load_all(queues);
+    /* The list is copied so that `each` runs without the lock; queues are never freed while open.
+     */
+    pthread_mutex_lock(&queues->lock);
+    size_t count = 0;
+    size_t cap = 0;
+    struct consume_queue **all = NULL;
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&queues->topics, &cursor, &key, &value)) {
+        const struct topic_queues *topic = value;
+        for (int32_t i = 0; i < topic->cap; i++) {
+            if (topic->by_id[i] == NULL)
+                continue;
+            if (count == cap) {
+                cap = cap == 0 ? 64 : cap * 2;
+                all = realloc(all, cap * sizeof(struct consume_queue *));
+                if (all == NULL)
+                    abort();
+            }
+            all[count++] = topic->by_id[i];
+        }
+    }
+    pthread_mutex_unlock(&queues->lock);
+    for (size_t i = 0; i < count; i++)
+        each(ctx, all[i]);
+    free(all);
+}
+
+void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
+{
+    if (!names_a_directory(name))
+        return;
+    char from[DISK_PATH_MAX];
+    char to[DISK_PATH_MAX];
+    pthread_mutex_lock(&queues->lock);
+    struct topic_queues *topic = map_remove(&queues->topics, name);
+    if (topic != NULL) {
+        for (int32_t i = 0; i < topic->cap; i++) {
+            if (topic->by_id[i] == NULL)
+                continue;
+            pthread_mutex_lock(&topic->by_id[i]->lock);
+            topic->by_id[i]->is_deleted = true;
+            pthread_mutex_unlock(&topic->by_id[i]->lock);
+        }
+        topic->next_deleted = queues->deleted;
+        queues->deleted = topic;
+    }
+    topic_path(queues, name, from);
+    if (disk_make_dirs(graveyard) == 0 &&
+        snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
+                 atomic_fetch_add(&queues->deleted_count, 1),
+                 (long long)commit_log_max(queues->log)) < (int)sizeof to &&
+        rename(from, to) == 0)
+        log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
+    pthread_mutex_unlock(&queues->lock);
+}

@@ -1,0 +1,36 @@
+/* queues.h - the consume queues of the store by topic and queue id, opened when first asked for.
+ *
+ * Threads: any. A queue found stays valid until the store is closed, also when its topic is
+ * deleted.
+ */
+#ifndef STORE_QUEUES_H
+#define STORE_QUEUES_H
+
+#include "store/consume_queue.h"
+
+enum { QUEUE_ID_MAX = 65535 };
+
+struct queues;
+
+MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
+                           struct queues **queues);
+void queues_close(struct queues *queues);
+
+/* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */
+MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
+                          struct consume_queue **queue);
+/* NULL when neither memory nor disk knows it. */
+struct consume_queue *queues_find(struct queues *queues, struct slice topic, int32_t queue_id);
+
+/* Links a queue that has just become dirty; takes all that are. */
+void queues_link_dirty(struct queues *queues, struct consume_queue *queue);
+struct consume_queue *queues_take_dirty(struct queues *queues);
+
+/* Calls `each` for every open queue; with `load`, first opens those that lie on disk. */
+void queues_each(struct queues *queues, bool load,
+                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
+
+/* The topic is forgotten; its directory is moved to `graveyard`, to be emptied by the cleaner. */
+void queues_delete_topic(struct queues *queues, struct slice topic, const char *graveyard);
+
+#endif

@@ -1,0 +1,144 @@
+/* recover.c - after a stop of whatever kind: where does the log end, and are the queues complete?
+ *
+ *   log    |....................|r|r|r|r|r|torn 0 0 0 0
+ *          ^ trusted            ^ start     ^ end
+ *
+ * Below `start` every record is known to be whole and to have its queue entry. From there on each
+ * record is checked (lengths, body CRC, its own place) and its entry put in place; the first that
+ * is none ends the log. What lies behind is zeroed, entries that lead there are dropped.
+ *
+ * `start` comes from our block of the checkpoint (decision 0003). Without it - a directory of the
+ * reference, or one it wrote to since - the reference's rule holds: a file old enough that
+ * everything before was on disk, by the checkpoint's times; after a clean stop the last file is
+ * enough.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "store/store_internal.h"
+
+struct recovery {
+    struct store *store;
+    int64_t at;        /* phy_offset of the next record to look at */
+    int64_t newest_ms; /* store time of the last good record */
+    int err;
+};
+
+static bool first_record_of(struct store *store, int64_t file_start, struct record *record)
+{
+    struct log_view view;
+    if (commit_log_view(store->log, file_start, &view) != 0)
+        return false;
+    bool is_record = record_decode(view.bytes, RECORD_CHECK_LENGTHS, record) == 0 &&
+                     record->phy_offset == file_start && record->store_timestamp != 0;
+    log_view_release(store->log, &view);
+    return is_record;
+}
+
+/* The reference's choice: the newest file whose first record is old enough. */
+static int64_t start_by_time(struct store *store, bool was_clean)
+{
+    enum { SAFETY_MS = 3000 };
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    int64_t safe_ms = checkpoint->physic_ms < checkpoint->logics_ms ? checkpoint->physic_ms
+                                                                    : checkpoint->logics_ms;
+    safe_ms -= SAFETY_MS;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
+    int64_t min = commit_log_min(store->log);
+    for (int64_t start = commit_log_files_end(store->log) - file_bytes; start > min;
+         start -= file_bytes) {
+        struct record record;
+        if (first_record_of(store, start, &record) &&
+            (was_clean || record.store_timestamp <= safe_ms))
+            return start;
+    }
+    return min;
+}
+
+static int64_t choose_start(struct store *store, bool was_clean)
+{
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    int64_t min = commit_log_min(store->log);
+    int64_t end = commit_log_files_end(store->log);
+    int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
+    if (checkpoint->is_ours && start >= min && start <= end)
+        return start;
+    return start_by_time(store, was_clean);
+}
+
+/* Puts the record's queue entry in its place. */
+static int dispatch(struct store *store, const struct record *record)
+{
+    struct store_queue_entry entry;
+    if (!store_entry_of(store, record, &entry))
+        return 0;
+    struct consume_queue *queue;
+    int err = queues_get(store->queues, record->topic, record->queue_id, &queue);
+    if (err == ERR_INVALID) {
+        log_error("record_without_a_queue phy_offset=%lld topic=%.*s queue=%d",
+                  (long long)record->phy_offset, SLICE_FMT(record->topic), record->queue_id);
+        return 0;
+    }
+    if (err != 0)
+        return err;
+    if (consume_queue_place(queue, record->queue_offset, &entry))
+        queues_link_dirty(store->queues, queue);
+    return 0;
+}
+
+/* Takes the records of one file. False: the log ends at recovery->at. */
+static bool scan_file(struct recovery *recovery, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        struct record record;
+        int err = record_decode(bytes, RECORD_CHECK_BODY_CRC, &record);
+        if (err == ERR_NOT_FOUND) {
+            recovery->at += (int64_t)bytes.len;
+            return true;
+        }
+        if (err != 0 || record.phy_offset != recovery->at)
+            return false;
+        recovery->err = dispatch(recovery->store, &record);
+        if (recovery->err != 0)
+            return false;
+        recovery->store->recovered_records++;
+        recovery->newest_ms = record.store_timestamp;
+        recovery->at += record.total_bytes;
+        bytes = slice_from(bytes, (size_t)record.total_bytes);
+    }
+    return true;
+}
+
+static void cut_queue(void *ctx, struct consume_queue *queue)
+{
+    consume_queue_cut(queue, *(const int64_t *)ctx);
+}
+
+int store_recover(struct store *store, bool was_clean)
+{
+    int64_t start = choose_start(store, was_clean);
+    struct recovery recovery = { .store = store, .at = start };
+    struct log_view view;
+    recovery.newest_ms = store->checkpoint.physic_ms;
+    bool goes_on = true;
+    while (goes_on && commit_log_view(store->log, recovery.at, &view) == 0) {
+        goes_on = scan_file(&recovery, view.bytes);
+        log_view_release(store->log, &view);
+    }
+    if (recovery.err != 0)
+        return recovery.err;
+    queues_each(store->queues, false, cut_queue, &recovery.at);
+    int err = commit_log_set_end(store->log, recovery.at);
+    if (err != 0)
+        return err;
+    atomic_store(&store->flushed, was_clean ? recovery.at : start);
+    atomic_store(&store->last_put_ms, recovery.newest_ms);
+    store->checkpoint.dispatched = start;
+    store->checkpoint.durable = start < store->checkpoint.durable || !store->checkpoint.is_ours
+                                    ? start
+                                    : store->checkpoint.durable;
+    if (start != recovery.at || !was_clean)
+        log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
+                 (long long)recovery.at, (long long)store->recovered_records, was_clean);
+    return 0;
+}

@@ -1,0 +1,184 @@
+/* retain.c - how old files go: by age at certain hours, by the disk's fill level at any time.
+ *
+ *   used > warning   puts are refused until it is less again; files go whatever their age
+ *   used > forcibly  files go whatever their age
+ *   used > max used  files older than fileReservedTime go, at any hour
+ *   hour of deleteWhen, or asked: files older than fileReservedTime go
+ *
+ * Oldest first, a few per round, the last one never. Everything that is derived from what went
+ * follows. Files are cut down in slices before they are unlinked (disk.c), on this thread.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store_internal.h"
+
+enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000 };
+
+/* Share of the partition in use, in percent, rounded up as the reference does; 0 when unknown. */
+static int disk_percent(const char *path)
+{
+    struct statvfs disk;
+    if (statvfs(path, &disk) != 0)
+        return 0;
+    uint64_t used = disk.f_blocks - disk.f_bfree;
+    uint64_t all = used + disk.f_bavail;
+    return all == 0 ? 0 : (int)((used * 100 + all - 1) / all);
+}
+
+static bool is_delete_hour(const char *hours, int64_t now_ms)
+{
+    time_t seconds = now_ms / 1000;
+    struct tm local;
+    localtime_r(&seconds, &local);
+    for (const char *at = hours; *at != 0;) {
+        char *end;
+        long hour = strtol(at, &end, 10);
+        if (end != at && hour == local.tm_hour)
+            return true;
+        at = end + strspn(end, "; ");
+        if (at == end && *at != 0)
+            return false;
+    }
+    return false;
+}
+
+static void retain_queue(void *ctx, struct consume_queue *queue)
+{
+    consume_queue_retain(queue, *(const int64_t *)ctx);
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char below[DISK_PATH_MAX];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
+            continue;
+        if (entry->d_type == DT_DIR)
+            remove_tree(below);
+        else
+            disk_remove_in_slices(below);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+static void watch_fill_level(struct store *store, int percent)
+{
+    int refusal = atomic_load(&store->refusal);
+    bool is_full = percent > store->options.disk_warning_percent;
+    if (is_full && refusal == 0) {
+        log_error("disk_too_full percent=%d warning=%d: puts are refused", percent,
+                  store->options.disk_warning_percent);
+        store_set_refusal(store, ERR_DISK_FULL);
+    } else if (!is_full && refusal == ERR_DISK_FULL) {
+        log_info("disk_has_room_again percent=%d", percent);
+        store_set_refusal(store, 0);
+    }
+}
+
+void store_clean(struct store *store, int64_t now_ms, bool asked)
+{
+    const struct store_options *options = &store->options;
+    int log_percent = disk_percent(store->log_dir);
+    int queue_percent = disk_percent(store->root_dir);
+    int percent = log_percent > queue_percent ? log_percent : queue_percent;
+    atomic_store(&store->log_disk_percent, log_percent);
+    atomic_store(&store->queue_disk_percent, queue_percent);
+    watch_fill_level(store, percent);
+    bool forcibly =
+        percent > options->disk_warning_percent ||
+        (options->clean_forcibly_enable && percent > options->disk_clean_forcibly_percent);
+    bool by_age = asked || percent > options->disk_max_used_percent ||
+                  is_delete_hour(options->delete_when, now_ms);
+    int removed = 0;
+    while ((forcibly || by_age) && removed < FILES_PER_ROUND) {
+        int64_t modified_ms = commit_log_first_modified_ms(store->log);
+        bool is_expired = modified_ms >= 0 && modified_ms + options->file_reserved_ms < now_ms;
+        if ((!is_expired && !forcibly) || commit_log_remove_first(store->log) != 0)
+            break;
+        removed++;
+    }
+    if (removed > 0) {
+        int64_t log_min = commit_log_min(store->log);
+        queues_each(store->queues, true, retain_queue, &log_min);
+        if (store->indexer != NULL)
+            indexer_retain(store->indexer, log_min);
+    }
+    char graveyard[DISK_PATH_MAX];
+    store_path(store, "deleted", graveyard);
+    remove_tree(graveyard);
+}
+
+static void *run_cleaner(void *arg)
+{
+    struct store *store = arg;
+    int64_t wait_ms = FIRST_ROUND_MS;
+    pthread_mutex_lock(&store->clean_lock);
+    while (!store->clean_is_ending) {
+        int64_t due_ns = clock_monotonic_ns() + wait_ms * 1000000;
+        struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+        while (!store->clean_is_ending && !store->clean_is_wanted &&
+               pthread_cond_timedwait(&store->clean_wake, &store->clean_lock, &due) != ETIMEDOUT)
+            ;
+        if (store->clean_is_ending)
+            break;
+        bool asked = store->clean_is_wanted;
+        store->clean_is_wanted = false;
+        pthread_mutex_unlock(&store->clean_lock);
+        store_clean(store, clock_wall_ms(), asked);
+        pthread_mutex_lock(&store->clean_lock);
+        wait_ms = store->options.clean_interval_ms;
+    }
+    pthread_mutex_unlock(&store->clean_lock);
+    return NULL;
+}
+
+int store_cleaner_start(struct store *store)
+{
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&store->clean_lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->clean_wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int cause = pthread_create(&store->cleaner, NULL, run_cleaner, store);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(store->cleaner, "cleaner");
+    store->has_cleaner = true;
+    return 0;
+}
+
+void store_cleaner_stop(struct store *store)
+{
+    if (!store->has_cleaner)
+        return;
+    pthread_mutex_lock(&store->clean_lock);
+    store->clean_is_ending = true;
+    pthread_cond_signal(&store->clean_wake);
+    pthread_mutex_unlock(&store->clean_lock);
+    pthread_join(store->cleaner, NULL);
+    store->has_cleaner = false;
+    pthread_cond_destroy(&store->clean_wake);
+    pthread_mutex_destroy(&store->clean_lock);
+}
+
+void store_clean_now(struct store *store)
+{
+    pthread_mutex_lock(&store->clean_lock);
+    store->clean_is_wanted = true;
+    pthread_cond_signal(&store->clean_wake);
+    pthread_mutex_unlock(&store->clean_lock);
+}

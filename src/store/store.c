@@ -1,0 +1,460 @@
+/* store.c - the front door: opening, putting, and where everything hangs together.
+ *
+ * A put is encoded and checksummed first, outside any lock. Under the append lock only places are
+ * assigned: room in the log, the queue's next number; the bytes are copied, the places stamped into
+ * them, the log's end moved, and the queue's entry added. After the lock whoever waits for the
+ * queue is told. So a reader that sees an entry finds the record, and records of one queue lie in
+ * the log in the order of their numbers.
+ */
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "wire/java_hash.h"
+#include "wire/properties.h"
+
+enum { RECORD_OVERHEAD_MAX = 65536, COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
+
+static const char delay_topic[] = "SCHEDULE_TOPIC_XXXX";
+
+void store_options_init(struct store_options *options)
+{
+    *options = (struct store_options){
+        .commit_log_file_bytes = 1 << 30,
+        .consume_queue_file_bytes = 300000 * CQ_ENTRY_BYTES,
+        .index_slot_count = 5000000,
+        .index_entry_count = 20000000,
+        .index_enable = true,
+        .flush_interval_ms = 500,
+        .queue_flush_interval_ms = 1000,
+        .clean_interval_ms = 10000,
+        .file_reserved_ms = 72LL * 3600 * 1000,
+        .delete_when = "04",
+        .disk_max_used_percent = 75,
+        .disk_clean_forcibly_percent = 85,
+        .disk_warning_percent = 90,
+        .clean_forcibly_enable = true,
+        .max_message_bytes = 4 << 20,
+        .message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
+    };
+}
+
+void store_path(const struct store *store, const char *name, char path[DISK_PATH_MAX])
+{
+    snprintf(path, DISK_PATH_MAX, "%s/%s", store->root_dir, name);
+}
+
+/* ---- opening and closing
+ * --------------------------------------------------------------------------- */
+
+/* "1s 5s 1m": what the due times of the delay topic's entries are computed from. */
+static void parse_delays(struct store *store, const char *text)
+{
+    while (*text != 0 && store->delay_level_count < DELAY_LEVEL_MAX) {
+        char *unit;
+        long long count = strtoll(text, &unit, 10);
+        int64_t ms = *unit == 's' ? 1000 : *unit == 'm' ? 60000 : *unit == 'h' ? 3600000 : 86400000;
+        if (unit == text || *unit == 0)
+            return;
+        store->delay_ms[++store->delay_level_count] = count * ms;
+        text = unit + 1 + strspn(unit + 1, " ");
+    }
+}
+
+/* The lock of the reference's family, so that neither opens what the other has open. */
+static int take_lock(struct store *store)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "lock", path);
+    int err = disk_open(path, 4, &store->lock_fd);
+    if (err != 0) {
+        store->lock_fd = -1;
+        return err;
+    }
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+    if (fcntl(store->lock_fd, F_OFD_SETLK, &lock) != 0) {
+        log_error("store_locked path=%s: another process has it open", path);
+        return ERR_LOCKED;
+    }
+    return disk_write(store->lock_fd, path, "lock", 4, 0);
+}
+
+static int write_abort_mark(struct store *store)
+{
+    char path[DISK_PATH_MAX];
+    char pid[32];
+    int fd;
+    store_path(store, "abort", path);
+    int len = snprintf(pid, sizeof pid, "%d", (int)getpid());
+    int err = disk_open(path, len, &fd);
+    if (err != 0)
+        return err;
+    err = disk_write(fd, path, pid, (size_t)len, 0);
+    close(fd);
+    return err;
+}
+
+static bool exists(const struct store *store, const char *name)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, name, path);
+    return access(path, F_OK) == 0;
+}
+
+static int open_parts(struct store *store)
+{
+    const struct store_options *options = &store->options;
+    char path[DISK_PATH_MAX];
+    bool was_clean = !exists(store, "abort");
+    store_path(store, "checkpoint", path);
+    int err = checkpoint_read(path, &store->checkpoint);
+    if (err != 0)
+        return err;
+    bool lost_power = !was_clean && !store->checkpoint.is_same_boot;
+    err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
+    if (err == 0)
+        err = queues_open(store->root_dir, options->consume_queue_file_bytes, store->log,
+                          &store->queues);
+    if (err == 0)
+        err = write_abort_mark(store);
+    if (err == 0)
+        err = store_recover(store, was_clean);
+    if (err != 0 || !options->index_enable)
+        return err;
+    store_path(store, "index", path);
+    const struct indexer_options indexer_options = { .dir = path,
+                                                     .slot_count = options->index_slot_count,
+                                                     .entry_count = options->index_entry_count,
+                                                     .log = store->log,
+                                                     .drop_unsafe = lost_power,
+                                                     .safe_ms = store->checkpoint.index_ms };
+    err = indexer_open(&indexer_options, &store->indexer);
+    return err != 0 ? err : indexer_start(store->indexer);
+}
+
+static void free_parts(struct store *store)
+{
+    if (store->indexer != NULL)
+        indexer_close(store->indexer);
+    if (store->queues != NULL)
+        queues_close(store->queues);
+    if (store->log != NULL)
+        commit_log_close(store->log);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    while (store->scratches != NULL) {
+        struct scratch *next = store->scratches->next;
+        buf_fini(&store->scratches->bytes);
+        free(store->scratches);
+        store->scratches = next;
+    }
+    pthread_mutex_destroy(&store->append_lock);
+    pthread_mutex_destroy(&store->scratch_lock);
+    free(store);
+}
+
+static struct store *store_new(const struct store_options *options)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return NULL;
+    store->options = *options;
+    int64_t queue_bytes = options->consume_queue_file_bytes + CQ_ENTRY_BYTES - 1;
+    store->options.consume_queue_file_bytes = queue_bytes / CQ_ENTRY_BYTES * CQ_ENTRY_BYTES;
+    store->lock_fd = -1;
+    snprintf(store->root_dir, sizeof store->root_dir, "%s", options->root_dir);
+    if (options->commit_log_dir != NULL)
+        snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);
+    else
+        snprintf(store->log_dir, sizeof store->log_dir, "%.4000s/commitlog", options->root_dir);
+    pthread_mutex_init(&store->append_lock, NULL);
+    pthread_mutex_init(&store->scratch_lock, NULL);
+    list_init(&store->unsynced);
+    parse_delays(store, options->message_delay_level);
+    store->cold_bytes =
+        (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 100 * COLD_PERCENT;
+    return store;
+}
+
+int store_open(const struct store_options *options, struct store **opened)
+{
+    int64_t started_ns = clock_monotonic_ns();
+    struct store *store = store_new(options);
+    if (store == NULL)
+        return ERR_NO_MEMORY;
+    int err = disk_make_dirs(store->root_dir);
+    if (err == 0)
+        err = take_lock(store);
+    if (err == 0 && exists(store, "consumequeue/CURRENT")) {
+        log_error("store_type_unsupported path=%s: its queues are in RocksDB", store->root_dir);
+        err = ERR_UNSUPPORTED;
+    }
+    if (err == 0)
+        err = open_parts(store);
+    if (err == 0)
+        err = store_flusher_start(store);
+    if (err == 0)
+        err = store_cleaner_start(store);
+    if (err != 0) {
+        store_flusher_stop(store);
+        free_parts(store);
+        return err;
+    }
+    store->start_ms = (clock_monotonic_ns() - started_ns) / 1000000;
+    log_info("store_opened path=%s min=%lld max=%lld recovered_records=%lld ms=%lld",
+             store->root_dir, (long long)commit_log_min(store->log),
+             (long long)commit_log_max(store->log), (long long)store->recovered_records,
+             (long long)store->start_ms);
+    *opened = store;
+    return 0;
+}
+
+int store_close(struct store *store)
+{
+    if (atomic_load(&store->refusal) != ERR_IO)
+        atomic_store(&store->refusal, ERR_CLOSED);
+    store_cleaner_stop(store);
+    store_flusher_stop(store);
+    if (store->indexer != NULL) {
+        store->checkpoint.index_ms = indexer_close(store->indexer);
+        store->indexer = NULL;
+    }
+    int err = store_flush_all(store);
+    if (err == 0) {
+        char path[DISK_PATH_MAX];
+        store_path(store, "abort", path);
+        unlink(path);
+        disk_sync_dir(store->root_dir);
+    } else {
+        log_error("store_not_closed_cleanly path=%s error=%s", store->root_dir, err_name(err));
+    }
+    free_parts(store);
+    return err;
+}
+
+/* ---- putting
+ * --------------------------------------------------------------------------------------- */
+
+void store_set_refusal(struct store *store, int err)
+{
+    int before = atomic_load(&store->refusal);
+    while (before != ERR_IO && before != ERR_CLOSED &&
+           !atomic_compare_exchange_weak(&store->refusal, &before, err))
+        ;
+}
+
+int store_refuses_puts(const struct store *store)
+{
+    return atomic_load(&store->refusal);
+}
+
+/* Due time of a record of the delay topic: its level counts from its store time. */
+static int64_t due_ms(const struct store *store, const struct record *record, struct slice delay)
+{
+    int32_t level;
+    if (!slice_to_i32(delay, &level) || level < 1)
+        return record->store_timestamp + 1000;
+    if (level > store->delay_level_count)
+        level = store->delay_level_count;
+    return record->store_timestamp + store->delay_ms[level];
+}
+
+bool store_entry_of(const struct store *store, const struct record *record,
+                    struct store_queue_entry *entry)
+{
+    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
+    if (type == SYS_FLAG_TRANSACTION_PREPARED || type == SYS_FLAG_TRANSACTION_ROLLBACK)
+        return false;
+    entry->phy_offset = record->phy_offset;
+    entry->bytes = record->total_bytes;
+    struct slice delay = { NULL, 0 };
+    if (slice_eq(record->topic, slice_str(delay_topic)))
+        delay = property_get(record->properties, SLICE(PROPERTY_DELAY));
+    if (delay.len > 0) {
+        entry->tags_code = due_ms(store, record, delay);
+    } else {
+        struct slice tags = property_get(record->properties, SLICE(PROPERTY_TAGS));
+        entry->tags_code = tags.len == 0 ? 0 : java_hash(tags);
+    }
+    return true;
+}
+
+static struct scratch *take_scratch(struct store *store)
+{
+    pthread_mutex_lock(&store->scratch_lock);
+    struct scratch *scratch = store->scratches;
+    if (scratch != NULL)
+        store->scratches = scratch->next;
+    pthread_mutex_unlock(&store->scratch_lock);
+    if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
+        abort();
+    buf_clear(&scratch->bytes);
+    return scratch;
+}
+
+static void give_scratch_back(struct store *store, struct scratch *scratch)
+{
+    if (scratch->bytes.cap > SCRATCH_KEPT_BYTES)
+        buf_fini(&scratch->bytes);
+    pthread_mutex_lock(&store->scratch_lock);
+    scratch->next = store->scratches;
+    store->scratches = scratch;
+    pthread_mutex_unlock(&store->scratch_lock);
+}
+
+static int encode(struct store *store, const struct record *records, int count, struct buf *out)
+{
+    for (int i = 0; i < count; i++) {
+        const struct record *record = &records[i];
+        size_t bytes = record_bytes(record);
+        if (record->body.len > (size_t)store->options.max_message_bytes ||
+            bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
+            record->properties.len > RECORD_PROPERTIES_MAX || record->topic.len > RECORD_TOPIC_MAX)
+            return ERR_TOO_BIG;
+        record_encode(record, buf_reserve(out, bytes));
+        out->len += bytes;
+    }
+    return 0;
+}
+
+/* Stamps the copied records and adds their queue entries. Under the append lock. */
+static void settle(struct store *store, struct consume_queue *queue, const struct record *records,
+                   int count, uint8_t *copied, struct store_put_result *result,
+                   int64_t *phy_offsets)
+{
+    int64_t queue_offset = result->queue_offset;
+    int64_t phy_offset = result->phy_offset;
+    uint8_t *at = copied;
+    for (int i = 0; i < count; i++) {
+        int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
+        record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
+        if (phy_offsets != NULL)
+            phy_offsets[i] = phy_offset;
+        at += bytes;
+        phy_offset += bytes;
+    }
+    assert(phy_offset == result->end_phy_offset);
+    commit_log_publish(store->log, phy_offset);
+    phy_offset = result->phy_offset;
+    at = copied;
+    for (int i = 0; i < count; i++) {
+        struct record placed = records[i];
+        struct store_queue_entry entry;
+        placed.total_bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
+        placed.phy_offset = phy_offset;
+        placed.store_timestamp = result->store_timestamp;
+        if (queue != NULL && store_entry_of(store, &placed, &entry) &&
+            consume_queue_append(queue, &entry))
+            queues_link_dirty(store->queues, queue);
+        at += placed.total_bytes;
+        phy_offset += placed.total_bytes;
+    }
+}
+
+static void tell_arrivals(struct store *store, const struct record *records, int count,
+                          const struct store_put_result *result)
+{
+    for (int i = 0; i < count && store->options.on_arrival != NULL; i++) {
+        struct store_queue_entry entry;
+        struct record placed = records[i];
+        placed.store_timestamp = result->store_timestamp;
+        if (!store_entry_of(store, &placed, &entry))
+            continue;
+        const struct store_arrival arrival = { .topic = placed.topic,
+                                               .queue_id = placed.queue_id,
+                                               .queue_offset = result->queue_offset + i,
+                                               .tags_code = entry.tags_code,
+                                               .store_timestamp = result->store_timestamp,
+                                               .properties = placed.properties };
+        store->options.on_arrival(store->options.ctx, &arrival);
+    }
+}
+
+static bool takes_queue_offset(const struct record *record)
+{
+    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
+    return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
+}
+
+int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
+              struct store_put_result *result, int64_t *phy_offsets)
+{
+    assert(count > 0);
+    int err = store_refuses_puts(store);
+    if (err != 0)
+        return err;
+    struct consume_queue *queue = NULL;
+    if (takes_queue_offset(&records[0]))
+        err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
+    if (err != 0)
+        return err;
+    struct scratch *scratch = take_scratch(store);
+    err = encode(store, records, count, &scratch->bytes);
+    if (err == 0) {
+        uint8_t *into;
+        pthread_mutex_lock(&store->append_lock);
+        err =
+            commit_log_reserve(store->log, (int64_t)scratch->bytes.len, &into, &result->phy_offset);
+        if (err == 0) {
+            memcpy(into, scratch->bytes.data, scratch->bytes.len);
+            result->end_phy_offset = result->phy_offset + (int64_t)scratch->bytes.len;
+            result->queue_offset = queue == NULL ? 0 : atomic_load(&queue->max);
+            result->store_timestamp = now_ms;
+            settle(store, queue, records, count, into, result, phy_offsets);
+        }
+        pthread_mutex_unlock(&store->append_lock);
+    }
+    give_scratch_back(store, scratch);
+    if (err != 0)
+        return err;
+    atomic_store(&store->last_put_ms, now_ms);
+    store_flusher_note(store);
+    if (store->indexer != NULL)
+        indexer_wake(store->indexer);
+    tell_arrivals(store, records, count, result);
+    return 0;
+}
+
+/* ---- state
+ * ----------------------------------------------------------------------------------------- */
+
+void store_delete_topic(struct store *store, struct slice topic)
+{
+    char graveyard[DISK_PATH_MAX];
+    store_path(store, "deleted", graveyard);
+    queues_delete_topic(store->queues, topic, graveyard);
+    store_clean_now(store);
+}
+
+static int64_t earliest_ms(struct store *store)
+{
+    struct log_view view;
+    struct record record;
+    int64_t min = commit_log_min(store->log);
+    if (min >= commit_log_max(store->log) || commit_log_view(store->log, min, &view) != 0)
+        return -1;
+    bool is_record = record_decode(view.bytes, RECORD_CHECK_LENGTHS, &record) == 0;
+    log_view_release(store->log, &view);
+    return is_record ? record.store_timestamp : -1;
+}
+
+void store_state(struct store *store, struct store_state *state)
+{
+    *state = (struct store_state){
+        .min_phy_offset = commit_log_min(store->log),
+        .max_phy_offset = commit_log_max(store->log),
+        .flushed_phy_offset = atomic_load(&store->flushed),
+        .indexed_phy_offset = store->indexer == NULL ? 0 : indexer_done_to(store->indexer),
+        .earliest_message_ms = earliest_ms(store),
+        .commit_log_disk_percent = atomic_load(&store->log_disk_percent),
+        .consume_queue_disk_percent = atomic_load(&store->queue_disk_percent),
+        .recovered_records = store->recovered_records,
+        .start_ms = store->start_ms,
+    };
+}

@@ -1,0 +1,87 @@
+/* store_internal.h - what the files behind the front door share. */
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
+
+#include "store/checkpoint.h"
+#include "store/indexer.h"
+#include "store/queues.h"
+#include "store/store.h"
+
+enum { DELAY_LEVEL_MAX = 64 };
+
+struct scratch { /* memory for encoding a put outside the append lock */
+    struct buf bytes;
+    struct scratch *next;
+};
+
+struct store {
+    struct store_options options;
+    char root_dir[DISK_PATH_MAX - 64];
+    char log_dir[DISK_PATH_MAX - 64];
+    int lock_fd;
+    struct commit_log *log;
+    struct queues *queues;
+    struct indexer *indexer; /* NULL when switched off */
+    int64_t delay_ms[DELAY_LEVEL_MAX + 1];
+    int delay_level_count;
+    int64_t cold_bytes; /* farther than this from the end of the log counts as on disk */
+
+    pthread_mutex_t append_lock; /* guards the head of the log and the queues' ends */
+    pthread_mutex_t scratch_lock;
+    struct scratch *scratches;
+
+    _Atomic int refusal;         /* enum err: why puts are refused */
+    _Atomic int64_t flushed;     /* phy_offset */
+    _Atomic int64_t last_put_ms; /* store time of the newest record */
+
+    /* flusher */
+    pthread_mutex_t flush_lock; /* guards what follows up to the thread */
+    pthread_cond_t flush_wake;
+    bool flush_is_ending;
+    bool flush_is_urgent; /* somebody waits for the disk */
+    atomic_bool is_dirty; /* something was put since the flusher looked */
+    bool has_flusher;
+    pthread_t flusher;
+    struct checkpoint checkpoint; /* flusher's */
+    struct list unsynced;         /* flusher's: queues written and not synced */
+
+    /* cleaner */
+    pthread_mutex_t clean_lock;
+    pthread_cond_t clean_wake;
+    bool clean_is_ending;
+    bool clean_is_wanted;
+    bool has_cleaner;
+    pthread_t cleaner;
+    _Atomic int log_disk_percent;
+    _Atomic int queue_disk_percent;
+
+    int64_t recovered_records;
+    int64_t start_ms;
+};
+
+void store_path(const struct store *store, const char *name, char path[DISK_PATH_MAX]);
+
+/* What the record says to its consume queue: false when it takes no place in one. */
+bool store_entry_of(const struct store *store, const struct record *record,
+                    struct store_queue_entry *entry);
+/* Refuses puts from now on for this reason, or takes them again (0). A failed sync is for good. */
+void store_set_refusal(struct store *store, int err);
+
+/* recover.c: finds the end of the log, rebuilds what is derived from it. */
+MUST_CHECK int store_recover(struct store *store, bool was_clean);
+
+/* flush.c */
+MUST_CHECK int store_flusher_start(struct store *store);
+void store_flusher_stop(struct store *store);
+/* After the flusher has stopped: 0 when everything is on disk, checkpoint included. */
+MUST_CHECK int store_flush_all(struct store *store);
+/* Something was put. */
+void store_flusher_note(struct store *store);
+
+/* retain.c */
+MUST_CHECK int store_cleaner_start(struct store *store);
+void store_cleaner_stop(struct store *store);
+/* One round of retention at `now_ms`. */
+void store_clean(struct store *store, int64_t now_ms, bool asked);
+
+#endif
