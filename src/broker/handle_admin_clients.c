@@ -83,8 +83,7 @@ void handle_producer_connections(struct broker *broker, struct request *req)
     buf_fini(&body);
 }
 
-/* ---- consume stats
- * ------------------------------------------------------------------------------- */
+/* ---- consume stats --------------------------------------------------------------------------- */
 
 struct topic_node {
     struct slice topic;

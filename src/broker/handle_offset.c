@@ -77,8 +77,7 @@ void handle_min_offset(struct broker *broker, struct request *req)
         reply_offset(req, store_queue_min(broker->store, fields.topic, fields.queue_id));
 }
 
-/* ---- what may have to read a record
- * --------------------------------------------------------------- */
+/* ---- what may have to read a record ---------------------------------------------------------- */
 
 struct search {
     struct offload offload;

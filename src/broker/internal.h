@@ -64,16 +64,14 @@ void session_end(struct broker *broker, struct peer *peer);
 void broker_config_path(const struct broker *broker, const char *file, char *path,
                         size_t path_bytes);
 
-/* ---- settings.c
- * ------------------------------------------------------------------------------------ */
+/* ---- settings.c ------------------------------------------------------------------------------ */
 
 /* A copy with strings of its own; the caller ends it with conf_fini(). */
 void broker_conf_copy(struct broker_conf *copy, const struct broker_conf *conf);
 /* Checks what a row alone cannot tell. ERR_INVALID: the reason is in the log. */
 MUST_CHECK int broker_conf_check(const struct broker_conf *conf);
 
-/* ---- requests.c: the one place where a request code meets its handler
- * ---------------------------- */
+/* ---- requests.c: the one place where a request code meets its handler ------------------------ */
 
 /* Answers or parks the request; it is the handler's from the call on. */
 typedef void request_handler(struct broker *broker, struct request *req);
@@ -119,8 +117,7 @@ request_handler handle_consumer_connections, handle_producer_connections, handle
 /* handle_admin_broker.c */
 request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
 
-/* ---- put.c: the way of every message into the store
- * ---------------------------------------------- */
+/* ---- put.c: the way of every message into the store ------------------------------------------ */
 
 /* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes
  * to the delay topic (its real topic and queue kept in properties), as every way in must do.
@@ -129,8 +126,7 @@ MUST_CHECK int broker_put(struct broker *broker, struct record *records, int cou
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
 
-/* ---- topic_rules.c: topics and groups that come to be by themselves
- * ------------------------------- */
+/* ---- topic_rules.c: topics and groups that come to be by themselves -------------------------- */
 
 /* The topic, created when allowed (auto creation from `default_topic`, retry topics always).
  * NULL: does not exist and was not created; *why (a static text) is for the remark. */
@@ -152,8 +148,7 @@ void broker_make_system_topics(struct broker *broker);
 const struct topic_config *
 broker_retry_topic_ensure(struct broker *broker, const struct group_config *group, bool unit_mode);
 
-/* ---- acks.c
- * --------------------------------------------------------------------------------------- */
+/* ---- acks.c ---------------------------------------------------------------------------------- */
 
 /* Sends the reply when everything below end_phy_offset is on disk (at once with asynchronous flush
  * or `wait` false); after syncFlushTimeout it is sent with FLUSH_DISK_TIMEOUT instead of its code.

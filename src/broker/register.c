@@ -56,8 +56,7 @@ static void call(struct namesrv *ns, enum request_code code, const struct fields
     arena_fini(&arena);
 }
 
-/* ---- registering
- * ---------------------------------------------------------------------------------- */
+/* ---- registering ----------------------------------------------------------------------------- */
 
 /* All topics; what the broker as a whole may not do no topic may. */
 static void append_topics(struct broker *broker, struct arena *arena, struct buf *out)
@@ -157,8 +156,7 @@ static void register_at(struct namesrv *ns)
     arena_fini(&arena);
 }
 
-/* ---- asking first
- * ----------------------------------------------------------------------------------- */
+/* ---- asking first ---------------------------------------------------------------------------- */
 
 static void asked(void *ctx, const struct call_result *result)
 {
@@ -213,8 +211,7 @@ static void period_passed(struct loop_timer *timer)
     loop_timer_start(r->broker->loop, &r->period, r->broker->conf.register_name_server_period_ms);
 }
 
-/* ---- from outside
- * ----------------------------------------------------------------------------------- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 void registrar_changed(struct registrar *registrar)
 {

@@ -95,8 +95,7 @@ broker_retry_topic_ensure(struct broker *broker, const struct group_config *grou
     return config;
 }
 
-/* ---- at start
- * ------------------------------------------------------------------------------------- */
+/* ---- at start -------------------------------------------------------------------------------- */
 
 static void system_topic(struct broker *broker, struct slice name, int32_t queue_count,
                          int32_t perm)
