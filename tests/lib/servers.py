@@ -1,0 +1,286 @@
+"""Starts name servers and brokers of any kind as processes of their own, and stops them by pid.
+
+Targets    ramjet (the binary named by RAMJET_BIN, else build/release/ramjet of this tree) and
+           rocketmq-VERSION (released jars; Maven brings them once into RAMJET_TEST_CACHE, default
+           ~/.cache/ramjet-tests).
+Ready      a name server: it answers; a broker: it answers and stands in the name server's table.
+Ports      free ones below the range of outgoing connections. A Java broker also listens on
+           port - 2 and port + 1, so brokers get triples.
+Ownership  whoever starts a server stops it; both classes are context managers.
+"""
+
+import fcntl
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import mini_client as mq  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = "DefaultCluster"
+START_DEADLINE_S = 90
+STOP_DEADLINE_S = 40
+PORTS = range(20000, 29990)
+JAVA_OPTIONS = ["-Xms384m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "--add-exports", "java.base/sun.nio.ch=ALL-UNNAMED",
+                "--add-opens", "java.base/java.nio=ALL-UNNAMED",
+                "--add-opens", "java.base/jdk.internal.ref=ALL-UNNAMED",
+                "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+# small files: a test's store is made and removed in no time
+STORE_SIZES = {"mappedFileSizeCommitLog": 64 << 20, "maxHashSlotNum": 50000, "maxIndexNum": 200000}
+
+# 4.x reads its logging configuration from the home directory; 5.x carries it in the jar
+LOGBACK = """<configuration>
+  <appender name="F" class="ch.qos.logback.core.FileAppender"><file>%s</file>
+    <encoder><pattern>%%d{HH:mm:ss.SSS} %%p %%t %%logger{0} - %%m%%n</pattern></encoder></appender>
+  <root level="INFO"><appender-ref ref="F"/></root>
+</configuration>
+"""
+
+
+def ramjet_binary():
+    return Path(os.environ.get("RAMJET_BIN", ROOT / "build/release/ramjet")).resolve()
+
+
+def cache_dir():
+    return Path(os.environ.get("RAMJET_TEST_CACHE", Path.home() / ".cache/ramjet-tests"))
+
+
+def unavailable(target):
+    """Why this target cannot be started here, or None."""
+    if target == "ramjet":
+        return None if ramjet_binary().exists() else "no binary at %s" % ramjet_binary()
+    for tool in ("java", "mvn"):
+        if not shutil.which(tool):
+            return "%s is not installed" % tool
+    return None
+
+
+def reference_jars(version):
+    """The directory with the jars of a release; brought by Maven when it is not there yet."""
+    home = cache_dir() / ("rocketmq-" + version)
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            shutil.rmtree(home / "lib", ignore_errors=True)
+            run_maven(Path(__file__).parent / "java/pom.xml", "dependency:copy-dependencies",
+                      "-DincludeScope=runtime", "-Drocketmq.version=" + version,
+                      "-DoutputDirectory=%s" % (home / "lib"))
+            (home / "complete").touch()
+    return home / "lib"
+
+
+def run_maven(pom, *arguments):
+    done = subprocess.run(["mvn", "-q", "-B", "-f", str(pom), *arguments], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError("mvn %s:\n%s" % (" ".join(arguments), done.stdout[-3000:]))
+
+
+def free_port():
+    """A port P such that P - 2, P and P + 1 are free now."""
+    while True:
+        port = random.choice(PORTS)
+        if all(_is_free(p) for p in (port - 2, port, port + 1)):
+            return port
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def wait_until(check, deadline_s=10.0, what="condition", pause_s=0.02):
+    """Polls check() until it gives something true, and gives that."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError("%s not within %.0f s" % (what, deadline_s))
+        time.sleep(pause_s)
+
+
+class Server:
+    """A process with a directory of its own: role.conf, out.log, home/ and, for brokers, store/."""
+
+    role = main_class = None
+
+    def __init__(self, target, home, port=None, conf=None):
+        self.target, self.home = target, Path(home)
+        self.port = port or free_port()
+        self.address = "127.0.0.1:%d" % self.port
+        self.conf = {"listenPort": self.port, "bindAddress": "127.0.0.1", **(conf or {})}
+        self.process = None
+
+    def __enter__(self):
+        return self if self.process else self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log_path(self):
+        return self.home / "out.log"
+
+    def command(self, conf_path):
+        if self.target == "ramjet":
+            return [str(ramjet_binary()), self.role, "-c", str(conf_path)]
+        jars = reference_jars(self.target.removeprefix("rocketmq-"))
+        home = self.home / "home"
+        (home / "conf").mkdir(parents=True, exist_ok=True)
+        (home / "conf" / ("logback_%s.xml" % self.role)).write_text(
+            LOGBACK % (home / (self.role + ".log")), encoding="ascii")
+        return ["java", *JAVA_OPTIONS, "-Duser.home=%s" % home, "-Drocketmq.home.dir=%s" % home,
+                "-Djava.io.tmpdir=%s" % home, "-cp", "%s/*" % jars, self.main_class,
+                "-c", str(conf_path)]
+
+    def start(self):
+        """Starts the process and waits until it is ready."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        conf_path = self.home / (self.role + ".conf")
+        conf_path.write_text("".join("%s=%s\n" % pair for pair in self.conf.items()),
+                             encoding="utf-8")
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL,
+                                            start_new_session=True)
+        try:
+            wait_until(self._ready_or_dead, START_DEADLINE_S, "start of %s" % self.role)
+        except TimeoutError as error:
+            self.kill()
+            raise RuntimeError("%s %s: %s\n%s" % (self.target, self.role, error,
+                                                  self.log_tail())) from error
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _ready_or_dead(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("%s %s ended with %s\n%s" % (self.target, self.role,
+                                                            self.process.returncode,
+                                                            self.log_tail()))
+        try:
+            return self.is_ready()
+        except (OSError, mq.Closed, TimeoutError):
+            return False
+
+    def log_tail(self, size=3000):
+        return self.log_path.read_text(errors="replace")[-size:] if self.log_path.exists() else ""
+
+    def stop(self, how=signal.SIGTERM):
+        """Stops the process and gives its exit code; one that ignores the signal is killed."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        code, self.process = self.process.returncode, None
+        return code
+
+    def kill(self):
+        return self.stop(signal.SIGKILL)
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def connect(self, **how):
+        return mq.Connection(self.address, **how)
+
+    def is_ready(self):
+        raise NotImplementedError
+
+
+class NameServer(Server):
+    """A name server."""
+
+    role, main_class = "namesrv", "org.apache.rocketmq.namesrv.NamesrvStartup"
+
+    def is_ready(self):
+        with self.connect(timeout=2) as connection:
+            return connection.call(106).code == 0
+
+
+class Broker(Server):
+    """A broker that registers at `name_servers` (Server objects) and stores below its home."""
+
+    role, main_class = "broker", "org.apache.rocketmq.broker.BrokerStartup"
+
+    def __init__(self, target, home, name_servers, name="broker-a", port=None, conf=None, store=None):
+        super().__init__(target, home, port)
+        self.name, self.name_servers = name, name_servers
+        self.store = Path(store) if store else self.home / "store"
+        self.conf.update({
+            "brokerClusterName": CLUSTER, "brokerName": name, "brokerId": 0,
+            "brokerIP1": "127.0.0.1", "brokerIP2": "127.0.0.1", "haListenPort": self.port + 1,
+            "namesrvAddr": ";".join(ns.address for ns in name_servers),
+            "storePathRootDir": self.store, "storePathCommitLog": self.store / "commitlog",
+            "brokerRole": "ASYNC_MASTER", "flushDiskType": "ASYNC_FLUSH",
+            **STORE_SIZES, **(conf or {})})
+
+    def command(self, conf_path):
+        return super().command(conf_path) + ["-n", self.conf["namesrvAddr"]]
+
+    def is_ready(self):
+        with self.connect(timeout=2) as connection:
+            connection.call(28)
+        for name_server in self.name_servers:
+            with name_server.connect(timeout=2) as connection:
+                table = connection.call(106).json().get("brokerAddrTable", {})
+            if self.address not in table.get(self.name, {}).get("brokerAddrs", {}).values():
+                return False
+        return True
+
+
+class Pair:
+    """A name server and a broker, started together."""
+
+    def __init__(self, target, home, conf=None, ns_conf=None, ns_target=None):
+        home = Path(home)
+        self.name_server = NameServer(ns_target or target, home / "namesrv", conf=ns_conf)
+        self.broker = Broker(target, home / "broker-a", [self.name_server], conf=conf)
+
+    def __enter__(self):
+        self.name_server.start()
+        try:
+            self.broker.start()
+        except BaseException:
+            self.name_server.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.broker.stop()
+        self.name_server.stop()
+
+
+def mqadmin(version, *arguments, timeout=60):
+    """What the reference's admin tool prints. It exits 0 even when it fails: read the text."""
+    command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+               "-cp", "%s/*" % reference_jars(version),
+               "org.apache.rocketmq.tools.command.MQAdminStartup", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, timeout=timeout, check=False).stdout
