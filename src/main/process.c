@@ -20,7 +20,8 @@ static void end_signals(sigset_t *set)
     sigaddset(set, SIGINT);
 }
 
-/* Every connection is a descriptor; the soft limit of 1024 is a default for select(), not for servers. */
+/* Every connection is a descriptor; the soft limit of 1024 is a default for select(), not for
+ * servers. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;

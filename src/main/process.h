@@ -12,8 +12,8 @@ struct process {
     struct workers *workers;
 };
 
-/* Starts the log on stderr, blocks the signals that end the process (before any other thread exists, so
- * that all inherit it), raises the limit of open files, starts the workers. */
+/* Starts the log on stderr, blocks the signals that end the process (before any other thread
+ * exists, so that all inherit it), raises the limit of open files, starts the workers. */
 MUST_CHECK int process_init(struct process *process);
 void process_fini(struct process *process);
 

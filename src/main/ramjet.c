@@ -39,8 +39,8 @@ static int print_help(FILE *out)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || (argv[1][0] == '-' && strcmp(argv[1], "--help") != 0 &&
-                     strcmp(argv[1], "--version") != 0))
+    if (argc < 2 ||
+        (argv[1][0] == '-' && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "--version") != 0))
         return role_all(argc, argv);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return print_help(stdout);
