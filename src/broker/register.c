@@ -211,6 +211,14 @@ static void period_passed(struct loop_timer *timer)
     loop_timer_start(r->broker->loop, &r->period, r->broker->conf.register_name_server_period_ms);
 }
 
+static void retry_due(struct loop_timer *timer)
+{
+    struct registrar *r = (struct registrar *)((char *)timer - offsetof(struct registrar, retry));
+    for (int i = 0; i < r->server_count; i++)
+        if (!r->servers[i].is_reachable && !r->servers[i].is_calling)
+            register_at(&r->servers[i]);
+}
+
 /* ---- from outside ---------------------------------------------------------------------------- */
 
 void registrar_changed(struct registrar *registrar)
