@@ -1,0 +1,2 @@
+ramjet_unit_test(remoting server)
+ramjet_unit_test(remoting client)
