@@ -3,6 +3,11 @@
  * Puts happen in order on the loop, so those parked stand in the order of their ends and of their
  * deadlines: one list, one timer for its head. The flusher is asked once per pass of the loop, for
  * the highest end; what arrives during a sync rides on the next.
+ *
+ *     NOBODY ──park──> WAITED ──flushed──> POSTED ──loop──> WAITED or NOBODY
+ *
+ * The flusher posts to the loop from WAITED only, so a broker where nobody waits is never woken,
+ * and nothing is on its way to a broker that has ended.
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -25,8 +30,10 @@ struct acks {
     struct loop_deferred ask_flush;
     int64_t asked_end;
     struct loop_task flushed;
-    atomic_bool is_posted; /* `flushed` is on its way to the loop */
+    atomic_int state; /* enum acks_state; to POSTED by the flusher, else by the loop */
 };
+
+enum acks_state { NOBODY, WAITED, POSTED };
 
 static struct ack *first(struct acks *a)
 {
@@ -54,20 +61,27 @@ static void plan_deadline(struct acks *a)
     loop_timer_start(a->broker->loop, &a->deadline, wait_ns / 1000000 + 1);
 }
 
+/* Gives up being told of flushes when nobody waits; from POSTED the task that is coming does it. */
+static void rest_when_empty(struct acks *a)
+{
+    int waited = WAITED;
+    if (list_empty(&a->parked))
+        atomic_compare_exchange_strong(&a->state, &waited, NOBODY);
+}
+
 static void deadline_passed(struct loop_timer *timer)
 {
     struct acks *a = (struct acks *)((char *)timer - offsetof(struct acks, deadline));
     while (!list_empty(&a->parked) && first(a)->deadline_ns <= loop_now_ns(a->broker->loop))
         answer(first(a), RESP_FLUSH_DISK_TIMEOUT);
     plan_deadline(a);
+    rest_when_empty(a);
 }
 
 /* After a failed sync nothing parked will ever be on disk for certain: it is stored, and the
  * clients are told that no more is known. */
-static void answer_flushed(struct loop_task *task)
+static void answer_ready(struct acks *a)
 {
-    struct acks *a = (struct acks *)((char *)task - offsetof(struct acks, flushed));
-    atomic_store(&a->is_posted, false);
     bool has_failed = store_refuses_puts(a->broker->store) == ERR_IO;
     int64_t flushed_to = store_flushed_to(a->broker->store);
     while (!list_empty(&a->parked) && first(a)->end_phy_offset <= flushed_to)
@@ -75,18 +89,32 @@ static void answer_flushed(struct loop_task *task)
     while (has_failed && !list_empty(&a->parked))
         answer(first(a), RESP_FLUSH_DISK_TIMEOUT);
     plan_deadline(a);
+    rest_when_empty(a);
+}
+
+/* WAITED before looking: a flush that ends meanwhile is told again. */
+static void flush_told(struct loop_task *task)
+{
+    struct acks *a = (struct acks *)((char *)task - offsetof(struct acks, flushed));
+    atomic_store(&a->state, WAITED);
+    answer_ready(a);
 }
 
 void acks_flushed(struct acks *acks)
 {
-    if (!atomic_exchange(&acks->is_posted, true))
+    int waited = WAITED;
+    if (atomic_compare_exchange_strong(&acks->state, &waited, POSTED))
         loop_post(acks->broker->loop, &acks->flushed);
 }
 
+/* At the end of the pass; a flush may have passed the end of the first ones before they were waited
+ * for. */
 static void ask_flush(struct loop_deferred *deferred)
 {
     struct acks *a = (struct acks *)((char *)deferred - offsetof(struct acks, ask_flush));
-    store_request_flush(a->broker->store, a->asked_end);
+    answer_ready(a);
+    if (!list_empty(&a->parked))
+        store_request_flush(a->broker->store, a->asked_end);
 }
 
 void acks_reply(struct broker *broker, struct request *req, const struct reply *reply,
@@ -107,12 +135,11 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
         .end_phy_offset = end_phy_offset,
         .deadline_ns = loop_now_ns(broker->loop) + broker->conf.sync_flush_timeout_ms * 1000000,
     };
-    bool is_first = list_empty(&a->parked);
+    int nobody = NOBODY;
     list_append(&a->parked, &ack->link);
+    atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
     a->asked_end = end_phy_offset;
     loop_defer(broker->loop, &a->ask_flush);
-    if (is_first)
-        plan_deadline(a);
 }
 
 int acks_new(struct broker *broker, struct acks **acks)
@@ -124,14 +151,15 @@ int acks_new(struct broker *broker, struct acks **acks)
     list_init(&a->parked);
     loop_timer_init(&a->deadline, deadline_passed);
     loop_deferred_init(&a->ask_flush, ask_flush);
-    a->flushed.run = answer_flushed;
+    a->flushed.run = flush_told;
+    atomic_init(&a->state, NOBODY);
     *acks = a;
     return 0;
 }
 
 bool acks_are_idle(const struct acks *acks)
 {
-    return list_empty(&acks->parked) && !atomic_load(&acks->is_posted);
+    return atomic_load(&acks->state) == NOBODY;
 }
 
 void acks_free(struct acks *acks)

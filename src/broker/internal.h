@@ -159,9 +159,9 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
 MUST_CHECK int acks_new(struct broker *broker, struct acks **acks);
 /* The store's on_flushed; any thread. */
 void acks_flushed(struct acks *acks);
-/* Nothing is parked. */
+/* Nothing is parked, and nothing of the flusher's is on its way. */
 bool acks_are_idle(const struct acks *acks);
-/* Whatever is still parked is dropped unanswered. After the store is closed. */
+/* When idle. */
 void acks_free(struct acks *acks);
 
 /* put.c: the response code and remark (static text) for a refused put. */
