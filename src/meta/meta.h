@@ -1,11 +1,13 @@
-/* meta.h - the tables of a broker that outlive a restart: topics, consumer groups, consumer offsets.
+/* meta.h - the tables of a broker that outlive a restart: topics, consumer groups, consumer
+ * offsets.
  *
- * Each table is one JSON file under config/ in the reference's form (docs/format/tables.md), replaced
- * atomically, its previous version kept as .bak; a damaged or missing file is read from .bak.
+ * Each table is one JSON file under config/ in the reference's form (docs/format/tables.md),
+ * replaced atomically, its previous version kept as .bak; a damaged or missing file is read from
+ * .bak.
  *
  * Ownership  a table owns what it holds; pointers it gives stay valid until that entry is changed.
- * Threads    a table belongs to the thread that created it (the broker's loop). Saving is split: the
- *            text is made there, and written by table_file_write(), which may run on a worker.
+ * Threads    a table belongs to the thread that created it (the broker's loop). Saving is split:
+ *            the text is made there, and written by table_file_write(), which may run on a worker.
  * Errors     0, or a negative code of base/err.h; the table is then as before.
  */
 #ifndef META_META_H
@@ -16,21 +18,26 @@
 #include "wire/body_group_config.h"
 #include "wire/body_topic_config.h"
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------- */
 
-/* Replaces `path` by `text`: new file written and synced, old one renamed to path.bak, new one renamed
- * into place, directory synced. At every moment path or path.bak holds a whole version. */
+/* Replaces `path` by `text`: new file written and synced, old one renamed to path.bak, new one
+ * renamed into place, directory synced. At every moment path or path.bak holds a whole version,
+ * also after a failure. Missing directories are made. One writer per path at a time. */
 MUST_CHECK int table_file_write(const char *path, struct slice text);
 
-/* Reads path, or path.bak when `accepts` refuses what path holds (or it is empty or missing).
- * ERR_NOT_FOUND: neither exists. ERR_CORRUPT: what exists is refused; nothing is overwritten. */
+/* Reads path, or path.bak when `accepts` refuses what path holds (or it is empty or missing); what
+ * was refused is then moved aside to path.damaged, so that the next write cannot make it the .bak.
+ * `accepts` takes over what it needs from the text, or returns false and keeps nothing.
+ * ERR_NOT_FOUND: neither holds anything. ERR_CORRUPT: what exists is refused; nothing is touched.
+ */
 MUST_CHECK int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text),
                                void *ctx);
 
-/* ---- topics ------------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------------ */
 
 struct topics;
 
+/* Here and below: without a file the table is empty. ERR_CORRUPT: file and .bak are damaged. */
 MUST_CHECK int topics_open(const char *path, struct topics **topics);
 void topics_free(struct topics *topics);
 
@@ -48,7 +55,7 @@ bool topics_changed(const struct topics *topics);
 /* The file's text, pretty-printed as the reference does. */
 void topics_text(struct topics *topics, struct buf *out);
 
-/* ---- consumer groups ---------------------------------------------------------------------------- */
+/* ---- consumer groups --------------------------------------------------------------------- */
 
 struct groups;
 
@@ -62,7 +69,7 @@ const struct data_version *groups_version(const struct groups *groups);
 bool groups_changed(const struct groups *groups);
 void groups_text(struct groups *groups, struct buf *out);
 
-/* ---- consumer offsets --------------------------------------------------------------------------- */
+/* ---- consumer offsets -------------------------------------------------------------------- */
 
 struct offsets;
 
@@ -71,7 +78,9 @@ void offsets_free(struct offsets *offsets);
 /* -1: none known. */
 int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
                     int32_t queue_id);
-/* Any value is taken, also a smaller one, as the reference does. */
+/* Any value is taken, also a smaller one, as the reference does. No memory is asked for but by the
+ * first offset of a queue. A pair takes OFFSETS_QUEUES_MAX queues, what is beyond is dropped. */
+enum { OFFSETS_QUEUES_MAX = 65536 };
 void offsets_put(struct offsets *offsets, struct slice topic, struct slice group, int32_t queue_id,
                  int64_t queue_offset, int64_t now_ms);
 void offsets_remove_group(struct offsets *offsets, struct slice group);
@@ -82,12 +91,13 @@ bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *t
 bool offsets_changed(const struct offsets *offsets);
 void offsets_text(struct offsets *offsets, struct buf *out);
 
-/* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) --------------- */
+/* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) ------- */
 
 enum { DELAY_LEVELS_MAX = 64 };
 struct delay_offsets {
     int64_t next[DELAY_LEVELS_MAX + 1]; /* by level, from 1; -1: none */
 };
+/* ERR_NOT_FOUND: no file; *offsets is untouched. */
 MUST_CHECK int delay_offsets_read(const char *path, struct delay_offsets *offsets);
 void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, struct buf *out);
 

@@ -1,0 +1,307 @@
+/* offsets.c - where each consumer group goes on reading, by topic, group and queue.
+ *
+ * An update is on the path of every consumer's commit, so it is a hash of "topic@group" built on
+ * the stack, and then a look into the queues of that pair, which stand sorted by id. Queues are
+ * mostly numbered 0..n-1 and all present; then queue i stands at i and no search is needed. Memory
+ * is only asked for by the first offset of a queue.
+ *
+ *     by_pair:  "orders@g1" -> { queues: [0:120] [1:118] [2:97] ... }
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "meta/meta.h"
+#include "wire/body_offset_table.h"
+
+/* Topics and groups have at most 255 bytes each (wire/names.h); longer ones are not offsets of
+ * ours. */
+enum { PAIR_BYTES_MAX = 1024 };
+/* The reference moves the table's data version on once per so many updates. */
+enum { UPDATES_PER_VERSION = 500 };
+
+struct queue_progress {
+    int32_t queue_id;
+    int64_t queue_offset;
+};
+
+struct pair_offsets {
+    struct queue_progress *queues; /* by queue_id */
+    size_t count;
+    size_t cap;
+    size_t topic_len;
+    size_t group_len;
+    uint8_t key[]; /* topic@group */
+};
+
+struct offsets {
+    struct map by_pair;
+    struct data_version version;
+    int updates; /* since the version moved */
+    bool is_changed;
+};
+
+struct pair_key {
+    uint8_t bytes[PAIR_BYTES_MAX];
+    size_t len;
+};
+
+/* False: longer than any pair in the table. */
+static bool pair_key_make(struct pair_key *key, struct slice topic, struct slice group)
+{
+    if (topic.len + 1 + group.len > sizeof key->bytes)
+        return false;
+    if (topic.len > 0)
+        memcpy(key->bytes, topic.data, topic.len);
+    key->bytes[topic.len] = '@';
+    if (group.len > 0)
+        memcpy(key->bytes + topic.len + 1, group.data, group.len);
+    key->len = topic.len + 1 + group.len;
+    return true;
+}
+
+static struct slice pair_key_slice(const struct pair_key *key)
+{
+    return slice_of(key->bytes, key->len);
+}
+
+/* ---- the queues of a pair ---------------------------------------------------------------- */
+
+/* Where the queue stands, or would. */
+static size_t queue_place(const struct pair_offsets *pair, int32_t queue_id)
+{
+    size_t low = 0;
+    size_t high = pair->count;
+    if (queue_id >= 0 && (size_t)queue_id < pair->count &&
+        pair->queues[queue_id].queue_id == queue_id)
+        return (size_t)queue_id;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (pair->queues[middle].queue_id < queue_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_queue_at(const struct pair_offsets *pair, size_t place, int32_t queue_id)
+{
+    return place < pair->count && pair->queues[place].queue_id == queue_id;
+}
+
+static void insert_queue(struct pair_offsets *pair, size_t place, struct queue_progress queue)
+{
+    if (pair->count == pair->cap) {
+        pair->cap = pair->cap == 0 ? 4 : pair->cap * 2;
+        pair->queues = reallocarray(pair->queues, pair->cap, sizeof *pair->queues);
+        if (pair->queues == NULL)
+            abort();
+    }
+    memmove(&pair->queues[place + 1], &pair->queues[place],
+            (pair->count - place) * sizeof *pair->queues);
+    pair->queues[place] = queue;
+    pair->count++;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+static void pair_free(struct pair_offsets *pair)
+{
+    free(pair->queues);
+    free(pair);
+}
+
+static struct pair_offsets *pair_add(struct offsets *offsets, const struct pair_key *key,
+                                     size_t topic_len)
+{
+    struct pair_offsets *pair = calloc(1, sizeof *pair + key->len);
+    if (pair == NULL)
+        abort();
+    pair->topic_len = topic_len;
+    pair->group_len = key->len - topic_len - 1;
+    memcpy(pair->key, key->bytes, key->len);
+    map_put(&offsets->by_pair, pair_key_slice(key), pair);
+    return pair;
+}
+
+static struct slice pair_topic(const struct pair_offsets *pair)
+{
+    return slice_of(pair->key, pair->topic_len);
+}
+
+static struct slice pair_group(const struct pair_offsets *pair)
+{
+    return slice_of(pair->key + pair->topic_len + 1, pair->group_len);
+}
+
+/* False: the names are too long to be any, or the pair is full. */
+static bool put(struct offsets *offsets, struct slice topic, struct slice group,
+                struct queue_progress queue)
+{
+    struct pair_key key;
+    if (!pair_key_make(&key, topic, group))
+        return false;
+    struct pair_offsets *pair = map_get(&offsets->by_pair, pair_key_slice(&key));
+    if (pair == NULL)
+        pair = pair_add(offsets, &key, topic.len);
+    size_t place = queue_place(pair, queue.queue_id);
+    if (is_queue_at(pair, place, queue.queue_id)) {
+        pair->queues[place].queue_offset = queue.queue_offset;
+        return true;
+    }
+    if (pair->count == OFFSETS_QUEUES_MAX)
+        return false;
+    insert_queue(pair, place, queue);
+    return true;
+}
+
+static bool take_text(void *ctx, struct slice text)
+{
+    struct offsets *offsets = ctx;
+    struct offset_table table;
+    struct arena arena;
+    arena_init(&arena);
+    bool is_table = offset_table_decode(text, &arena, &table) == 0;
+    if (is_table) {
+        offsets->version = table.version;
+        for (int i = 0; i < table.count; i++) {
+            const struct consumer_offset *o = &table.offsets[i];
+            put(offsets, o->topic, o->group,
+                (struct queue_progress){ o->queue_id, o->queue_offset });
+        }
+    }
+    arena_fini(&arena);
+    return is_table;
+}
+
+int offsets_open(const char *path, struct offsets **opened)
+{
+    struct offsets *offsets = calloc(1, sizeof *offsets);
+    if (offsets == NULL)
+        return ERR_NO_MEMORY;
+    map_init(&offsets->by_pair);
+    int err = table_file_read(path, take_text, offsets);
+    if (err != 0 && err != ERR_NOT_FOUND) {
+        offsets_free(offsets);
+        return err;
+    }
+    *opened = offsets;
+    return 0;
+}
+
+void offsets_free(struct offsets *offsets)
+{
+    if (offsets == NULL)
+        return;
+    size_t cursor = 0;
+    struct slice key;
+    void *pair;
+    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+        pair_free(pair);
+    map_fini(&offsets->by_pair);
+    free(offsets);
+}
+
+int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
+                    int32_t queue_id)
+{
+    struct pair_key key;
+    if (!pair_key_make(&key, topic, group))
+        return -1;
+    const struct pair_offsets *pair = map_get(&offsets->by_pair, pair_key_slice(&key));
+    if (pair == NULL)
+        return -1;
+    size_t place = queue_place(pair, queue_id);
+    return is_queue_at(pair, place, queue_id) ? pair->queues[place].queue_offset : -1;
+}
+
+void offsets_put(struct offsets *offsets, struct slice topic, struct slice group, int32_t queue_id,
+                 int64_t queue_offset, int64_t now_ms)
+{
+    if (!put(offsets, topic, group, (struct queue_progress){ queue_id, queue_offset }))
+        return;
+    offsets->is_changed = true;
+    if (++offsets->updates == UPDATES_PER_VERSION) {
+        offsets->updates = 0;
+        data_version_next(&offsets->version, now_ms);
+    }
+}
+
+/* Removes the pairs whose `part` (topic or group) is `name`. */
+static void remove_where(struct offsets *offsets,
+                         struct slice (*part)(const struct pair_offsets *pair), struct slice name)
+{
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&offsets->by_pair, &cursor, &key, &value)) {
+        struct pair_offsets *pair = value;
+        if (!slice_eq(part(pair), name))
+            continue;
+        map_remove(&offsets->by_pair, key);
+        offsets->is_changed = true;
+        pair_free(pair);
+    }
+}
+
+void offsets_remove_group(struct offsets *offsets, struct slice group)
+{
+    remove_where(offsets, pair_group, group);
+}
+
+void offsets_remove_topic(struct offsets *offsets, struct slice topic)
+{
+    remove_where(offsets, pair_topic, topic);
+}
+
+bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
+                  struct slice *group)
+{
+    struct slice key;
+    void *pair;
+    if (!map_next(&offsets->by_pair, cursor, &key, &pair))
+        return false;
+    *topic = pair_topic(pair);
+    *group = pair_group(pair);
+    return true;
+}
+
+bool offsets_changed(const struct offsets *offsets)
+{
+    return offsets->is_changed;
+}
+
+static size_t count_queues(const struct offsets *offsets)
+{
+    size_t count = 0;
+    size_t cursor = 0;
+    struct slice key;
+    void *pair;
+    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+        count += ((const struct pair_offsets *)pair)->count;
+    return count;
+}
+
+static void append_pair(const struct pair_offsets *pair, struct consumer_offset *rows, int *count)
+{
+    for (size_t i = 0; i < pair->count; i++)
+        rows[(*count)++] =
+            (struct consumer_offset){ pair_topic(pair), pair_group(pair), pair->queues[i].queue_id,
+                                      pair->queues[i].queue_offset };
+}
+
+void offsets_text(struct offsets *offsets, struct buf *out)
+{
+    struct consumer_offset *rows = reallocarray(NULL, count_queues(offsets) + 1, sizeof *rows);
+    if (rows == NULL)
+        abort();
+    struct offset_table table = { .version = offsets->version, .offsets = rows };
+    size_t cursor = 0;
+    struct slice key;
+    void *pair;
+    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+        append_pair(pair, rows, &table.count);
+    offset_table_encode(&table, true, out);
+    free(rows);
+    offsets->is_changed = false;
+}

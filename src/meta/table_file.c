@@ -1,0 +1,219 @@
+/* table_file.c - a table's file and its previous version, replaced so that a crash at any step
+ * leaves at least one of them whole.
+ *
+ *     write path.tmp, sync it      path: old    path.bak: older    path.tmp: new, perhaps torn
+ *     path     -> path.bak         path: -      path.bak: old      path.tmp: new
+ *     path.tmp -> path             path: new    path.bak: old
+ *     sync the directory
+ *
+ * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
+ * or the next write would put it in the place of the version that saved the day.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "meta/meta.h"
+
+/* The largest file that is read: far above any table, far below what would hurt. */
+enum { TABLE_FILE_BYTES_MAX = 1 << 30 };
+
+/* `path` with a suffix. ERR_TOO_BIG: longer than a path may be. */
+static int path_with(const char *path, const char *suffix, char out[PATH_MAX])
+{
+    int len = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+    return len < 0 || len >= PATH_MAX ? ERR_TOO_BIG : 0;
+}
+
+static int failed(const char *step, const char *path, int cause)
+{
+    log_error("table_file_failed step=%s path=%s errno=%d", step, path, cause);
+    return err_from_errno(cause);
+}
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+static int write_all(int fd, const char *path, struct slice text)
+{
+    int err = fault_check("table.write");
+    if (err != 0)
+        return err;
+    while (text.len > 0) {
+        ssize_t n = write(fd, text.data, text.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed("write", path, errno);
+        text = slice_from(text, (size_t)n);
+    }
+    return 0;
+}
+
+static int sync_fd(int fd, const char *path, const char *point)
+{
+    int err = fault_check(point);
+    if (err == 0 && fsync(fd) != 0)
+        err = failed("fsync", path, errno);
+    return err;
+}
+
+/* Makes the directories above `path` that are missing. */
+static int make_directories(const char *path)
+{
+    char above[PATH_MAX];
+    int err = path_with(path, "", above);
+    for (char *at = above + 1; err == 0 && (at = strchr(at, '/')) != NULL; at++) {
+        *at = '\0';
+        if (mkdir(above, 0755) != 0 && errno != EEXIST)
+            err = failed("mkdir", above, errno);
+        *at = '/';
+    }
+    return err;
+}
+
+static int open_fresh(const char *path, int *fd)
+{
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    *fd = open(path, flags, 0644);
+    if (*fd < 0 && errno == ENOENT) {
+        int err = make_directories(path);
+        if (err != 0)
+            return err;
+        *fd = open(path, flags, 0644);
+    }
+    return *fd < 0 ? failed("open", path, errno) : 0;
+}
+
+static int write_synced(const char *path, struct slice text)
+{
+    int fd;
+    int err = open_fresh(path, &fd);
+    if (err != 0)
+        return err;
+    err = write_all(fd, path, text);
+    if (err == 0)
+        err = sync_fd(fd, path, "table.sync");
+    if (close(fd) != 0 && err == 0)
+        err = failed("close", path, errno);
+    return err;
+}
+
+static int sync_directory_of(const char *path)
+{
+    char copy[PATH_MAX];
+    int err = path_with(path, "", copy);
+    if (err != 0)
+        return err;
+    const char *directory = dirname(copy);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return failed("open", directory, errno);
+    err = sync_fd(fd, directory, "table.sync_directory");
+    close(fd);
+    return err;
+}
+
+static int rename_at(const char *point, const char *from, const char *to)
+{
+    int err = fault_check(point);
+    if (err == 0 && rename(from, to) != 0 && errno != ENOENT)
+        err = failed("rename", from, errno);
+    return err;
+}
+
+int table_file_write(const char *path, struct slice text)
+{
+    char fresh[PATH_MAX];
+    char backup[PATH_MAX];
+    int err = path_with(path, ".tmp", fresh);
+    if (err == 0)
+        err = path_with(path, ".bak", backup);
+    if (err != 0)
+        return err;
+    err = write_synced(fresh, text);
+    if (err != 0) {
+        unlink(fresh); /* a full disk needs its bytes */
+        return err;
+    }
+    err = rename_at("table.rename_to_bak", path, backup);
+    if (err == 0)
+        err = rename_at("table.rename", fresh, path);
+    if (err == 0)
+        err = sync_directory_of(path);
+    return err;
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+static int read_all(int fd, const char *path, size_t bytes, struct buf *text)
+{
+    uint8_t *to = buf_reserve(text, bytes + 1);
+    while (text->len < bytes) {
+        ssize_t n = read(fd, to + text->len, bytes - text->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed("read", path, errno);
+        if (n == 0)
+            break;
+        text->len += (size_t)n;
+    }
+    return 0;
+}
+
+/* ERR_NOT_FOUND: no such file, or an empty one, which is what some crashes leave. */
+static int read_text(const char *path, struct buf *text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : failed("open", path, errno);
+    struct stat st;
+    int err = 0;
+    if (fstat(fd, &st) != 0)
+        err = failed("fstat", path, errno);
+    else if (st.st_size > TABLE_FILE_BYTES_MAX)
+        err = failed("fstat", path, EFBIG);
+    else
+        err = read_all(fd, path, (size_t)st.st_size, text);
+    close(fd);
+    return err == 0 && text->len == 0 ? ERR_NOT_FOUND : err;
+}
+
+static int read_accepted(const char *path, bool (*accepts)(void *ctx, struct slice text), void *ctx)
+{
+    struct buf text = BUF_INIT;
+    int err = read_text(path, &text);
+    if (err == 0 && !accepts(ctx, buf_slice(&text))) {
+        log_error("table_file_refused path=%s bytes=%zu", path, text.len);
+        err = ERR_CORRUPT;
+    }
+    buf_fini(&text);
+    return err;
+}
+
+int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text), void *ctx)
+{
+    char backup[PATH_MAX];
+    char damaged[PATH_MAX];
+    int err = path_with(path, ".bak", backup);
+    if (err == 0)
+        err = path_with(path, ".damaged", damaged);
+    if (err != 0)
+        return err;
+    int first = read_accepted(path, accepts, ctx);
+    if (first != ERR_CORRUPT && first != ERR_NOT_FOUND)
+        return first;
+    err = read_accepted(backup, accepts, ctx);
+    if (err == 0) {
+        log_warn("table_file_read_from_backup path=%s", backup);
+        return rename_at("table.rename_damaged", path, damaged);
+    }
+    return err == ERR_NOT_FOUND ? first : err;
+}

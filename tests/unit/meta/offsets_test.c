@@ -1,0 +1,146 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "meta/meta.h"
+#include "meta/table_dir.h"
+
+enum { NOW_MS = 1754000000 };
+
+static struct offsets *open_offsets(void *state)
+{
+    struct offsets *offsets = NULL;
+    assert_int_equal(offsets_open(state, &offsets), 0);
+    return offsets;
+}
+
+static void put(struct offsets *offsets, const char *topic, const char *group, int32_t queue_id,
+                int64_t queue_offset)
+{
+    offsets_put(offsets, slice_str(topic), slice_str(group), queue_id, queue_offset, NOW_MS);
+}
+
+static int64_t get(const struct offsets *offsets, const char *topic, const char *group,
+                   int32_t queue_id)
+{
+    return offsets_get(offsets, slice_str(topic), slice_str(group), queue_id);
+}
+
+/* Goal: the reference's file with bare keys is read; the form of 4.x without a version too, and
+ * keys that are none of ours are passed over. */
+static void reads_the_reference_file(void **state)
+{
+    table_dir_put(*state, "",
+                  "{\n\t\"groupTopicMap\":{},\n\t\"offsetTable\":{\n"
+                  "\t\t\"shop-orders@g1\":{0:120,1:118\n\t\t},\n"
+                  "\t\t\"%RETRY%g1@g1\":{0:3\n\t\t},\n\t\t\"nonsense\":{0:1}\n\t}\n}");
+    struct offsets *offsets = open_offsets(*state);
+    assert_int_equal(get(offsets, "shop-orders", "g1", 0), 120);
+    assert_int_equal(get(offsets, "shop-orders", "g1", 1), 118);
+    assert_int_equal(get(offsets, "%RETRY%g1", "g1", 0), 3);
+    assert_int_equal(get(offsets, "shop-orders", "g1", 2), -1);
+    assert_int_equal(get(offsets, "shop-orders", "g2", 0), -1);
+    assert_false(offsets_changed(offsets));
+    offsets_free(offsets);
+}
+
+/* Goal: the text has the reference's form, integer maps on one line. */
+static void text_is_in_the_reference_form(void **state)
+{
+    struct offsets *offsets = open_offsets(*state);
+    struct buf text = BUF_INIT;
+    put(offsets, "t", "g", 1, 7);
+    put(offsets, "t", "g", 0, 5);
+    offsets_text(offsets, &text);
+    buf_append_u8(&text, '\0');
+    assert_string_equal((const char *)text.data,
+                        "{\n\t\"dataVersion\":{\n\t\t\"counter\":0,\n\t\t\"stateVersion\":0,\n"
+                        "\t\t\"timestamp\":0\n\t},\n\t\"offsetTable\":{\n"
+                        "\t\t\"t@g\":{0:5,1:7\n\t\t}\n\t}\n}");
+    buf_fini(&text);
+    offsets_free(offsets);
+}
+
+/* Goal: any value is taken, also a smaller one, in any order of queues, with gaps. */
+static void takes_any_value_in_any_order(void **state)
+{
+    static const int32_t ids[] = { 5, 0, 9, 3, 1, 2000000, 4, -1 };
+    struct offsets *offsets = open_offsets(*state);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        put(offsets, "t", "g", ids[i], ids[i] + 100);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        assert_int_equal(get(offsets, "t", "g", ids[i]), ids[i] + 100);
+    assert_int_equal(get(offsets, "t", "g", 2), -1);
+    put(offsets, "t", "g", 5, 1);
+    assert_int_equal(get(offsets, "t", "g", 5), 1);
+    assert_true(offsets_changed(offsets));
+    offsets_free(offsets);
+}
+
+/* Goal: a pair does not grow without end, names that cannot be any are dropped. */
+static void is_bounded(void **state)
+{
+    struct offsets *offsets = open_offsets(*state);
+    static char long_name[5000];
+    for (int32_t id = 0; id <= OFFSETS_QUEUES_MAX; id++)
+        put(offsets, "t", "g", id, id);
+    assert_int_equal(get(offsets, "t", "g", OFFSETS_QUEUES_MAX - 1), OFFSETS_QUEUES_MAX - 1);
+    assert_int_equal(get(offsets, "t", "g", OFFSETS_QUEUES_MAX), -1);
+    memset(long_name, 'x', sizeof long_name - 1);
+    put(offsets, long_name, "g", 0, 1);
+    assert_int_equal(get(offsets, long_name, "g", 0), -1);
+    offsets_free(offsets);
+}
+
+/* Goal: removing a group or a topic removes all its pairs and no other. */
+static void removes_by_group_and_by_topic(void **state)
+{
+    struct offsets *offsets = open_offsets(*state);
+    struct slice topic;
+    struct slice group;
+    put(offsets, "a", "g1", 0, 1);
+    put(offsets, "a", "g2", 0, 2);
+    put(offsets, "b", "g1", 0, 3);
+    put(offsets, "b", "g2", 0, 4);
+    offsets_remove_group(offsets, SLICE("g1"));
+    offsets_remove_topic(offsets, SLICE("a"));
+    size_t cursor = 0;
+    assert_true(offsets_next(offsets, &cursor, &topic, &group));
+    assert_true(slice_eq(topic, SLICE("b")) && slice_eq(group, SLICE("g2")));
+    assert_false(offsets_next(offsets, &cursor, &topic, &group));
+    assert_int_equal(get(offsets, "a", "g2", 0), -1);
+    assert_int_equal(get(offsets, "b", "g2", 0), 4);
+    offsets_free(offsets);
+}
+
+/* Goal: what was put is there after a restart; the version moves once per 500 updates. */
+static void survives_a_restart(void **state)
+{
+    struct offsets *offsets = open_offsets(*state);
+    struct buf text = BUF_INIT;
+    for (int i = 0; i < 1200; i++)
+        put(offsets, "t", "g", i % 16, i);
+    offsets_text(offsets, &text);
+    assert_false(offsets_changed(offsets));
+    table_dir_save(*state, &text);
+    offsets_free(offsets);
+    assert_non_null(strstr(table_dir_get(*state, ""), "\"counter\":2,"));
+    offsets = open_offsets(*state);
+    for (int i = 1184; i < 1200; i++)
+        assert_int_equal(get(offsets, "t", "g", i % 16), i);
+    offsets_free(offsets);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(reads_the_reference_file),      TEST(text_is_in_the_reference_form),
+        TEST(takes_any_value_in_any_order),  TEST(is_bounded),
+        TEST(removes_by_group_and_by_topic), TEST(survives_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,163 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fault.h"
+#include "meta/meta.h"
+#include "meta/table_dir.h"
+
+/* Takes texts that begin with 'v'. */
+struct reading {
+    char text[64];
+    int asked;
+};
+
+static bool accept_version(void *ctx, struct slice text)
+{
+    struct reading *reading = ctx;
+    reading->asked++;
+    if (text.data[0] != 'v')
+        return false;
+    snprintf(reading->text, sizeof reading->text, "%.*s", SLICE_FMT(text));
+    return true;
+}
+
+static int read_version(void *state, struct reading *reading)
+{
+    *reading = (struct reading){ .text = "" };
+    return table_file_read(state, accept_version, reading);
+}
+
+static int write_version(void *state, const char *text)
+{
+    return table_file_write(state, slice_str(text));
+}
+
+/* Goal: a write replaces the file and keeps the version before it as .bak.
+ * Method: write three versions; look at the files. */
+static void write_keeps_the_previous_version(void **state)
+{
+    assert_int_equal(write_version(*state, "v1"), 0);
+    assert_string_equal(table_dir_get(*state, ""), "v1");
+    assert_null(table_dir_get(*state, ".bak"));
+    assert_int_equal(write_version(*state, "v2"), 0);
+    assert_int_equal(write_version(*state, "v3"), 0);
+    assert_string_equal(table_dir_get(*state, ""), "v3");
+    assert_string_equal(table_dir_get(*state, ".bak"), "v2");
+    assert_null(table_dir_get(*state, ".tmp"));
+}
+
+/* Goal: wherever a write ends, a whole version can be read: the old one before the new file is in
+ * its place, the new one after. Method: fail at each step in turn; read. */
+static void write_that_fails_leaves_a_whole_version(void **state)
+{
+    static const struct {
+        const char *step;
+        const char *left;
+    } cases[] = {
+        { "table.write", "v2" },  { "table.sync", "v2" },           { "table.rename_to_bak", "v2" },
+        { "table.rename", "v2" }, { "table.sync_directory", "v3" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        assert_int_equal(write_version(*state, "v1"), 0);
+        assert_int_equal(write_version(*state, "v2"), 0);
+        fault_arm(cases[i].step, 0, 1, ERR_IO);
+        assert_int_equal(write_version(*state, "v3"), ERR_IO);
+        fault_disarm_all();
+        assert_int_equal(read_version(*state, &reading), 0);
+        assert_string_equal(reading.text, cases[i].left);
+        assert_int_equal(write_version(*state, "v4"), 0);
+        assert_int_equal(read_version(*state, &reading), 0);
+        assert_string_equal(reading.text, "v4");
+    }
+}
+
+/* Goal: a full disk does not keep the bytes of the half-written file. */
+static void write_that_fails_removes_the_new_file(void **state)
+{
+    fault_arm("table.write", 0, 1, ERR_DISK_FULL);
+    assert_int_equal(write_version(*state, "v1"), ERR_DISK_FULL);
+    assert_null(table_dir_get(*state, ".tmp"));
+    assert_null(table_dir_get(*state, ""));
+}
+
+/* Goal: a missing, empty or damaged file is read from .bak. */
+static void read_falls_back_to_the_backup(void **state)
+{
+    static const char *const damages[] = { NULL, "", "garbage" };
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        struct reading reading;
+        unlink(*state);
+        table_dir_put(*state, ".bak", "v1");
+        if (damages[i] != NULL)
+            table_dir_put(*state, "", damages[i]);
+        assert_int_equal(read_version(*state, &reading), 0);
+        assert_string_equal(reading.text, "v1");
+    }
+}
+
+/* Goal: a damaged file never takes the place of the .bak that stood in for it.
+ * Method: read past a damaged file, write, and lose the new file. */
+static void damaged_file_never_becomes_the_backup(void **state)
+{
+    struct reading reading;
+    table_dir_put(*state, "", "garbage");
+    table_dir_put(*state, ".bak", "v1");
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(table_dir_get(*state, ".damaged"), "garbage");
+    fault_arm("table.rename", 0, 1, ERR_IO);
+    assert_int_equal(write_version(*state, "v2"), ERR_IO);
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(reading.text, "v1");
+}
+
+/* Goal: nothing there is told apart from nothing readable there, and the latter is left alone. */
+static void read_tells_missing_from_damaged(void **state)
+{
+    struct reading reading;
+    assert_int_equal(read_version(*state, &reading), ERR_NOT_FOUND);
+    table_dir_put(*state, "", "");
+    assert_int_equal(read_version(*state, &reading), ERR_NOT_FOUND);
+    assert_int_equal(reading.asked, 0);
+    table_dir_put(*state, "", "garbage");
+    assert_int_equal(read_version(*state, &reading), ERR_CORRUPT);
+    table_dir_put(*state, ".bak", "rubbish");
+    assert_int_equal(read_version(*state, &reading), ERR_CORRUPT);
+    assert_string_equal(table_dir_get(*state, ""), "garbage");
+    assert_string_equal(table_dir_get(*state, ".bak"), "rubbish");
+}
+
+/* Goal: a write makes the directories it needs. */
+static void write_makes_directories(void **state)
+{
+    char path[256];
+    char directory[256];
+    snprintf(path, sizeof path, "%s.d/deep/table.json", (const char *)*state);
+    assert_int_equal(table_file_write(path, SLICE("v1")), 0);
+    assert_int_equal(access(path, R_OK), 0);
+    unlink(path);
+    snprintf(directory, sizeof directory, "%s.d/deep", (const char *)*state);
+    assert_int_equal(rmdir(directory), 0);
+    snprintf(directory, sizeof directory, "%s.d", (const char *)*state);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(write_keeps_the_previous_version),
+        TEST(write_that_fails_leaves_a_whole_version),
+        TEST(write_that_fails_removes_the_new_file),
+        TEST(read_falls_back_to_the_backup),
+        TEST(damaged_file_never_becomes_the_backup),
+        TEST(read_tells_missing_from_damaged),
+        TEST(write_makes_directories),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
