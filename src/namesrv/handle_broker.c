@@ -1,0 +1,132 @@
+/* handle_broker.c - what brokers tell and ask: registration, heartbeats, versions, their group. */
+#include "base/crc.h"
+#include "base/log.h"
+#include "namesrv/internal.h"
+#include "wire/names.h"
+
+static bool crc_matches(const struct register_broker_request *broker, struct slice body)
+{
+    return broker->body_crc32 == 0 || (uint32_t)broker->body_crc32 == crc31(body);
+}
+
+/* The order settings go along with the answer once there are any. */
+static void reply_registered(struct namesrv *ns, struct request *req,
+                             const struct register_broker_response *answer)
+{
+    struct buf body = BUF_INIT;
+    struct kv_table order;
+    if (ns->conf.return_order_topic_config_to_broker &&
+        kv_list(&ns->kv, SLICE(KV_NAMESPACE_ORDER_TOPIC), &req->arena, &order))
+        kv_table_encode(&order, &body);
+    reply_fields(req, RESP_SUCCESS, (struct slice){ NULL, 0 }, &register_broker_response_fields,
+                 answer, buf_slice(&body));
+    buf_fini(&body);
+}
+
+void namesrv_register_broker(struct namesrv *ns, struct request *req)
+{
+    struct register_broker_request broker;
+    struct register_body body;
+    struct register_broker_response answer;
+    if (request_fields(req, &register_broker_request_fields, &broker) != 0)
+        return;
+    if (!crc_matches(&broker, req->body)) {
+        reply_code(req, RESP_SYSTEM_ERROR, "crc32 not match");
+        return;
+    }
+    if (register_body_decode(req->body, broker.compressed, req->header.version, &req->arena,
+                             &body) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "the body is no registration");
+        return;
+    }
+    const char *why =
+        route_table_register(&ns->routes, &broker, &body, req->peer, namesrv_now_ms(ns), &answer);
+    if (why != NULL) {
+        log_warn("broker_refused name=%.*s address=%.*s why=\"%s\"", SLICE_FMT(broker.broker_name),
+                 SLICE_FMT(broker.broker_addr), why);
+        reply_code(req, RESP_SYSTEM_ERROR, "%s", why);
+        return;
+    }
+    peer_set_user(req->peer, ns); /* its end is the end of its brokers */
+    namesrv_plan_expiry(ns);
+    reply_registered(ns, req, &answer);
+}
+
+void namesrv_unregister_broker(struct namesrv *ns, struct request *req)
+{
+    struct broker_identity_request broker;
+    if (request_fields(req, &broker_identity_request_fields, &broker) != 0)
+        return;
+    route_table_unregister(&ns->routes, broker.broker_name, broker.broker_addr);
+    reply_code(req, RESP_SUCCESS, NULL);
+}
+
+void namesrv_broker_heartbeat(struct namesrv *ns, struct request *req)
+{
+    struct broker_heartbeat_request broker;
+    if (request_fields(req, &broker_heartbeat_request_fields, &broker) != 0)
+        return;
+    route_table_heartbeat(&ns->routes, broker.broker_name, broker.broker_addr, namesrv_now_ms(ns));
+    reply_code(req, RESP_SUCCESS, NULL);
+}
+
+void namesrv_query_data_version(struct namesrv *ns, struct request *req)
+{
+    struct broker_identity_request broker;
+    struct data_version asked;
+    if (request_fields(req, &broker_identity_request_fields, &broker) != 0)
+        return;
+    if (data_version_decode(req->body, &asked) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "the body is no data version");
+        return;
+    }
+    const struct data_version *known =
+        route_table_query_version(&ns->routes, &broker, &asked, namesrv_now_ms(ns));
+    struct query_data_version_response answer = { known == NULL ||
+                                                  !data_version_eq(known, &asked) };
+    struct buf body = BUF_INIT;
+    if (known != NULL)
+        data_version_encode(known, &body);
+    reply_fields(req, RESP_SUCCESS, (struct slice){ NULL, 0 }, &query_data_version_response_fields,
+                 &answer, buf_slice(&body));
+    buf_fini(&body);
+}
+
+void namesrv_get_member_group(struct namesrv *ns, struct request *req)
+{
+    struct member_group_request asked;
+    if (request_fields(req, &member_group_request_fields, &asked) != 0)
+        return;
+    struct member_group group = { .cluster = asked.cluster_name, .broker_name = asked.broker_name };
+    struct buf body = BUF_INIT;
+    route_table_members(&ns->routes, asked.broker_name, &req->arena, &group);
+    member_group_encode(&group, &body);
+    reply_body(req, buf_slice(&body));
+    buf_fini(&body);
+}
+
+void namesrv_wipe_write_perm(struct namesrv *ns, struct request *req)
+{
+    struct write_perm_request asked;
+    if (request_fields(req, &write_perm_request_fields, &asked) != 0)
+        return;
+    struct wipe_write_perm_response answer = { route_table_set_write_perm(
+        &ns->routes, asked.broker_name, false) };
+    log_info("write_perm_wiped broker=%.*s topics=%d peer=%s", SLICE_FMT(asked.broker_name),
+             answer.wipe_topic_count, peer_address(req->peer)->text);
+    reply_fields(req, RESP_SUCCESS, (struct slice){ NULL, 0 }, &wipe_write_perm_response_fields,
+                 &answer, (struct slice){ NULL, 0 });
+}
+
+void namesrv_add_write_perm(struct namesrv *ns, struct request *req)
+{
+    struct write_perm_request asked;
+    if (request_fields(req, &write_perm_request_fields, &asked) != 0)
+        return;
+    struct add_write_perm_response answer = { route_table_set_write_perm(&ns->routes,
+                                                                         asked.broker_name, true) };
+    log_info("write_perm_added broker=%.*s topics=%d peer=%s", SLICE_FMT(asked.broker_name),
+             answer.add_topic_count, peer_address(req->peer)->text);
+    reply_fields(req, RESP_SUCCESS, (struct slice){ NULL, 0 }, &add_write_perm_response_fields,
+                 &answer, (struct slice){ NULL, 0 });
+}
