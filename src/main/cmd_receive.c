@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "main/cmd.h"
-#include "main/session.h"
+#include "main/cli.h"
 #include "wire/compress.h"
 #include "wire/names.h"
 #include "wire/properties.h"
@@ -24,7 +24,7 @@ static const char help[] =
     "  --from-first        a new group begins with the oldest message, not with the next one\n"
     "  --count N           end after N messages\n"
     "  --timeout SECONDS   end when no message came for so long\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " SESSION_NAMESRV ")\n"
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n"
     "\n"
     "Exit code 0: done, or ended by a signal. 1: it failed, or --timeout came before --count.\n";
 
@@ -33,7 +33,7 @@ enum { BODY_UNPACKED_MAX = 64 << 20 };
 enum { LEAVE_TIMEOUT_MS = 6000 };
 
 struct receiver {
-    struct session session;
+    struct cli cli;
     struct consumer *consumer;
     const char *topic;
     const char *group;
@@ -94,9 +94,9 @@ static bool on_message(void *ctx, const struct message_queue *queue, const struc
     fflush(stdout); /* a message that will be counted as consumed has been seen */
     r->taken++;
     if (r->taken == r->count)
-        session_end(&r->session);
+        cli_end(&r->cli);
     else if (r->timeout_ms >= 0)
-        loop_timer_start(r->session.loop, &r->idle_timer, r->timeout_ms);
+        loop_timer_start(r->cli.loop, &r->idle_timer, r->timeout_ms);
     return true;
 }
 
@@ -111,7 +111,7 @@ static void idle(struct loop_timer *t)
 {
     struct receiver *r = (struct receiver *)((char *)t - offsetof(struct receiver, idle_timer));
     r->timed_out = true;
-    session_end(&r->session);
+    cli_end(&r->cli);
 }
 
 static void on_request(void *ctx, struct request *req)
@@ -123,7 +123,7 @@ static void on_request(void *ctx, struct request *req)
 static void left(void *ctx)
 {
     struct receiver *r = ctx;
-    session_end(&r->session);
+    cli_end(&r->cli);
 }
 
 static void free_consumer(void *ctx)
@@ -137,44 +137,44 @@ static void first_route(void *ctx, const struct route *route, bool no_such_topic
     struct receiver *r = ctx;
     struct slice topic = slice_str(r->topic);
     if (route == NULL) {
-        session_fail_route(&r->session, topic, no_such_topic, why);
+        cli_fail_route(&r->cli, topic, no_such_topic, why);
         return;
     }
     struct consumer_options options = {
-        .loop = r->session.loop,
-        .client = r->session.client,
-        .routes = r->session.routes,
+        .loop = r->cli.loop,
+        .client = r->cli.client,
+        .routes = r->cli.routes,
         .topic = topic,
         .group = slice_str(r->group),
-        .client_id = slice_str(r->session.client_id),
+        .client_id = slice_str(r->cli.client_id),
         .from_first = r->from_first,
         .on_message = on_message,
         .on_trouble = on_trouble,
         .ctx = r,
     };
     if (consumer_start(&options, &r->consumer) != 0)
-        session_fail(&r->session, "out of memory");
+        cli_fail(&r->cli, "out of memory");
 }
 
 static int run(struct receiver *r, const char *namesrv)
 {
-    if (session_open(&r->session, "receive", namesrv, on_request, r) != 0)
+    if (cli_open(&r->cli, "receive", namesrv, on_request, r) != 0)
         return 1;
     loop_timer_init(&r->idle_timer, idle);
     if (r->timeout_ms >= 0)
-        loop_timer_start(r->session.loop, &r->idle_timer, r->timeout_ms);
-    routes_find(r->session.routes, slice_str(r->topic), false, first_route, r);
-    session_run(&r->session);
+        loop_timer_start(r->cli.loop, &r->idle_timer, r->timeout_ms);
+    routes_find(r->cli.routes, slice_str(r->topic), false, first_route, r);
+    cli_run(&r->cli);
     bool timed_out = r->timed_out;
     if (r->consumer != NULL) {
-        loop_timer_start(r->session.loop, &r->idle_timer, LEAVE_TIMEOUT_MS);
+        loop_timer_start(r->cli.loop, &r->idle_timer, LEAVE_TIMEOUT_MS);
         consumer_stop(r->consumer, left, r);
-        session_run(&r->session);
+        cli_run(&r->cli);
     }
     loop_timer_stop(&r->idle_timer);
-    session_close(&r->session, free_consumer, r);
+    cli_close(&r->cli, free_consumer, r);
     buf_fini(&r->unpacked);
-    return r->session.has_failed || (timed_out && r->count >= 0) ? 1 : 0;
+    return r->cli.has_failed || (timed_out && r->count >= 0) ? 1 : 0;
 }
 
 static bool read_options(int argc, char **argv, struct receiver *r, const char **namesrv,

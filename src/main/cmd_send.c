@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "main/cmd.h"
-#include "main/session.h"
+#include "main/cli.h"
 #include "wire/msg_id.h"
 #include "wire/names.h"
 #include "wire/properties.h"
@@ -25,13 +25,13 @@ static const char help[] =
     "  --count N           so many times (default 1)\n"
     "  --size BYTES        a body of so many bytes instead of BODY\n"
     "  --quiet             print a summary only\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " SESSION_NAMESRV ")\n";
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n";
 
 enum { WINDOW = 64, NEW_TOPIC_QUEUES = 4 };
 enum { SEND_COUNT_MAX = 1000000000, SEND_BODY_MAX = 16 << 20 };
 
 struct sender {
-    struct session session;
+    struct cli cli;
     struct slice topic;
     const char *tag;
     const char *key;
@@ -65,14 +65,14 @@ static void sent(void *ctx, const struct call_result *result)
     s->under_way--;
     bool degraded = result->err == 0 && result->header.code >= RESP_FLUSH_DISK_TIMEOUT &&
                     result->header.code <= RESP_FLUSH_SLAVE_TIMEOUT; /* stored all the same */
-    if (s->session.has_failed || s->session.is_closing) {
+    if (s->cli.has_failed || s->cli.is_closing) {
         free(sending);
         return;
     }
     if (!degraded && call_failure(result, why, sizeof why)) {
-        session_fail(&s->session, "broker %s: %s", sending->broker_name, why);
+        cli_fail(&s->cli, "broker %s: %s", sending->broker_name, why);
     } else if (answer_send(result, &response) != 0) {
-        session_fail(&s->session, "broker %s: the answer is not understood", sending->broker_name);
+        cli_fail(&s->cli, "broker %s: the answer is not understood", sending->broker_name);
     } else {
         s->stored++;
         if (!s->is_quiet)
@@ -120,8 +120,7 @@ static void send_one(struct sender *s, const struct route_queue *to)
     };
     s->started++;
     s->under_way++;
-    call_send(s->session.client, to->address, &fields, slice_of(s->body, s->body_bytes), sent,
-              sending);
+    call_send(s->cli.client, to->address, &fields, slice_of(s->body, s->body_bytes), sent, sending);
     arena_fini(&arena);
 }
 
@@ -145,7 +144,7 @@ static void send_over(struct sender *s, const struct route *route, int32_t queue
     for (int i = 0; i < route->writable_count; i++)
         usable += route->writable[i].queue_id < queues_most;
     if (usable == 0) {
-        session_fail(&s->session, "no queue of topic %.*s can be written", SLICE_FMT(s->topic));
+        cli_fail(&s->cli, "no queue of topic %.*s can be written", SLICE_FMT(s->topic));
         return;
     }
     while (s->started < s->count && s->under_way < window) {
@@ -160,7 +159,7 @@ static void send_over(struct sender *s, const struct route *route, int32_t queue
         send_one(s, &route->writable[i]);
     }
     if (s->started == s->count && s->under_way == 0)
-        session_end(&s->session);
+        cli_end(&s->cli);
 }
 
 static void got_template_route(void *ctx, const struct route *route, bool no_such_topic,
@@ -171,7 +170,7 @@ static void got_template_route(void *ctx, const struct route *route, bool no_suc
     if (route != NULL)
         send_over(s, route, NEW_TOPIC_QUEUES);
     else
-        session_fail_route(&s->session, s->topic, no_such_topic, why);
+        cli_fail_route(&s->cli, s->topic, no_such_topic, why);
 }
 
 static void got_route(void *ctx, const struct route *route, bool no_such_topic, const char *why)
@@ -182,9 +181,9 @@ static void got_route(void *ctx, const struct route *route, bool no_such_topic, 
         send_over(s, route, INT32_MAX);
     } else if (no_such_topic) {
         s->is_routing = true;
-        routes_find(s->session.routes, SLICE(TOPIC_AUTO_CREATE), false, got_template_route, s);
+        routes_find(s->cli.routes, SLICE(TOPIC_AUTO_CREATE), false, got_template_route, s);
     } else {
-        session_fail_route(&s->session, s->topic, no_such_topic, why);
+        cli_fail_route(&s->cli, s->topic, no_such_topic, why);
     }
 }
 
@@ -193,7 +192,7 @@ static void send_more(struct sender *s)
     if (s->is_routing)
         return;
     s->is_routing = true;
-    routes_find(s->session.routes, s->topic, false, got_route, s);
+    routes_find(s->cli.routes, s->topic, false, got_route, s);
 }
 
 static void print_summary(const struct sender *s)
@@ -206,16 +205,16 @@ static void print_summary(const struct sender *s)
 
 static int run(struct sender *s, const char *namesrv)
 {
-    if (session_open(&s->session, "send", namesrv, NULL, NULL) != 0)
+    if (cli_open(&s->cli, "send", namesrv, NULL, NULL) != 0)
         return 1;
     struct host self = { .address = { 127, 0, 0, 1 } };
     uint64_t seed = (uint64_t)clock_monotonic_ns();
     uniq_key_init(&s->uniq_keys, &self, (uint32_t)getpid(), (uint32_t)(seed ^ seed >> 32));
     s->started_ns = clock_monotonic_ns();
     send_more(s);
-    session_run(&s->session);
-    bool complete = !s->session.has_failed && s->stored == s->count;
-    session_close(&s->session, NULL, NULL);
+    cli_run(&s->cli);
+    bool complete = !s->cli.has_failed && s->stored == s->count;
+    cli_close(&s->cli, NULL, NULL);
     print_summary(s);
     return complete ? 0 : 1;
 }

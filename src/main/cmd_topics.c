@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
-#include "main/session.h"
+#include "main/cli.h"
 #include "wire/names.h"
 
 static const char help[] =
@@ -14,10 +14,10 @@ static const char help[] =
     "Lists the topics of a cluster, one a line, sorted.\n"
     "\n"
     "  --all               also those that brokers make for themselves and their consumers\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " SESSION_NAMESRV ")\n";
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n";
 
 struct listing {
-    struct session session;
+    struct cli cli;
     bool all;
     struct arena arena;
     struct cluster_info cluster;
@@ -56,7 +56,7 @@ static void got_topics(void *ctx, const struct call_result *result)
     char why[256] = "the answer is not understood";
     struct topic_list list;
     if (call_failure(result, why, sizeof why) || answer_topic_list(result, &l->arena, &list) != 0) {
-        session_fail(&l->session, "name server %s: %s", routes_name_server(l->session.routes), why);
+        cli_fail(&l->cli, "name server %s: %s", routes_name_server(l->cli.routes), why);
         return;
     }
     struct slice *topics = arena_alloc(&l->arena, ((size_t)list.count + 1) * sizeof *topics);
@@ -67,22 +67,22 @@ static void got_topics(void *ctx, const struct call_result *result)
     qsort(topics, (size_t)count, sizeof *topics, slice_order);
     for (int i = 0; i < count; i++)
         printf("%.*s\n", SLICE_FMT(topics[i]));
-    session_end(&l->session);
+    cli_end(&l->cli);
 }
 
 static void got_cluster(void *ctx, const struct call_result *result)
 {
     struct listing *l = ctx;
-    const char *namesrv = routes_name_server(l->session.routes);
+    const char *namesrv = routes_name_server(l->cli.routes);
     char why[256] = "the answer is not understood";
     if (result->err != 0) {
         call_failure(result, why, sizeof why);
-        session_fail(&l->session, "no name server at %s: %s; `ramjet` starts one", namesrv, why);
+        cli_fail(&l->cli, "no name server at %s: %s; `ramjet` starts one", namesrv, why);
     } else if (call_failure(result, why, sizeof why) ||
                answer_cluster_info(result, &l->arena, &l->cluster) != 0) {
-        session_fail(&l->session, "name server %s: %s", namesrv, why);
+        cli_fail(&l->cli, "name server %s: %s", namesrv, why);
     } else {
-        call_topic_list(l->session.client, namesrv, got_topics, l);
+        call_topic_list(l->cli.client, namesrv, got_topics, l);
     }
 }
 
@@ -115,13 +115,13 @@ int cmd_topics(int argc, char **argv)
         fputs(help, stderr);
         return 2;
     }
-    if (session_open(&listing.session, "topics", namesrv, NULL, NULL) != 0)
+    if (cli_open(&listing.cli, "topics", namesrv, NULL, NULL) != 0)
         return 1;
     arena_init(&listing.arena);
-    call_cluster_info(listing.session.client, routes_name_server(listing.session.routes),
-                      got_cluster, &listing);
-    session_run(&listing.session);
-    session_close(&listing.session, NULL, NULL);
+    call_cluster_info(listing.cli.client, routes_name_server(listing.cli.routes), got_cluster,
+                      &listing);
+    cli_run(&listing.cli);
+    cli_close(&listing.cli, NULL, NULL);
     arena_fini(&listing.arena);
-    return listing.session.has_failed ? 1 : 0;
+    return listing.cli.has_failed ? 1 : 0;
 }

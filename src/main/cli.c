@@ -1,5 +1,5 @@
-/* session.c - what a command needs to talk to a cluster. */
-#include "main/session.h"
+/* cli.c - what a command needs to talk to a cluster. */
+#include "main/cli.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 enum { CONNECT_TIMEOUT_MS = 3000, IDLE_MS = 120000 };
 enum { RESOLVERS = 1, RESOLVE_QUEUE_MAX = 64 };
 
-/* For the signal handler: the one session of the process. */
+/* For the signal handler: the one run of the process. */
 static struct loop *interrupted_loop;
 
 static void interrupted(int signal)
@@ -33,93 +33,92 @@ static void watch_signals(struct loop *loop)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int session_open(struct session *session, const char *command, const char *namesrv,
-                 void (*on_request)(void *ctx, struct request *req), void *ctx)
+int cli_open(struct cli *cli, const char *command, const char *namesrv,
+             void (*on_request)(void *ctx, struct request *req), void *ctx)
 {
-    *session = (struct session){ .command = command };
+    *cli = (struct cli){ .command = command };
     log_set_level(LOG_ERROR); /* what goes wrong is told to the user in the command's own words */
     if (namesrv == NULL)
         namesrv = getenv("NAMESRV_ADDR");
     if (namesrv == NULL)
-        namesrv = SESSION_NAMESRV;
-    int err = loop_new(command, &session->loop);
+        namesrv = CLI_NAMESRV;
+    int err = loop_new(command, &cli->loop);
     if (err != 0)
         goto fail;
-    err = workers_new("resolve", RESOLVERS, RESOLVE_QUEUE_MAX, &session->workers);
+    err = workers_new("resolve", RESOLVERS, RESOLVE_QUEUE_MAX, &cli->workers);
     if (err != 0)
         goto fail_loop;
     struct client_options options;
     client_options_init(&options);
     options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     options.idle_ms = IDLE_MS;
-    options.workers = session->workers;
+    options.workers = cli->workers;
     options.on_request = on_request;
     options.ctx = ctx;
-    err = client_new(session->loop, &options, &session->client);
+    err = client_new(cli->loop, &options, &cli->client);
     if (err != 0)
         goto fail_workers;
-    err = routes_new(session->loop, session->client, namesrv, &session->routes);
+    err = routes_new(cli->loop, cli->client, namesrv, &cli->routes);
     if (err != 0)
         goto fail_client;
-    snprintf(session->client_id, sizeof session->client_id, "127.0.0.1@%d#%lld", (int)getpid(),
+    snprintf(cli->client_id, sizeof cli->client_id, "127.0.0.1@%d#%lld", (int)getpid(),
              (long long)clock_monotonic_ns());
-    watch_signals(session->loop);
+    watch_signals(cli->loop);
     return 0;
 fail_client:
-    client_free(session->client);
+    client_free(cli->client);
 fail_workers:
-    workers_free(session->workers);
+    workers_free(cli->workers);
 fail_loop:
-    loop_free(session->loop);
+    loop_free(cli->loop);
 fail:
     fprintf(stderr, "ramjet %s: %s\n", command,
             err == ERR_INVALID ? "no name server is given" : err_name(err));
     return err;
 }
 
-void session_close(struct session *session, void (*between)(void *ctx), void *ctx)
+void cli_close(struct cli *cli, void (*between)(void *ctx), void *ctx)
 {
-    session->is_closing = true;
-    client_free(session->client);
+    cli->is_closing = true;
+    client_free(cli->client);
     if (between != NULL)
         between(ctx);
-    routes_free(session->routes);
-    workers_free(session->workers);
-    loop_free(session->loop);
+    routes_free(cli->routes);
+    workers_free(cli->workers);
+    loop_free(cli->loop);
 }
 
-void session_run(struct session *session)
+void cli_run(struct cli *cli)
 {
-    loop_run(session->loop);
+    loop_run(cli->loop);
 }
 
-void session_end(struct session *session)
+void cli_end(struct cli *cli)
 {
-    loop_stop(session->loop);
+    loop_stop(cli->loop);
 }
 
-void session_fail(struct session *session, const char *format, ...)
+void cli_fail(struct cli *cli, const char *format, ...)
 {
     va_list args;
-    if (session->is_closing || session->has_failed)
+    if (cli->is_closing || cli->has_failed)
         return; /* what follows from the end, or from the first failure */
     fflush(stdout);
-    fprintf(stderr, "ramjet %s: ", session->command);
+    fprintf(stderr, "ramjet %s: ", cli->command);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    session->has_failed = true;
-    session_end(session);
+    cli->has_failed = true;
+    cli_end(cli);
 }
 
-void session_fail_route(struct session *session, struct slice topic, bool no_such_topic,
-                        const char *why)
+void cli_fail_route(struct cli *cli, struct slice topic, bool no_such_topic, const char *why)
 {
     if (no_such_topic)
-        session_fail(session, "topic %.*s does not exist", SLICE_FMT(topic));
+        cli_fail(cli, "topic %.*s does not exist", SLICE_FMT(topic));
     else
-        session_fail(session, "%s; `ramjet` starts one", why);
+        cli_fail(cli, "%s; `ramjet` starts one", why);
 }
 
 bool option_number(const char *command, const char *option, const char *text, int64_t least,

@@ -1,14 +1,14 @@
-/* session.h - what a command needs to talk to a cluster: a loop on the calling thread, a client and
+/* cli.h - what a command needs to talk to a cluster: a loop on the calling thread, a client and
  * routes; and how it tells its user what went wrong.
  */
-#ifndef MAIN_SESSION_H
-#define MAIN_SESSION_H
+#ifndef MAIN_CLI_H
+#define MAIN_CLI_H
 
 #include "client/client.h"
 
-#define SESSION_NAMESRV "127.0.0.1:9876" /* where `ramjet` alone puts its name server */
+#define CLI_NAMESRV "127.0.0.1:9876" /* where `ramjet` alone puts its name server */
 
-struct session {
+struct cli {
     const char *command; /* begins each complaint */
     struct loop *loop;
     struct workers *workers;
@@ -19,22 +19,20 @@ struct session {
     bool is_closing;
 };
 
-/* `namesrv` NULL: $NAMESRV_ADDR, or SESSION_NAMESRV. SIGINT and SIGTERM end session_run(). On
+/* `namesrv` NULL: $NAMESRV_ADDR, or CLI_NAMESRV. SIGINT and SIGTERM end cli_run(). On
  * failure the reason was printed. on_request may be NULL. */
-MUST_CHECK int session_open(struct session *session, const char *command, const char *namesrv,
-                            void (*on_request)(void *ctx, struct request *req), void *ctx);
+MUST_CHECK int cli_open(struct cli *cli, const char *command, const char *namesrv,
+                        void (*on_request)(void *ctx, struct request *req), void *ctx);
 /* Ends all calls first; what `between` frees may be their context. */
-void session_close(struct session *session, void (*between)(void *ctx), void *ctx);
+void cli_close(struct cli *cli, void (*between)(void *ctx), void *ctx);
 
-/* Runs until session_end(). */
-void session_run(struct session *session);
-void session_end(struct session *session);
+/* Runs until cli_end(). */
+void cli_run(struct cli *cli);
+void cli_end(struct cli *cli);
 /* Prints "ramjet COMMAND: ...", and ends: the exit code will be 1. */
-void session_fail(struct session *session, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void cli_fail(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* For a route that was not found: says what to do about it. */
-void session_fail_route(struct session *session, struct slice topic, bool no_such_topic,
-                        const char *why);
+void cli_fail_route(struct cli *cli, struct slice topic, bool no_such_topic, const char *why);
 
 /* The number in an option's argument; complains and returns false when it is none in [least, most].
  */
