@@ -1,0 +1,72 @@
+#include "filter/tags.h"
+
+#include "wire/java_hash.h"
+#include "wire/properties.h"
+
+static struct slice trim(struct slice s)
+{
+    while (s.len > 0 && s.data[0] <= ' ')
+        s = slice_from(s, 1);
+    while (s.len > 0 && s.data[s.len - 1] <= ' ')
+        s.len--;
+    return s;
+}
+
+/* Cuts the piece before the next "||" off *rest. */
+static struct slice next_piece(struct slice *rest)
+{
+    const uint8_t *stop = memmem(rest->data, rest->len, "||", 2);
+    struct slice piece = { rest->data, stop == NULL ? rest->len : (size_t)(stop - rest->data) };
+    *rest = stop == NULL ? (struct slice){ NULL, 0 } : slice_from(*rest, piece.len + 2);
+    return piece;
+}
+
+/* The pieces between separators, as far as they are not empty: at most one more than separators. */
+static int count_pieces(struct slice expression)
+{
+    int count = 0;
+    while (expression.len > 0)
+        if (next_piece(&expression).len > 0)
+            count++;
+    return count;
+}
+
+int tag_filter_parse(struct slice expression, struct arena *arena, struct tag_filter *filter)
+{
+    if (expression.len == 0 || slice_eq(expression, SLICE("*"))) {
+        *filter = (struct tag_filter){ .all = true };
+        return 0;
+    }
+    int pieces = count_pieces(expression);
+    if (pieces == 0)
+        return ERR_INVALID;
+
+    struct slice *tags = arena_alloc(arena, (size_t)pieces * sizeof *tags);
+    int32_t *codes = arena_alloc(arena, (size_t)pieces * sizeof *codes);
+    int count = 0;
+    while (expression.len > 0) {
+        struct slice tag = trim(next_piece(&expression));
+        if (tag.len == 0)
+            continue;
+        tags[count] = tag;
+        codes[count++] = java_hash(tag);
+    }
+    *filter = (struct tag_filter){ .codes = codes, .tags = tags, .count = count };
+    return 0;
+}
+
+bool tag_filter_matches(const struct tag_filter *filter, int64_t tags_code)
+{
+    if (filter->all)
+        return true;
+    for (int i = 0; i < filter->count; i++)
+        if (filter->codes[i] == tags_code)
+            return true;
+    return false;
+}
+
+int64_t tags_code(struct slice properties)
+{
+    struct slice tags = property_get(properties, SLICE(PROPERTY_TAGS));
+    return tags.len == 0 ? 0 : java_hash(tags);
+}
