@@ -119,6 +119,7 @@ class Server:
     """A process with a directory of its own: role.conf, out.log, home/ and, for brokers, store/."""
 
     role = main_class = None
+    java_options = JAVA_OPTIONS
 
     def __init__(self, target, home, port=None, conf=None):
         self.target, self.home = target, Path(home)
@@ -149,7 +150,7 @@ class Server:
         (home / "conf").mkdir(parents=True, exist_ok=True)
         (home / "conf" / ("logback_%s.xml" % self.role)).write_text(
             LOGBACK % (home / (self.role + ".log")), encoding="ascii")
-        return ["java", *JAVA_OPTIONS, "-Duser.home=%s" % home, "-Drocketmq.home.dir=%s" % home,
+        return ["java", *self.java_options, "-Duser.home=%s" % home, "-Drocketmq.home.dir=%s" % home,
                 "-Djava.io.tmpdir=%s" % home, "-cp", "%s/*" % jars, self.main_class,
                 "-c", str(conf_path)]
 
