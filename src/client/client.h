@@ -26,8 +26,7 @@
 
 enum { CALL_TIMEOUT_MS = 5000 };
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------
+/* ---- calls ----------------------------------------------------------------------------------
  *
  * call_x() sends a request to "host:port"; `done` runs exactly once, never before it returns.
  * answer_x(), called in `done`, decodes a successful answer into the arena: ERR_CORRUPT: it is not
@@ -81,8 +80,7 @@ void call_max_offset(struct client *client, const char *address, const struct qu
 /* Of call_query_offset() and call_max_offset(). */
 MUST_CHECK int answer_offset(const struct call_result *result, int64_t *queue_offset);
 
-/* ---- routes
- * -------------------------------------------------------------------------------------- */
+/* ---- routes --------------------------------------------------------------------------------- */
 
 /* A queue of a topic and the master that serves it. */
 struct route_queue {
@@ -123,8 +121,7 @@ void routes_find(struct routes *routes, struct slice topic, bool fresh, route_do
 /* The name server that is asked first, i.e. the latest that answered. */
 const char *routes_name_server(const struct routes *routes);
 
-/* ---- consuming
- * ----------------------------------------------------------------------------------- */
+/* ---- consuming ------------------------------------------------------------------------------ */
 
 /* The part of `total` queues, dealt in order to `members` members as evenly as can be, that the
  * member at place `index` gets: the reference's default strategy (AVG). */

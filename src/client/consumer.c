@@ -47,6 +47,10 @@ struct consumer {
     bool another_round;
     char *masters[64]; /* of the latest round */
     int master_count;
+    /* What a finished call leads to, done at the end of the pass: client_free() ends calls, too,
+     * and nothing can be asked from within it. */
+    struct loop_deferred next_step;
+    void (*take_step)(struct consumer *c);
     int heartbeats_out;
     int member_count;
     int member_index; /* ours */
@@ -68,8 +72,20 @@ static void trouble(struct consumer *c, const char *what, const char *why)
     c->options.on_trouble(c->options.ctx, text);
 }
 
-/* ---- one queue
- * ------------------------------------------------------------------------------------ */
+static void run_step(struct loop_deferred *deferred)
+{
+    struct consumer *c =
+        (struct consumer *)((char *)deferred - offsetof(struct consumer, next_step));
+    c->take_step(c);
+}
+
+static void go_on_with(struct consumer *c, void (*take_step)(struct consumer *c))
+{
+    c->take_step = take_step;
+    loop_defer(c->options.loop, &c->next_step);
+}
+
+/* ---- one queue ------------------------------------------------------------------------------ */
 
 static void queue_free(struct pulled_queue *q)
 {
@@ -227,8 +243,7 @@ static void queue_go_on(struct pulled_queue *q)
         pull(q);
 }
 
-/* ---- offsets
- * -------------------------------------------------------------------------------------- */
+/* ---- offsets -------------------------------------------------------------------------------- */
 
 static void say_farewell(struct consumer *c);
 
@@ -240,7 +255,7 @@ static void committed(void *ctx, const struct call_result *result)
         trouble(c, "commit", why);
     c->commits_out--;
     if (c->is_stopping && c->commits_out == 0)
-        say_farewell(c);
+        go_on_with(c, say_farewell);
 }
 
 static void commit(struct pulled_queue *q)
@@ -267,8 +282,7 @@ static void commit_due(struct loop_timer *t)
     loop_timer_start(c->options.loop, &c->commit_timer, COMMIT_EVERY_MS);
 }
 
-/* ---- which queues are ours
- * ------------------------------------------------------------------------- */
+/* ---- which queues are ours ------------------------------------------------------------------ */
 
 static void drop(struct pulled_queue *q)
 {
@@ -331,8 +345,7 @@ static void share_out(struct consumer *c, int topic, const struct route_queue *m
             add_queue(c, topic, &mine[i]);
 }
 
-/* ---- a round: heartbeats, members, shares
- * ------------------------------------------------------------ */
+/* ---- a round: heartbeats, members, shares --------------------------------------------------- */
 
 static void start_round(struct consumer *c);
 
@@ -418,18 +431,22 @@ static void got_members(void *ctx, const struct call_result *result)
     arena_fini(&arena);
 }
 
+static void ask_members(struct consumer *c)
+{
+    if (c->is_stopping)
+        end_round(c, 0);
+    else
+        call_consumer_list(c->options.client, c->masters[0], c->options.group, got_members, c);
+}
+
 static void heartbeat_answered(void *ctx, const struct call_result *result)
 {
     struct consumer *c = ctx;
     char why[256];
     if (call_failure(result, why, sizeof why))
         trouble(c, "heartbeat", why);
-    if (--c->heartbeats_out > 0)
-        return;
-    if (c->is_stopping)
-        end_round(c, 0);
-    else
-        call_consumer_list(c->options.client, c->masters[0], c->options.group, got_members, c);
+    if (--c->heartbeats_out == 0 && !c->is_stopping)
+        go_on_with(c, ask_members);
 }
 
 static void send_heartbeats(struct consumer *c)
@@ -495,8 +512,7 @@ static void round_due(struct loop_timer *t)
     start_round((struct consumer *)((char *)t - offsetof(struct consumer, round_timer)));
 }
 
-/* ---- start and stop
- * ---------------------------------------------------------------------------------- */
+/* ---- start and stop ------------------------------------------------------------------------- */
 
 int consumer_start(const struct consumer_options *options, struct consumer **consumer)
 {
@@ -511,6 +527,7 @@ int consumer_start(const struct consumer_options *options, struct consumer **con
     c->topics[0] = c->options.topic;
     c->topics[1] = retry_topic_of(c->options.group, &c->arena);
     list_init(&c->queues);
+    loop_deferred_init(&c->next_step, run_step);
     loop_timer_init(&c->round_timer, round_due);
     loop_timer_init(&c->commit_timer, commit_due);
     loop_timer_start(options->loop, &c->round_timer, 0);
@@ -566,14 +583,18 @@ void consumer_stop(struct consumer *consumer, void (*left)(void *ctx), void *ctx
             commit(q);
     }
     consumer->is_stopping = true;
+    loop_undefer(&consumer->next_step);
     if (consumer->commits_out == 0)
-        say_farewell(consumer);
+        go_on_with(consumer, say_farewell);
 }
 
 void consumer_free(struct consumer *consumer)
 {
     if (consumer == NULL)
         return;
+    loop_undefer(&consumer->next_step);
+    loop_timer_stop(&consumer->round_timer);
+    loop_timer_stop(&consumer->commit_timer);
     list_each(link, &consumer->queues)
         queue_free(list_entry(link, struct pulled_queue, link));
     forget_masters(consumer);

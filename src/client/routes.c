@@ -6,7 +6,6 @@
  */
 #include "client/client.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,7 +28,8 @@ struct kept_route {
     int64_t asked_ns;
     struct waiter *waiters; /* not empty: a question is under way */
     int tries_left;
-    struct loop_deferred answer; /* tells waiters what is known already */
+    bool is_asking_again;
+    struct loop_deferred next_step; /* tells what is known already, or asks the next name server */
 };
 
 struct routes {
@@ -75,7 +75,12 @@ void routes_free(struct routes *routes)
     void *value;
     while (map_next(&routes->kept, &cursor, &topic, &value)) {
         struct kept_route *kept = value;
-        assert(kept->waiters == NULL);
+        loop_undefer(&kept->next_step);
+        while (kept->waiters != NULL) { /* never answered: the loop ended first */
+            struct waiter *w = kept->waiters;
+            kept->waiters = w->next;
+            free(w);
+        }
         arena_fini(&kept->arena);
         free(kept->topic);
         free(kept);
@@ -199,7 +204,8 @@ static void asked(void *ctx, const struct call_result *result)
     char failure[256], why[512];
     if (result->err != 0 && --kept->tries_left > 0) {
         routes->server = (routes->server + 1) % routes->server_count;
-        ask(kept);
+        kept->is_asking_again = true; /* not from here: client_free() may be what ended the call */
+        loop_defer(routes->loop, &kept->next_step);
         return;
     }
     bool failed = call_failure(result, failure, sizeof failure);
@@ -219,11 +225,16 @@ static void ask(struct kept_route *kept)
                asked, kept);
 }
 
-static void answer_from_kept(struct loop_deferred *deferred)
+static void take_step(struct loop_deferred *deferred)
 {
     struct kept_route *kept =
-        (struct kept_route *)((char *)deferred - offsetof(struct kept_route, answer));
-    tell(kept, &kept->route, false, NULL);
+        (struct kept_route *)((char *)deferred - offsetof(struct kept_route, next_step));
+    bool is_asking_again = kept->is_asking_again;
+    kept->is_asking_again = false;
+    if (is_asking_again)
+        ask(kept);
+    else
+        tell(kept, &kept->route, false, NULL);
 }
 
 static struct kept_route *kept_for(struct routes *routes, struct slice topic)
@@ -237,7 +248,7 @@ static struct kept_route *kept_for(struct routes *routes, struct slice topic)
     kept->routes = routes;
     kept->topic = strndup((const char *)topic.data, topic.len);
     arena_init(&kept->arena);
-    loop_deferred_init(&kept->answer, answer_from_kept);
+    loop_deferred_init(&kept->next_step, take_step);
     map_put(&routes->kept, topic, kept);
     return kept;
 }
@@ -256,7 +267,7 @@ void routes_find(struct routes *routes, struct slice topic, bool fresh, route_do
         return;
     int64_t age_ms = (loop_now_ns(routes->loop) - kept->asked_ns) / 1000000;
     if (kept->is_known && !fresh && age_ms < ROUTE_KEPT_MS) {
-        loop_defer(routes->loop, &kept->answer);
+        loop_defer(routes->loop, &kept->next_step);
         return;
     }
     kept->tries_left = routes->server_count;

@@ -1,0 +1,296 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "delivery/delivery.h"
+#include "wire/properties.h"
+
+enum { START_MS = 1000000, DELIVERED_MAX = 64 };
+
+/* A store in a directory of its own, a delay service on it, and what that delivered. Time is a
+ * number of the test. */
+struct fixture {
+    char dir[64];
+    struct store *store;
+    struct delay *delay;
+    struct delay_levels levels;
+    struct arena arena;
+    struct {
+        char body[16];
+        char topic[16];
+        char properties[128];
+        int32_t queue_id;
+        int32_t reconsume_times;
+    } delivered[DELIVERED_MAX];
+    int delivered_count;
+    int refusals; /* so many puts fail first */
+};
+
+static int put(void *ctx, struct record *record, struct arena *arena)
+{
+    (void)arena;
+    struct fixture *f = ctx;
+    if (f->refusals > 0) {
+        f->refusals--;
+        return ERR_DISK_FULL;
+    }
+    assert_in_range(f->delivered_count, 0, DELIVERED_MAX - 1);
+    int i = f->delivered_count++;
+    snprintf(f->delivered[i].body, sizeof f->delivered[i].body, "%.*s", SLICE_FMT(record->body));
+    snprintf(f->delivered[i].topic, sizeof f->delivered[i].topic, "%.*s", SLICE_FMT(record->topic));
+    snprintf(f->delivered[i].properties, sizeof f->delivered[i].properties, "%.*s",
+             SLICE_FMT(record->properties));
+    f->delivered[i].queue_id = record->queue_id;
+    f->delivered[i].reconsume_times = record->reconsume_times;
+    return 0;
+}
+
+static void open_delay(struct fixture *f, const struct delay_offsets *offsets)
+{
+    struct delay_options options = {
+        .store = f->store, .levels = f->levels, .offsets = *offsets, .put = put, .ctx = f
+    };
+    assert_int_equal(delay_new(&options, &f->delay), 0);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->dir, sizeof f->dir, "/tmp/ramjet-delay-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    struct store_options options;
+    store_options_init(&options);
+    options.root_dir = f->dir;
+    options.commit_log_file_bytes = 1 << 20;
+    options.consume_queue_file_bytes = 20 * 1000;
+    options.index_enable = false;
+    options.message_delay_level = "1s 5s 10s";
+    assert_int_equal(store_open(&options, &f->store), 0);
+    assert_int_equal(delay_levels_parse(SLICE("1s 5s 10s"), &f->levels), 0);
+    arena_init(&f->arena);
+    struct delay_offsets none;
+    for (int level = 0; level <= DELAY_LEVELS_MAX; level++)
+        none.next[level] = -1;
+    open_delay(f, &none);
+    *state = f;
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    delay_free(f->delay);
+    assert_int_equal(store_close(f->store), 0);
+    arena_fini(&f->arena);
+    nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+static void put_record(struct fixture *f, struct record *record, int64_t now_ms)
+{
+    struct store_put_result result;
+    assert_int_equal(store_put(f->store, record, 1, now_ms, &result, NULL), 0);
+    delay_arrived(f->delay, record->queue_id);
+}
+
+/* Stores a message for queue 2 of topic "orders", stamped at now_ms, on `level`. */
+static void put_delayed(struct fixture *f, const char *body, int level, int64_t now_ms)
+{
+    struct record record = {
+        .topic = SLICE("orders"),
+        .queue_id = 2,
+        .reconsume_times = 4,
+        .body = slice_str(body),
+        .properties = arena_printf(&f->arena, "TAGS\001red\002DELAY\001%d\002", level),
+    };
+    assert_true(delay_redirect(&f->levels, &record, &f->arena));
+    put_record(f, &record, now_ms);
+}
+
+static void assert_delivered(const struct fixture *f, const char *const bodies[], int count)
+{
+    assert_int_equal(f->delivered_count, count);
+    for (int i = 0; i < count; i++)
+        assert_string_equal(f->delivered[i].body, bodies[i]);
+}
+
+/* Goal: never early, and on time: nothing a millisecond before, the message when it is due.
+ * Method: run at both times; the run tells when it wants to be called. */
+static void a_message_is_delivered_when_due_and_not_before(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "a", 2, START_MS);
+    assert_int_equal(delay_run(f->delay, START_MS, 100), START_MS + 5000);
+    assert_int_equal(delay_run(f->delay, START_MS + 4999, 100), START_MS + 5000);
+    assert_int_equal(f->delivered_count, 0);
+    assert_int_equal(delay_run(f->delay, START_MS + 5000, 100), INT64_MAX);
+    assert_delivered(f, (const char *const[]){ "a" }, 1);
+}
+
+/* Goal: the delivered message is what was sent: topic, queue and all properties, also those that
+ * name the delay, as the reference leaves them. Method: compare what was put. */
+static void a_delivered_message_is_what_was_sent(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "a", 1, START_MS);
+    delay_run(f->delay, START_MS + 1000, 100);
+    assert_int_equal(f->delivered_count, 1);
+    assert_string_equal(f->delivered[0].topic, "orders");
+    assert_int_equal(f->delivered[0].queue_id, 2);
+    assert_int_equal(f->delivered[0].reconsume_times, 4);
+    struct slice properties = slice_str(f->delivered[0].properties);
+    assert_true(slice_eq(property_get(properties, SLICE("TAGS")), SLICE("red")));
+    assert_true(slice_eq(property_get(properties, SLICE("DELAY")), SLICE("1")));
+    assert_true(slice_eq(property_get(properties, SLICE("REAL_TOPIC")), SLICE("orders")));
+}
+
+/* Goal: levels do not wait for each other; within one the order is kept.
+ * Method: a long delay first, then short ones; run when the short ones are due. */
+static void a_long_delay_does_not_hold_up_a_short_one(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "long", 3, START_MS);
+    put_delayed(f, "a", 1, START_MS + 1);
+    put_delayed(f, "b", 1, START_MS + 2);
+    assert_int_equal(delay_run(f->delay, START_MS + 1002, 100), START_MS + 10000);
+    assert_delivered(f, (const char *const[]){ "a", "b" }, 2);
+}
+
+/* Goal: a run does no more than its budget, serves the levels in turn, and says that it is not
+ * done. Method: three messages on each of two levels, all due, delivered two at a time. */
+static void a_run_keeps_to_its_budget_and_takes_turns(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 3; i++) {
+        put_delayed(f, "one", 1, START_MS);
+        put_delayed(f, "two", 2, START_MS);
+    }
+    int64_t late_ms = START_MS + 60000;
+    assert_int_equal(delay_run(f->delay, late_ms, 2), late_ms);
+    assert_delivered(f, (const char *const[]){ "one", "two" }, 2);
+    assert_int_equal(delay_run(f->delay, late_ms, 2), late_ms);
+    delay_run(f->delay, late_ms, 2);
+    assert_int_equal(f->delivered_count, 6);
+    assert_int_equal(delay_run(f->delay, late_ms, 2), INT64_MAX);
+}
+
+/* Goal: a message whose put fails is tried again, before what follows it.
+ * Method: let two puts fail; look at the times asked for and the order. */
+static void a_failed_put_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "a", 1, START_MS);
+    put_delayed(f, "b", 1, START_MS);
+    f->refusals = 2;
+    int64_t now_ms = START_MS + 1000;
+    assert_int_equal(delay_run(f->delay, now_ms, 100), now_ms + DELAY_RETRY_MS);
+    assert_int_equal(f->delivered_count, 0);
+    assert_int_equal(delay_progress(f->delay)->next[1], -1);
+    assert_int_equal(delay_run(f->delay, now_ms + 10, 100), now_ms + DELAY_RETRY_MS);
+    now_ms += DELAY_RETRY_MS;
+    delay_run(f->delay, now_ms, 100);
+    delay_run(f->delay, now_ms + DELAY_RETRY_MS, 100);
+    assert_delivered(f, (const char *const[]){ "a", "b" }, 2);
+}
+
+/* Goal: after a restart delivery goes on where it stood; offsets that the queue does not have are
+ * corrected.
+ * Method: deliver one of two, open again with the progress; then with offsets beyond the end. */
+static void progress_survives_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "a", 1, START_MS);
+    put_delayed(f, "b", 1, START_MS + 500);
+    delay_run(f->delay, START_MS + 1000, 100);
+    struct delay_offsets saved = *delay_progress(f->delay);
+    assert_int_equal(saved.next[1], 1);
+    assert_int_equal(saved.next[2], -1);
+    delay_free(f->delay);
+    open_delay(f, &saved);
+    delay_run(f->delay, START_MS + 2000, 100);
+    assert_delivered(f, (const char *const[]){ "a", "b" }, 2);
+
+    delay_free(f->delay);
+    saved.next[1] = 99;
+    open_delay(f, &saved);
+    assert_int_equal(delay_progress(f->delay)->next[1], 2);
+    put_delayed(f, "c", 1, START_MS);
+    delay_run(f->delay, START_MS + 2000, 100);
+    assert_int_equal(f->delivered_count, 3);
+}
+
+/* Goal: nothing asks to be called while nothing waits, and an arrival changes that.
+ * Method: run an empty service, then put. */
+static void an_idle_service_does_not_ask_to_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(delay_run(f->delay, START_MS, 100), INT64_MAX);
+    assert_int_equal(delay_next_due(f->delay, START_MS), INT64_MAX);
+    put_delayed(f, "a", 1, START_MS);
+    assert_int_equal(delay_next_due(f->delay, START_MS), START_MS);
+    assert_int_equal(delay_run(f->delay, START_MS, 100), START_MS + 1000);
+    delay_arrived(f->delay, 77);
+    assert_int_equal(delay_next_due(f->delay, START_MS), START_MS + 1000);
+}
+
+/* Goal: a message that names no real topic, or the topic of half messages, does not block its
+ * level. Method: put such records straight into the delay topic, a good one behind them. */
+static void undeliverable_messages_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct record nameless = { .topic = SLICE(TOPIC_SCHEDULE),
+                               .body = SLICE("x"),
+                               .properties = SLICE("DELAY\0011\002") };
+    struct record half = nameless;
+    half.properties =
+        SLICE("DELAY\0011\002REAL_TOPIC\001RMQ_SYS_TRANS_HALF_TOPIC\002REAL_QID\0010\002");
+    put_record(f, &nameless, START_MS);
+    put_record(f, &half, START_MS);
+    put_delayed(f, "a", 1, START_MS);
+    delay_run(f->delay, START_MS + 1000, 100);
+    assert_delivered(f, (const char *const[]){ "a" }, 1);
+    assert_int_equal(delay_progress(f->delay)->next[1], 3);
+}
+
+/* Goal: when the clock was set back, no message waits longer than its level's delay from now.
+ * Method: store at a late time, run at an early one. */
+static void a_clock_set_back_does_not_hold_messages_longer(void **state)
+{
+    struct fixture *f = *state;
+    put_delayed(f, "a", 1, START_MS + 3600000);
+    assert_int_equal(delay_run(f->delay, START_MS, 100), START_MS + 1000);
+    delay_run(f->delay, START_MS + 1000, 100);
+    assert_int_equal(f->delivered_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_message_is_delivered_when_due_and_not_before, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_delivered_message_is_what_was_sent, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_delay_does_not_hold_up_a_short_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_run_keeps_to_its_budget_and_takes_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_put_is_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(progress_survives_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_idle_service_does_not_ask_to_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(undeliverable_messages_are_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_hold_messages_longer, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,3 @@
+ramjet_unit_test(delivery delay_levels)
+ramjet_unit_test(delivery retry)
+ramjet_unit_test(delivery delay)
