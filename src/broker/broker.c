@@ -28,6 +28,7 @@
 enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
 /* Parked pulls count as pending: a client has one per queue. */
 enum { PENDING_PER_PEER_MAX = 16384 };
+enum { FAST_PORT_BELOW = 2 }; /* the VIP port of the field: listenPort - 2 */
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
 enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
 
@@ -53,6 +54,11 @@ static void log_flushed(void *ctx)
 static void request_came(void *ctx, struct request *req)
 {
     request_dispatch(ctx, req);
+}
+
+static void fast_request_came(void *ctx, struct request *req)
+{
+    request_dispatch_fast(ctx, req);
 }
 
 static void peer_closed(void *ctx, struct peer *peer)
@@ -220,21 +226,36 @@ static int make_parts(struct broker *broker)
     return acks_new(broker, &broker->acks);
 }
 
-static int open_port(struct broker *broker)
+static int open_server(struct broker *broker, int port,
+                       void (*on_request)(void *ctx, struct request *req), struct server **server)
 {
     struct server_options options;
     server_options_init(&options);
     options.host = broker->conf.bind_address;
-    options.port = broker->conf.listen_port;
+    options.port = port;
     options.max_conns = CONNS_MAX;
     options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
     options.pending_max = PENDING_PER_PEER_MAX;
-    options.on_request = request_came;
+    options.on_request = on_request;
     options.on_peer_closed = peer_closed;
     options.ctx = broker;
-    int err = server_start(broker->loop, &options, &broker->server);
+    return server_start(broker->loop, &options, server);
+}
+
+/* Clients that know no fast port do without, so a broker does too when the port is taken. */
+static void open_fast_port(struct broker *broker)
+{
+    int port = broker->conf.listen_port - FAST_PORT_BELOW;
+    if (port > 0 && open_server(broker, port, fast_request_came, &broker->fast_server) != 0)
+        log_warn("fast_port_not_open port=%d", port);
+}
+
+static int open_ports(struct broker *broker)
+{
+    int err = open_server(broker, broker->conf.listen_port, request_came, &broker->server);
     if (err != 0)
         return err;
+    open_fast_port(broker);
     broker->self.port = server_port(broker->server);
     snprintf(broker->address, sizeof broker->address, broker->self.is_v6 ? "[%s]:%d" : "%s:%d",
              broker->conf.broker_ip1, broker->self.port);
@@ -273,7 +294,7 @@ static int start_parts(struct broker *broker)
     if (err != 0)
         return err;
     broker_make_system_topics(broker);
-    err = open_port(broker);
+    err = open_ports(broker);
     return err != 0 ? err : tell_name_servers(broker);
 }
 
@@ -283,6 +304,8 @@ static void end_parts(struct broker *broker)
     if (broker->client != NULL)
         client_free(broker->client);
     registrar_free(broker->registrar);
+    if (broker->fast_server != NULL)
+        server_free(broker->fast_server);
     if (broker->server != NULL)
         server_free(broker->server);
     if (broker->delays != NULL) {
@@ -293,6 +316,7 @@ static void end_parts(struct broker *broker)
         store_close(broker->store);
     broker->client = NULL;
     broker->registrar = NULL;
+    broker->fast_server = NULL;
     broker->server = NULL;
     broker->delays = NULL;
     broker->store = NULL;
@@ -333,7 +357,9 @@ int broker_port(const struct broker *broker)
 
 static bool is_quiet(const struct broker *broker)
 {
-    return server_is_drained(broker->server) && registrar_is_idle(broker->registrar);
+    return server_is_drained(broker->server) &&
+           (broker->fast_server == NULL || server_is_drained(broker->fast_server)) &&
+           registrar_is_idle(broker->registrar);
 }
 
 /* What a worker or the flusher may still come back to: it must be waited for. */
@@ -366,6 +392,8 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
     broker->stopped = stopped;
     broker->stopped_ctx = ctx;
     server_stop_accepting(broker->server);
+    if (broker->fast_server != NULL)
+        server_stop_accepting(broker->fast_server);
     registrar_stop(broker->registrar);
     delays_stop(broker->delays);
     hold_release_all(broker->hold);

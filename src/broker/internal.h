@@ -27,7 +27,8 @@ struct broker {
     struct groups *groups;
     struct offsets *offsets;
     struct server *server;
-    struct client *client; /* calls to name servers */
+    struct server *fast_server; /* at listenPort - 2, where old clients send; NULL: none */
+    struct client *client;      /* calls to name servers */
     struct clients *clients;
     struct hold *hold;
     struct queue_locks *queue_locks;
@@ -87,6 +88,8 @@ extern const int request_row_count;
 
 /* Hands the request to its handler; an unknown code is answered here. */
 void request_dispatch(struct broker *broker, struct request *req);
+/* The same for what came in at the fast port, where pulls are not served. */
+void request_dispatch_fast(struct broker *broker, struct request *req);
 
 /* handle_send.c */
 request_handler handle_send; /* 10, 310, 320 */

@@ -46,14 +46,34 @@ const struct request_row request_rows[] = {
 };
 const int request_row_count = sizeof request_rows / sizeof request_rows[0];
 
+static const struct request_row *find_row(int32_t code)
+{
+    for (int i = 0; i < request_row_count; i++)
+        if (request_rows[i].code == code)
+            return &request_rows[i];
+    return NULL;
+}
+
+static void refuse(struct request *req)
+{
+    reply_code(req, RESP_REQUEST_CODE_NOT_SUPPORTED, " request type %d not supported",
+               req->header.code);
+}
+
 void request_dispatch(struct broker *broker, struct request *req)
 {
-    int32_t code = req->header.code;
-    for (int i = 0; i < request_row_count; i++) {
-        if (request_rows[i].code == code) {
-            request_rows[i].handle(broker, req);
-            return;
-        }
-    }
-    reply_code(req, RESP_REQUEST_CODE_NOT_SUPPORTED, " request type %d not supported", code);
+    const struct request_row *row = find_row(req->header.code);
+    if (row != NULL)
+        row->handle(broker, req);
+    else
+        refuse(req);
+}
+
+void request_dispatch_fast(struct broker *broker, struct request *req)
+{
+    const struct request_row *row = find_row(req->header.code);
+    if (row != NULL && row->handle != handle_pull)
+        row->handle(broker, req);
+    else
+        refuse(req);
 }
