@@ -96,8 +96,7 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int file_open(struct commit_log *log, int64_t start, bool create, struct log_file **opened)
 {
@@ -287,8 +286,7 @@ int64_t commit_log_files_end(const struct commit_log *log)
     return log->file_count == 0 ? 0 : log->files[log->file_count - 1]->start + log->file_bytes;
 }
 
-/* ---- allocator
- * ------------------------------------------------------------------------------------- */
+/* ---- allocator ------------------------------------------------------------------------------- */
 
 /* Gives the first `upto` bytes of the file blocks. */
 static int allocate_to(struct commit_log *log, struct log_file *file, int64_t upto)
@@ -404,8 +402,7 @@ static void wake_allocator(struct commit_log *log)
     pthread_mutex_unlock(&log->allocator_lock);
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static int remove_files_from(struct commit_log *log, int64_t end)
 {
@@ -456,8 +453,7 @@ int commit_log_set_end(struct commit_log *log, int64_t end)
     return 0;
 }
 
-/* ---- append
- * ---------------------------------------------------------------------------------------- */
+/* ---- append ---------------------------------------------------------------------------------- */
 
 static int ensure_allocated(struct commit_log *log, struct log_file *file, int64_t upto)
 {
@@ -529,14 +525,13 @@ void commit_log_publish(struct commit_log *log, int64_t end)
     }
 }
 
-/* ---- read
- * ------------------------------------------------------------------------------------------ */
+/* ---- read ------------------------------------------------------------------------------------ */
 
 int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool may_block,
                     struct buf *out)
 {
     int64_t max = commit_log_max(log);
-    if (phy_offset < 0 || phy_offset + (int64_t)len > max)
+    if (phy_offset < 0 || phy_offset > max || (int64_t)len > max - phy_offset)
         return ERR_NOT_FOUND;
     struct log_file *file = file_at(log, phy_offset);
     if (file == NULL)
@@ -571,8 +566,7 @@ void log_view_release(struct commit_log *log, struct log_view *view)
     view->file = NULL;
 }
 
-/* ---- durability and retention
- * ---------------------------------------------------------------------- */
+/* ---- durability and retention ---------------------------------------------------------------- */
 
 int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
 {

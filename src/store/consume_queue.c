@@ -45,8 +45,7 @@ static bool is_written(const struct store_queue_entry *entry)
     return entry->bytes > 0 && entry->phy_offset >= 0;
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int64_t entries_per_file(const struct consume_queue *queue)
 {
@@ -113,8 +112,7 @@ static int zero_from(struct consume_queue *queue, int64_t queue_offset)
     return disk_zero(queue->fd, queue->dir, at, queue->file_bytes - at);
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The first entry in [from, upto) that `is_before` does not hold for, by bisection. */
 static int bisect(struct consume_queue *queue, int64_t from, int64_t upto,
@@ -271,8 +269,7 @@ void consume_queue_free(struct consume_queue *queue)
     free(queue);
 }
 
-/* ---- append
- * ---------------------------------------------------------------------------------------- */
+/* ---- append ---------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static void tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
@@ -372,8 +369,7 @@ void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* ---- read
- * ------------------------------------------------------------------------------------------ */
+/* ---- read ------------------------------------------------------------------------------------ */
 
 int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count, bool may_block,
                        struct store_queue_entry *entries, int *got)
@@ -402,8 +398,7 @@ int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int co
     return err == 0 || *got > 0 ? 0 : err;
 }
 
-/* ---- flusher
- * --------------------------------------------------------------------------------------- */
+/* ---- flusher --------------------------------------------------------------------------------- */
 
 static int write_run(struct consume_queue *queue, int64_t queue_offset, struct slice entries)
 {

@@ -77,11 +77,8 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
         ssize_t n = preadv2(fd, &run, 1, at, may_block ? 0 : RWF_NOWAIT);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno == EOPNOTSUPP && !may_block) { /* this file system cannot tell */
-            may_block = true;
-            continue;
-        }
-        if (n < 0 && errno == EAGAIN)
+        /* EOPNOTSUPP: this file system cannot tell whether it would wait. */
+        if (n < 0 && !may_block && (errno == EAGAIN || errno == EOPNOTSUPP))
             return ERR_WOULD_BLOCK;
         if (n < 0)
             return failed("pread", path, errno);
@@ -171,17 +168,18 @@ void disk_remove_in_slices(const char *path)
 {
     enum { SLICE_BYTES = 64 << 20 };
     int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (unlink(path) != 0 && errno != ENOENT)
+        failed("unlink", path, errno);
     if (fd < 0)
         return;
+    /* The name goes first: a crash in between never leaves a file of a wrong length under it. */
     struct stat state;
-    if (fstat(fd, &state) == 0) {
+    if (fstat(fd, &state) == 0 && state.st_nlink == 0) {
         for (int64_t left = state.st_size - SLICE_BYTES; left > 0; left -= SLICE_BYTES)
             if (ftruncate(fd, left) != 0)
                 break;
     }
     close(fd);
-    if (unlink(path) != 0 && errno != ENOENT)
-        failed("unlink", path, errno);
 }
 
 static bool parse_number(const char *name, int64_t *number)

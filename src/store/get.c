@@ -30,8 +30,7 @@ const char *store_get_status_name(enum store_get_status status)
     return names[status];
 }
 
-/* ---- by queue
- * -------------------------------------------------------------------------------------- */
+/* ---- by queue -------------------------------------------------------------------------------- */
 
 /* False when the status is decided by the bounds alone. */
 static bool check_bounds(const struct store_get_request *request, struct store_get_result *result)
@@ -209,8 +208,7 @@ bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queu
            commit_log_max(store->log) - entry.phy_offset <= store->cold_bytes;
 }
 
-/* ---- by place
- * -------------------------------------------------------------------------------------- */
+/* ---- by place -------------------------------------------------------------------------------- */
 
 int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
 {
@@ -236,8 +234,7 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
     return err;
 }
 
-/* ---- by time
- * --------------------------------------------------------------------------------------- */
+/* ---- by time --------------------------------------------------------------------------------- */
 
 /* Store time of the record an entry leads to; -1 when the log has it no more. */
 static int64_t entry_time(struct store *store, const struct store_queue_entry *entry)
@@ -295,8 +292,7 @@ int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int3
     return after > min ? after - 1 : min;
 }
 
-/* ---- by key
- * ---------------------------------------------------------------------------------------- */
+/* ---- by key ---------------------------------------------------------------------------------- */
 
 static int compare_offsets(const void *a, const void *b)
 {

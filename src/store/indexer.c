@@ -20,7 +20,7 @@
 #include "wire/properties.h"
 #include "wire/record.h"
 
-enum { GATHER_MS = 100, KEYS_MAX = 1024 };
+enum { GATHER_MS = 100, RETRY_MS = 1000, KEYS_MAX = 1024 };
 
 struct indexer {
     char dir[DISK_PATH_MAX - 32];
@@ -31,9 +31,11 @@ struct indexer {
     int file_cap;
     struct index_file
         *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
-    pthread_mutex_t wake_lock; /* guards is_wanted, is_ending */
+    pthread_mutex_t wake_lock; /* guards is_wanted, is_hurried, is_ending */
     pthread_cond_t wake;
+    pthread_cond_t caught_up; /* a round of filling is over */
     bool is_wanted;
+    bool is_hurried; /* a query waits */
     bool is_ending;
     atomic_bool is_woken; /* the thread will look at the log again anyway */
     bool has_thread;
@@ -42,8 +44,7 @@ struct indexer {
     _Atomic int64_t safe_ms;
 };
 
-/* ---- files
- * ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static struct index_file *newest(const struct indexer *indexer)
 {
@@ -101,7 +102,12 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     snprintf(indexer->dir, sizeof indexer->dir, "%s", options->dir);
     pthread_mutex_init(&indexer->files_lock, NULL);
     pthread_mutex_init(&indexer->wake_lock, NULL);
-    pthread_cond_init(&indexer->wake, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&indexer->wake, &attributes);
+    pthread_cond_init(&indexer->caught_up, &attributes);
+    pthread_condattr_destroy(&attributes);
     atomic_store(&indexer->safe_ms, options->safe_ms);
     int64_t *names = NULL;
     int count = 0;
@@ -148,8 +154,7 @@ static int make_file(struct indexer *indexer)
     return 0;
 }
 
-/* ---- filling
- * --------------------------------------------------------------------------------------- */
+/* ---- filling --------------------------------------------------------------------------------- */
 
 static int file_for_next(struct indexer *indexer, struct index_file **file)
 {
@@ -249,25 +254,50 @@ static int fill(struct indexer *indexer)
     return err;
 }
 
-static void sleep_ms(int ms)
+static struct timespec after_ms(int64_t ms)
 {
-    struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-    nanosleep(&time, NULL);
+    int64_t ns = clock_monotonic_ns() + ms * 1000000;
+    return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+/* Waits for the end or a query, at most so long. Under the lock. */
+static void pause_unless_hurried(struct indexer *indexer, int64_t ms)
+{
+    struct timespec due = after_ms(ms);
+    while (!indexer->is_ending && !indexer->is_hurried &&
+           pthread_cond_timedwait(&indexer->wake, &indexer->wake_lock, &due) == 0)
+        ;
 }
 
 /* Waits until there is something; true when the indexer is ending. */
 static bool wait_for_work(struct indexer *indexer)
 {
     pthread_mutex_lock(&indexer->wake_lock);
-    while (!indexer->is_wanted && !indexer->is_ending)
+    while (!indexer->is_wanted && !indexer->is_hurried && !indexer->is_ending)
         pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
+    pause_unless_hurried(indexer, GATHER_MS);
     indexer->is_wanted = false;
+    indexer->is_hurried = false;
     bool is_ending = indexer->is_ending;
     pthread_mutex_unlock(&indexer->wake_lock);
-    if (!is_ending)
-        sleep_ms(GATHER_MS);
     atomic_store(&indexer->is_woken, false); /* what is appended from here on wakes again */
     return is_ending;
+}
+
+/* A query sees what was put before it: it waits until the files have it, but not for ever. */
+static void catch_up(struct indexer *indexer)
+{
+    enum { PATIENCE_MS = 1000 };
+    int64_t upto = commit_log_max(indexer->options.log);
+    struct timespec due = after_ms(PATIENCE_MS);
+    pthread_mutex_lock(&indexer->wake_lock);
+    int cause = 0;
+    while (indexer_done_to(indexer) < upto && !indexer->is_ending && cause == 0) {
+        indexer->is_hurried = true;
+        pthread_cond_signal(&indexer->wake);
+        cause = pthread_cond_timedwait(&indexer->caught_up, &indexer->wake_lock, &due);
+    }
+    pthread_mutex_unlock(&indexer->wake_lock);
 }
 
 static void *run_indexer(void *arg)
@@ -276,12 +306,15 @@ static void *run_indexer(void *arg)
     for (bool is_ending = false; !is_ending;) {
         is_ending = wait_for_work(indexer);
         int err = fill(indexer);
+        pthread_mutex_lock(&indexer->wake_lock);
+        pthread_cond_broadcast(&indexer->caught_up);
         if (err != 0 && !is_ending) {
             log_error("index_stopped_for_now error=%s phy_offset=%lld", err_name(err),
                       (long long)indexer_done_to(indexer));
-            sleep_ms(10 * GATHER_MS);
-            indexer_wake(indexer);
+            pause_unless_hurried(indexer, RETRY_MS);
+            indexer->is_wanted = true;
         }
+        pthread_mutex_unlock(&indexer->wake_lock);
     }
     return NULL;
 }
@@ -313,6 +346,7 @@ int64_t indexer_close(struct indexer *indexer)
     for (int i = 0; i < indexer->file_count; i++)
         index_file_close(indexer->files[i]);
     free(indexer->files);
+    pthread_cond_destroy(&indexer->caught_up);
     pthread_cond_destroy(&indexer->wake);
     pthread_mutex_destroy(&indexer->wake_lock);
     pthread_mutex_destroy(&indexer->files_lock);
@@ -340,8 +374,7 @@ int64_t indexer_safe_ms(const struct indexer *indexer)
     return atomic_load(&indexer->safe_ms);
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64_t end_ms, int most,
                   int64_t *phy_offsets, int64_t *last_ms, int64_t *last_phy_offset)
@@ -349,6 +382,7 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
     int found = 0;
     *last_ms = 0;
     *last_phy_offset = 0;
+    catch_up(indexer);
     pthread_mutex_lock(&indexer->files_lock);
     for (int i = indexer->file_count - 1; i >= 0 && found < most; i--) {
         const struct index_file *file = indexer->files[i];

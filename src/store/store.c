@@ -1,9 +1,9 @@
 /* store.c - the front door: opening, putting, and where everything hangs together.
  *
  * A put is encoded and checksummed first, outside any lock. Under the append lock only places are
- * assigned: room in the log, the queue's next number; the bytes are copied, the places stamped into
- * them, the log's end moved, and the queue's entry added. After the lock whoever waits for the
- * queue is told. So a reader that sees an entry finds the record, and records of one queue lie in
+ * assigned: room in the log, the queue's next number; they are stamped into the bytes, the bytes
+ * copied with their first length last, the log's end moved, and the queue's entry added. After the
+ * lock whoever waits for the queue is told. So a reader that sees an entry finds the record, and records of one queue lie in
  * the log in the order of their numbers.
  */
 #include "store/store_internal.h"
@@ -50,8 +50,7 @@ void store_path(const struct store *store, const char *name, char path[DISK_PATH
     snprintf(path, DISK_PATH_MAX, "%s/%s", store->root_dir, name);
 }
 
-/* ---- opening and closing
- * --------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 /* "1s 5s 1m": what the due times of the delay topic's entries are computed from. */
 static void parse_delays(struct store *store, const char *text)
@@ -238,8 +237,7 @@ int store_close(struct store *store)
     return err;
 }
 
-/* ---- putting
- * --------------------------------------------------------------------------------------- */
+/* ---- putting --------------------------------------------------------------------------------- */
 
 void store_set_refusal(struct store *store, int err)
 {
@@ -323,14 +321,13 @@ static int encode(struct store *store, const struct record *records, int count, 
     return 0;
 }
 
-/* Stamps the copied records and adds their queue entries. Under the append lock. */
-static void settle(struct store *store, struct consume_queue *queue, const struct record *records,
-                   int count, uint8_t *copied, struct store_put_result *result,
-                   int64_t *phy_offsets)
+/* Stamps the encoded records with their places. Under the append lock. */
+static void stamp(uint8_t *encoded, int count, const struct store_put_result *result,
+                  int64_t *phy_offsets)
 {
     int64_t queue_offset = result->queue_offset;
     int64_t phy_offset = result->phy_offset;
-    uint8_t *at = copied;
+    uint8_t *at = encoded;
     for (int i = 0; i < count; i++) {
         int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
         record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
@@ -340,9 +337,26 @@ static void settle(struct store *store, struct consume_queue *queue, const struc
         phy_offset += bytes;
     }
     assert(phy_offset == result->end_phy_offset);
-    commit_log_publish(store->log, phy_offset);
-    phy_offset = result->phy_offset;
-    at = copied;
+}
+
+/* The first record's length is stored last: a process that dies in mid-copy leaves a zero there, which
+ * ends the log before the whole put, be it one record or a batch. Under the append lock. */
+static void copy_sealed(uint8_t *into, struct slice encoded)
+{
+    enum { SEAL_BYTES = sizeof(int32_t) };
+    assert(encoded.len > SEAL_BYTES);
+    memcpy(into + SEAL_BYTES, encoded.data + SEAL_BYTES, encoded.len - SEAL_BYTES);
+    atomic_signal_fence(memory_order_release);
+    memcpy(into, encoded.data, SEAL_BYTES);
+}
+
+/* Adds the queue entries of records that are in the log. Under the append lock. */
+static void add_entries(struct store *store, struct consume_queue *queue,
+                        const struct record *records, int count, const uint8_t *encoded,
+                        const struct store_put_result *result)
+{
+    int64_t phy_offset = result->phy_offset;
+    const uint8_t *at = encoded;
     for (int i = 0; i < count; i++) {
         struct record placed = records[i];
         struct store_queue_entry entry;
@@ -402,11 +416,13 @@ int store_put(struct store *store, const struct record *records, int count, int6
         err =
             commit_log_reserve(store->log, (int64_t)scratch->bytes.len, &into, &result->phy_offset);
         if (err == 0) {
-            memcpy(into, scratch->bytes.data, scratch->bytes.len);
             result->end_phy_offset = result->phy_offset + (int64_t)scratch->bytes.len;
             result->queue_offset = queue == NULL ? 0 : atomic_load(&queue->max);
             result->store_timestamp = now_ms;
-            settle(store, queue, records, count, into, result, phy_offsets);
+            stamp(scratch->bytes.data, count, result, phy_offsets);
+            copy_sealed(into, buf_slice(&scratch->bytes));
+            commit_log_publish(store->log, result->end_phy_offset);
+            add_entries(store, queue, records, count, scratch->bytes.data, result);
         }
         pthread_mutex_unlock(&store->append_lock);
     }
@@ -421,8 +437,7 @@ int store_put(struct store *store, const struct record *records, int count, int6
     return 0;
 }
 
-/* ---- state
- * ----------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 void store_delete_topic(struct store *store, struct slice topic)
 {
