@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/thread_end.h"
 
 enum { CHUNK_BYTES = 65536, POOL_CHUNKS_MAX = 32, RUNS_MAX = 64 };
 
@@ -23,6 +24,18 @@ struct out_chunk {
 
 static _Thread_local struct out_chunk *pool;
 static _Thread_local int pool_count;
+static _Thread_local bool pool_has_end; /* it is emptied when the thread ends */
+
+static void empty_pool(void)
+{
+    while (pool != NULL) {
+        struct out_chunk *chunk = pool;
+        pool = chunk->next;
+        free(chunk);
+    }
+    pool_count = 0;
+    pool_has_end = false;
+}
 
 static struct out_chunk *chunk_new(void)
 {
@@ -46,6 +59,10 @@ static void chunk_free(struct out_chunk *chunk)
     if (pool_count == POOL_CHUNKS_MAX) {
         free(chunk);
         return;
+    }
+    if (!pool_has_end) {
+        pool_has_end = true;
+        thread_at_end(empty_pool);
     }
     chunk->next = pool;
     pool = chunk;

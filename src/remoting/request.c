@@ -7,12 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/thread_end.h"
 #include "remoting/peer.h"
 
 enum { POOL_MAX = 256 };
 
 static _Thread_local struct list pool;
 static _Thread_local int pool_count = -1; /* -1: the list is not set up yet */
+
+static void empty_pool(void)
+{
+    while (pool_count > 0) {
+        struct request *req = list_entry(pool.next, struct request, link);
+        list_remove(&req->link);
+        pool_count--;
+        arena_fini(&req->arena);
+        free(req);
+    }
+    pool_count = -1;
+}
 
 struct request *request_new(struct peer *peer)
 {
@@ -54,6 +67,7 @@ void request_free(struct request *req)
     if (pool_count < 0) {
         list_init(&pool);
         pool_count = 0;
+        thread_at_end(empty_pool);
     }
     if (pool_count < POOL_MAX) {
         list_append(&pool, &req->link);
