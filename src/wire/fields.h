@@ -33,6 +33,9 @@ struct field {
     { name, NULL, type, presence, offsetof(s, member), 0 }
 #define FIELD_OR(s, member, name, type, fallback)                                                  \
     { name, NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback }
+/* A row of the send family, with its short name. */
+#define FIELD_LETTER(s, member, name, letter, type, presence, fallback)                            \
+    { name, letter, type, presence, offsetof(s, member), fallback }
 
 struct fields {
     const struct field *rows;

@@ -1,0 +1,94 @@
+#include "wire/req_admin.h"
+
+static const struct field create_topic_request_rows[] = {
+    FIELD(struct create_topic_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct create_topic_request, default_topic, "defaultTopic", FIELD_STRING,
+          FIELD_MANDATORY),
+    FIELD(struct create_topic_request, read_queue_nums, "readQueueNums", FIELD_I32,
+          FIELD_MANDATORY),
+    FIELD(struct create_topic_request, write_queue_nums, "writeQueueNums", FIELD_I32,
+          FIELD_MANDATORY),
+    FIELD(struct create_topic_request, perm, "perm", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct create_topic_request, topic_filter_type, "topicFilterType", FIELD_STRING,
+          FIELD_MANDATORY),
+    FIELD(struct create_topic_request, topic_sys_flag, "topicSysFlag", FIELD_I32, FIELD_OPTIONAL),
+    FIELD(struct create_topic_request, order, "order", FIELD_BOOL, FIELD_OPTIONAL),
+    FIELD(struct create_topic_request, attributes, "attributes", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD(struct create_topic_request, force, "force", FIELD_BOOL, FIELD_OPTIONAL),
+};
+const struct fields create_topic_request_fields =
+    FIELDS(create_topic_request_rows, struct create_topic_request);
+
+static const struct field all_topics_request_rows[] = {
+    FIELD_OR(struct all_topics_request, topic_seq, "topicSeq", FIELD_I32, -1),
+    FIELD(struct all_topics_request, data_version, "dataVersion", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD_OR(struct all_topics_request, max_topic_num, "maxTopicNum", FIELD_I32, -1),
+};
+const struct fields all_topics_request_fields =
+    FIELDS(all_topics_request_rows, struct all_topics_request);
+
+static const struct field all_topics_response_rows[] = {
+    FIELD_OR(struct all_topics_response, total_topic_num, "totalTopicNum", FIELD_I32, -1),
+};
+const struct fields all_topics_response_fields =
+    FIELDS(all_topics_response_rows, struct all_topics_response);
+
+static const struct field get_config_response_rows[] = {
+    FIELD(struct get_config_response, version, "version", FIELD_STRING, FIELD_MANDATORY),
+};
+const struct fields get_config_response_fields =
+    FIELDS(get_config_response_rows, struct get_config_response);
+
+static const struct field all_groups_request_rows[] = {
+    FIELD_OR(struct all_groups_request, group_seq, "groupSeq", FIELD_I32, -1),
+    FIELD(struct all_groups_request, data_version, "dataVersion", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD_OR(struct all_groups_request, max_group_num, "maxGroupNum", FIELD_I32, -1),
+};
+const struct fields all_groups_request_fields =
+    FIELDS(all_groups_request_rows, struct all_groups_request);
+
+static const struct field all_groups_response_rows[] = {
+    FIELD_OR(struct all_groups_response, total_group_num, "totalGroupNum", FIELD_I32, -1),
+};
+const struct fields all_groups_response_fields =
+    FIELDS(all_groups_response_rows, struct all_groups_response);
+
+static const struct field topic_request_rows[] = {
+    FIELD(struct topic_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
+};
+const struct fields topic_request_fields = FIELDS(topic_request_rows, struct topic_request);
+
+static const struct field consumer_connection_request_rows[] = {
+    FIELD(struct consumer_connection_request, consumer_group, "consumerGroup", FIELD_STRING,
+          FIELD_MANDATORY),
+};
+const struct fields consumer_connection_request_fields =
+    FIELDS(consumer_connection_request_rows, struct consumer_connection_request);
+
+static const struct field producer_connection_request_rows[] = {
+    FIELD(struct producer_connection_request, producer_group, "producerGroup", FIELD_STRING,
+          FIELD_MANDATORY),
+};
+const struct fields producer_connection_request_fields =
+    FIELDS(producer_connection_request_rows, struct producer_connection_request);
+
+static const struct field delete_group_request_rows[] = {
+    FIELD(struct delete_group_request, group_name, "groupName", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct delete_group_request, clean_offset, "cleanOffset", FIELD_BOOL, FIELD_OPTIONAL),
+};
+const struct fields delete_group_request_fields =
+    FIELDS(delete_group_request_rows, struct delete_group_request);
+
+static const struct field consume_stats_request_rows[] = {
+    FIELD(struct consume_stats_request, consumer_group, "consumerGroup", FIELD_STRING,
+          FIELD_MANDATORY),
+    FIELD(struct consume_stats_request, topic, "topic", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD(struct consume_stats_request, topic_list, "topicList", FIELD_STRING, FIELD_OPTIONAL),
+};
+const struct fields consume_stats_request_fields =
+    FIELDS(consume_stats_request_rows, struct consume_stats_request);
+
+static const struct field group_request_rows[] = {
+    FIELD(struct group_request, group, "group", FIELD_STRING, FIELD_MANDATORY),
+};
+const struct fields group_request_fields = FIELDS(group_request_rows, struct group_request);

@@ -1,0 +1,347 @@
+#include "wire/text.h"
+
+enum { SURROGATE_HIGH = 0xD800, SURROGATE_LOW = 0xDC00, SURROGATE_END = 0xE000 };
+enum { CODE_POINT_MAX = 0x10FFFF, PLANE_SIZE = 0x10000 };
+
+static bool is_continuation(uint8_t byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes)
+{
+    size_t left = (size_t)(end - at);
+    int32_t code_point = -1;
+    *bytes = 1;
+    if (at[0] < 0x80)
+        return at[0];
+    if (at[0] >= 0xC2 && at[0] < 0xE0) {
+        if (left < 2 || !is_continuation(at[1]))
+            return -1;
+        *bytes = 2;
+        return (at[0] & 0x1F) << 6 | (at[1] & 0x3F);
+    }
+    if (at[0] >= 0xE0 && at[0] < 0xF0) {
+        if (left < 3 || !is_continuation(at[1]) || !is_continuation(at[2]))
+            return -1;
+        code_point = (at[0] & 0x0F) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F);
+        if (code_point < 0x800 || (code_point >= SURROGATE_HIGH && code_point < SURROGATE_END))
+            return -1;
+        *bytes = 3;
+        return code_point;
+    }
+    if (at[0] >= 0xF0 && at[0] < 0xF5) {
+        if (left < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) ||
+            !is_continuation(at[3]))
+            return -1;
+        code_point =
+            (at[0] & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
+        if (code_point < PLANE_SIZE || code_point > CODE_POINT_MAX)
+            return -1;
+        *bytes = 4;
+        return code_point;
+    }
+    return -1;
+}
+
+size_t utf8_encode(int32_t code_point, uint8_t *out)
+{
+    uint32_t c = (uint32_t)code_point;
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (uint8_t)(0xC0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < PLANE_SIZE) {
+        out[0] = (uint8_t)(0xE0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xF0 | c >> 18);
+    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+    out[3] = (uint8_t)(0x80 | (c & 0x3F));
+    return 4;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------
+ */
+
+/* True when one of the eight bytes is a quote, a backslash, below 0x20 or above 0x7F. */
+static bool word_has_special(uint64_t word, uint64_t quotes)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = 0x8080808080808080u;
+    uint64_t quote = word ^ quotes;
+    uint64_t backslash = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops) != 0;
+}
+
+/* The next byte that needs a look; plain text is passed eight bytes at a time. */
+static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end, uint8_t quote)
+{
+    const uint64_t quotes = 0x0101010101010101u * quote;
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        if (word_has_special(word, quotes))
+            break;
+        at += 8;
+    }
+    while (at < end && *at != quote && *at != '\\' && *at >= 0x20 && *at < 0x80)
+        at++;
+    return at;
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The 16 bits behind "\u"; -1 when there are no four hex digits. */
+static int32_t hex4(const uint8_t *at, const uint8_t *end)
+{
+    if (end - at < 4)
+        return -1;
+    int32_t unit = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(at[i]);
+        if (digit < 0)
+            return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+/* The character a one-letter escape stands for; 0: no such escape. */
+static uint8_t escaped_char(uint8_t letter)
+{
+    switch (letter) {
+    case '"':
+    case '\'':
+    case '\\':
+    case '/':
+        return letter;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return 0;
+    }
+}
+
+/* Length of the escape at `at` (a backslash); 0: it is none. `\'` is one only between such quotes.
+ */
+static size_t escape_bytes(const uint8_t *at, const uint8_t *end, uint8_t quote)
+{
+    if (end - at < 2)
+        return 0;
+    if (at[1] == 'u')
+        return hex4(at + 2, end) < 0 ? 0 : 6;
+    if (at[1] == '\'' && quote != '\'')
+        return 0;
+    return escaped_char(at[1]) == 0 ? 0 : 2;
+}
+
+int json_text_scan(const uint8_t **at, const uint8_t *end, uint8_t quote, struct json_text *text)
+{
+    const uint8_t *start = *at;
+    const uint8_t *p = start;
+    *text = (struct json_text){ .raw = { start, 0 } };
+    for (;;) {
+        p = skip_plain(p, end, quote);
+        if (p == end)
+            return ERR_CORRUPT;
+        if (*p == quote)
+            break;
+        size_t bytes = 1;
+        if (*p == '\\') {
+            text->is_escaped = true;
+            bytes = escape_bytes(p, end, quote);
+            if (bytes == 0)
+                return ERR_CORRUPT;
+        } else if (*p < 0x20) {
+            text->has_control = true;
+        } else if (utf8_decode(p, end, &bytes) < 0) {
+            text->is_damaged = true;
+        }
+        p += bytes;
+    }
+    text->raw.len = (size_t)(p - start);
+    *at = p + 1;
+    return 0;
+}
+
+size_t json_text_bound(const struct json_text *text)
+{
+    /* Escapes only shrink; a byte that is not UTF-8 becomes the three of U+FFFD. */
+    return text->is_damaged ? text->raw.len * 3 : text->raw.len;
+}
+
+/* Decodes the \uXXXX at *at, with its second half if it is a pair, and steps over it. */
+static int32_t unescape_unicode(const uint8_t **at, const uint8_t *end)
+{
+    int32_t unit = hex4(*at + 2, end);
+    *at += 6;
+    if (unit < SURROGATE_HIGH || unit >= SURROGATE_END)
+        return unit;
+    if (unit >= SURROGATE_LOW || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
+        return TEXT_REPLACEMENT;
+    int32_t low = hex4(*at + 2, end);
+    if (low < SURROGATE_LOW || low >= SURROGATE_END)
+        return TEXT_REPLACEMENT;
+    *at += 6;
+    return PLANE_SIZE + ((unit - SURROGATE_HIGH) << 10) + (low - SURROGATE_LOW);
+}
+
+size_t json_text_unescape(const struct json_text *text, uint8_t *out)
+{
+    const uint8_t *at = text->raw.data;
+    const uint8_t *end = at + text->raw.len;
+    uint8_t *to = out;
+    while (at < end) {
+        const uint8_t *plain_end = skip_plain(at, end, '\\');
+        memcpy(to, at, (size_t)(plain_end - at));
+        to += plain_end - at;
+        at = plain_end;
+        if (at == end)
+            break;
+        if (*at != '\\') {
+            size_t bytes = 1;
+            int32_t code_point = utf8_decode(at, end, &bytes);
+            to += utf8_encode(code_point < 0 ? TEXT_REPLACEMENT : code_point, to);
+            at += bytes;
+        } else if (at[1] == 'u') {
+            to += utf8_encode(unescape_unicode(&at, end), to);
+        } else {
+            *to++ = escaped_char(at[1]);
+            at += 2;
+        }
+    }
+    return (size_t)(to - out);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------
+ */
+
+/* The letter of a two-byte escape; 0: the byte has none. */
+static uint8_t escape_letter(uint8_t c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 0;
+    }
+}
+
+static uint8_t *put_unicode_escape(uint32_t unit, uint8_t *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    *out++ = '\\';
+    *out++ = 'u';
+    for (int shift = 12; shift >= 0; shift -= 4)
+        *out++ = (uint8_t)digits[unit >> shift & 0xF];
+    return out;
+}
+
+static uint8_t *escape_ascii(uint8_t c, uint8_t *out)
+{
+    uint8_t letter = escape_letter(c);
+    if (letter != 0) {
+        *out++ = '\\';
+        *out++ = letter;
+        return out;
+    }
+    if (c < 0x20)
+        return put_unicode_escape(c, out);
+    *out++ = c;
+    return out;
+}
+
+static uint8_t *escape_code_point(int32_t code_point, enum json_escape_style style, uint8_t *out)
+{
+    if (code_point < 0)
+        code_point = TEXT_REPLACEMENT;
+    if (style == JSON_ESCAPE_MINIMAL)
+        return out + utf8_encode(code_point, out);
+    if (code_point < PLANE_SIZE)
+        return put_unicode_escape((uint32_t)code_point, out);
+    uint32_t above = (uint32_t)(code_point - PLANE_SIZE);
+    out = put_unicode_escape(SURROGATE_HIGH + (above >> 10), out);
+    return put_unicode_escape(SURROGATE_LOW + (above & 0x3FF), out);
+}
+
+size_t json_text_escaped_bytes(struct slice text, enum json_escape_style style)
+{
+    enum { ESCAPE_BYTES_MAX = 12 };
+    size_t total = 0;
+    if (text.len == 0)
+        return 0;
+    const uint8_t *at = text.data;
+    const uint8_t *end = at + text.len;
+    while (at < end) {
+        const uint8_t *plain_end = skip_plain(at, end, '"');
+        total += (size_t)(plain_end - at);
+        at = plain_end;
+        if (at == end)
+            break;
+        uint8_t scratch[ESCAPE_BYTES_MAX];
+        size_t bytes = 1;
+        int32_t code_point = utf8_decode(at, end, &bytes);
+        uint8_t *scratch_end =
+            *at < 0x80 ? escape_ascii(*at, scratch) : escape_code_point(code_point, style, scratch);
+        total += (size_t)(scratch_end - scratch);
+        at += bytes;
+    }
+    return total;
+}
+
+uint8_t *json_text_escape(struct slice text, enum json_escape_style style, uint8_t *out)
+{
+    if (text.len == 0)
+        return out;
+    const uint8_t *at = text.data;
+    const uint8_t *end = at + text.len;
+    while (at < end) {
+        const uint8_t *plain_end = skip_plain(at, end, '"');
+        size_t plain = (size_t)(plain_end - at);
+        if (plain > 0)
+            memcpy(out, at, plain);
+        out += plain;
+        at = plain_end;
+        if (at == end)
+            break;
+        size_t bytes = 1;
+        int32_t code_point = utf8_decode(at, end, &bytes);
+        out = *at < 0x80 ? escape_ascii(*at, out) : escape_code_point(code_point, style, out);
+        at += bytes;
+    }
+    return out;
+}
