@@ -42,8 +42,8 @@ struct property_change {
     struct slice value;
 };
 
-/* The text with the changes applied (names not there yet are appended), in the arena, ended by 0x02
- * unless empty. Pairs that are not named stay byte for byte. */
+/* The text with the changes applied, in the arena, ended by 0x02 unless empty: every pair of a changed
+ * name is dropped, its new one appended. What is not named stays byte for byte. */
 struct slice properties_edit(struct slice properties, const struct property_change *changes,
                              int count, struct arena *arena);
 
