@@ -12,7 +12,7 @@ struct subscription {
     const int32_t *codes; /* java_hash() of each tag */
     int code_count;
     int64_t sub_version;
-    struct slice expression_type; /* absent: TAG */
+    struct slice expression_type; /* "TAG" when it was absent */
     bool class_filter_mode;
 };
 

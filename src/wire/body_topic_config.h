@@ -60,5 +60,7 @@ MUST_CHECK int topic_table_from_json(const json_t *json, struct arena *arena,
 MUST_CHECK int topic_table_decode(struct slice text, struct arena *arena, struct topic_table *table);
 /* Compact for bodies, pretty for the file. */
 void topic_table_encode(const struct topic_table *table, bool pretty, struct buf *out);
+/* The members of that object, for a body that has others beside them. */
+void topic_table_members(const struct topic_table *table, struct json_out *j);
 
 #endif

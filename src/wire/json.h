@@ -11,11 +11,14 @@
 
 #include <jansson.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 
 enum { JSON_DEPTH_MAX = 64 };
+/* Values and keys in one text: what bounds the memory a body can ask for. */
+enum { JSON_VALUES_MAX = 2000000 };
 
-/* Parses a whole text. NULL: not JSON, too deep, or out of memory; `why` (may be NULL, >= 160 bytes)
+/* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory; `why` (may be NULL)
  * then says what and where. The caller releases with json_decref(). */
 json_t *json_read(struct slice text, char why[160]);
 
@@ -24,19 +27,33 @@ json_t *json_read(struct slice text, char why[160]);
 struct slice json_get_str(const json_t *object, const char *key);
 int64_t json_get_i64(const json_t *object, const char *key, int64_t fallback);
 bool json_get_bool(const json_t *object, const char *key, bool fallback);
+/* Also outside the range of an int32_t: fallback. */
+int32_t json_get_i32(const json_t *object, const char *key, int32_t fallback);
 json_t *json_get(const json_t *object, const char *key); /* borrowed, NULL when absent */
+
+/* The text of a JSON string in the arena; data NULL when `json` is NULL or no string. */
+struct slice json_text_in(const json_t *json, struct arena *arena);
+/* A member's text in the arena. */
+struct slice json_copy_str(const json_t *object, const char *key, struct arena *arena);
+/* The strings of an array in the arena, other elements skipped; not an array: none. */
+const struct slice *json_copy_strings(const json_t *array, struct arena *arena, int *count);
+/* A value as compact JSON text in the arena. */
+struct slice json_dump_in(const json_t *json, struct arena *arena);
+/* Room for the elements of an array or an object; *json NULL or something else: none. */
+void *json_alloc_elements(const json_t *json, size_t element_bytes, struct arena *arena);
 
 /* Writer. Commas are its business; keys are written in the order of the calls. */
 enum json_style {
-    JSON_DIALECT,  /* integer keys bare */
+    JSON_DIALECT,  /* integer keys bare, text as it is */
     JSON_STANDARD, /* integer keys quoted, non-ASCII as \uXXXX */
 };
 struct json_out {
     struct buf *out;
     enum json_style style;
-    int pretty;       /* 1: tabs and newlines, as tables on disk have */
+    bool pretty; /* tabs and newlines, as tables on disk have */
     int depth;
     bool need_comma;
+    bool after_key; /* what comes is the value of the key just written */
 };
 struct json_out json_out_to(struct buf *out, enum json_style style);
 

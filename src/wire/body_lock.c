@@ -1,0 +1,70 @@
+#include "wire/body_lock.h"
+
+static const struct message_queue *queues_from_json(const json_t *array, struct arena *arena,
+                                                    int *count)
+{
+    struct message_queue *queues = json_alloc_elements(array, sizeof *queues, arena);
+    size_t i;
+    json_t *element;
+    *count = 0;
+    json_array_foreach(array, i, element)
+        if (message_queue_from_json(element, arena, &queues[*count]) == 0)
+            (*count)++;
+    return queues;
+}
+
+static void member_queues(struct json_out *j, struct slice key, const struct message_queue *queues,
+                          int count)
+{
+    json_key(j, key);
+    json_array_begin(j);
+    for (int i = 0; i < count; i++)
+        message_queue_to_json(&queues[i], j);
+    json_array_end(j);
+}
+
+int lock_request_decode(struct slice body, struct arena *arena, struct lock_request *request)
+{
+    json_t *json = json_read(body, NULL);
+    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
+    if (err == 0) {
+        *request = (struct lock_request){
+            .consumer_group = json_copy_str(json, "consumerGroup", arena),
+            .client_id = json_copy_str(json, "clientId", arena),
+            .only_this_broker = json_get_bool(json, "onlyThisBroker", false),
+        };
+        request->queues = queues_from_json(json_get(json, "mqSet"), arena, &request->queue_count);
+    }
+    json_decref(json);
+    return err;
+}
+
+void lock_request_encode(const struct lock_request *request, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    json_member_str(&j, "clientId", request->client_id);
+    json_member_str(&j, "consumerGroup", request->consumer_group);
+    member_queues(&j, SLICE("mqSet"), request->queues, request->queue_count);
+    json_member_bool(&j, "onlyThisBroker", request->only_this_broker);
+    json_object_end(&j);
+}
+
+int lock_response_decode(struct slice body, struct arena *arena, struct lock_response *response)
+{
+    json_t *json = json_read(body, NULL);
+    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
+    if (err == 0)
+        response->queues =
+            queues_from_json(json_get(json, "lockOKMQSet"), arena, &response->queue_count);
+    json_decref(json);
+    return err;
+}
+
+void lock_response_encode(const struct lock_response *response, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    member_queues(&j, SLICE("lockOKMQSet"), response->queues, response->queue_count);
+    json_object_end(&j);
+}

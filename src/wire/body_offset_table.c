@@ -1,0 +1,93 @@
+#include "wire/body_offset_table.h"
+
+/* The key "topic@group" in parts. False: it has no '@'. */
+static bool split_key(struct slice key, struct slice *topic, struct slice *group)
+{
+    const uint8_t *at = key.len == 0 ? NULL : memchr(key.data, '@', key.len);
+    if (at == NULL)
+        return false;
+    *topic = slice_of(key.data, (size_t)(at - key.data));
+    *group = slice_from(key, topic->len + 1);
+    return true;
+}
+
+static void queues_from_json(json_t *queues, struct slice topic, struct slice group,
+                             struct consumer_offset *offsets, int *count)
+{
+    const char *queue;
+    json_t *value;
+    json_object_foreach(queues, queue, value) {
+        int32_t queue_id;
+        if (slice_to_i32(slice_str(queue), &queue_id) && json_is_integer(value))
+            offsets[(*count)++] =
+                (struct consumer_offset){ topic, group, queue_id, json_integer_value(value) };
+    }
+}
+
+static void offsets_from_json(json_t *object, struct arena *arena, struct offset_table *table)
+{
+    const char *key;
+    json_t *queues;
+    size_t total = 0;
+    json_object_foreach(object, key, queues)
+        total += json_object_size(queues);
+    struct consumer_offset *offsets = arena_alloc(arena, total * sizeof *offsets);
+    json_object_foreach(object, key, queues) {
+        struct slice topic;
+        struct slice group;
+        if (split_key(arena_copy(arena, slice_str(key)), &topic, &group))
+            queues_from_json(queues, topic, group, offsets, &table->count);
+    }
+    table->offsets = offsets;
+}
+
+int offset_table_decode(struct slice text, struct arena *arena, struct offset_table *table)
+{
+    json_t *json = json_read(text, NULL);
+    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
+    if (err == 0) {
+        *table = (struct offset_table){ .version =
+                                            data_version_from_json(json_get(json, "dataVersion")) };
+        offsets_from_json(json_get(json, "offsetTable"), arena, table);
+    }
+    json_decref(json);
+    return err;
+}
+
+static bool is_same_pair(const struct consumer_offset *a, const struct consumer_offset *b)
+{
+    return slice_eq(a->topic, b->topic) && slice_eq(a->group, b->group);
+}
+
+static void begin_pair(const struct consumer_offset *entry, struct json_out *j)
+{
+    struct buf key = BUF_INIT;
+    buf_append_slice(&key, entry->topic);
+    buf_append_u8(&key, '@');
+    buf_append_slice(&key, entry->group);
+    json_key(j, buf_slice(&key));
+    json_object_begin(j);
+    buf_fini(&key);
+}
+
+void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    j.pretty = pretty;
+    json_object_begin(&j);
+    json_key(&j, SLICE("dataVersion"));
+    data_version_to_json(&table->version, &j);
+    json_key(&j, SLICE("offsetTable"));
+    json_object_begin(&j);
+    for (int i = 0; i < table->count; i++) {
+        const struct consumer_offset *entry = &table->offsets[i];
+        if (i == 0 || !is_same_pair(&entry[-1], entry))
+            begin_pair(entry, &j);
+        json_key_i64(&j, entry->queue_id);
+        json_i64(&j, entry->queue_offset);
+        if (i + 1 == table->count || !is_same_pair(&entry[1], entry))
+            json_object_end(&j);
+    }
+    json_object_end(&j);
+    json_object_end(&j);
+}
