@@ -32,12 +32,27 @@ static bool name_allowed(const struct broker *broker, struct slice topic, struct
     return false;
 }
 
+/* Topics of mixed message types are what the reference offers behind a switch that is off. */
+static bool wants_mixed_type(const struct pair *changes, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (slice_eq(changes[i].key, SLICE("+message.type")) &&
+            slice_eq(changes[i].value, SLICE("MIXED")))
+            return true;
+    return false;
+}
+
 /* Makes a new topic out of the request's, or changes the one there is. */
 static bool put_topic(struct broker *broker, struct topic_config *config,
                       const struct pair *attribute_changes, int change_count, struct arena *arena,
                       struct refusal *refusal)
 {
     const struct topic_config *before = topics_get(broker->topics, config->name);
+    if (wants_mixed_type(attribute_changes, change_count)) {
+        *refusal = (struct refusal){ RESP_INVALID_PARAMETER,
+                                     SLICE("MIXED message type is not supported.") };
+        return false;
+    }
     if (topic_attributes_apply(before, attribute_changes, change_count, arena, config,
                                &refusal->remark) != 0) {
         refusal->code = RESP_SYSTEM_ERROR;

@@ -83,7 +83,7 @@ static void view_finish(struct offload *o)
     if (v->err == 0)
         reply_body(o->req, buf_slice(&o->body));
     else
-        reply_code(o->req, RESP_SYSTEM_ERROR, "can not find message by offset, %lld",
+        reply_code(o->req, RESP_SYSTEM_ERROR, "can not find message by the offset, %lld",
                    (long long)v->fields.phy_offset);
 }
 
