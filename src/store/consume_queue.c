@@ -20,6 +20,9 @@
 #include "base/log.h"
 
 enum { TAIL_COUNT_LEAST = 16 };
+/* A queue offset further than this behind its queue's end, or at all, is damage and not a gap. */
+enum { GAP_MOST = 1000000 };
+#define QUEUE_OFFSET_MOST (INT64_MAX / 64)
 
 static void put_entry(uint8_t *at, const struct store_queue_entry *entry)
 {
@@ -64,7 +67,7 @@ static void close_fd(struct consume_queue *queue)
     queue->fd = -1;
 }
 
-/* Makes queue->fd the file that holds queue_offset. Under the lock. */
+/* Makes queue->fd the file that holds queue_offset. Under file_lock. */
 static int use_file(struct consume_queue *queue, int64_t queue_offset, bool create)
 {
     int64_t file = file_of(queue, queue_offset);
@@ -85,7 +88,7 @@ static int use_file(struct consume_queue *queue, int64_t queue_offset, bool crea
     return err;
 }
 
-/* Entries of one file, queue_offset .. +count. Under the lock. */
+/* Entries of one file, queue_offset .. +count. Under file_lock. */
 static int read_file(struct consume_queue *queue, int64_t queue_offset, int count, bool may_block,
                      struct store_queue_entry *entries)
 {
@@ -152,7 +155,7 @@ static bool leads_to_its_record(const struct consume_queue *queue, int64_t queue
 {
     if (is_filler(entry) || entry->phy_offset < commit_log_min(log))
         return true;
-    if (entry->phy_offset + entry->bytes > commit_log_max(log))
+    if (entry->phy_offset > commit_log_max(log) - entry->bytes)
         return false;
     struct log_view view;
     if (commit_log_view(log, entry->phy_offset, &view) != 0)
@@ -210,6 +213,7 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
     atomic_store(&queue->min, min);
     atomic_store(&queue->max, end);
     queue->written = end;
+    queue->synced = end;
     return err;
 }
 
@@ -242,6 +246,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
     queue->file_bytes = file_bytes;
     queue->dir = strdup(dir);
     queue->fd = -1;
+    pthread_mutex_init(&queue->file_lock, NULL);
     pthread_mutex_init(&queue->lock, NULL);
     list_init(&queue->unsynced_link);
     int64_t *files = NULL;
@@ -264,6 +269,7 @@ void consume_queue_free(struct consume_queue *queue)
 {
     close_fd(queue);
     pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->file_lock);
     free(queue->tail);
     free(queue->dir);
     free(queue);
@@ -296,7 +302,19 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
     return !atomic_exchange(&queue->is_dirty, true);
 }
 
-/* Drops every entry from queue_offset on. Under the lock. */
+static void lock_both(struct consume_queue *queue)
+{
+    pthread_mutex_lock(&queue->file_lock);
+    pthread_mutex_lock(&queue->lock);
+}
+
+static void unlock_both(struct consume_queue *queue)
+{
+    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->file_lock);
+}
+
+/* Drops every entry from queue_offset on. Under both locks. */
 static void cut_at(struct consume_queue *queue, int64_t queue_offset)
 {
     if (queue_offset >= queue->written) {
@@ -304,6 +322,8 @@ static void cut_at(struct consume_queue *queue, int64_t queue_offset)
     } else {
         queue->tail_count = 0;
         queue->written = queue_offset;
+        if (queue->synced > queue_offset)
+            queue->synced = queue_offset;
         if (zero_from(queue, queue_offset) != 0)
             log_error("consume_queue_not_cut topic=%.*s queue=%d at=%lld", SLICE_FMT(queue->topic),
                       queue->queue_id, (long long)queue_offset);
@@ -313,7 +333,7 @@ static void cut_at(struct consume_queue *queue, int64_t queue_offset)
         atomic_store(&queue->min, queue_offset);
 }
 
-/* Under the lock; queue_offset < max. */
+/* Under both locks; queue_offset < max. */
 static int read_one(struct consume_queue *queue, int64_t queue_offset,
                     struct store_queue_entry *entry)
 {
@@ -323,12 +343,20 @@ static int read_one(struct consume_queue *queue, int64_t queue_offset,
     return 0;
 }
 
-static void fill_gap(struct consume_queue *queue, int64_t queue_offset)
+/* False: no queue is that long; the number in the record is damaged. Under both locks. */
+static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
 {
     const struct store_queue_entry filler = { 0, CQ_FILLER_LENGTH, 0 };
     int64_t max = atomic_load(&queue->max);
+    if (queue_offset > QUEUE_OFFSET_MOST || (max > 0 && queue_offset - max > GAP_MOST)) {
+        log_error("queue_offset_beyond_reason topic=%.*s queue=%d queue_offset=%lld max=%lld",
+                  SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
+                  (long long)max);
+        return false;
+    }
     if (max == 0) { /* its first files have expired: it starts in the middle of a file */
         queue->written = file_of(queue, queue_offset) / CQ_ENTRY_BYTES;
+        queue->synced = queue->written;
         atomic_store(&queue->min, queue_offset);
     } else {
         log_warn("consume_queue_gap_filled topic=%.*s queue=%d from=%lld to=%lld",
@@ -336,84 +364,113 @@ static void fill_gap(struct consume_queue *queue, int64_t queue_offset)
     }
     while (queue->written + (int64_t)queue->tail_count < queue_offset)
         tail_add(queue, &filler);
+    return true;
 }
 
 bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
                          const struct store_queue_entry *entry)
 {
     struct store_queue_entry there;
-    pthread_mutex_lock(&queue->lock);
+    if (queue_offset < 0) /* damaged, as in fill_gap() */
+        return false;
+    lock_both(queue);
     int64_t max = atomic_load(&queue->max);
     bool is_there = queue_offset < max && queue_offset >= atomic_load(&queue->min) &&
                     read_one(queue, queue_offset, &there) == 0 &&
                     there.phy_offset == entry->phy_offset && there.bytes == entry->bytes;
+    bool fits = true;
     if (!is_there && queue_offset < max)
         cut_at(queue, queue_offset);
     else if (!is_there && queue_offset > max)
-        fill_gap(queue, queue_offset);
-    pthread_mutex_unlock(&queue->lock);
-    return is_there ? false : consume_queue_append(queue, entry);
+        fits = fill_gap(queue, queue_offset);
+    unlock_both(queue);
+    return is_there || !fits ? false : consume_queue_append(queue, entry);
 }
 
 void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
 {
-    pthread_mutex_lock(&queue->lock);
+    lock_both(queue);
     int64_t end = atomic_load(&queue->max);
     int64_t min = atomic_load(&queue->min);
     struct store_queue_entry entry;
     while (end > min && read_one(queue, end - 1, &entry) == 0 &&
-           entry.phy_offset + entry.bytes > log_end && !is_filler(&entry))
+           entry.phy_offset > log_end - entry.bytes && !is_filler(&entry))
         end--;
     if (end < atomic_load(&queue->max))
         cut_at(queue, end);
-    pthread_mutex_unlock(&queue->lock);
+    unlock_both(queue);
 }
 
-/* ---- read ------------------------------------------------------------------------------------ */
+/* ---- read --------------------------------------------------------------------------------------
+ */
+
+/* Entries of the tail; none when queue_offset is below it. Returns where the tail begins. */
+static int64_t read_tail(struct consume_queue *queue, int64_t queue_offset, int count,
+                         struct store_queue_entry *entries, int *got)
+{
+    *got = 0;
+    pthread_mutex_lock(&queue->lock);
+    int64_t written = queue->written;
+    int64_t max = written + (int64_t)queue->tail_count;
+    for (; queue_offset >= written && queue_offset < max && *got < count; queue_offset++) {
+        size_t at = (size_t)(queue_offset - written) * CQ_ENTRY_BYTES;
+        entries[(*got)++] = get_entry(queue->tail + at);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return written;
+}
+
+/* Entries of one file, at most up to `written`. */
+static int read_written(struct consume_queue *queue, int64_t queue_offset, int64_t written,
+                        int count, bool may_block, struct store_queue_entry *entries, int *got)
+{
+    int64_t upto = file_of(queue, queue_offset) / CQ_ENTRY_BYTES + entries_per_file(queue);
+    upto = upto < written ? upto : written;
+    *got = upto - queue_offset < count ? (int)(upto - queue_offset) : count;
+    /* Who holds file_lock may be waiting for the disk. */
+    if (may_block)
+        pthread_mutex_lock(&queue->file_lock);
+    else if (pthread_mutex_trylock(&queue->file_lock) != 0)
+        return ERR_WOULD_BLOCK;
+    int err = read_file(queue, queue_offset, *got, may_block, entries);
+    pthread_mutex_unlock(&queue->file_lock);
+    return err;
+}
 
 int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count, bool may_block,
                        struct store_queue_entry *entries, int *got)
 {
-    int err = 0;
     *got = 0;
-    pthread_mutex_lock(&queue->lock);
-    int64_t max = queue->written + (int64_t)queue->tail_count;
-    while (*got < count && queue_offset < max && err == 0) {
-        int n = 1;
-        if (queue_offset < queue->written) {
-            int64_t file_end =
-                file_of(queue, queue_offset) / CQ_ENTRY_BYTES + entries_per_file(queue);
-            int64_t upto = file_end < queue->written ? file_end : queue->written;
-            n = upto - queue_offset < count - *got ? (int)(upto - queue_offset) : count - *got;
-            err = read_file(queue, queue_offset, n, may_block, entries + *got);
-        } else {
-            err = read_one(queue, queue_offset, entries + *got);
+    while (*got < count) {
+        int n;
+        int64_t at = queue_offset + *got;
+        int64_t written = read_tail(queue, at, count - *got, entries + *got, &n);
+        if (at < written) {
+            int err = read_written(queue, at, written, count - *got, may_block, entries + *got, &n);
+            if (err != 0)
+                return *got > 0 ? 0 : err;
         }
-        if (err == 0) {
-            *got += n;
-            queue_offset += n;
-        }
+        if (n == 0)
+            return 0;
+        *got += n;
     }
-    pthread_mutex_unlock(&queue->lock);
-    return err == 0 || *got > 0 ? 0 : err;
+    return 0;
 }
 
-/* ---- flusher --------------------------------------------------------------------------------- */
+/* ---- flusher -----------------------------------------------------------------------------------
+ */
 
+/* Under file_lock. */
 static int write_run(struct consume_queue *queue, int64_t queue_offset, struct slice entries)
 {
     while (entries.len > 0) {
-        pthread_mutex_lock(&queue->lock);
         int err = use_file(queue, queue_offset, true);
-        int fd = err == 0 ? dup(queue->fd) : -1; /* readers may move queue->fd to another file */
+        if (err != 0)
+            return err;
         int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
-        pthread_mutex_unlock(&queue->lock);
-        if (err != 0 || fd < 0)
-            return err != 0 ? err : err_from_errno(errno);
         size_t room = (size_t)(queue->file_bytes - at);
         size_t n = entries.len < room ? entries.len : room;
-        err = disk_write(fd, queue->dir, entries.data, n, at);
-        close(fd);
+        err = disk_write(queue->fd, queue->dir, entries.data, n, at);
         if (err != 0)
             return err;
         entries = slice_from(entries, n);
@@ -429,9 +486,10 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
     buf_clear(scratch);
     buf_append(scratch, queue->tail, queue->tail_count * CQ_ENTRY_BYTES);
     int64_t from = queue->written;
-    bool is_deleted = queue->is_deleted;
     pthread_mutex_unlock(&queue->lock);
-    int err = is_deleted ? 0 : write_run(queue, from, buf_slice(scratch));
+    pthread_mutex_lock(&queue->file_lock);
+    int err = queue->is_deleted ? 0 : write_run(queue, from, buf_slice(scratch));
+    pthread_mutex_unlock(&queue->file_lock);
     if (err != 0)
         return err;
     size_t count = scratch->len / CQ_ENTRY_BYTES;
@@ -451,21 +509,37 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
     return 0;
 }
 
+/* The file that holds queue_offset, with a descriptor of its own: -1 when it is gone. */
+static int open_for_sync(struct consume_queue *queue, int64_t queue_offset, int *fd)
+{
+    *fd = -1;
+    pthread_mutex_lock(&queue->file_lock);
+    int err = queue->is_deleted ? ERR_NOT_FOUND : use_file(queue, queue_offset, false);
+    if (err == 0 && (*fd = dup(queue->fd)) < 0)
+        err = err_from_errno(errno);
+    close_fd(queue); /* an idle queue keeps no file open */
+    pthread_mutex_unlock(&queue->file_lock);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 int consume_queue_sync(struct consume_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
-    int err =
-        queue->written == 0 || queue->is_deleted ? 0 : use_file(queue, queue->written - 1, false);
-    int fd = err == 0 && queue->fd >= 0 ? dup(queue->fd) : -1;
-    close_fd(queue);
+    int64_t written = queue->written;
     pthread_mutex_unlock(&queue->lock);
-    if (err == ERR_NOT_FOUND)
-        return 0;
-    if (fd < 0)
-        return err;
-    err = disk_sync(fd, queue->dir);
-    close(fd);
-    return err;
+    while (queue->synced < written) {
+        int fd;
+        int err = open_for_sync(queue, queue->synced, &fd);
+        if (err == 0 && fd >= 0) {
+            err = disk_sync(fd, queue->dir);
+            close(fd);
+        }
+        if (err != 0)
+            return err;
+        int64_t file_end = file_of(queue, queue->synced) / CQ_ENTRY_BYTES + entries_per_file(queue);
+        queue->synced = file_end < written ? file_end : written;
+    }
+    return 0;
 }
 
 void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
@@ -476,6 +550,8 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         return;
     pthread_mutex_lock(&queue->lock);
     int64_t written = queue->written;
+    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->file_lock);
     int64_t min = atomic_load(&queue->min);
     for (int i = 0; i < count; i++) {
         int64_t from = files[i] / CQ_ENTRY_BYTES;
@@ -495,6 +571,6 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         disk_remove_in_slices(path);
     }
     atomic_store(&queue->min, min);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->file_lock);
     free(files);
 }

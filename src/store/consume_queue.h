@@ -41,14 +41,17 @@ struct consume_queue {
     struct consume_queue *next_dirty;
     struct list unsynced_link; /* flusher's */
 
-    pthread_mutex_t lock; /* guards what follows; after the append lock */
+    pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
+    int fd;                    /* the file used last, -1: none open */
+    int64_t fd_file;
+    int64_t synced; /* queue offset; the flusher's: entries below are on the disk */
+    bool is_deleted;
+
+    pthread_mutex_t lock; /* guards what follows; after the append lock and file_lock, a leaf */
     int64_t written;      /* queue offset; entries below are in the files */
     uint8_t *tail;        /* entries from `written` on */
     size_t tail_count;
     size_t tail_cap;
-    int fd; /* the file written last, -1: none open */
-    int64_t fd_file;
-    bool is_deleted;
 };
 
 /* Opens the queue below `dir`, which need not exist. Its end is found in the files and checked

@@ -1,8 +1,18 @@
 /* indexer.c - index files are derived from the log, behind it, by a thread of their own.
  *
+ *   log     |.......................................#####|
+ *                                                   ^ done_to: everything below is indexed
+ *   files   [ full, synced ] [ full, synced ] [ newest: being filled ]
+ *
  * The thread walks the log from where the newest file ends. It sleeps while there is nothing, and
  * gathers for a moment after it was woken, so that a stream of sends does not wake it for each
- * message.
+ * message. A query that comes meanwhile calls it at once and waits until what was put before it is
+ * in, so that a message can be found by its keys as soon as its send was answered.
+ *
+ * Where to go on after a start is in the files: at the record the newest one names last, which is
+ * looked at again without entering a key twice (index_file.c). Files that are damaged, or were not
+ * synced when the machine lost power, are removed and made again from the log. A full disk stops
+ * the indexer, not the store: it tries again until there is room.
  */
 #include "store/indexer.h"
 

@@ -246,9 +246,9 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
         for (int32_t i = 0; i < topic->cap; i++) {
             if (topic->by_id[i] == NULL)
                 continue;
-            pthread_mutex_lock(&topic->by_id[i]->lock);
+            pthread_mutex_lock(&topic->by_id[i]->file_lock);
             topic->by_id[i]->is_deleted = true;
-            pthread_mutex_unlock(&topic->by_id[i]->lock);
+            pthread_mutex_unlock(&topic->by_id[i]->file_lock);
         }
         topic->next_deleted = queues->deleted;
         queues->deleted = topic;

@@ -86,6 +86,15 @@ static int dispatch(struct store *store, const struct record *record)
     return 0;
 }
 
+/* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
+ * there. No topic holds a zero, and no property text ends in one. */
+static bool has_torn_text(const struct record *record)
+{
+    struct slice text = record->properties;
+    return memchr(record->topic.data, 0, record->topic.len) != NULL ||
+           (text.len > 0 && text.data[text.len - 1] == 0);
+}
+
 /* Takes the records of one file. False: the log ends at recovery->at. */
 static bool scan_file(struct recovery *recovery, struct slice bytes)
 {
@@ -96,7 +105,7 @@ static bool scan_file(struct recovery *recovery, struct slice bytes)
             recovery->at += (int64_t)bytes.len;
             return true;
         }
-        if (err != 0 || record.phy_offset != recovery->at)
+        if (err != 0 || record.phy_offset != recovery->at || has_torn_text(&record))
             return false;
         recovery->err = dispatch(recovery->store, &record);
         if (recovery->err != 0)
@@ -131,12 +140,15 @@ int store_recover(struct store *store, bool was_clean)
     int err = commit_log_set_end(store->log, recovery.at);
     if (err != 0)
         return err;
-    atomic_store(&store->flushed, was_clean ? recovery.at : start);
     atomic_store(&store->last_put_ms, recovery.newest_ms);
     store->checkpoint.dispatched = start;
-    store->checkpoint.durable = start < store->checkpoint.durable || !store->checkpoint.is_ours
-                                    ? start
-                                    : store->checkpoint.durable;
+    if (start < store->checkpoint.durable || !store->checkpoint.is_ours)
+        store->checkpoint.durable = start;
+    /* Between durable and start the page cache has what the disk may not: it is synced again. */
+    int64_t flushed = was_clean ? recovery.at : store->checkpoint.durable;
+    int64_t min = commit_log_min(store->log);
+    atomic_store(&store->flushed, flushed < min ? min : flushed);
+    assert(atomic_load(&store->flushed) <= recovery.at);
     if (start != recovery.at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
                  (long long)recovery.at, (long long)store->recovered_records, was_clean);

@@ -1,0 +1,69 @@
+/* store_dir.h - a store in a directory of its own, with files small enough to fill in a test.
+ *
+ * Every call that fails fails the test. Threads: one, but for puts and gets.
+ */
+#ifndef TESTS_UNIT_STORE_STORE_DIR_H
+#define TESTS_UNIT_STORE_STORE_DIR_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "store/store.h"
+
+enum { LOG_FILE_BYTES = 65536, QUEUE_FILE_ENTRIES = 100, ENTRY_BYTES = 20 };
+enum { INDEX_SLOTS = 64, INDEX_ENTRIES = 512 };
+
+struct store_dir {
+    char path[64];
+    struct store_options options;
+    struct store *store; /* NULL while closed */
+    int64_t now_ms;      /* store time of the next put; grows by one each */
+};
+
+struct store_dir *store_dir_new(void);
+/* Closes the store if it is open; removes everything. */
+void store_dir_remove(struct store_dir *dir);
+
+void store_dir_open(struct store_dir *dir);
+void store_dir_close(struct store_dir *dir);
+
+/* What a killed process would leave: a copy of the files as the page cache has them now. Not open.
+ */
+struct store_dir *store_dir_copy(const struct store_dir *dir);
+
+/* A message with this body (and properties) at the end of the topic's queue. */
+struct store_put_result store_dir_put(struct store_dir *dir, const char *topic, int32_t queue_id,
+                                      const char *body, const char *properties);
+/* The same of `bytes` bytes, made from `seed`. */
+struct store_put_result store_dir_put_big(struct store_dir *dir, const char *topic,
+                                          int32_t queue_id, int32_t seed, size_t bytes);
+/* A record to be put; `body` is borrowed. */
+struct record store_dir_record(const char *topic, int32_t queue_id, struct slice body,
+                               const char *properties);
+
+/* Reads one message; false when there is none at this place. The caller's buffer is cleared first.
+ */
+bool store_dir_get(struct store_dir *dir, const char *topic, int32_t queue_id, int64_t queue_offset,
+                   struct buf *bytes, struct record *record);
+/* Fails the test unless the message there has this body. */
+void store_dir_expect(struct store_dir *dir, const char *topic, int32_t queue_id,
+                      int64_t queue_offset, const char *body);
+
+/* Files by name below the directory, e.g. "commitlog/00000000000000000000". */
+void store_dir_file_path(const struct store_dir *dir, const char *name, char path[256]);
+bool store_dir_has(const struct store_dir *dir, const char *name);
+void store_dir_write(const struct store_dir *dir, const char *name, int64_t at, const void *bytes,
+                     size_t len);
+void store_dir_read(const struct store_dir *dir, const char *name, int64_t at, void *into,
+                    size_t len);
+void store_dir_delete(const struct store_dir *dir, const char *name);
+
+int64_t store_dir_log_end(struct store_dir *dir);
+
+/* Waits until `done` says so; fails the test after ten seconds. Gives way, does not sleep. */
+void store_dir_await(bool (*done)(void *ctx), void *ctx);
+
+#endif
