@@ -17,7 +17,7 @@
 enum { MAX_RECONSUME_TIMES_SINCE = 121 };
 enum { DEAD_LETTER_QUEUES = 1 };
 enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
-enum { CHANGES_MAX = 8 };
+enum { CHANGES_MAX = 10 };
 
 /* What the properties of a message say about the way it goes. */
 struct marks {
@@ -215,6 +215,10 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
     int count = 0;
     changes[count++] = (struct property_change){ SLICE(PROPERTY_CLUSTER),
                                                  slice_str(s->broker->conf.cluster_name) };
+    changes[count++] = (struct property_change){ SLICE(PROPERTY_MSG_REGION),
+                                                 slice_str(s->broker->conf.region_id) };
+    changes[count++] =
+        (struct property_change){ SLICE(PROPERTY_TRACE_ON), trace_on_text(s->broker) };
     if (s->marks.has_pop_ck)
         changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_POP_CK) };
     if (add_uniq_key && s->marks.uniq_key.data == NULL) {
