@@ -1,0 +1,42 @@
+"""Servers of both kinds in one cluster."""
+
+import pytest
+from cargo import Cargo
+from servers import Broker, NameServer, mqadmin
+import mini_client as mq
+
+REFERENCE = "rocketmq-5.3.3"
+ROUTE = 105
+
+
+@pytest.mark.parametrize("kind", ("ramjet", REFERENCE))
+def test_brokers_of_both_kinds_under_one_name_server(kind, tmp_path):
+    """Goal: under a name server of either kind, a topic that both brokers have is routed to both, each serves it,
+    and the reference's admin tool lists both."""
+    with NameServer(kind, tmp_path / "namesrv") as name_server:
+        ours = Broker("ramjet", tmp_path / "a", [name_server], name="ours")
+        theirs = Broker(REFERENCE, tmp_path / "b", [name_server], name="theirs")
+        with ours.start(), theirs.start():
+            for broker in (ours, theirs):
+                cargo = Cargo()
+                cargo.load(broker, broker.name, count=40)
+                cargo.expect(broker)
+            with name_server.connect() as connection:
+                route = connection.call(ROUTE, {"topic": "compat-a"}).json()
+            assert {row["brokerName"] for row in route["queueDatas"]} == {"ours", "theirs"}
+            assert {row["brokerName"]: row["readQueueNums"] for row in route["queueDatas"]} == {
+                "ours": 4, "theirs": 4}
+            listed = mqadmin("5.3.3", "clusterList", "-n", name_server.address)
+            assert "ours" in listed and "theirs" in listed, listed
+
+
+def test_a_broker_registers_at_name_servers_of_both_kinds(tmp_path):
+    """Goal: one Ramjet broker, two name servers, one of each kind: both know its topics."""
+    with NameServer("ramjet", tmp_path / "a") as first, NameServer(REFERENCE, tmp_path / "b") as second:
+        with Broker("ramjet", tmp_path / "broker", [first, second]) as broker:
+            Cargo().load(broker, "both", count=4)
+            for name_server in (first, second):
+                with name_server.connect(version=mq.JAVA_5_3_3) as connection:
+                    answer = connection.call(ROUTE, {"topic": "compat-b"})
+                    assert answer.code == 0, answer.remark
+                    assert answer.json()["brokerDatas"][0]["brokerAddrs"] == {"0": broker.address}
