@@ -9,6 +9,14 @@ static bool crc_matches(const struct register_broker_request *broker, struct sli
     return broker->body_crc32 == 0 || (uint32_t)broker->body_crc32 == crc31(body);
 }
 
+/* Brokers of 5.3 with compressedRegister send a zlib stream and say "compressed: false": the stream
+ * shows itself, no JSON begins like that. */
+static bool is_compressed(const struct register_broker_request *broker, struct slice body)
+{
+    enum { ZLIB_FIRST_BYTE = 0x78 };
+    return broker->compressed || (body.len > 0 && body.data[0] == ZLIB_FIRST_BYTE);
+}
+
 /* The order settings go along with the answer once there are any. */
 static void reply_registered(struct namesrv *ns, struct request *req,
                              const struct register_broker_response *answer)
@@ -23,6 +31,14 @@ static void reply_registered(struct namesrv *ns, struct request *req,
     buf_fini(&body);
 }
 
+/* A refusal with the answer's header, empty. */
+static void refuse_registration(struct request *req, const char *why)
+{
+    static const struct register_broker_response no_answer;
+    reply_fields(req, RESP_SYSTEM_ERROR, slice_str(why), &register_broker_response_fields,
+                 &no_answer, (struct slice){ NULL, 0 });
+}
+
 void namesrv_register_broker(struct namesrv *ns, struct request *req)
 {
     struct register_broker_request broker;
@@ -31,12 +47,12 @@ void namesrv_register_broker(struct namesrv *ns, struct request *req)
     if (request_fields(req, &register_broker_request_fields, &broker) != 0)
         return;
     if (!crc_matches(&broker, req->body)) {
-        reply_code(req, RESP_SYSTEM_ERROR, "crc32 not match");
+        refuse_registration(req, "crc32 not match");
         return;
     }
-    if (register_body_decode(req->body, broker.compressed, req->header.version, &req->arena,
-                             &body) != 0) {
-        reply_code(req, RESP_SYSTEM_ERROR, "the body is no registration");
+    if (register_body_decode(req->body, is_compressed(&broker, req->body), req->header.version,
+                             &req->arena, &body) != 0) {
+        refuse_registration(req, "the body is no registration");
         return;
     }
     const char *why =
@@ -44,7 +60,7 @@ void namesrv_register_broker(struct namesrv *ns, struct request *req)
     if (why != NULL) {
         log_warn("broker_refused name=%.*s address=%.*s why=\"%s\"", SLICE_FMT(broker.broker_name),
                  SLICE_FMT(broker.broker_addr), why);
-        reply_code(req, RESP_SYSTEM_ERROR, "%s", why);
+        refuse_registration(req, why);
         return;
     }
     peer_set_user(req->peer, ns); /* its end is the end of its brokers */
@@ -73,10 +89,10 @@ void namesrv_broker_heartbeat(struct namesrv *ns, struct request *req)
 void namesrv_query_data_version(struct namesrv *ns, struct request *req)
 {
     struct broker_identity_request broker;
-    struct data_version asked;
+    struct data_version asked = { 0 };
     if (request_fields(req, &broker_identity_request_fields, &broker) != 0)
         return;
-    if (data_version_decode(req->body, &asked) != 0) {
+    if (req->body.len > 0 && data_version_decode(req->body, &asked) != 0) {
         reply_code(req, RESP_SYSTEM_ERROR, "the body is no data version");
         return;
     }

@@ -156,12 +156,12 @@ void namesrv_get_kv(struct namesrv *ns, struct request *req)
     if (request_fields(req, &kv_request_fields, &asked) != 0)
         return;
     struct get_kv_response answer = { kv_get(&ns->kv, asked.namespace, asked.key) };
+    struct slice remark = { NULL, 0 };
     if (answer.value.data == NULL)
-        reply_code(req, RESP_QUERY_NOT_FOUND, "No config item, Namespace: %.*s Key: %.*s",
-                   SLICE_FMT(asked.namespace), SLICE_FMT(asked.key));
-    else
-        reply_fields(req, RESP_SUCCESS, (struct slice){ NULL, 0 }, &get_kv_response_fields, &answer,
-                     (struct slice){ NULL, 0 });
+        remark = arena_printf(&req->arena, "No config item, Namespace: %.*s Key: %.*s",
+                              SLICE_FMT(asked.namespace), SLICE_FMT(asked.key));
+    reply_fields(req, remark.data == NULL ? RESP_SUCCESS : RESP_QUERY_NOT_FOUND, remark,
+                 &get_kv_response_fields, &answer, (struct slice){ NULL, 0 });
 }
 
 void namesrv_list_kv(struct namesrv *ns, struct request *req)

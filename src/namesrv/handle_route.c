@@ -120,10 +120,10 @@ void namesrv_delete_topic(struct namesrv *ns, struct request *req)
 void namesrv_register_topic(struct namesrv *ns, struct request *req)
 {
     struct namesrv_topic_request asked;
-    struct route_data route;
+    struct route_data route = { 0 };
     if (request_fields(req, &namesrv_topic_request_fields, &asked) != 0)
         return;
-    if (route_data_decode(req->body, &req->arena, &route) != 0) {
+    if (req->body.len > 0 && route_data_decode(req->body, &req->arena, &route) != 0) {
         reply_code(req, RESP_SYSTEM_ERROR, "the body is no route");
         return;
     }

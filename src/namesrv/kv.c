@@ -171,8 +171,7 @@ static bool take_namespace(struct kv *kv, struct slice name, json_t *entries)
     if (!json_is_object(entries))
         return false;
     namespace_of(kv, name);
-    json_object_foreach(entries, key, value)
-    {
+    json_object_foreach(entries, key, value) {
         struct slice text = slice_of(json_string_value(value), json_string_length(value));
         if (!json_is_string(value) || kv_put(kv, name, slice_str(key), text) != NULL)
             return false;
@@ -189,8 +188,8 @@ bool kv_take_text(struct kv *kv, struct slice text)
     json_t *entries;
     kv_init(&fresh);
     bool is_good = json_is_object(json) && (spaces == NULL || json_is_object(spaces));
-    json_object_foreach(spaces, name, entries) is_good =
-        is_good && take_namespace(&fresh, slice_str(name), entries);
+    json_object_foreach(spaces, name, entries)
+        is_good = is_good && take_namespace(&fresh, slice_str(name), entries);
     json_decref(json);
     if (is_good) {
         kv_fini(kv);

@@ -95,6 +95,8 @@ static void registration_is_taken_in_all_forms(void **state)
     answer = running_call(r, fd, REQ_REGISTER_BROKER, ext, body);
     assert_int_equal(answer.header.code, RESP_SYSTEM_ERROR);
     assert_true(slice_eq(answer.header.remark, SLICE("crc32 not match")));
+    answer = running_call(r, fd, REQ_REGISTER_BROKER, BROKER_A "\ncompressed=false", body);
+    assert_int_equal(answer.header.code, RESP_SUCCESS);
     answer = running_call(r, fd, REQ_REGISTER_BROKER, BROKER_A, SLICE("{\"half"));
     assert_int_equal(answer.header.code, RESP_SYSTEM_ERROR);
     answer = running_call(r, fd, REQ_REGISTER_BROKER, BROKER_A, none);
