@@ -128,10 +128,12 @@ def decode(data):
 class Connection:
     """A connection to a server: answers by opaque, requests of the server kept aside in `pushed`."""
 
-    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=10.0, language="OTHER"):
+    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=10.0, language="OTHER",
+                 accepted=None):
+        """accepted: the socket of a connection that a server opened to us."""
         self.address = address if isinstance(address, tuple) else split_address(address)
         self.kind, self.version, self.language, self.timeout = kind, version, language, timeout
-        self.socket = socket.create_connection(self.address, timeout)
+        self.socket = accepted or socket.create_connection(self.address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.answers = {}

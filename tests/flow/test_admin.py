@@ -1,0 +1,278 @@
+"""Topics, groups, settings and statistics, as tools and clients ask for them."""
+
+import pytest
+
+import mini_client as mq
+from conftest import differs, heartbeat, make_topic, pull, pull_all, send
+from servers import wait_until
+
+
+def settings(connection):
+    answer = connection.call(26)
+    assert answer.code == 0
+    return dict(line.split("=", 1) for line in answer.body.decode().splitlines() if "=" in line)
+
+
+def test_created_topic_is_there_and_routed(broker, name_server, name):
+    """Goal: 17 makes a topic that takes messages and has a route."""
+    topic = make_topic(broker, name(), queues=3)
+    assert send(broker, topic, queue_id=2).code == 0
+    answer = wait_until(lambda: (lambda a: a if a.code == 0 else None)(
+        name_server.call(105, {"topic": topic})), what="the route")
+    assert answer.json()["queueDatas"][0]["writeQueueNums"] == 3
+
+
+def test_existing_topic_is_changed(broker, name_server, topic):
+    """Goal: 17 again changes queues and permission, and the route follows."""
+    make_topic(broker, topic, queues=6, perm=4)
+    config = broker.call(351, {"topic": topic}).json()
+    assert (config["readQueueNums"], config["writeQueueNums"], config["perm"]) == (6, 6, 4)
+
+    def changed():
+        answer = name_server.call(105, {"topic": topic})
+        return answer.code == 0 and answer.json()["queueDatas"][0]["readQueueNums"] == 6
+    wait_until(changed, what="the new route")
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "x" * 128, "SCHEDULE_TOPIC_XXXX", "TBW102"],
+                         ids=["empty", "blank", "long", "schedule", "default"])
+def test_illegal_topic_is_not_created(broker, bad):
+    """Goal: 29."""
+    fields = {"topic": bad, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
+              "perm": 6, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False}
+    assert broker.call(17, fields).code == 29
+
+
+def test_topic_without_filter_type_is_not_created(broker, name):
+    """Goal: 1."""
+    fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
+              "perm": 6, "order": False}
+    assert broker.call(17, fields).code == 1
+
+
+def test_unknown_attribute_is_refused(broker, name):
+    """Goal: 1. Method: an attribute nobody has."""
+    fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
+              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False, "attributes": "+no.such=1"}
+    assert broker.call(17, fields).code == 1
+
+
+def test_topic_attributes_are_kept(broker, name):
+    """Goal: +message.type=FIFO shows in 351."""
+    topic = make_topic(broker, name(), attributes="+message.type=FIFO")
+    assert broker.call(351, {"topic": topic}).json()["attributes"] == {"message.type": "FIFO"}
+
+
+def test_list_of_topics_is_created(broker, name):
+    """Goal: 18 makes several at once; one bad name refuses the list."""
+    def config(topic):
+        return {"topicName": topic, "readQueueNums": 2, "writeQueueNums": 2, "perm": 6,
+                "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False}
+    topics = [name(), name()]
+    assert broker.call(18, body={"topicConfigList": [config(t) for t in topics]}).code == 0
+    for topic in topics:
+        assert broker.call(351, {"topic": topic}).json()["readQueueNums"] == 2
+    assert broker.call(18, body={"topicConfigList": [config("a b")]}).code == 29
+
+
+def test_deleted_topic_is_gone(broker, topic, group):
+    """Goal: after 215 the topic is unknown; deleting it again is answered 0."""
+    send(broker, topic)
+    assert broker.call(215, {"topic": topic}).code == 0
+    assert broker.call(351, {"topic": topic}).code == 17
+    assert pull(broker, group, topic).code == 17
+    assert broker.call(215, {"topic": topic}).code == 0
+
+
+def test_topic_made_again_after_deletion_is_empty(broker, topic, group):
+    """Goal: nothing of the old topic shows in the new one."""
+    send(broker, topic)
+    broker.call(215, {"topic": topic})
+    make_topic(broker, topic)
+
+    def fresh():
+        return broker.call(30, {"topic": topic, "queueId": 0}).ext["offset"] == "0"
+    wait_until(fresh, what="an empty queue")
+    send(broker, topic, b"new")
+    assert [r.body for r in pull_all(broker, group, topic)] == [b"new"]
+
+
+def test_system_topic_is_not_deleted(broker):
+    """Goal: 29."""
+    assert broker.call(215, {"topic": "TBW102"}).code == 29
+
+
+def test_all_topics_are_listed(broker, topic):
+    """Goal: 21 gives every topic with its configuration."""
+    table = broker.call(21).json()["topicConfigTable"]
+    assert table[topic]["writeQueueNums"] == 4
+    assert {"TBW102", "BenchmarkTest", "SELF_TEST_TOPIC", "SCHEDULE_TOPIC_XXXX",
+            "OFFSET_MOVED_EVENT", "DefaultCluster", "broker-a",
+            "DefaultCluster_REPLY_TOPIC"} <= set(table)
+
+
+def test_configuration_of_a_topic(broker, topic):
+    """Goal: 351 in the form tools parse; 17 for an unknown one."""
+    assert broker.call(351, {"topic": topic}).json() == {
+        "attributes": {}, "order": False, "perm": 6, "readQueueNums": 4,
+        "topicFilterType": "SINGLE_TAG", "topicName": topic, "topicSysFlag": 0, "writeQueueNums": 4}
+    assert broker.call(351, {"topic": "no_such_topic_at_all"}).code == 17
+
+
+def test_created_group_has_its_settings(broker, group):
+    """Goal: 200 takes what is given and defaults for the rest."""
+    assert broker.call(200, body={"groupName": group, "retryMaxTimes": 3, "brokerId": 0}).code == 0
+    config = broker.call(352, {"group": group}).json()
+    assert config == {
+        "attributes": {}, "brokerId": 0, "consumeBroadcastEnable": True, "consumeEnable": True,
+        "consumeFromMinEnable": True, "consumeMessageOrderly": False, "consumeTimeoutMinute": 15,
+        "groupName": group, "groupRetryPolicy": {"type": "CUSTOMIZED"}, "groupSysFlag": 0,
+        "notifyConsumerIdsChangedEnable": True, "retryMaxTimes": 3, "retryQueueNums": 1,
+        "whichBrokerWhenConsumeSlowly": 1}
+    assert broker.call(201).json()["subscriptionGroupTable"][group] == config
+
+
+def test_group_is_changed(broker, group):
+    """Goal: 200 again replaces."""
+    for times in (3, 5):
+        broker.call(200, body={"groupName": group, "retryMaxTimes": times})
+    assert broker.call(352, {"group": group}).json()["retryMaxTimes"] == 5
+
+
+def test_unknown_group_is_created_when_asked_for(broker, group):
+    """Goal: with automatic groups 352 makes one."""
+    assert broker.call(352, {"group": group}).json()["groupName"] == group
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"nonsense"])
+def test_group_without_a_name_is_refused(broker, body):
+    """Goal: 1."""
+    assert broker.call(200, body=body).code == 1
+
+
+def test_deleted_group_is_gone(broker, group):
+    """Goal: 207 removes; an unknown one is answered 0."""
+    broker.call(200, body={"groupName": group})
+    assert broker.call(207, {"groupName": group, "cleanOffset": True}).code == 0
+    assert group not in broker.call(201).json()["subscriptionGroupTable"]
+    assert broker.call(207, {"groupName": group}).code == 0
+
+
+def test_deleted_group_loses_its_offsets(broker, topic, group):
+    """Goal: cleanOffset removes what the group had committed."""
+    broker.call(200, body={"groupName": group})
+    fields = {"consumerGroup": group, "topic": topic, "queueId": 0}
+    send(broker, topic)
+    broker.call(15, {**fields, "commitOffset": 1})
+    broker.call(207, {"groupName": group, "cleanOffset": True})
+    assert broker.call(14, {**fields, "setZeroIfNotFound": False}).code == 22
+
+
+def test_statistics_of_a_topic(broker, topic, group):
+    """Goal: 202 gives limits and last store time of every queue, under object keys."""
+    send(broker, topic, queue_id=1)
+    stored = pull_all(broker, group, topic, queue_id=1)[0].store_ms
+    answer = broker.call(202, {"topic": topic})
+    table = answer.json()["offsetTable"]
+    assert len(table) == 4
+    assert table[mq.queue_key("broker-a", topic, 1)] == {
+        "lastUpdateTimestamp": stored, "maxOffset": 1, "minOffset": 0}
+    assert table[mq.queue_key("broker-a", topic, 0)] == {
+        "lastUpdateTimestamp": 0, "maxOffset": 0, "minOffset": 0}
+    assert answer.body.startswith(b'{"offsetTable":{{"brokerName":')
+
+
+def test_statistics_of_an_unknown_topic(broker):
+    """Goal: 17."""
+    assert broker.call(202, {"topic": "no_such_topic_at_all"}).code == 17
+
+
+def test_progress_of_a_group(broker, topic, group):
+    """Goal: 208 gives the broker's and the group's offset of every queue."""
+    heartbeat(broker, "c@1", {group: [mq.subscription(topic)]})
+    for _ in range(3):
+        send(broker, topic)
+    broker.call(15, {"consumerGroup": group, "topic": topic, "queueId": 0, "commitOffset": 2})
+    table = broker.call(208, {"consumerGroup": group, "topic": topic}).json()["offsetTable"]
+    entry = table[mq.queue_key("broker-a", topic, 0)]
+    assert entry["brokerOffset"] == 3 and entry["consumerOffset"] == 2
+    assert entry["lastTimestamp"] > 0
+    whole = broker.call(208, {"consumerGroup": group}).json()["offsetTable"]
+    assert mq.queue_key("broker-a", topic, 0) in whole
+
+
+def test_progress_of_an_unknown_group(broker, topic):
+    """Goal: 0 with an empty table."""
+    for asked in ({"consumerGroup": "nobody_at_all"}, {"consumerGroup": "nobody_at_all", "topic": topic}):
+        answer = broker.call(208, asked)
+        assert answer.code == 0
+
+
+def test_settings_are_listed(broker, pair):
+    """Goal: 26 gives key=value lines and a data version."""
+    answer = broker.call(26)
+    assert mq.parse_json(answer.ext["version"]).keys() >= {"counter", "timestamp"}
+    now = settings(broker)
+    assert now["brokerName"] == "broker-a" and now["listenPort"] == str(pair.broker.port)
+
+
+def test_setting_is_changed_at_run_time(broker):
+    """Goal: 25 changes, 26 shows it, the version counts."""
+    before = mq.parse_json(broker.call(26).ext["version"])["counter"]
+    assert broker.call(25, body=b"traceOn=false\n").code == 0
+    assert settings(broker)["traceOn"] == "false"
+    assert mq.parse_json(broker.call(26).ext["version"])["counter"] > before
+    assert broker.call(25, body=b"traceOn=true\n").code == 0
+
+
+def test_automatic_topics_can_be_switched_off(broker, name):
+    """Goal: a change takes effect at once."""
+    assert broker.call(25, body=b"autoCreateTopicEnable=false\n").code == 0
+    try:
+        assert broker.call(310, mq.send_fields(name()), b"x").code == 17
+    finally:
+        assert broker.call(25, body=b"autoCreateTopicEnable=true\n").code == 0
+    assert send(broker, name()).code == 0
+
+
+def test_automatic_groups_can_be_switched_off(broker, topic, name):
+    """Goal: then an unknown group is 26, also for a message sent back."""
+    msg_id = send(broker, topic).ext["msgId"]
+    assert broker.call(25, body=b"autoCreateSubscriptionGroup=false\n").code == 0
+    try:
+        assert pull(broker, name("group"), topic).code == 26
+        fields = {"offset": mq.phy_offset_of(msg_id), "group": name("group"), "delayLevel": 1}
+        assert broker.call(36, fields).code == 26
+    finally:
+        assert broker.call(25, body=b"autoCreateSubscriptionGroup=true\n").code == 0
+
+
+@pytest.mark.parametrize("line", ["autoCreateTopicEnabel=true", "flushIntervalCommitLog=soon"],
+                         ids=["unknown_key", "bad_value"])
+def test_setting_that_means_nothing_is_refused(broker, target, line):
+    """Goal: a typing error does not pass for a change; the refusal names the key."""
+    answer = broker.call(25, body=line.encode() + b"\n")
+    if differs(target, False, True, "5.3.3 skips what it does not understand in silence"):
+        assert answer.code != 0 and line.split("=", maxsplit=1)[0] in answer.remark
+    else:
+        assert answer.code == 0
+
+
+def test_blacklisted_setting_is_refused(broker):
+    """Goal: 16."""
+    assert broker.call(25, body=b"brokerConfigPath=/tmp/x\n").code == 16
+
+
+def test_runtime_information(broker, topic):
+    """Goal: 28 is a table of texts with what tools show."""
+    table = broker.call(28).json()["table"]
+    assert all(isinstance(value, str) for value in table.values())
+    assert {"bootTimestamp", "brokerVersion", "brokerVersionDesc", "msgPutTotalTodayNow",
+            "commitLogMaxOffset", "commitLogMinOffset", "putTps", "getTransferredTps",
+            "runtime"} <= set(table)
+
+
+def test_names_of_the_flow_group_are_not_checked(broker):
+    """Goal: 200 takes any name, as the reference."""
+    assert broker.call(200, body={"groupName": "flow group with blanks"}).code == 0
+    assert broker.call(207, {"groupName": "flow group with blanks"}).code == 0
