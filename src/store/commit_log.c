@@ -56,6 +56,7 @@ struct log_file {
     int64_t populated;         /* allocator's */
     int64_t released;          /* allocator's: page tables let go below */
     bool is_removed;           /* unlink when the last reader is gone */
+    struct log_file *next_unused;
     char path[];
 };
 
@@ -69,7 +70,8 @@ struct commit_log {
     struct log_file **files;
     int file_count;
     int file_cap;
-    struct log_file *spare; /* made ahead, not yet part of the log */
+    struct log_file *spare;  /* made ahead, not yet part of the log */
+    struct log_file *unused; /* removed, and the last reader is gone */
 
     struct log_file *head; /* appender's */
     int64_t reserved_end;  /* appender's */
@@ -116,6 +118,9 @@ static int file_open(struct commit_log *log, int64_t start, bool create, struct 
         log_error("commit_log_map_failed path=%s errno=%d", path, errno);
         goto fail_close;
     }
+    if (create)
+        disk_sync_dir(
+            log->dir); /* or a later sync of the file's bytes may leave it without a name */
     file->base = base;
     file->start = start;
     file->refs = 1;
@@ -139,11 +144,28 @@ static void file_free(struct commit_log *log, struct log_file *file)
 
 static void file_unref(struct commit_log *log, struct log_file *file)
 {
+    /* Not freed here: a reader may be a loop, and unlinking a large file takes its time. */
     pthread_mutex_lock(&log->files_lock);
-    bool is_last = --file->refs == 0;
+    assert(file->refs > 0);
+    if (--file->refs == 0) {
+        assert(file->is_removed);
+        file->next_unused = log->unused;
+        log->unused = file;
+    }
     pthread_mutex_unlock(&log->files_lock);
-    if (is_last)
+}
+
+void commit_log_free_unused(struct commit_log *log)
+{
+    pthread_mutex_lock(&log->files_lock);
+    struct log_file *file = log->unused;
+    log->unused = NULL;
+    pthread_mutex_unlock(&log->files_lock);
+    while (file != NULL) {
+        struct log_file *next = file->next_unused;
         file_free(log, file);
+        file = next;
+    }
 }
 
 /* The file that holds phy_offset, referenced; NULL when there is none. */
@@ -250,6 +272,7 @@ static void stop_allocator(struct commit_log *log)
 void commit_log_close(struct commit_log *log)
 {
     stop_allocator(log);
+    commit_log_free_unused(log);
     for (int i = 0; i < log->file_count; i++) {
         assert(log->files[i]->refs == 1);
         file_free(log, log->files[i]);
@@ -577,8 +600,13 @@ int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
             at = (at / log->file_bytes + 1) * log->file_bytes;
             continue;
         }
-        err = disk_sync(file->fd, file->path);
-        at = file->start + log->file_bytes;
+        int64_t file_end = file->start + log->file_bytes;
+        int64_t pos = (at - file->start) / PAGE_BYTES * PAGE_BYTES;
+        int64_t upto = (end < file_end ? end : file_end) - file->start;
+        /* By range: a sync of the whole file would write the populated window ahead of the head
+         * too, and write-protect it again, so that the appender's next stores fault. */
+        err = disk_sync_range(file->base + pos, upto - pos, file->path);
+        at = file_end;
         file_unref(log, file);
     }
     return err;

@@ -60,8 +60,11 @@ void log_view_release(struct commit_log *log, struct log_view *view);
 /* Makes everything below `end` durable. ERR_IO: nothing may be believed any more. */
 MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end);
 
-/* Removes the first file; the last one is never removed: ERR_NOT_FOUND. */
+/* Takes the first file out of the log; the last one never goes: ERR_NOT_FOUND. It is unlinked by
+ * commit_log_free_unused(), after its last reader. */
 MUST_CHECK int commit_log_remove_first(struct commit_log *log);
+/* Unlinks, in slices, what was removed and is read no more. May take long. */
+void commit_log_free_unused(struct commit_log *log);
 /* Modification time of the first file (ms), -1 when it is the only one. */
 int64_t commit_log_first_modified_ms(struct commit_log *log);
 

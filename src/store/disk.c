@@ -6,6 +6,7 @@
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -99,6 +100,16 @@ int disk_sync(int fd, const char *path)
         return err;
     }
     return fdatasync(fd) == 0 ? 0 : failed("fdatasync", path, errno);
+}
+
+int disk_sync_range(uint8_t *base, int64_t len, const char *path)
+{
+    int err = fault_check("disk.sync_range");
+    if (err != 0) {
+        log_error("disk_call_failed call=msync path=%s fault=%s", path, err_name(err));
+        return err;
+    }
+    return msync(base, (size_t)len, MS_SYNC) == 0 ? 0 : failed("msync", path, errno);
 }
 
 void disk_start_write_back(int fd, int64_t from, int64_t len)

@@ -23,6 +23,9 @@ MUST_CHECK int disk_read(int fd, const char *path, void *into, size_t len, int64
                          bool may_block);
 /* After a failure nothing may be believed about what the file holds on disk. */
 MUST_CHECK int disk_sync(int fd, const char *path);
+/* The same for a part of a file that is mapped, whole pages from `base` on; other dirty pages of
+ * the file are left alone. */
+MUST_CHECK int disk_sync_range(uint8_t *base, int64_t len, const char *path);
 /* Starts writing back, without waiting and without the metadata. */
 void disk_start_write_back(int fd, int64_t from, int64_t len);
 /* Reserves blocks; the length of the file stays. ERR_DISK_FULL. */

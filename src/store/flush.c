@@ -4,6 +4,9 @@
  *          queue entries written to their files (page cache)     -> checkpoint `dispatched`
  *          every DURABLE_MS: queue files synced                  -> checkpoint `durable`
  *
+ * While messages come, a round without haste stops at the last whole page: the page under the head
+ * would be written twice, and its next store would fault. It follows when nothing new has come.
+ *
  * A round takes everything that was put before it began; who asks meanwhile rides on the next:
  * group commit. The thread sleeps while nothing is dirty. A sync that failed is never tried again:
  * the kernel may have dropped the pages and would report success. flushed_to stays where it is and
@@ -20,11 +23,12 @@
 #include "base/log.h"
 #include "store/store_internal.h"
 
-enum { DURABLE_MS = 10000 };
+enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
 
 struct flush_round {
     struct store *store;
     struct buf scratch;
+    int64_t last_end; /* of the log, in the round before */
     int64_t next_log_ns;
     int64_t next_queue_ns;
     int64_t next_durable_ns;
@@ -113,8 +117,8 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     store->checkpoint.dispatched = upto;
     if (durable) {
         err = flush_log(store, upto);
-        if (err == 0)
-            err = sync_queues(store);
+        if (err == 0 && (err = sync_queues(store)) != 0)
+            store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
         if (err == 0) {
             store->checkpoint.durable = upto;
             store->checkpoint.logics_ms = newest_ms;
@@ -131,7 +135,10 @@ static int64_t run_round(struct flush_round *round, bool is_urgent)
     int64_t now_ns = clock_monotonic_ns();
     bool has_failed = atomic_load(&store->refusal) == ERR_IO;
     if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed) {
-        flush_log(store, settled_end(store));
+        int64_t end = settled_end(store);
+        bool is_growing = end != round->last_end;
+        flush_log(store, is_urgent || !is_growing ? end : end / PAGE_BYTES * PAGE_BYTES);
+        round->last_end = end;
         round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
     }
     if (now_ns >= round->next_queue_ns) {

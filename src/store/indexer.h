@@ -32,8 +32,8 @@ int64_t indexer_done_to(const struct indexer *indexer);
 /* Store time up to which full files are on disk. */
 int64_t indexer_safe_ms(const struct indexer *indexer);
 
-/* Places of records with that key hash, newest first; at most `most`. Returns how many. What was put
- * before is waited for (a second at most). */
+/* Places of records with that key hash, newest first; at most `most`. Returns how many. What was
+ * put before is waited for (a second at most). */
 int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64_t end_ms, int most,
                   int64_t *phy_offsets, int64_t *last_ms, int64_t *last_phy_offset);
 

@@ -116,6 +116,7 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
         if (store->indexer != NULL)
             indexer_retain(store->indexer, log_min);
     }
+    commit_log_free_unused(store->log);
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);
     remove_tree(graveyard);

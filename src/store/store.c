@@ -3,8 +3,8 @@
  * A put is encoded and checksummed first, outside any lock. Under the append lock only places are
  * assigned: room in the log, the queue's next number; they are stamped into the bytes, the bytes
  * copied with their first length last, the log's end moved, and the queue's entry added. After the
- * lock whoever waits for the queue is told. So a reader that sees an entry finds the record, and records of one queue lie in
- * the log in the order of their numbers.
+ * lock whoever waits for the queue is told. So a reader that sees an entry finds the record, and
+ * records of one queue lie in the log in the order of their numbers.
  */
 #include "store/store_internal.h"
 
@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "wire/java_hash.h"
+#include "base/java_hash.h"
 #include "wire/properties.h"
 
 enum { RECORD_OVERHEAD_MAX = 65536, COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
@@ -339,8 +339,8 @@ static void stamp(uint8_t *encoded, int count, const struct store_put_result *re
     assert(phy_offset == result->end_phy_offset);
 }
 
-/* The first record's length is stored last: a process that dies in mid-copy leaves a zero there, which
- * ends the log before the whole put, be it one record or a batch. Under the append lock. */
+/* The first record's length is stored last: a process that dies in mid-copy leaves a zero there,
+ * which ends the log before the whole put, be it one record or a batch. Under the append lock. */
 static void copy_sealed(uint8_t *into, struct slice encoded)
 {
     enum { SEAL_BYTES = sizeof(int32_t) };

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wire/java_hash.h"
+#include "base/java_hash.h"
 
 static int set_up(void **state)
 {

@@ -1,0 +1,114 @@
+#include "store/store_dir.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum { PUTTERS = 2, GETTERS = 3, MESSAGES = 3000 };
+
+struct work {
+    struct store_dir *dir;
+    int32_t queue_id;
+    atomic_bool failed;
+};
+
+/* cmocka's asserts leave the thread they are called on: threads only take notes. */
+static void *put_all(void *arg)
+{
+    struct work *work = arg;
+    for (int i = 0; i < MESSAGES; i++) {
+        char body[32];
+        int len = snprintf(body, sizeof body, "%d", i);
+        struct record record =
+            store_dir_record("orders", work->queue_id, slice_of(body, (size_t)len),
+                             "UNIQ_KEY\001u\002TAGS\001red\002");
+        struct store_put_result result;
+        if (store_put(work->dir->store, &record, 1, 1700000000000 + i, &result, NULL) != 0 ||
+            result.queue_offset != i)
+            atomic_store(&work->failed, true);
+        if (i % 64 == 0)
+            store_request_flush(work->dir->store, result.end_phy_offset);
+    }
+    return NULL;
+}
+
+/* True when the records in the buffer are numbered from `next` on. */
+static bool are_in_order(struct slice bytes, int64_t next, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct record record;
+        int64_t number;
+        if (record_decode(bytes, RECORD_CHECK_BODY_CRC, &record) != 0 ||
+            record.queue_offset != next + i || !slice_to_i64(record.body, &number) ||
+            number != next + i)
+            return false;
+        bytes = slice_from(bytes, (size_t)record.total_bytes);
+    }
+    return bytes.len == 0;
+}
+
+static void *get_all(void *arg)
+{
+    struct work *work = arg;
+    struct buf bytes = BUF_INIT;
+    for (int64_t next = 0; next < MESSAGES && !atomic_load(&work->failed);) {
+        struct store_get_request request = { .topic = SLICE("orders"),
+                                             .queue_id = work->queue_id,
+                                             .queue_offset = next,
+                                             .max_count = 32,
+                                             .max_bytes = 1 << 20,
+                                             .may_block = true };
+        struct store_get_result result;
+        buf_clear(&bytes);
+        if (store_get(work->dir->store, &request, &bytes, &result) != 0)
+            atomic_store(&work->failed, true);
+        if (result.status == GET_FOUND) {
+            if (!are_in_order(buf_slice(&bytes), next, result.count))
+                atomic_store(&work->failed, true);
+            next = result.next_offset;
+        } else {
+            sched_yield();
+        }
+    }
+    buf_fini(&bytes);
+    return NULL;
+}
+
+/* Goal: gets beside puts see whole messages, in order, none missing.
+ * Method: two threads put to a queue each, three get; the flusher and the indexer run; files roll.
+ */
+static void gets_beside_puts(void **state)
+{
+    (void)state;
+    struct store_dir *dir = store_dir_new();
+    dir->options.flush_interval_ms = 1;
+    dir->options.queue_flush_interval_ms = 1;
+    store_dir_open(dir);
+    struct work work[PUTTERS + GETTERS] = { 0 };
+    pthread_t threads[PUTTERS + GETTERS];
+    for (int i = 0; i < PUTTERS + GETTERS; i++) {
+        work[i].dir = dir;
+        work[i].queue_id = i % PUTTERS;
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < PUTTERS ? put_all : get_all, &work[i]), 0);
+    }
+    for (int i = 0; i < PUTTERS + GETTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(atomic_load(&work[i].failed));
+    }
+    struct buf found = BUF_INIT;
+    int64_t last_ms;
+    int64_t last_phy_offset;
+    assert_int_equal(store_query(dir->store, SLICE("orders"), SLICE("u"), 32, 0, INT64_MAX, &found,
+                                 &last_ms, &last_phy_offset),
+                     32);
+    buf_fini(&found);
+    store_dir_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(gets_beside_puts) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+#include "store/store_dir.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+
+struct waiting {
+    struct store_dir *dir;
+    int64_t goal;
+    atomic_int told; /* calls of on_flushed */
+};
+
+static void note_flushed(void *ctx)
+{
+    struct waiting *waiting = ctx;
+    atomic_fetch_add(&waiting->told, 1);
+}
+
+static struct waiting waiting;
+
+static int set_up(void **state)
+{
+    struct store_dir *dir = store_dir_new();
+    waiting.dir = dir;
+    waiting.goal = 0;
+    atomic_store(&waiting.told, 0);
+    dir->options.on_flushed = note_flushed;
+    dir->options.ctx = &waiting;
+    dir->options.sync_flush = true;
+    dir->options.flush_interval_ms = 3600000; /* only who asks is flushed for */
+    dir->options.queue_flush_interval_ms = 3600000;
+    store_dir_open(dir);
+    *state = dir;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fault_disarm_all();
+    store_dir_remove(*state);
+    return 0;
+}
+
+static bool is_flushed(void *ctx)
+{
+    const struct waiting *w = ctx;
+    return store_flushed_to(w->dir->store) >= w->goal;
+}
+
+static bool is_told(void *ctx)
+{
+    const struct waiting *w = ctx;
+    return atomic_load(&w->told) > 0;
+}
+
+static void flush_to(int64_t goal)
+{
+    waiting.goal = goal;
+    store_request_flush(waiting.dir->store, goal);
+    store_dir_await(is_flushed, &waiting);
+}
+
+/* Goal: who asks for a flush gets it, and is told, also over several files of the log.
+ * Method: puts between requests; flushed_to covers them after each, and never runs ahead. */
+static void who_asks_is_flushed(void **state)
+{
+    struct store_dir *dir = *state;
+    int64_t end = 0;
+    for (int i = 0; i < 200; i++) {
+        end = store_dir_put_big(dir, "orders", 0, i, 2000).end_phy_offset;
+        if (i % 40 == 0)
+            flush_to(end);
+        assert_true(store_flushed_to(dir->store) <= end);
+    }
+    flush_to(end);
+    assert_true(atomic_load(&waiting.told) > 0);
+    store_request_flush(dir->store, end); /* there already: nothing to do */
+    assert_int_equal(store_flushed_to(dir->store), end);
+}
+
+/* Goal: without being asked the flusher gets there within its interval.
+ * Method: intervals of a millisecond, a put, and waiting. */
+static void the_flusher_comes_by_itself(void **state)
+{
+    struct store_dir *dir = *state;
+    store_dir_close(dir);
+    dir->options.flush_interval_ms = 1;
+    dir->options.queue_flush_interval_ms = 1;
+    store_dir_open(dir);
+    waiting.goal = store_dir_put(dir, "orders", 0, "one", "").end_phy_offset;
+    store_dir_await(is_flushed, &waiting);
+    waiting.goal = store_dir_put(dir, "orders", 0, "two", "").end_phy_offset;
+    store_dir_await(is_flushed, &waiting);
+}
+
+/* Goal: after a failed sync nothing is believed: flushed_to stays, puts are refused, gets go on;
+ * closing says so and the next start recovers. Method: one sync fails; the ones behind it would
+ * succeed. */
+static void a_failed_sync_is_for_good(void **state)
+{
+    struct store_dir *dir = *state;
+    int64_t good = store_dir_put(dir, "orders", 0, "good", "").end_phy_offset;
+    flush_to(good);
+    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
+    atomic_store(&waiting.told, 0);
+    fault_arm("disk.sync_range", 0, 1, ERR_IO);
+    store_request_flush(dir->store, end);
+    store_dir_await(is_told, &waiting);
+    fault_disarm_all();
+
+    assert_int_equal(store_refuses_puts(dir->store), ERR_IO);
+    assert_int_equal(store_flushed_to(dir->store), good);
+    struct record record = store_dir_record("orders", 0, SLICE("refused"), "");
+    struct store_put_result result;
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_IO);
+    store_dir_expect(dir, "orders", 0, 1, "doubtful");
+    store_request_flush(dir->store, end);
+    assert_int_equal(store_flushed_to(dir->store), good);
+    assert_int_equal(store_close(dir->store), ERR_IO);
+    dir->store = NULL;
+    assert_true(store_dir_has(dir, "abort"));
+
+    store_dir_open(dir);
+    assert_int_equal(store_refuses_puts(dir->store), 0);
+    store_dir_expect(dir, "orders", 0, 0, "good");
+    store_dir_expect(dir, "orders", 0, 1, "doubtful");
+}
+
+/* Goal: a full disk is met as an error of the put, never later, and goes away by itself.
+ * Method: no blocks can be had; puts until the log needs some; then there is room again. */
+static void a_full_disk_refuses_puts(void **state)
+{
+    struct store_dir *dir = *state;
+    static uint8_t body[9000];
+    struct record record = store_dir_record("orders", 0, slice_of(body, sizeof body), "");
+    struct store_put_result result;
+    fault_arm("disk.allocate", 0, INT64_MAX, ERR_DISK_FULL);
+    int err = 0;
+    int stored = 0;
+    for (int i = 0; i < 100 && err == 0; i++) {
+        err = store_put(dir->store, &record, 1, dir->now_ms, &result, NULL);
+        stored += err == 0;
+    }
+    assert_int_equal(err, ERR_DISK_FULL);
+    int64_t end = store_dir_log_end(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), stored);
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_DISK_FULL);
+    assert_int_equal(store_dir_log_end(dir), end);
+
+    fault_disarm_all();
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+    assert_int_equal(result.queue_offset, stored);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), stored + 1);
+}
+
+/* Goal: queue entries that cannot be written stay in memory and lose nothing.
+ * Method: writes fail while the flusher tries; a killed copy and the store itself have all entries.
+ */
+static void unwritten_queues_lose_nothing(void **state)
+{
+    struct store_dir *dir = *state;
+    store_dir_close(dir);
+    dir->options.flush_interval_ms = 1;
+    dir->options.queue_flush_interval_ms = 1;
+    store_dir_open(dir);
+    fault_arm("disk.write", 0, INT64_MAX, ERR_IO);
+    int64_t end = 0;
+    for (int i = 0; i < 150; i++)
+        end = store_dir_put(dir, "orders", 0, "x", "").end_phy_offset;
+    flush_to(end);
+    struct store_dir *killed = store_dir_copy(dir);
+    fault_disarm_all();
+    killed->options.on_flushed = NULL;
+    store_dir_open(killed);
+    assert_int_equal(store_queue_max(killed->store, SLICE("orders"), 0), 150);
+    store_dir_expect(killed, "orders", 0, 149, "x");
+    store_dir_remove(killed);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 150);
+    store_dir_expect(dir, "orders", 0, 0, "x");
+}
+
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(who_asks_is_flushed),           STORE_TEST(the_flusher_comes_by_itself),
+        STORE_TEST(a_failed_sync_is_for_good),     STORE_TEST(a_full_disk_refuses_puts),
+        STORE_TEST(unwritten_queues_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
