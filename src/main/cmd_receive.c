@@ -214,6 +214,8 @@ static bool read_options(int argc, char **argv, struct receiver *r, const char *
             good = false;
         }
     }
+    if (good && argc == optind)
+        fputs("ramjet receive: no topic is given\n", stderr);
     if (!good || argc - optind != 1 || !option_topic("receive", argv[optind]))
         return false;
     const char *fault = group_name_fault(slice_str(r->group));
@@ -232,7 +234,7 @@ int cmd_receive(int argc, char **argv)
     const char *namesrv = NULL;
     bool wants_help = false;
     if (!read_options(argc, argv, &receiver, &namesrv, &wants_help)) {
-        fputs(help, stderr);
+        fputs("try `ramjet receive --help`\n", stderr);
         return 2;
     }
     if (wants_help) {

@@ -18,8 +18,7 @@ static const char help[] =
     "Sends a message, and prints for each one that was stored: broker/queue, offset, message id.\n"
     "A topic that does not exist is made, when the brokers make topics by themselves.\n"
     "\n"
-    "  BODY                the message (default: \"hello\"); -: each line of standard input is "
-    "one\n"
+    "  BODY                the message (default: \"hello\"); -: each line of standard input\n"
     "  --tag TAG           a tag that consumers can filter by\n"
     "  --key KEY           a key to find the message by\n"
     "  --count N           so many times (default 1)\n"
@@ -124,16 +123,19 @@ static void send_one(struct sender *s, const struct route_queue *to)
     arena_fini(&arena);
 }
 
-/* Makes the next line of standard input the body; false at its end. */
+/* Makes the next line of standard input the body; false at its end. Empty lines are passed over: a
+ * message needs a body. */
 static bool next_line(struct sender *s)
 {
-    size_t room = 0;
-    free(s->body);
-    s->body = NULL;
-    ssize_t len = getline(&s->body, &room, stdin);
-    if (len < 0)
-        return false;
-    s->body_bytes = (size_t)len - (s->body[len - 1] == '\n' ? 1 : 0);
+    do {
+        size_t room = 0;
+        free(s->body);
+        s->body = NULL;
+        ssize_t len = getline(&s->body, &room, stdin);
+        if (len < 0)
+            return false;
+        s->body_bytes = (size_t)len - (s->body[len - 1] == '\n' ? 1 : 0);
+    } while (s->body_bytes == 0);
     return true;
 }
 
@@ -279,6 +281,8 @@ static bool read_options(int argc, char **argv, struct sender *s, const char **n
         }
     }
     int words = argc - optind;
+    if (good && words < 1)
+        fputs("ramjet send: no topic is given\n", stderr);
     const char *body = words == 2 ? argv[optind + 1] : NULL;
     s->from_stdin = body != NULL && strcmp(body, "-") == 0;
     if (!good || words < 1 || words > 2 || (body != NULL && size >= 0) ||
@@ -300,7 +304,7 @@ int cmd_send(int argc, char **argv)
     const char *namesrv = NULL;
     bool wants_help = false;
     if (!read_options(argc, argv, &sender, &namesrv, &wants_help)) {
-        fputs(help, stderr);
+        fputs("try `ramjet send --help`\n", stderr);
         return 2;
     }
     if (wants_help) {

@@ -107,12 +107,12 @@ int cmd_topics(int argc, char **argv)
             fputs(help, stdout);
             return 0;
         default:
-            fputs(help, stderr);
+            fputs("try `ramjet topics --help`\n", stderr);
             return 2;
         }
     }
     if (optind != argc) {
-        fputs(help, stderr);
+        fputs("try `ramjet topics --help`\n", stderr);
         return 2;
     }
     if (cli_open(&listing.cli, "topics", namesrv, NULL, NULL) != 0)
