@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import servers  # noqa: E402
+
+CLIENT_DEADLINE_S = 120
+LONG_BODY_BYTES = 8192
 
 
 @pytest.fixture
@@ -29,3 +33,38 @@ def need():
             pytest.skip("not installed: " + ", ".join(missing))
 
     return check
+
+
+@pytest.fixture
+def colours(pair, tmp_path):
+    """Runs a client that sends messages tagged red and blue in turn, and checks that it got the red ones.
+
+    Such a client is called with name server, topic and count, and prints `sent KEY` and
+    `received KEY TAG START_OF_BODY LENGTH`. Every tenth body is a long one.
+    """
+
+    def run(command, count):
+        topic = "colours"
+        with pair.broker.connect() as admin:
+            made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": 8,
+                                   "writeQueueNums": 8, "perm": 6, "topicSysFlag": 0, "order": False,
+                                   "topicFilterType": "SINGLE_TAG"})
+        assert made.code == 0, made.remark
+        done = subprocess.run([*command, pair.name_server.address, topic, str(count)], cwd=tmp_path,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=CLIENT_DEADLINE_S,
+                              check=False)
+        assert done.returncode == 0, done.stdout[-5000:]
+        words = [line.split() for line in done.stdout.splitlines()]
+        assert [w[1] for w in words if w[:1] == ["sent"]] == ["key-%d" % i for i in range(count)]
+        received = {tuple(w[1:]) for w in words if w[:1] == ["received"]}
+        assert received == {expected(i) for i in range(0, count, 2)}
+
+    return run
+
+
+def expected(i):
+    body = "body-%d" % i
+    if i % 10 == 0:
+        body = (body + "-").ljust(LONG_BODY_BYTES, "x")
+    return "key-%d" % i, "red", body[:16], str(len(body))

@@ -26,7 +26,6 @@ JAVA_DIR = Path(__file__).parent / "java"
 STOPS = ((0.2, signal.SIGTERM), (0.5, signal.SIGKILL), (0.75, signal.SIGKILL))
 JOB_OPTIONS = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "-Drocketmq.client.rebalance.waitInterval=2000",
-               "-Drocketmq.client.rebalance.lockInterval=1000",
                "-Drocketmq.client.unlockDelayTimeMills=200"]
 
 
