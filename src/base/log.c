@@ -40,8 +40,8 @@ static pthread_t writer;
 
 static const char *const level_names[] = { "DEBUG", "INFO ", "WARN ", "ERROR" };
 
-static size_t format_line(char text[LOG_LINE_BYTES], enum log_level level, const char *format,
-                          va_list args)
+__attribute__((format(printf, 3, 0))) static size_t
+format_line(char text[LOG_LINE_BYTES], enum log_level level, const char *format, va_list args)
 {
     struct timespec now;
     struct tm utc;

@@ -1,7 +1,6 @@
 #include "filter/tags.h"
 
-#include "wire/java_hash.h"
-#include "wire/properties.h"
+#include "base/java_hash.h"
 
 static struct slice trim(struct slice s)
 {
@@ -63,10 +62,4 @@ bool tag_filter_matches(const struct tag_filter *filter, int64_t tags_code)
         if (filter->codes[i] == tags_code)
             return true;
     return false;
-}
-
-int64_t tags_code(struct slice properties)
-{
-    struct slice tags = property_get(properties, SLICE(PROPERTY_TAGS));
-    return tags.len == 0 ? 0 : java_hash(tags);
 }

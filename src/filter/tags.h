@@ -16,15 +16,12 @@ struct tag_filter {
     int count;
 };
 
-/* Parses a subscription text. Absent, empty and "*" take everything; blanks around tags do not count;
- * a text of blanks alone is a filter that nothing matches. Arrays live in the arena, the tags borrow
- * from `expression`. ERR_INVALID: separators only ("||"). */
+/* Parses a subscription text. Absent, empty and "*" take everything; blanks around tags do not
+ * count; a text of blanks alone is a filter that nothing matches. Arrays live in the arena, the
+ * tags borrow from `expression`. ERR_INVALID: separators only ("||"). */
 MUST_CHECK int tag_filter_parse(struct slice expression, struct arena *arena,
                                 struct tag_filter *filter);
 
 bool tag_filter_matches(const struct tag_filter *filter, int64_t tags_code);
-
-/* What the consume queue keeps of a message's property text: java_hash() of TAGS, 0 without. */
-int64_t tags_code(struct slice properties);
 
 #endif

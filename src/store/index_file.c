@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "wire/java_hash.h"
+#include "base/java_hash.h"
 
 enum {
     AT_BEGIN_MS = 0,

@@ -172,8 +172,7 @@ static bool rewrite_value(struct rewrite *r, int depth)
 static json_t *parse_standard(struct slice text, char *why)
 {
     json_error_t error;
-    json_t *json =
-        json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *json = json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, &error);
     if (json == NULL && why != NULL)
         snprintf(why, WHY_BYTES, "%.120s near byte %d", error.text, error.position);
     return json;

@@ -1,73 +1,7 @@
 #include "wire/text.h"
 
 enum { SURROGATE_HIGH = 0xD800, SURROGATE_LOW = 0xDC00, SURROGATE_END = 0xE000 };
-enum { CODE_POINT_MAX = 0x10FFFF, PLANE_SIZE = 0x10000 };
-
-static bool is_continuation(uint8_t byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
-
-int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes)
-{
-    size_t left = (size_t)(end - at);
-    int32_t code_point = -1;
-    *bytes = 1;
-    if (at[0] < 0x80)
-        return at[0];
-    if (at[0] >= 0xC2 && at[0] < 0xE0) {
-        if (left < 2 || !is_continuation(at[1]))
-            return -1;
-        *bytes = 2;
-        return (at[0] & 0x1F) << 6 | (at[1] & 0x3F);
-    }
-    if (at[0] >= 0xE0 && at[0] < 0xF0) {
-        if (left < 3 || !is_continuation(at[1]) || !is_continuation(at[2]))
-            return -1;
-        code_point = (at[0] & 0x0F) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F);
-        if (code_point < 0x800 || (code_point >= SURROGATE_HIGH && code_point < SURROGATE_END))
-            return -1;
-        *bytes = 3;
-        return code_point;
-    }
-    if (at[0] >= 0xF0 && at[0] < 0xF5) {
-        if (left < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) ||
-            !is_continuation(at[3]))
-            return -1;
-        code_point =
-            (at[0] & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
-        if (code_point < PLANE_SIZE || code_point > CODE_POINT_MAX)
-            return -1;
-        *bytes = 4;
-        return code_point;
-    }
-    return -1;
-}
-
-size_t utf8_encode(int32_t code_point, uint8_t *out)
-{
-    uint32_t c = (uint32_t)code_point;
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (uint8_t)(0xC0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < PLANE_SIZE) {
-        out[0] = (uint8_t)(0xE0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (uint8_t)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xF0 | c >> 18);
-    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (uint8_t)(0x80 | (c & 0x3F));
-    return 4;
-}
+enum { PLANE_SIZE = 0x10000 };
 
 /* ---- reading ------------------------------------------------------------------------------------
  */
@@ -201,10 +135,10 @@ static int32_t unescape_unicode(const uint8_t **at, const uint8_t *end)
     if (unit < SURROGATE_HIGH || unit >= SURROGATE_END)
         return unit;
     if (unit >= SURROGATE_LOW || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
-        return TEXT_REPLACEMENT;
+        return UTF8_REPLACEMENT;
     int32_t low = hex4(*at + 2, end);
     if (low < SURROGATE_LOW || low >= SURROGATE_END)
-        return TEXT_REPLACEMENT;
+        return UTF8_REPLACEMENT;
     *at += 6;
     return PLANE_SIZE + ((unit - SURROGATE_HIGH) << 10) + (low - SURROGATE_LOW);
 }
@@ -224,7 +158,7 @@ size_t json_text_unescape(const struct json_text *text, uint8_t *out)
         if (*at != '\\') {
             size_t bytes = 1;
             int32_t code_point = utf8_decode(at, end, &bytes);
-            to += utf8_encode(code_point < 0 ? TEXT_REPLACEMENT : code_point, to);
+            to += utf8_encode(code_point < 0 ? UTF8_REPLACEMENT : code_point, to);
             at += bytes;
         } else if (at[1] == 'u') {
             to += utf8_encode(unescape_unicode(&at, end), to);
@@ -288,7 +222,7 @@ static uint8_t *escape_ascii(uint8_t c, uint8_t *out)
 static uint8_t *escape_code_point(int32_t code_point, enum json_escape_style style, uint8_t *out)
 {
     if (code_point < 0)
-        code_point = TEXT_REPLACEMENT;
+        code_point = UTF8_REPLACEMENT;
     if (style == JSON_ESCAPE_MINIMAL)
         return out + utf8_encode(code_point, out);
     if (code_point < PLANE_SIZE)

@@ -1,4 +1,4 @@
-/* text.h - UTF-8 and the strings of JSON, shared by the header's scanner, the body reader and writer.
+/* text.h - the strings of JSON, shared by the header's scanner, the body reader and writer.
  *
  * What the field's peers read as text but is none (bytes that are not UTF-8, halves of a surrogate
  * pair) becomes U+FFFD, as it does there. No memory is allocated here.
@@ -8,13 +8,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
-
-enum { TEXT_REPLACEMENT = 0xFFFD };
-
-/* The code point at `at` (at < end); *bytes is its length, at least 1. What is not UTF-8: -1, one byte. */
-int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes);
-/* Writes 1 to 4 bytes. */
-size_t utf8_encode(int32_t code_point, uint8_t *out);
+#include "base/utf8.h"
 
 /* A JSON string as it stands between its quotes. */
 struct json_text {

@@ -1,7 +1,7 @@
-/* java_hash.h - the string hash the protocol and the store are built on: h = 31*h + c over the UTF-16
- * code units, in wrapping 32 bits. */
-#ifndef WIRE_JAVA_HASH_H
-#define WIRE_JAVA_HASH_H
+/* java_hash.h - the string hash the protocol and the store are built on: h = 31*h + c over the
+ * UTF-16 code units, in wrapping 32 bits. */
+#ifndef BASE_JAVA_HASH_H
+#define BASE_JAVA_HASH_H
 
 #include "base/slice.h"
 

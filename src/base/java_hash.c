@@ -1,6 +1,6 @@
-#include "wire/java_hash.h"
+#include "base/java_hash.h"
 
-#include "wire/text.h"
+#include "base/utf8.h"
 
 struct units {
     uint32_t hash;
@@ -25,7 +25,7 @@ static struct units units_of(struct slice text)
         int32_t code_point = utf8_decode(at, end, &bytes);
         at += bytes;
         if (code_point < 0)
-            code_point = TEXT_REPLACEMENT;
+            code_point = UTF8_REPLACEMENT;
         if (code_point < 0x10000) {
             add_unit(&u, (uint32_t)code_point);
         } else {
