@@ -103,8 +103,10 @@ static void add_rate(struct figures *f, const struct broker *broker, const char 
                        arena_printf(f->arena, "%.2f %.2f %.2f", rates[0], rates[1], rates[2]) };
 }
 
-static void add_rates(struct figures *f, const struct broker *broker)
+static void add_traffic(struct figures *f, const struct broker *broker)
 {
+    add_i64(f, "msgPutTotalTodayNow", broker->traffic.totals[TRAFFIC_PUT]);
+    add_i64(f, "msgGetTotalTodayNow", broker->traffic.totals[TRAFFIC_TRANSFERRED]);
     add_rate(f, broker, "putTps", TRAFFIC_PUT, TRAFFIC_PUT);
     add_rate(f, broker, "getTotalTps", TRAFFIC_FOUND, TRAFFIC_MISSED);
     add_rate(f, broker, "getFoundTps", TRAFFIC_FOUND, TRAFFIC_FOUND);
@@ -157,7 +159,7 @@ void handle_runtime_info(struct broker *broker, struct request *req)
     add_run_time(&f, loop_now_ms(broker->loop) - broker->started_ms);
     add_empty_queues(&f);
     add_store_figures(&f, broker);
-    add_rates(&f, broker);
+    add_traffic(&f, broker);
     struct kv_table table = { .pairs = f.pairs, .count = f.count };
     struct buf body = BUF_INIT;
     kv_table_encode(&table, &body);

@@ -13,6 +13,7 @@ void traffic_count(struct traffic *traffic, enum traffic_kind kind, uint32_t cou
         memset(traffic->slots[at].counts, 0, sizeof traffic->slots[at].counts);
     }
     traffic->slots[at].counts[kind] += count;
+    traffic->totals[kind] += count;
 }
 
 double traffic_rate(const struct traffic *traffic, enum traffic_kind kind, int seconds,

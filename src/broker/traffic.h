@@ -22,6 +22,7 @@ enum traffic_kind {
 enum { TRAFFIC_SECONDS = 600 };
 
 struct traffic {
+    int64_t totals[TRAFFIC_KINDS]; /* since the start */
     struct {
         int64_t second; /* since the monotonic clock's start */
         uint32_t counts[TRAFFIC_KINDS];

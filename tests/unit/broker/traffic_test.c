@@ -22,6 +22,7 @@ static void a_rate_covers_the_last_whole_seconds(void **state)
     traffic_count(&t, TRAFFIC_PUT, 4, (int64_t)100 * SECOND_NS);
     traffic_count(&t, TRAFFIC_PUT, 6, (int64_t)100 * SECOND_NS + 5);
     traffic_count(&t, TRAFFIC_PUT, 10, (int64_t)101 * SECOND_NS);
+    assert_int_equal(t.totals[TRAFFIC_PUT], 20);
     assert_float_equal(rate(&t, 10, 101), 1.0, 1e-9);
     assert_float_equal(rate(&t, 10, 102), 2.0, 1e-9);
     assert_float_equal(rate(&t, 1, 102), 10.0, 1e-9);
