@@ -81,7 +81,6 @@ struct request_row {
     int32_t code;
     const char *name;
     request_handler *handle;
-    const char *test; /* the flow test that shows it, for docs/compatibility.md */
 };
 extern const struct request_row request_rows[];
 extern const int request_row_count;
