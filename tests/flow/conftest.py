@@ -111,25 +111,39 @@ def make_topic(connection, topic, queues=4, perm=6, **more):
 
 
 def send(connection, topic, body=b"hello", queue_id=0, properties=None, **more):
-    """Sends one message and gives the answer, which must be a success."""
+    """Sends one message and gives the answer, which must be a success. Returns when consumers can
+    see the message: the reference builds its consume queues some time after the answer."""
     answer = connection.call(310, mq.send_fields(topic, queue_id, properties, **more), body)
     assert answer.code == 0, (answer.code, answer.remark)
+    if "DELAY" not in (properties or {}):
+        where = int(answer.ext["queueOffset"])
+        servers.wait_until(lambda: max_offset(connection, topic, answer.ext["queueId"]) > where)
     return answer
+
+
+def max_offset(connection, topic, queue_id=0):
+    return int(connection.call(30, {"topic": topic, "queueId": queue_id}).ext["offset"])
 
 
 def pull(connection, group, topic, offset=0, **more):
     return connection.call(11, mq.pull_fields(group, topic, offset=offset, **more))
 
 
-def pull_all(connection, group, topic, queue_id=0, offset=0):
-    """Every record of a queue from an offset on."""
+def pull_all(connection, group, topic, queue_id=0, offset=0, count=1):
+    """Every record of a queue from an offset on; waits until there are `count`."""
     records = []
-    while True:
+
+    def enough():
+        nonlocal offset
         answer = pull(connection, group, topic, offset, queue_id=queue_id)
-        if answer.code != 0:
-            return records
-        records += mq.decode_records(answer.body)
-        offset = int(answer.ext["nextBeginOffset"])
+        while answer.code == 0:
+            records.extend(mq.decode_records(answer.body))
+            offset = int(answer.ext["nextBeginOffset"])
+            answer = pull(connection, group, topic, offset, queue_id=queue_id)
+        return len(records) >= count
+
+    servers.wait_until(enough, 12, "%d messages in %s" % (count, topic))
+    return records
 
 
 def heartbeat(connection, client_id, consumers=None, producers=(), **more):

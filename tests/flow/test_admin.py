@@ -225,8 +225,10 @@ def test_setting_is_changed_at_run_time(broker):
     assert broker.call(25, body=b"traceOn=true\n").code == 0
 
 
-def test_automatic_topics_can_be_switched_off(broker, name):
-    """Goal: a change takes effect at once."""
+def test_automatic_topics_can_be_switched_off(broker, name, is_ramjet):
+    """Goal: a change takes effect at once, and back."""
+    if not is_ramjet:
+        pytest.skip("5.3.3 takes TBW102's inherit permission away for good: no way back")
     assert broker.call(25, body=b"autoCreateTopicEnable=false\n").code == 0
     try:
         assert broker.call(310, mq.send_fields(name()), b"x").code == 17

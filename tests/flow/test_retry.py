@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conftest import pull_all, send
+from conftest import max_offset, pull_all, send
 from servers import wait_until
 
 
@@ -13,12 +13,12 @@ def send_back(connection, group, record, level=1, **more):
                                 "originMsgId": record.msg_id, "originTopic": record.topic, **more})
 
 
-def arrived(connection, group, topic, count=1):
-    """Waits until a queue holds so many messages, and gives them."""
-    def enough():
-        records = pull_all(connection, group, topic)
-        return records if len(records) >= count else None
-    return wait_until(enough, 12, "%d messages in %s" % (count, topic), 0.05)
+def grows(connection, queue_id, action):
+    """Whether an action adds one message to a level's queue."""
+    before = max_offset(connection, "SCHEDULE_TOPIC_XXXX", queue_id)
+    action()
+    return wait_until(lambda: max_offset(connection, "SCHEDULE_TOPIC_XXXX", queue_id) == before + 1,
+                      what="a message of level %d" % (queue_id + 1))
 
 
 @pytest.fixture
@@ -34,9 +34,8 @@ def test_delayed_message_comes_late(broker, topic, group):
     begin = time.monotonic()
     answer = send(broker, topic, b"late", queue_id=2, properties={"DELAY": "1"})
     assert answer.ext["queueId"] == "2"
-    assert broker.call(30, {"topic": topic, "queueId": 2}).ext["offset"] == "0"
-    wait_until(lambda: broker.call(30, {"topic": topic, "queueId": 2}).ext["offset"] == "1", 10,
-               "delivery")
+    assert max_offset(broker, topic, 2) == 0
+    wait_until(lambda: max_offset(broker, topic, 2) == 1, 10, "delivery")
     assert time.monotonic() - begin > 0.8
     record, = pull_all(broker, group, topic, queue_id=2)
     assert record.body == b"late" and record.properties["DELAY"] == "1"
@@ -47,15 +46,12 @@ def test_delayed_messages_keep_their_order(broker, topic, group):
     """Goal: messages of a level arrive in their order."""
     for i in range(20):
         send(broker, topic, b"%d" % i, properties={"DELAY": "1"})
-    assert [int(r.body) for r in arrived(broker, group, topic, 20)] == list(range(20))
+    assert [int(r.body) for r in pull_all(broker, group, topic, count=20)] == list(range(20))
 
 
 def test_level_above_the_top_is_the_top(broker, topic):
     """Goal: level 99 is taken as the highest. Method: it waits in the last level's queue."""
-    before = int(broker.call(30, {"topic": "SCHEDULE_TOPIC_XXXX", "queueId": 3}).ext["offset"])
-    send(broker, topic, properties={"DELAY": "99"})
-    after = int(broker.call(30, {"topic": "SCHEDULE_TOPIC_XXXX", "queueId": 3}).ext["offset"])
-    assert after == before + 1
+    assert grows(broker, 3, lambda: send(broker, topic, properties={"DELAY": "99"}))
 
 
 def test_sent_back_message_returns_to_the_retry_topic(broker, group, received):
@@ -63,7 +59,7 @@ def test_sent_back_message_returns_to_the_retry_topic(broker, group, received):
     origin."""
     answer = send_back(broker, group, received)
     assert answer.code == 0 and answer.ext == {}
-    again, = arrived(broker, group, "%RETRY%" + group)
+    again, = pull_all(broker, group, "%RETRY%" + group)
     assert again.body == b"work" and again.reconsume_times == 1
     assert again.properties["RETRY_TOPIC"] == received.topic
     assert again.properties["ORIGIN_MESSAGE_ID"] == received.msg_id
@@ -75,9 +71,9 @@ def test_sent_back_message_returns_to_the_retry_topic(broker, group, received):
 def test_second_send_back_keeps_the_origin(broker, group, received):
     """Goal: ORIGIN_MESSAGE_ID and RETRY_TOPIC stay those of the first message."""
     send_back(broker, group, received)
-    first, = arrived(broker, group, "%RETRY%" + group)
+    first, = pull_all(broker, group, "%RETRY%" + group)
     send_back(broker, group, first)
-    second = arrived(broker, group, "%RETRY%" + group, 2)[1]
+    second = pull_all(broker, group, "%RETRY%" + group, count=2)[1]
     assert second.reconsume_times == 2
     assert second.properties["RETRY_TOPIC"] == received.topic
     assert second.properties["ORIGIN_MESSAGE_ID"] == received.msg_id
@@ -85,16 +81,13 @@ def test_second_send_back_keeps_the_origin(broker, group, received):
 
 def test_level_0_takes_the_level_of_the_attempt(broker, group, received):
     """Goal: delayLevel 0 means 3 + reconsumeTimes. Method: level 3 grows."""
-    before = int(broker.call(30, {"topic": "SCHEDULE_TOPIC_XXXX", "queueId": 2}).ext["offset"])
-    send_back(broker, group, received, level=0)
-    after = int(broker.call(30, {"topic": "SCHEDULE_TOPIC_XXXX", "queueId": 2}).ext["offset"])
-    assert after == before + 1
+    assert grows(broker, 2, lambda: send_back(broker, group, received, level=0))
 
 
 def test_negative_level_is_a_dead_letter(broker, group, received):
     """Goal: delayLevel -1 goes to %DLQ%group at once."""
     assert send_back(broker, group, received, level=-1).code == 0
-    dead, = arrived(broker, group, "%DLQ%" + group)
+    dead, = pull_all(broker, group, "%DLQ%" + group)
     assert dead.body == b"work" and dead.queue_id == 0 and dead.reconsume_times == 1
     assert dead.properties["RETRY_TOPIC"] == received.topic
     config = broker.call(351, {"topic": "%DLQ%" + group}).json()
@@ -104,9 +97,9 @@ def test_negative_level_is_a_dead_letter(broker, group, received):
 def test_message_at_its_limit_is_a_dead_letter(broker, group, received):
     """Goal: maxReconsumeTimes of the request is kept. Method: a limit of 0, then of 1."""
     assert send_back(broker, group, received, maxReconsumeTimes=1).code == 0
-    again, = arrived(broker, group, "%RETRY%" + group)
+    again, = pull_all(broker, group, "%RETRY%" + group)
     assert send_back(broker, group, again, maxReconsumeTimes=1).code == 0
-    assert arrived(broker, group, "%DLQ%" + group)[0].body == b"work"
+    assert pull_all(broker, group, "%DLQ%" + group)[0].body == b"work"
 
 
 def test_limit_of_the_group_is_kept(broker, topic, group):
@@ -115,7 +108,7 @@ def test_limit_of_the_group_is_kept(broker, topic, group):
     send(broker, topic, b"work")
     record, = pull_all(broker, group, topic)
     assert send_back(broker, group, record).code == 0
-    assert arrived(broker, group, "%DLQ%" + group)[0].body == b"work"
+    assert pull_all(broker, group, "%DLQ%" + group)[0].body == b"work"
 
 
 def test_group_without_retry_queues_drops(broker, topic, group):
@@ -124,7 +117,7 @@ def test_group_without_retry_queues_drops(broker, topic, group):
     send(broker, topic)
     record, = pull_all(broker, group, topic)
     assert send_back(broker, group, record).code == 0
-    assert broker.call(30, {"topic": "%RETRY%" + group, "queueId": 0}).ext["offset"] == "0"
+    assert max_offset(broker, "%RETRY%" + group) == 0
 
 
 def test_send_back_of_nothing_is_refused(broker, group, received):
