@@ -97,7 +97,7 @@ void namesrv_query_data_version(struct namesrv *ns, struct request *req)
         return;
     }
     const struct data_version *known =
-        route_table_query_version(&ns->routes, &broker, &asked, namesrv_now_ms(ns));
+        route_table_query_version(&ns->routes, &broker, namesrv_now_ms(ns));
     struct query_data_version_response answer = { known == NULL ||
                                                   !data_version_eq(known, &asked) };
     struct buf body = BUF_INIT;

@@ -367,14 +367,12 @@ void route_table_heartbeat(struct route_table *table, struct slice broker_name,
 
 const struct data_version *route_table_query_version(struct route_table *table,
                                                      const struct broker_identity_request *broker,
-                                                     const struct data_version *version,
                                                      int64_t now_ms)
 {
     struct broker_member *member = find_member(table, broker->broker_name, broker->broker_addr);
     if (member == NULL)
         return NULL;
-    if (data_version_eq(&member->version, version))
-        member->heard_ms = now_ms;
+    member->heard_ms = now_ms;
     return &member->version;
 }
 

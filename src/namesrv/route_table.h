@@ -68,11 +68,10 @@ void route_table_unregister(struct route_table *table, struct slice broker_name,
                             struct slice broker_addr);
 void route_table_heartbeat(struct route_table *table, struct slice broker_name,
                            struct slice broker_addr, int64_t now_ms);
-/* The version of the topics the broker told last, or NULL. Being asked for an equal one counts as
- * a heartbeat. */
+/* The version of the topics the broker told last, or NULL. Asking is a heartbeat: in some settings
+ * brokers send no other. */
 const struct data_version *route_table_query_version(struct route_table *table,
                                                      const struct broker_identity_request *broker,
-                                                     const struct data_version *version,
                                                      int64_t now_ms);
 /* Everything that registered through the connection is offline. */
 void route_table_conn_closed(struct route_table *table, const void *conn);
