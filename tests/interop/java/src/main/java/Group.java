@@ -15,6 +15,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  */
 final class Group {
     private static final int MEMBERS = 3;
+    private static final int SUSPENDED_MS = 200;
     private static final int REFUSED_EVERY = 500; // messages; the concurrent group refuses such a one once
 
     final Delivered delivered;
@@ -36,9 +37,14 @@ final class Group {
             members[i] = newMember();
     }
 
-    /** A member leaves, and another joins a moment later. */
+    /**
+     * A member leaves, and another joins a moment later. It is suspended first: a client that rebalances while it shuts
+     * down may take a queue after it let go of all, and the broker keeps that lock for a minute.
+     */
     void renew(SplittableRandom random) throws MQClientException, InterruptedException {
         int index = 1 + renewals++ % (MEMBERS - 1);
+        members[index].suspend();
+        Thread.sleep(SUSPENDED_MS);
         members[index].shutdown();
         Thread.sleep(random.nextInt(1000));
         members[index] = newMember();

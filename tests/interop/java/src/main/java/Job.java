@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -41,8 +42,9 @@ final class Job {
     private final AtomicInteger nextId = new AtomicInteger();
     private final List<Sender> senders = new ArrayList<>();
     private final List<Group> groups = new ArrayList<>();
-    private final Map<String, Integer> failures = new java.util.concurrent.ConcurrentHashMap<>();
-    private volatile long startNs;
+    private final Map<String, Integer> failures = new ConcurrentHashMap<>();
+    private long startNs;
+    private long dueNs;
 
     private Job(String[] args) throws Exception {
         nameServer = args[0];
@@ -73,8 +75,16 @@ final class Job {
         for (Group group : groups)
             group.open();
         startNs = System.nanoTime();
+        dueNs = startNs;
         senders.forEach(Thread::start);
-        watch();
+        Thread renewer = new Thread(this::renewMembers, "renewer");
+        renewer.start();
+        while (isSending() && !late()) {
+            System.out.println("progress " + Math.min(nextId.get(), count));
+            Thread.sleep(100);
+        }
+        System.out.println("progress " + count);
+        renewer.join();
         boolean complete = awaitDelivery();
         for (Sender sender : senders)
             sender.close();
@@ -101,16 +111,24 @@ final class Job {
         throw new NoSuchMethodException("createTopic");
     }
 
-    /** The next message to send, or -1 after the last; not faster than `seconds` for all of them. */
+    /**
+     * The next message to send, or -1 after the last; not faster than `seconds` for all of them. Time that the broker was
+     * away is not made up for, or the one-way sender, which does not wait for it, would send all the rest into the void.
+     */
     int nextId() throws InterruptedException {
         int id = nextId.getAndIncrement();
         if (id >= count)
             return -1;
-        long dueNs = startNs + (long) (seconds * 1e9 * id / count);
-        long aheadMs = (dueNs - System.nanoTime()) / 1_000_000;
-        if (aheadMs > 0)
-            Thread.sleep(aheadMs);
+        long pauseNs = nextPauseNs();
+        if (pauseNs > 0)
+            Thread.sleep(pauseNs / 1_000_000, (int) (pauseNs % 1_000_000));
         return id;
+    }
+
+    private synchronized long nextPauseNs() {
+        long nowNs = System.nanoTime();
+        dueNs = Math.max(dueNs + seconds * 1_000_000_000L / count, nowNs);
+        return dueNs - nowNs;
     }
 
     String topic(SplittableRandom random) {
@@ -126,20 +144,22 @@ final class Job {
         failures.merge(text.substring(0, Math.min(text.length(), 90)).replaceAll("[0-9]+", "N"), 1, Integer::sum);
     }
 
-    /** Says how far the senders are, and lets members come and go, until all is sent. */
-    private void watch() throws Exception {
+    private boolean isSending() {
+        return senders.stream().anyMatch(Thread::isAlive);
+    }
+
+    /** Lets members come and go until all is sent. */
+    private void renewMembers() {
         SplittableRandom random = new SplittableRandom(seed);
-        long renewMs = System.currentTimeMillis() + RENEW_MS;
-        while (senders.stream().anyMatch(Thread::isAlive) && !late()) {
-            System.out.println("progress " + Math.min(nextId.get(), count));
-            Thread.sleep(200);
-            if (System.currentTimeMillis() < renewMs)
-                continue;
-            for (Group group : groups)
-                group.renew(random);
-            renewMs = System.currentTimeMillis() + RENEW_MS;
+        try {
+            while (isSending() && !late()) {
+                Thread.sleep(RENEW_MS);
+                for (Group group : groups)
+                    group.renew(random);
+            }
+        } catch (Exception error) {
+            ledger.fault("a member could not be replaced: %s", error);
         }
-        System.out.println("progress " + count);
     }
 
     private boolean late() {
