@@ -102,9 +102,11 @@ void namesrv_update_config(struct namesrv *ns, struct request *req)
             conf_print(&namesrv_conf_table, &saver->changed, &saver->text);
             request_detach(req);
             saver->req = req;
-            saver->err = workers_submit(ns->workers, ns->loop, &saver->job);
-            if (saver->err != 0)
+            int err = workers_submit(ns->workers, ns->loop, &saver->job);
+            if (err != 0) { /* else saver->err is the worker's to set */
+                saver->err = err;
                 written(&saver->job);
+            }
         }
     }
     buf_fini(&complaints);
