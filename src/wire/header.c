@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "wire/text.h"
 
 enum { HEADER_DEPTH_MAX = 64 };
@@ -258,6 +259,16 @@ static int language_from(const struct scalar *value, enum language *language)
     return ERR_CORRUPT;
 }
 
+static bool is_utf8(struct slice text)
+{
+    for (size_t bytes; text.len > 0; text = slice_from(text, bytes))
+        if (utf8_decode(text.data, text.data + text.len, &bytes) < 0)
+            return false;
+    return true;
+}
+
+/* Values are text in every header we hold: a nested one, which nobody sends, is its own JSON and
+ * not repaired. */
 static int scan_ext(struct scan *s, struct ext_list *ext)
 {
     s->at++;
@@ -269,6 +280,8 @@ static int scan_ext(struct scan *s, struct ext_list *ext)
         int err = scan_key(s, &key);
         if (err == 0)
             err = scan_value(s, 1, &value);
+        if (err == 0 && value.kind == SCALAR_NESTED && !is_utf8(value.text))
+            err = ERR_CORRUPT;
         if (err == 0 && value.kind != SCALAR_NULL)
             err = ext_add(ext, key, value.text);
         if (err != 0)

@@ -6,8 +6,8 @@
  *     {'a':'b',}              ->  {"a":"b"}                  single quotes, trailing commas
  *
  * and text that is none (see text.h). Everything else is passed on; the library judges the grammar
- * of literals and numbers. The rewriting also bounds depth and number of values, which the library
- * would pay for in memory.
+ * of literals and numbers, and refuses text with U+0000, which no key can carry. The rewriting also
+ * bounds depth and number of values, which the library would pay for in memory.
  */
 #include "wire/json.h"
 

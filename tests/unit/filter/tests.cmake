@@ -1,0 +1,1 @@
+ramjet_unit_test(filter tags)
