@@ -70,7 +70,7 @@ void json_str(struct json_out *j, struct slice value);
 void json_i64(struct json_out *j, int64_t value);
 void json_double(struct json_out *j, double value);
 void json_bool(struct json_out *j, bool value);
-/* A whole value that is JSON already, taken as it stands. */
+/* A whole value that is compact JSON already, taken as it stands but for lines and tabs. */
 void json_raw(struct json_out *j, struct slice text);
 
 /* key and value; members with a NULL string are left out. */

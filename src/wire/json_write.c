@@ -155,10 +155,47 @@ void json_bool(struct json_out *j, bool value)
     buf_append_slice(j->out, value ? SLICE("true") : SLICE("false"));
 }
 
+/* Copies the string that begins at `at`; returns the end behind its closing quote. */
+static size_t copy_string(struct json_out *j, struct slice text, size_t at)
+{
+    size_t end = at + 1;
+    while (end < text.len && text.data[end] != '"')
+        end += text.data[end] == '\\' ? 2 : 1;
+    end = end < text.len ? end + 1 : text.len;
+    buf_append(j->out, text.data + at, end - at);
+    return end;
+}
+
+/* Compact JSON with the lines and tabs of the place it comes to. */
+static void put_spread(struct json_out *j, struct slice text)
+{
+    for (size_t at = 0; at < text.len;) {
+        uint8_t c = text.data[at];
+        bool is_end = c == '}' || c == ']';
+        bool is_begin = c == '{' || c == '[';
+        bool is_empty = is_end && at > 0 && (text.data[at - 1] == '{' || text.data[at - 1] == '[');
+        if (c == '"') {
+            at = copy_string(j, text, at);
+            continue;
+        }
+        j->depth += is_begin ? 1 : is_end ? -1 : 0;
+        if (is_end && !is_empty)
+            put_line(j);
+        buf_append_u8(j->out, c);
+        at++;
+        bool is_ended_at_once = at < text.len && (text.data[at] == '}' || text.data[at] == ']');
+        if (c == ',' || (is_begin && !is_ended_at_once))
+            put_line(j);
+    }
+}
+
 void json_raw(struct json_out *j, struct slice text)
 {
     begin_value(j);
-    buf_append_slice(j->out, text);
+    if (j->pretty)
+        put_spread(j, text);
+    else
+        buf_append_slice(j->out, text);
 }
 
 void json_member_str(struct json_out *j, const char *key, struct slice value)

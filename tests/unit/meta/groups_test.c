@@ -81,6 +81,21 @@ static void keeps_what_it_does_not_interpret(void **state)
     groups_free(groups);
 }
 
+/* Goal: also what is not interpreted is pretty-printed, as the reference does. */
+static void text_is_in_the_reference_form(void **state)
+{
+    struct groups *groups = open_groups(*state);
+    struct group_config config = group_config_default(SLICE("g"));
+    groups_put(groups, &config, NOW_MS);
+    save(*state, groups);
+    groups_free(groups);
+    assert_file_has(*state, "{\n\t\"dataVersion\":{\n\t\t\"counter\":1,\n");
+    assert_file_has(*state, "\n\t\"forbiddenTable\":{},\n\t\"subscriptionGroupTable\":{\n"
+                            "\t\t\"g\":{\n\t\t\t\"attributes\":{},\n");
+    assert_file_has(*state, "\n\t\t\t\"groupRetryPolicy\":{\n\t\t\t\t\"type\":"
+                            "\"CUSTOMIZED\"\n\t\t\t},\n");
+}
+
 /* Goal: a group put, replaced and removed; walking finds those that are left. */
 static void put_remove_and_walk(void **state)
 {
@@ -112,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(reads_the_reference_file),
         TEST(keeps_what_it_does_not_interpret),
+        TEST(text_is_in_the_reference_form),
         TEST(put_remove_and_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
