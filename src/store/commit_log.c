@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -43,8 +44,9 @@ enum {
     ALLOCATE_STEP = 64 << 20,
     POPULATE_LEAST = 2 << 20,
     POPULATE_MOST = 64 << 20,
-    HOT_BYTES = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
-    BUSY_NS = 100000000, /* a window eaten up within this was too small */
+    HOT_BYTES = 8 << 20,  /* stays mapped behind the head; reads from there copy from the mapping */
+    BUSY_NS = 100000000,  /* a window eaten up within this was too small */
+    REST_NS = 1000000000, /* nothing put for so long: the window shrinks */
 };
 
 struct log_file {
@@ -223,6 +225,7 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
         err = file_open(log, starts[i], false, &file);
         if (err != 0)
             return err;
+        file->released = log->file_bytes; /* none of its pages is here */
         files_append(log, file);
     }
     return 0;
@@ -239,7 +242,11 @@ int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **ope
     log->window = POPULATE_LEAST;
     pthread_mutex_init(&log->files_lock, NULL);
     pthread_mutex_init(&log->allocator_lock, NULL);
-    pthread_cond_init(&log->allocator_wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->allocator_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int64_t *starts = NULL;
     int count = 0;
     int err = disk_make_dirs(dir);
@@ -338,13 +345,36 @@ static void populate(struct log_file *file, int64_t from, int64_t upto)
     file->populated = upto;
 }
 
+/* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
+static void let_go(struct log_file *file, int64_t from, int64_t upto)
+{
+    from = (from + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    upto = upto / PAGE_BYTES * PAGE_BYTES;
+    if (upto > from)
+        madvise(file->base + from, (size_t)(upto - from), MADV_DONTNEED);
+}
+
 static void release_behind(struct log_file *file, int64_t upto)
 {
-    upto = upto / PAGE_BYTES * PAGE_BYTES;
-    if (upto - file->released < POPULATE_LEAST)
+    if (upto - file->released < POPULATE_LEAST && upto % PAGE_BYTES != 0)
         return;
-    madvise(file->base + file->released, (size_t)(upto - file->released), MADV_DONTNEED);
-    file->released = upto;
+    let_go(file, file->released, upto);
+    file->released = max64(file->released, upto / PAGE_BYTES * PAGE_BYTES);
+}
+
+/* Lets go what lies below `upto`: in its file, and in those before that are not done yet. */
+static void release_below(struct commit_log *log, int64_t upto)
+{
+    bool is_done = upto < 0;
+    for (int64_t at = upto; !is_done;) {
+        struct log_file *file = file_at(log, at);
+        if (file == NULL)
+            return;
+        is_done = file->released >= log->file_bytes || file->start == 0;
+        release_behind(file, at == upto ? upto - file->start : log->file_bytes);
+        at = file->start - 1;
+        file_unref(log, file);
+    }
 }
 
 static void make_spare(struct commit_log *log, int64_t start)
@@ -386,31 +416,59 @@ static void prepare(struct commit_log *log)
         int64_t pos = max - file->start;
         if (allocate_to(log, file, pos + max64(ALLOCATE_STEP, 2 * log->window)) == 0)
             populate(file, pos, min64(pos + log->window, log->file_bytes));
-        release_behind(file, pos - HOT_BYTES);
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->window)
             make_spare(log, file->start + log->file_bytes);
         file_unref(log, file);
     }
-    struct log_file *before = max > 0 ? file_at(log, max - HOT_BYTES - log->file_bytes) : NULL;
-    if (before != NULL) {
-        release_behind(before, log->file_bytes);
-        file_unref(log, before);
+    release_below(log, max - HOT_BYTES);
+    atomic_store(&log->next_wake, max + log->window / 2);
+}
+
+/* Nothing was put for a while: only a small window stays in this process. */
+static void rest(struct commit_log *log)
+{
+    int64_t max = commit_log_max(log);
+    struct log_file *file = file_at(log, max);
+    log->window = POPULATE_LEAST;
+    release_below(log, max);
+    if (file != NULL) {
+        int64_t upto = min64(max - file->start + log->window, log->file_bytes);
+        let_go(file, upto, file->populated);
+        file->populated = min64(file->populated, upto / PAGE_BYTES * PAGE_BYTES);
+        file_unref(log, file);
     }
     atomic_store(&log->next_wake, max + log->window / 2);
+}
+
+/* Under the lock. */
+static void wait_a_while(struct commit_log *log)
+{
+    int64_t due_ns = clock_monotonic_ns() + REST_NS;
+    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+    while (!log->is_wanted && !log->is_ending &&
+           pthread_cond_timedwait(&log->allocator_wake, &log->allocator_lock, &due) == 0)
+        ;
 }
 
 static void *run_allocator(void *arg)
 {
     struct commit_log *log = arg;
+    bool has_rested = false;
     pthread_mutex_lock(&log->allocator_lock);
     while (!log->is_ending) {
-        if (!log->is_wanted) {
+        if (!log->is_wanted && has_rested) {
             pthread_cond_wait(&log->allocator_wake, &log->allocator_lock);
             continue;
         }
+        if (!log->is_wanted)
+            wait_a_while(log);
+        has_rested = !log->is_wanted;
         log->is_wanted = false;
         pthread_mutex_unlock(&log->allocator_lock);
-        prepare(log);
+        if (has_rested)
+            rest(log);
+        else
+            prepare(log);
         pthread_mutex_lock(&log->allocator_lock);
     }
     pthread_mutex_unlock(&log->allocator_lock);
@@ -581,6 +639,16 @@ int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view 
     int64_t pos = phy_offset - file->start;
     *view = (struct log_view){ slice_of(file->base + pos, (size_t)(log->file_bytes - pos)), file };
     return 0;
+}
+
+void commit_log_forget(struct commit_log *log, int64_t from, int64_t upto)
+{
+    struct log_file *file = file_at(log, from);
+    if (file == NULL)
+        return;
+    upto = min64(min64(upto, commit_log_max(log) - HOT_BYTES) - file->start, log->file_bytes);
+    let_go(file, from - file->start, upto);
+    file_unref(log, file);
 }
 
 void log_view_release(struct commit_log *log, struct log_view *view)

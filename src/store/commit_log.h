@@ -57,6 +57,9 @@ struct log_view {
 MUST_CHECK int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view *view);
 void log_view_release(struct commit_log *log, struct log_view *view);
 
+/* Lets go the pages of [from, upto), in one file, that a view has brought into this process. */
+void commit_log_forget(struct commit_log *log, int64_t from, int64_t upto);
+
 /* Makes everything below `end` durable. ERR_IO: nothing may be believed any more. */
 MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end);
 

@@ -217,15 +217,19 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
     return err;
 }
 
-static int check_sizes(const struct consume_queue *queue, const int64_t *files, int count)
+static int check_sizes(const struct consume_queue *queue, const int64_t *files, int *count)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < *count; i++) {
         char path[DISK_PATH_MAX];
         int64_t bytes;
         disk_numbered_path(path, queue->dir, files[i]);
         int err = disk_size(path, &bytes);
         if (err != 0)
             return err;
+        if (bytes == 0 && i == *count - 1) { /* the process died while making it */
+            (*count)--;
+            return unlink(path) == 0 ? 0 : err_from_errno(errno);
+        }
         if (bytes != queue->file_bytes || files[i] % queue->file_bytes != 0) {
             log_error("consume_queue_file_unfit path=%s bytes=%lld expected=%lld", path,
                       (long long)bytes, (long long)queue->file_bytes);
@@ -253,7 +257,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
     int count = 0;
     int err = queue->dir == NULL ? ERR_NO_MEMORY : disk_list_numbers(dir, &files, &count);
     if (err == 0)
-        err = check_sizes(queue, files, count);
+        err = check_sizes(queue, files, &count);
     if (err == 0 && count > 0)
         err = find_bounds(queue, files, count, log);
     free(files);

@@ -215,6 +215,11 @@ int index_file_sync(struct index_file *file)
     return disk_sync(file->fd, file->path);
 }
 
+void index_file_rest(struct index_file *file)
+{
+    madvise(file->base, (size_t)file->bytes, MADV_DONTNEED);
+}
+
 int32_t index_key_hash(struct slice topic, struct slice key)
 {
     /* java_hash("topic#key") without joining: h(ab) = h(a) * 31^len(b) + h(b) */

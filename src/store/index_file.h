@@ -49,6 +49,9 @@ int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_
                      int most, int64_t *phy_offsets);
 MUST_CHECK int index_file_sync(struct index_file *file);
 
+/* Lets the mapping's pages go from this process; the page cache keeps them. */
+void index_file_rest(struct index_file *file);
+
 /* The hash of "topic#key": never negative. */
 int32_t index_key_hash(struct slice topic, struct slice key);
 

@@ -31,6 +31,8 @@
 #include "wire/record.h"
 
 enum { GATHER_MS = 100, RETRY_MS = 1000, KEYS_MAX = 1024 };
+enum { RUN_BYTES = 8 << 20 }; /* of the log, then the pages walked are let go */
+enum { REST_MS = 1000 };      /* without work, then those of the index files */
 
 struct indexer {
     char dir[DISK_PATH_MAX - 32];
@@ -256,10 +258,12 @@ static int fill(struct indexer *indexer)
     int err = 0;
     for (int64_t max; at < (max = commit_log_max(log)) && err == 0;) {
         struct log_view view;
+        int64_t from = at;
         if (commit_log_view(log, at, &view) != 0)
             return 0;
-        err = fill_from(indexer, view.bytes, max, &at);
+        err = fill_from(indexer, view.bytes, max - at < RUN_BYTES ? max : at + RUN_BYTES, &at);
         log_view_release(log, &view);
+        commit_log_forget(log, from, at);
     }
     return err;
 }
@@ -279,12 +283,31 @@ static void pause_unless_hurried(struct indexer *indexer, int64_t ms)
         ;
 }
 
+/* Lets the pages of the index files go from this process. Under wake_lock, which it leaves
+ * meanwhile. */
+static bool rest(struct indexer *indexer)
+{
+    pthread_mutex_unlock(&indexer->wake_lock);
+    pthread_mutex_lock(&indexer->files_lock);
+    for (int i = 0; i < indexer->file_count; i++)
+        index_file_rest(indexer->files[i]);
+    pthread_mutex_unlock(&indexer->files_lock);
+    pthread_mutex_lock(&indexer->wake_lock);
+    return true;
+}
+
 /* Waits until there is something; true when the indexer is ending. */
 static bool wait_for_work(struct indexer *indexer)
 {
+    bool has_rested = false;
     pthread_mutex_lock(&indexer->wake_lock);
-    while (!indexer->is_wanted && !indexer->is_hurried && !indexer->is_ending)
-        pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
+    while (!indexer->is_wanted && !indexer->is_hurried && !indexer->is_ending) {
+        struct timespec due = after_ms(REST_MS);
+        if (has_rested)
+            pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
+        else if (pthread_cond_timedwait(&indexer->wake, &indexer->wake_lock, &due) != 0)
+            has_rested = rest(indexer);
+    }
     pause_unless_hurried(indexer, GATHER_MS);
     indexer->is_wanted = false;
     indexer->is_hurried = false;

@@ -131,8 +131,10 @@ int store_recover(struct store *store, bool was_clean)
     recovery.newest_ms = store->checkpoint.physic_ms;
     bool goes_on = true;
     while (goes_on && commit_log_view(store->log, recovery.at, &view) == 0) {
+        int64_t from = recovery.at;
         goes_on = scan_file(&recovery, view.bytes);
         log_view_release(store->log, &view);
+        commit_log_forget(store->log, from, recovery.at);
     }
     if (recovery.err != 0)
         return recovery.err;

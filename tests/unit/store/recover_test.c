@@ -351,6 +351,27 @@ static void a_queue_may_begin_late(void **state)
     assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), max);
 }
 
+/* Goal: a file that was being made when the process died does no harm.
+ * Method: empty files at the ends of the log, of a queue and of the index, and an empty checkpoint.
+ */
+static void unfinished_files_are_passed_over(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int i = 0; i < QUEUE_FILE_ENTRIES; i++)
+        put_numbered(dir, "orders", 0);
+    store_dir_close(dir);
+    store_dir_write(dir, "abort", 0, "1", 1);
+    store_dir_write(dir, "commitlog/00000000000000065536", 0, "", 0);
+    store_dir_write(dir, "consumequeue/orders/0/00000000000000002000", 0, "", 0);
+    store_dir_write(dir, "index/20301231235959999", 0, "", 0);
+    store_dir_delete(dir, "checkpoint");
+    store_dir_write(dir, "checkpoint", 0, "", 0);
+    store_dir_open(dir);
+    expect_numbered(dir, "orders", 0, QUEUE_FILE_ENTRIES);
+    put_numbered(dir, "orders", 0);
+    expect_numbered(dir, "orders", 0, QUEUE_FILE_ENTRIES + 1);
+}
+
 /* Goal: what we cannot read is refused, and left as it is.
  * Method: a RocksDB store; a log file of a wrong length. */
 static void foreign_stores_are_refused(void **state)
@@ -422,6 +443,7 @@ int main(void)
         STORE_TEST(keys_are_not_entered_twice),
         STORE_TEST(a_damaged_queue_offset_does_no_harm),
         STORE_TEST(a_queue_may_begin_late),
+        STORE_TEST(unfinished_files_are_passed_over),
         STORE_TEST(foreign_stores_are_refused),
         STORE_TEST(a_second_process_is_kept_out),
     };
