@@ -1,6 +1,7 @@
 """Frames, headers and what comes back for bytes that are none."""
 
 import json
+import resource
 import socket
 import struct
 import time
@@ -259,16 +260,20 @@ def resident_kib(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 
-def test_two_thousand_silent_connections(pair, broker, is_ramjet):
-    """Goal: connections that say nothing cost little. Method: 2000 of them, with a request beside."""
+def test_silent_connections_cost_little(pair, broker, is_ramjet):
+    """Goal: connections that say nothing cost little and disturb nobody.
+    Method: 10,000 of them (2,000 on the reference), as far as this machine's limit allows, with a request beside."""
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+    crowd = min(10000 if is_ramjet else 2000, hard_limit - 500)
     before = resident_kib(pair.broker.pid)
     silent = []
     try:
-        for _ in range(2000):
+        for _ in range(crowd):
             silent.append(socket.create_connection(mq.split_address(pair.broker.address)))
         assert broker.call(RUNTIME_INFO, timeout=5).code == 0
         if is_ramjet:
-            assert resident_kib(pair.broker.pid) - before < 16 * 2000, "16 KiB a connection"
+            assert resident_kib(pair.broker.pid) - before < 4 * crowd, "4 KiB a connection"
     finally:
         for one in silent:
             one.close()
