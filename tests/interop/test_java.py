@@ -24,7 +24,7 @@ GROUPS = ("in-order", "concurrent")
 JAVA_DIR = Path(__file__).parent / "java"
 # the broker is stopped at these parts of the job
 STOPS = ((0.2, signal.SIGTERM), (0.5, signal.SIGKILL), (0.75, signal.SIGKILL))
-JOB_OPTIONS = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+JOB_OPTIONS = ["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "-Drocketmq.client.rebalance.waitInterval=2000",
                "-Drocketmq.client.unlockDelayTimeMills=200"]
 

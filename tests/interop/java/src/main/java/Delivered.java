@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * What was delivered to one consumer group, and where in its queue it lay. Every delivery is also a line
- * `id topic queue queue_offset reconsume_times` of the file `delivered-GROUP`. Any thread.
+ * `id topic queue queue_offset again` of the file `delivered-GROUP`. Any thread.
  */
 final class Delivered {
     final String group;
@@ -52,11 +52,12 @@ final class Delivered {
         }
     }
 
-    void record(int id, String topic, int queueId, long queueOffset, int reconsumeTimes) {
+    /** again: it came by way of the retry topic. */
+    void record(int id, String topic, int queueId, long queueOffset, boolean again) {
         lastMs.set(System.currentTimeMillis());
         (times.getAndIncrement(id) == 0 ? distinct : duplicates).incrementAndGet();
-        file.println(id + " " + topic + " " + queueId + " " + queueOffset + " " + reconsumeTimes);
-        if (reconsumeTimes == 0) // else the offset is one of the retry topic
+        file.println(id + " " + topic + " " + queueId + " " + queueOffset + " " + again);
+        if (!again) // else the offset is one of the retry topic
             place(id, topic + "/" + queueId, Math.toIntExact(queueOffset));
     }
 

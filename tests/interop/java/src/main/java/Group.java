@@ -7,6 +7,7 @@ import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
@@ -88,9 +89,10 @@ final class Group {
                 job.ledger.fault("%s: the body of message %d changed", delivered.group, id);
             if (!Job.TAGS[id % Job.TAGS.length].equals(message.getTags()))
                 job.ledger.fault("%s: the tag of message %d changed", delivered.group, id);
-            delivered.record(id, message.getTopic(), message.getQueueId(), message.getQueueOffset(),
-                    message.getReconsumeTimes());
-            if (message.getReconsumeTimes() > 0)
+            // not its reconsume times: a client that sends a message back twice forgets them the second time
+            boolean again = message.getProperty(MessageConst.PROPERTY_RETRY_TOPIC) != null;
+            delivered.record(id, message.getTopic(), message.getQueueId(), message.getQueueOffset(), again);
+            if (again)
                 job.retried.incrementAndGet();
             else if (id % REFUSED_EVERY == 7)
                 accepted = false;

@@ -119,9 +119,9 @@ final class Job {
         int id = nextId.getAndIncrement();
         if (id >= count)
             return -1;
-        long pauseNs = nextPauseNs();
-        if (pauseNs > 0)
-            Thread.sleep(pauseNs / 1_000_000, (int) (pauseNs % 1_000_000));
+        long pauseMs = nextPauseNs() / 1_000_000; // what is shorter adds up
+        if (pauseMs > 0)
+            Thread.sleep(pauseMs);
         return id;
     }
 
