@@ -1,4 +1,5 @@
-/* body_connection.h - GET_CONSUMER_CONNECTION_LIST and GET_PRODUCER_CONNECTION_LIST: who is online. */
+/* body_connection.h - GET_CONSUMER_CONNECTION_LIST and GET_PRODUCER_CONNECTION_LIST: who is online.
+ */
 #ifndef WIRE_BODY_CONNECTION_H
 #define WIRE_BODY_CONNECTION_H
 

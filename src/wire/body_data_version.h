@@ -1,9 +1,10 @@
 /* body_data_version.h - the version of a table: {"counter":7,"stateVersion":0,"timestamp":1754}.
  *
- * In all body_*.h: `_decode` takes a whole body, `_from_json` a parsed member; what they yield borrows
- * from the arena only, never from the input. `_encode` appends a whole body to a buf, `_to_json` a
- * value to a writer. ERR_CORRUPT: not JSON, or not of the shape that is needed; unknown members are
- * ignored, absent ones take their defaults. No function here keeps state; any thread.
+ * In all body_*.h: `_decode` takes a whole body, `_from_json` a parsed member; what they yield
+ * borrows from the arena only, never from the input. `_encode` appends a whole body to a buf,
+ * `_to_json` a value to a writer. ERR_CORRUPT: not JSON, or not of the shape that is needed;
+ * unknown members are ignored, absent ones take their defaults. No function here keeps state; any
+ * thread.
  */
 #ifndef WIRE_BODY_DATA_VERSION_H
 #define WIRE_BODY_DATA_VERSION_H

@@ -1,8 +1,8 @@
 /* body_group_config.h - one consumer group's settings, and the table of them: the body of
  * GET_ALL_SUBSCRIPTIONGROUP_CONFIG and the file config/subscriptionGroup.json.
  *
- * Members we do not interpret (groupRetryPolicy, subscriptionDataSet, what later releases add) are kept
- * as JSON text and written back.
+ * Members we do not interpret (groupRetryPolicy, subscriptionDataSet, what later releases add) are
+ * kept as JSON text and written back.
  */
 #ifndef WIRE_BODY_GROUP_CONFIG_H
 #define WIRE_BODY_GROUP_CONFIG_H
@@ -53,7 +53,8 @@ struct group_table {
     const struct group_forbidden *forbidden; /* entries of one group stand together */
     int forbidden_count;
 };
-MUST_CHECK int group_table_decode(struct slice text, struct arena *arena, struct group_table *table);
+MUST_CHECK int group_table_decode(struct slice text, struct arena *arena,
+                                  struct group_table *table);
 void group_table_encode(const struct group_table *table, bool pretty, struct buf *out);
 
 #endif

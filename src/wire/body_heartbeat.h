@@ -46,7 +46,8 @@ struct heartbeat {
     bool without_sub;    /* subscriptions are left out: those known stay */
 };
 
-MUST_CHECK int heartbeat_decode(struct slice body, struct arena *arena, struct heartbeat *heartbeat);
+MUST_CHECK int heartbeat_decode(struct slice body, struct arena *arena,
+                                struct heartbeat *heartbeat);
 void heartbeat_encode(const struct heartbeat *heartbeat, struct buf *out);
 
 #endif

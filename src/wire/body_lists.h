@@ -1,4 +1,5 @@
-/* body_lists.h - the two flat bodies: {"table":{"k":"v"}} and {"brokerAddr":"..","topicList":[..]}. */
+/* body_lists.h - the two flat bodies: {"table":{"k":"v"}} and {"brokerAddr":"..","topicList":[..]}.
+ */
 #ifndef WIRE_BODY_LISTS_H
 #define WIRE_BODY_LISTS_H
 

@@ -13,7 +13,7 @@ struct consumer_offset {
 };
 
 struct offset_table {
-    struct data_version version; /* zeros in tables of 4.x */
+    struct data_version version;           /* zeros in tables of 4.x */
     const struct consumer_offset *offsets; /* those of one topic and group stand together */
     int count;
 };

@@ -1,5 +1,5 @@
-/* body_queue.h - the name of a queue in bodies: {"brokerName":"bk-a","queueId":0,"topic":"t"}, also as
- * the key of a map. */
+/* body_queue.h - the name of a queue in bodies: {"brokerName":"bk-a","queueId":0,"topic":"t"}, also
+ * as the key of a map. */
 #ifndef WIRE_BODY_QUEUE_H
 #define WIRE_BODY_QUEUE_H
 

@@ -1,5 +1,5 @@
-/* body_route.h - what a name server says about brokers: the route of a topic (105), the cluster (106),
- * the members of a broker group (901).
+/* body_route.h - what a name server says about brokers: the route of a topic (105), the cluster
+ * (106), the members of a broker group (901).
  *
  * Maps with integer keys are bare or quoted by json_style; 106 and 901 are always bare.
  * filterServerTable is written empty and not read: class filters are gone since 4.x.
@@ -55,7 +55,8 @@ struct cluster_info {
     const struct cluster_members *clusters;
     int cluster_count;
 };
-MUST_CHECK int cluster_info_decode(struct slice body, struct arena *arena, struct cluster_info *info);
+MUST_CHECK int cluster_info_decode(struct slice body, struct arena *arena,
+                                   struct cluster_info *info);
 void cluster_info_encode(const struct cluster_info *info, struct buf *out);
 
 struct member_group {

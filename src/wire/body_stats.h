@@ -1,5 +1,5 @@
-/* body_stats.h - GET_TOPIC_STATS_INFO and GET_CONSUME_STATS: figures by queue, in maps whose keys are
- * objects. */
+/* body_stats.h - GET_TOPIC_STATS_INFO and GET_CONSUME_STATS: figures by queue, in maps whose keys
+ * are objects. */
 #ifndef WIRE_BODY_STATS_H
 #define WIRE_BODY_STATS_H
 
@@ -16,7 +16,8 @@ struct topic_stats {
     int queue_count;
     double topic_put_tps;
 };
-MUST_CHECK int topic_stats_decode(struct slice body, struct arena *arena, struct topic_stats *stats);
+MUST_CHECK int topic_stats_decode(struct slice body, struct arena *arena,
+                                  struct topic_stats *stats);
 void topic_stats_encode(const struct topic_stats *stats, struct buf *out);
 
 struct consume_queue_stats {

@@ -1,4 +1,5 @@
-/* body_subscription.h - one subscription of a consumer group, and the body of CHECK_CLIENT_CONFIG. */
+/* body_subscription.h - one subscription of a consumer group, and the body of CHECK_CLIENT_CONFIG.
+ */
 #ifndef WIRE_BODY_SUBSCRIPTION_H
 #define WIRE_BODY_SUBSCRIPTION_H
 

@@ -1,5 +1,5 @@
-/* body_topic_config.h - one topic's settings, and the table of them: the body of GET_ALL_TOPIC_CONFIG, a
- * part of registration, and the file config/topics.json. */
+/* body_topic_config.h - one topic's settings, and the table of them: the body of
+ * GET_ALL_TOPIC_CONFIG, a part of registration, and the file config/topics.json. */
 #ifndef WIRE_BODY_TOPIC_CONFIG_H
 #define WIRE_BODY_TOPIC_CONFIG_H
 
@@ -49,7 +49,8 @@ struct topic_config_list {
 MUST_CHECK int topic_config_list_decode(struct slice body, struct arena *arena,
                                         struct topic_config_list *list);
 
-/* {"dataVersion":{...},"topicConfigTable":{"name":{...}}}. An entry without topicName takes its key. */
+/* {"dataVersion":{...},"topicConfigTable":{"name":{...}}}. An entry without topicName takes its
+ * key. */
 struct topic_table {
     struct data_version version;
     const struct topic_config *topics;
@@ -57,7 +58,8 @@ struct topic_table {
 };
 MUST_CHECK int topic_table_from_json(const json_t *json, struct arena *arena,
                                      struct topic_table *table);
-MUST_CHECK int topic_table_decode(struct slice text, struct arena *arena, struct topic_table *table);
+MUST_CHECK int topic_table_decode(struct slice text, struct arena *arena,
+                                  struct topic_table *table);
 /* Compact for bodies, pretty for the file. */
 void topic_table_encode(const struct topic_table *table, bool pretty, struct buf *out);
 /* The members of that object, for a body that has others beside them. */

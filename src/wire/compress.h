@@ -1,5 +1,5 @@
-/* compress.h - message bodies packed by producers: zlib stream, LZ4 frame or zstd, told by sys_flag. The
- * broker itself never unpacks a body; the command line and tests do. */
+/* compress.h - message bodies packed by producers: zlib stream, LZ4 frame or zstd, told by
+ * sys_flag. The broker itself never unpacks a body; the command line and tests do. */
 #ifndef WIRE_COMPRESS_H
 #define WIRE_COMPRESS_H
 

@@ -1,10 +1,10 @@
 /* fields.h - ext fields <-> structs, by tables: one row per field of a request or response.
  *
- *     static const struct field rows[] = {
- *         FIELD(struct pull_request, consumer_group, "consumerGroup", FIELD_STRING, FIELD_MANDATORY),
+ *     static const struct field pull_request_rows[] = {
+ *         FIELD(struct pull_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
  *         ...
  *     };
- *     const struct fields pull_request_fields = FIELDS(rows, sizeof(struct pull_request));
+ *     const struct fields pull_request_fields = FIELDS(pull_request_rows, struct pull_request);
  */
 #ifndef WIRE_FIELDS_H
 #define WIRE_FIELDS_H
@@ -30,24 +30,34 @@ struct field {
 };
 
 #define FIELD(s, member, name, type, presence)                                                     \
-    { name, NULL, type, presence, offsetof(s, member), 0 }
+    {                                                                                              \
+        name, NULL, type, presence, offsetof(s, member), 0                                         \
+    }
 #define FIELD_OR(s, member, name, type, fallback)                                                  \
-    { name, NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback }
+    {                                                                                              \
+        name, NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback                            \
+    }
 /* A row of the send family, with its short name. */
 #define FIELD_LETTER(s, member, name, letter, type, presence, fallback)                            \
-    { name, letter, type, presence, offsetof(s, member), fallback }
+    {                                                                                              \
+        name, letter, type, presence, offsetof(s, member), fallback                                \
+    }
 
 struct fields {
     const struct field *rows;
     int count;
     size_t bytes; /* of the struct */
 };
-#define FIELDS(rows, s) { rows, (int)(sizeof(rows) / sizeof((rows)[0])), sizeof(s) }
+#define FIELDS(rows, s)                                                                            \
+    {                                                                                              \
+        rows, (int)(sizeof(rows) / sizeof((rows)[0])), sizeof(s)                                   \
+    }
 
 enum field_names { FIELD_LONG_NAMES, FIELD_LETTERS };
 
-/* Fills the whole struct: absent optional fields get their fallback, a text that is no number counts
- * as absent. ERR_INVALID: a mandatory field is absent; *missing (may be NULL) names the first one. */
+/* Fills the whole struct: absent optional fields get their fallback, a text that is no number
+ * counts as absent. ERR_INVALID: a mandatory field is absent; *missing (may be NULL) names the
+ * first one. */
 MUST_CHECK int fields_decode(const struct fields *fields, enum field_names names,
                              const struct header *header, void *into, const char **missing);
 

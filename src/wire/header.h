@@ -12,9 +12,21 @@
 enum header_flag { HEADER_RESPONSE = 1, HEADER_ONEWAY = 2 };
 
 enum language {
-    LANGUAGE_JAVA, LANGUAGE_CPP, LANGUAGE_DOTNET, LANGUAGE_PYTHON, LANGUAGE_DELPHI, LANGUAGE_ERLANG,
-    LANGUAGE_RUBY, LANGUAGE_OTHER, LANGUAGE_HTTP, LANGUAGE_GO, LANGUAGE_PHP, LANGUAGE_OMS,
-    LANGUAGE_RUST, LANGUAGE_NODE_JS, LANGUAGE_COUNT
+    LANGUAGE_JAVA,
+    LANGUAGE_CPP,
+    LANGUAGE_DOTNET,
+    LANGUAGE_PYTHON,
+    LANGUAGE_DELPHI,
+    LANGUAGE_ERLANG,
+    LANGUAGE_RUBY,
+    LANGUAGE_OTHER,
+    LANGUAGE_HTTP,
+    LANGUAGE_GO,
+    LANGUAGE_PHP,
+    LANGUAGE_OMS,
+    LANGUAGE_RUST,
+    LANGUAGE_NODE_JS,
+    LANGUAGE_COUNT
 };
 
 /* The release of the reference whose behaviour we announce: 5.3.3. */
@@ -31,12 +43,12 @@ struct header {
     int32_t code;
     int32_t version;
     int32_t opaque;
-    int32_t flag;              /* enum header_flag bits */
-    enum language language;    /* unknown names and numbers: LANGUAGE_OTHER */
-    struct slice remark;       /* data NULL: absent */
+    int32_t flag;           /* enum header_flag bits */
+    enum language language; /* unknown names and numbers: LANGUAGE_OTHER */
+    struct slice remark;    /* data NULL: absent */
     const struct ext_field *ext;
     int ext_count;
-    bool has_ext;              /* encode "extFields":{} even when ext_count is 0 */
+    bool has_ext; /* encode "extFields":{} even when ext_count is 0 */
 };
 
 /* The language's name as it stands in JSON headers. Static text. */
@@ -46,8 +58,8 @@ const char *language_name(enum language language);
 MUST_CHECK int header_decode(enum serialize_type type, struct slice bytes, struct arena *arena,
                              struct header *header);
 
-/* The frame's prefix and header, in the arena, for a body of `body_bytes`. Null remarks are left out;
- * JSON keys are sorted, values of ext fields are strings, as old clients need. */
+/* The frame's prefix and header, in the arena, for a body of `body_bytes`. Null remarks are left
+ * out; JSON keys are sorted, values of ext fields are strings, as old clients need. */
 struct slice header_encode(enum serialize_type type, const struct header *header, size_t body_bytes,
                            struct arena *arena);
 

@@ -2,9 +2,9 @@
  * clients of the protocol need.
  *
  * The dialect (FastJSON 1.x): compact, null members left out, integer map keys bare ({0:"a"}), and
- * maps whose keys are objects ({{"queueId":0}:{...}}). Reading accepts all of that: bare integer keys
- * and object keys become string keys (the object key's own JSON text), single-quoted text and trailing
- * commas are taken too. Depth is bounded by JSON_DEPTH_MAX.
+ * maps whose keys are objects ({{"queueId":0}:{...}}). Reading accepts all of that: bare integer
+ * keys and object keys become string keys (the object key's own JSON text), single-quoted text and
+ * trailing commas are taken too. Depth is bounded by JSON_DEPTH_MAX.
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H
@@ -18,12 +18,12 @@ enum { JSON_DEPTH_MAX = 64 };
 /* Values and keys in one text: what bounds the memory a body can ask for. */
 enum { JSON_VALUES_MAX = 2000000 };
 
-/* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory; `why` (may be NULL)
- * then says what and where. The caller releases with json_decref(). */
+/* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory; `why` (may be
+ * NULL) then says what and where. The caller releases with json_decref(). */
 json_t *json_read(struct slice text, char why[160]);
 
-/* Members by type, lenient: numbers may be quoted, booleans too. Absent or of another type: fallback.
- * The slice borrows from the object. */
+/* Members by type, lenient: numbers may be quoted, booleans too. Absent or of another type:
+ * fallback. The slice borrows from the object. */
 struct slice json_get_str(const json_t *object, const char *key);
 int64_t json_get_i64(const json_t *object, const char *key, int64_t fallback);
 bool json_get_bool(const json_t *object, const char *key, bool fallback);

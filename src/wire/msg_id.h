@@ -15,7 +15,7 @@ MUST_CHECK int msg_id_decode(struct slice text, struct host *store_host, int64_t
 
 /* Makes UNIQ_KEYs for messages that came without: unique per process, address and time. */
 struct uniq_key_source {
-    uint8_t fixed[10];   /* address (4), pid (2), random (4) */
+    uint8_t fixed[10]; /* address (4), pid (2), random (4) */
     int64_t month_start_ms;
     int64_t next_month_ms;
     uint16_t counter;

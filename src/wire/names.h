@@ -26,8 +26,8 @@ enum { TOPIC_NAME_MAX = 127, RETRY_TOPIC_NAME_MAX = 255, GROUP_NAME_MAX = 120 };
 /* Name servers keep order settings under this namespace. */
 #define KV_NAMESPACE_ORDER_TOPIC "ORDER_TOPIC_CONFIG"
 
-/* What is wrong with a topic's name, or NULL: empty, too long, or a character outside [%|a-zA-Z0-9_-].
- * Retry and dead-letter topics may be longer. Static text. */
+/* What is wrong with a topic's name, or NULL: empty, too long, or a character outside
+ * [%|a-zA-Z0-9_-]. Retry and dead-letter topics may be longer. Static text. */
 const char *topic_name_fault(struct slice topic);
 /* The same for groups. */
 const char *group_name_fault(struct slice group);

@@ -1,7 +1,7 @@
 /* properties.h - the property text of a message: name 0x01 value 0x02, repeated.
  *
- * A pair needs a name and a value of at least one byte; others are skipped when reading. When a name
- * stands twice, the later one wins. Values must hold neither 0x01 nor 0x02.
+ * A pair needs a name and a value of at least one byte; others are skipped when reading. When a
+ * name stands twice, the later one wins. Values must hold neither 0x01 nor 0x02.
  */
 #ifndef WIRE_PROPERTIES_H
 #define WIRE_PROPERTIES_H
@@ -42,8 +42,8 @@ struct property_change {
     struct slice value;
 };
 
-/* The text with the changes applied, in the arena, ended by 0x02 unless empty: every pair of a changed
- * name is dropped, its new one appended. What is not named stays byte for byte. */
+/* The text with the changes applied, in the arena, ended by 0x02 unless empty: every pair of a
+ * changed name is dropped, its new one appended. What is not named stays byte for byte. */
 struct slice properties_edit(struct slice properties, const struct property_change *changes,
                              int count, struct arena *arena);
 

@@ -9,7 +9,11 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { RECORD_MAGIC_V1 = -626843481, RECORD_MAGIC_V2 = -626843477, RECORD_MAGIC_BLANK = -875286124 };
+enum {
+    RECORD_MAGIC_V1 = -626843481,
+    RECORD_MAGIC_V2 = -626843477,
+    RECORD_MAGIC_BLANK = -875286124
+};
 enum { RECORD_BLANK_BYTES = 8 }; /* least room a file keeps for its end mark */
 enum { RECORD_PROPERTIES_MAX = 32767, RECORD_TOPIC_MAX = 255 };
 
@@ -56,7 +60,7 @@ struct record {
     int32_t flag; /* the application's */
     int64_t queue_offset;
     int64_t phy_offset;
-    int32_t sys_flag; /* the V6 bits follow born_host and store_host when encoding */
+    int32_t sys_flag;       /* the V6 bits follow born_host and store_host when encoding */
     int64_t born_timestamp; /* ms, the producer's clock */
     struct host born_host;
     int64_t store_timestamp; /* ms, the broker's clock */
@@ -71,9 +75,9 @@ struct record {
 /* Length of the record that record_encode() would write. */
 size_t record_bytes(const struct record *r);
 
-/* Writes the record; total_bytes, magic, body_crc and the V6 bits of sys_flag are computed, the rest is
- * taken as it stands. `out` has record_bytes() bytes. The topic has at most RECORD_TOPIC_MAX, the
- * properties at most RECORD_PROPERTIES_MAX bytes. */
+/* Writes the record; total_bytes, magic, body_crc and the V6 bits of sys_flag are computed, the
+ * rest is taken as it stands. `out` has record_bytes() bytes. The topic has at most
+ * RECORD_TOPIC_MAX, the properties at most RECORD_PROPERTIES_MAX bytes. */
 void record_encode(const struct record *r, uint8_t *out);
 
 /* Stamps what is known only under the append lock into an encoded record. */
@@ -84,8 +88,9 @@ void record_stamp(uint8_t *record, int64_t queue_offset, int64_t phy_offset,
 enum record_check { RECORD_CHECK_LENGTHS, RECORD_CHECK_BODY_CRC };
 
 /* Decodes the record at the start of `in` (slices borrow it).
- * ERR_INCOMPLETE: `in` ends first. ERR_NOT_FOUND: a blank, i.e. the end mark of a file; r->total_bytes
- * is the room it covers. ERR_CORRUPT: anything else that is not a record (also zeros). */
+ * ERR_INCOMPLETE: `in` ends first. ERR_NOT_FOUND: a blank, i.e. the end mark of a file;
+ * r->total_bytes is the room it covers. ERR_CORRUPT: anything else that is not a record (also
+ * zeros). */
 MUST_CHECK int record_decode(struct slice in, enum record_check check, struct record *r);
 
 /* The end mark: `bytes` (>= 8) is the room up to the end of the file. Writes RECORD_BLANK_BYTES. */

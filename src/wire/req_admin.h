@@ -21,7 +21,7 @@ extern const struct fields create_topic_request_fields;
 
 /* GET_ALL_TOPIC_CONFIG; paging fields are optional: old peers send none. */
 struct all_topics_request {
-    int32_t topic_seq; /* -1: absent */
+    int32_t topic_seq;         /* -1: absent */
     struct slice data_version; /* JSON */
     int32_t max_topic_num;     /* -1: absent, all are wanted */
 };

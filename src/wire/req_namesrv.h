@@ -1,5 +1,5 @@
-/* req_namesrv.h - header fields of what a name server is asked. 106, 206, 304, 311 to 313, 318 and 319
- * have none. */
+/* req_namesrv.h - header fields of what a name server is asked. 106, 206, 304, 311 to 313, 318 and
+ * 319 have none. */
 #ifndef WIRE_REQ_NAMESRV_H
 #define WIRE_REQ_NAMESRV_H
 
@@ -38,7 +38,7 @@ struct register_broker_request {
     struct slice cluster_name;
     struct slice ha_server_addr;
     int64_t broker_id;
-    int64_t heartbeat_timeout_ms;     /* 0: absent */
+    int64_t heartbeat_timeout_ms;      /* 0: absent */
     struct slice enable_acting_master; /* present: a 5.x broker; "true" or "false" */
     bool compressed;
     int32_t body_crc32; /* crc31() of the body as sent; 0: unchecked */

@@ -36,7 +36,8 @@ struct pull_response {
     int64_t next_begin_offset;
     int64_t min_offset;
     int64_t max_offset;
-    int32_t topic_sys_flag; /* this and the next: -1 when a peer leaves them out, never so from us */
+    int32_t
+        topic_sys_flag; /* this and the next: -1 when a peer leaves them out, never so from us */
     int32_t group_sys_flag;
 };
 extern const struct fields pull_response_fields;

@@ -6,26 +6,27 @@ enum { PLANE_SIZE = 0x10000 };
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
-/* True when one of the eight bytes is a quote, a backslash, below 0x20 or above 0x7F. */
-static bool word_has_special(uint64_t word, uint64_t quotes)
+/* Top bits mark the bytes that are a quote, a backslash, below 0x20 or above 0x7F. The subtractions
+ * borrow from the next byte only behind a marked one, so the lowest mark is always right. */
+static uint64_t special_marks(uint64_t word, uint64_t quotes)
 {
     const uint64_t ones = 0x0101010101010101u;
     const uint64_t tops = 0x8080808080808080u;
     uint64_t quote = word ^ quotes;
     uint64_t backslash = word ^ ones * '\\';
-    return (((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops) != 0;
+    return ((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops;
 }
 
 /* The next byte that needs a look; plain text is passed eight bytes at a time. */
 static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end, uint8_t quote)
 {
     const uint64_t quotes = 0x0101010101010101u * quote;
-    while (end - at >= 8) {
+    for (; end - at >= 8; at += 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        if (word_has_special(word, quotes))
-            break;
-        at += 8;
+        uint64_t marks = special_marks(word, quotes);
+        if (marks != 0)
+            return at + __builtin_ctzll(marks) / 8; /* little-endian: the lowest is the first */
     }
     while (at < end && *at != quote && *at != '\\' && *at >= 0x20 && *at < 0x80)
         at++;

@@ -18,8 +18,8 @@ struct json_text {
     bool has_control; /* has bytes below 0x20 that are not escaped */
 };
 
-/* Reads from behind the opening `quote` to behind the closing one. ERR_CORRUPT: no closing quote, or an
- * escape that is none; *at is then undefined. */
+/* Reads from behind the opening `quote` to behind the closing one. ERR_CORRUPT: no closing quote,
+ * or an escape that is none; *at is then undefined. */
 MUST_CHECK int json_text_scan(const uint8_t **at, const uint8_t *end, uint8_t quote,
                               struct json_text *text);
 
