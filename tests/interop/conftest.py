@@ -37,7 +37,7 @@ def need():
 
 @pytest.fixture
 def colours(pair, tmp_path):
-    """Runs a client that sends messages tagged red and blue in turn, and checks that it got the red ones.
+    """Runs a client that sends messages tagged red and blue in turn; checks that it got the red.
 
     Such a client is called with name server, topic and count, and prints `sent KEY` and
     `received KEY TAG START_OF_BODY LENGTH`. Every tenth body is a long one.
@@ -46,9 +46,9 @@ def colours(pair, tmp_path):
     def run(command, count):
         topic = "colours"
         with pair.broker.connect() as admin:
-            made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": 8,
-                                   "writeQueueNums": 8, "perm": 6, "topicSysFlag": 0, "order": False,
-                                   "topicFilterType": "SINGLE_TAG"})
+            made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6,
+                                   "readQueueNums": 8, "writeQueueNums": 8, "topicSysFlag": 0,
+                                   "order": False, "topicFilterType": "SINGLE_TAG"})
         assert made.code == 0, made.remark
         done = subprocess.run([*command, pair.name_server.address, topic, str(count)], cwd=tmp_path,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

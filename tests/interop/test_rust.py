@@ -14,7 +14,8 @@ RUST_DIR = Path(__file__).parent / "rust"
 
 
 def need_cargo():
-    text = subprocess.run(["cargo", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    text = subprocess.run(["cargo", "--version"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
     found = tuple(int(part) for part in re.search(r"(\d+)\.(\d+)", text).groups())
     if found >= NEEDED:
         return

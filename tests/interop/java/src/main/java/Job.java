@@ -15,8 +15,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * The main job: senders of every kind fill 4 topics of 8 queues, and two consumer groups, whose members come and go,
  * read all of it. Whoever started the job may stop and start the broker meanwhile.
  *
- * <p>java Job NAMESRV COUNT SEED SECONDS DEADLINE_S DIRECTORY: COUNT messages spread over at least SECONDS. Prints `progress N`
- * while it sends, then the faults it found and a summary; exits 0 when there is no fault, 1 otherwise.
+ * <p>java Job NAMESRV COUNT SEED SECONDS DEADLINE_S DIRECTORY: COUNT messages spread over at least SECONDS. Prints
+ * `progress N` while it sends, then the faults it found and a summary; exits 0 when there is no fault, 1 otherwise.
  */
 final class Job {
     static final String[] TAGS = {"red", "green", "blue", "white", "black"};
@@ -112,8 +112,8 @@ final class Job {
     }
 
     /**
-     * The next message to send, or -1 after the last; not faster than `seconds` for all of them. Time that the broker was
-     * away is not made up for, or the one-way sender, which does not wait for it, would send all the rest into the void.
+     * The next message to send, or -1 after the last; not faster than `seconds` for all of them. Time that the broker
+     * was away is not made up for, or the one-way sender, which does not wait for it, would send the rest to nobody.
      */
     int nextId() throws InterruptedException {
         int id = nextId.getAndIncrement();
@@ -166,7 +166,7 @@ final class Job {
         return System.nanoTime() - startNs > deadlineS * 1_000_000_000L;
     }
 
-    /** Waits until both groups have all that was acknowledged and nothing more comes; false when that takes too long. */
+    /** Waits until both groups have all that was acknowledged and nothing more comes; false: that took too long. */
     private boolean awaitDelivery() throws InterruptedException {
         while (!late()) {
             Thread.sleep(100);
@@ -195,9 +195,10 @@ final class Job {
         failures.forEach((text, times) -> System.out.println("send failed " + times + " times: " + text));
         List<String> faults = ledger.faults();
         faults.stream().limit(20).forEach(fault -> System.out.println("fault: " + fault));
-        System.out.printf("summary messages=%d acked=%d oneway=%d failed_sends=%d stored=%d retried=%d seconds=%.1f faults=%d",
-                count, ledger.ackedCount.get(), oneways.get(), ledger.failedSends.get(),
-                groups.get(0).delivered.stored(), retried.get(), (System.nanoTime() - startNs) / 1e9, faults.size());
+        System.out.printf("summary messages=%d acked=%d oneway=%d failed_sends=%d", count, ledger.ackedCount.get(),
+                oneways.get(), ledger.failedSends.get());
+        System.out.printf(" stored=%d retried=%d seconds=%.1f faults=%d", groups.get(0).delivered.stored(),
+                retried.get(), (System.nanoTime() - startNs) / 1e9, faults.size());
         for (Group group : groups)
             System.out.printf(" %s=%d duplicates=%d renewals=%d", group.delivered.group,
                     group.delivered.distinct.get(), group.delivered.duplicates.get(), group.renewals);

@@ -209,7 +209,8 @@ final class Sender extends Thread {
     }
 
     private Message message(String topic, int id) {
-        Message message = new Message(topic, Job.TAGS[id % Job.TAGS.length], Integer.toString(id), job.payload.body(id));
+        String tag = Job.TAGS[id % Job.TAGS.length];
+        Message message = new Message(topic, tag, Integer.toString(id), job.payload.body(id));
         message.putUserProperty("sender", Integer.toString(index));
         return message;
     }
