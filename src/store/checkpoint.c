@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
+#include "base/log.h"
 
 enum {
     AT_PHYSIC = 0,
@@ -61,6 +62,14 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
         boot_id[0] != 0 && memcmp(boot_id, block + BLOCK_BOOT_ID, sizeof boot_id) == 0;
     checkpoint->dispatched = (int64_t)get_be64(block + BLOCK_DISPATCHED);
     checkpoint->durable = (int64_t)get_be64(block + BLOCK_DURABLE);
+    if (checkpoint->durable < 0 || checkpoint->durable > checkpoint->dispatched) {
+        log_warn("checkpoint_block_unfit dispatched=%lld durable=%lld",
+                 (long long)checkpoint->dispatched, (long long)checkpoint->durable);
+        checkpoint->is_ours = false;
+        checkpoint->is_same_boot = false;
+        checkpoint->dispatched = 0;
+        checkpoint->durable = 0;
+    }
 }
 
 int checkpoint_read(const char *path, struct checkpoint *checkpoint)

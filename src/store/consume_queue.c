@@ -461,6 +461,20 @@ int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int co
     return 0;
 }
 
+int64_t consume_queue_reach(struct consume_queue *queue)
+{
+    struct store_queue_entry last;
+    int got = 0;
+    int64_t max = atomic_load(&queue->max);
+    if (max == atomic_load(&queue->min) ||
+        consume_queue_read(queue, max - 1, 1, true, &last, &got) != 0 || got == 0)
+        return 0;
+    bool leads_somewhere = is_written(&last) && !is_filler(&last);
+    return leads_somewhere && last.phy_offset <= INT64_MAX - last.bytes
+               ? last.phy_offset + last.bytes
+               : 0;
+}
+
 /* ---- flusher -----------------------------------------------------------------------------------
  */
 

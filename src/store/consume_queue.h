@@ -74,6 +74,9 @@ bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
 /* Drops entries from the end that reach beyond log_end. */
 void consume_queue_cut(struct consume_queue *queue, int64_t log_end);
 
+/* Where in the log the record of the last entry ends; 0 when the queue has none. */
+int64_t consume_queue_reach(struct consume_queue *queue);
+
 /* Reads up to `count` entries from queue_offset on; *got is how many there were. */
 MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
                                   bool may_block, struct store_queue_entry *entries, int *got);

@@ -7,10 +7,10 @@
  * record is checked (lengths, body CRC, its own place) and its entry put in place; the first that
  * is none ends the log. What lies behind is zeroed, entries that lead there are dropped.
  *
- * `start` comes from our block of the checkpoint (decision 0003). Without it - a directory of the
- * reference, or one it wrote to since - the reference's rule holds: a file old enough that
- * everything before was on disk, by the checkpoint's times; after a clean stop the last file is
- * enough.
+ * `start` comes from our block of the checkpoint (decision 0003), and is believed only when the log
+ * has something to begin with there. Without it - a directory of the reference, or one it wrote to
+ * since - the reference's rules hold. After a crash: a file old enough that everything before was
+ * on disk, by the checkpoint's times. After a clean stop: the file that the queues reach.
  */
 #include <stdlib.h>
 
@@ -24,9 +24,66 @@ struct recovery {
     int err;
 };
 
+/* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
+ * there. No topic holds a zero, and no property text ends in one. */
+static bool has_torn_text(const struct record *record)
+{
+    struct slice text = record->properties;
+    return memchr(record->topic.data, 0, record->topic.len) != NULL ||
+           (text.len > 0 && text.data[text.len - 1] == 0);
+}
+
+/* ---- where to start -------------------------------------------------------------------------- */
+
+static bool is_zero(struct slice bytes)
+{
+    return bytes.len == 0 ||
+           (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.len - 1) == 0);
+}
+
+/* The log can end here: more zeros than any record holds inside, or up to the file's end. Or a put
+ * was killed before its seal, the length, was stored. */
+static bool is_end_of_log(const struct store *store, struct slice bytes)
+{
+    size_t most = (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
+    if (bytes.len >= RECORD_BORN_HOST && get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0) {
+        int32_t magic = (int32_t)get_be32(bytes.data + RECORD_MAGIC);
+        if (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2)
+            return true;
+    }
+    return is_zero(slice_of(bytes.data, bytes.len < most ? bytes.len : most));
+}
+
+/* True when a record, an end mark or the end of the log stands at phy_offset. */
+static bool can_start_at(struct store *store, int64_t phy_offset)
+{
+    struct log_view view;
+    struct record record;
+    if (phy_offset < commit_log_min(store->log) || phy_offset > commit_log_files_end(store->log))
+        return false;
+    if (phy_offset == commit_log_files_end(store->log))
+        return true;
+    if (commit_log_view(store->log, phy_offset, &view) != 0)
+        return false;
+    bool can = false;
+    switch (record_decode(view.bytes, RECORD_CHECK_BODY_CRC, &record)) {
+    case 0:
+        can = record.phy_offset == phy_offset && !has_torn_text(&record);
+        break;
+    case ERR_NOT_FOUND:
+        can = (size_t)record.total_bytes == view.bytes.len;
+        break;
+    default:
+        can = is_end_of_log(store, view.bytes);
+    }
+    log_view_release(store->log, &view);
+    return can;
+}
+
 static bool first_record_of(struct store *store, int64_t file_start, struct record *record)
 {
     struct log_view view;
+    assert(file_start % commit_log_file_bytes(store->log) == 0);
     if (commit_log_view(store->log, file_start, &view) != 0)
         return false;
     bool is_record = record_decode(view.bytes, RECORD_CHECK_LENGTHS, record) == 0 &&
@@ -35,21 +92,44 @@ static bool first_record_of(struct store *store, int64_t file_start, struct reco
     return is_record;
 }
 
-/* The reference's choice: the newest file whose first record is old enough. */
-static int64_t start_by_time(struct store *store, bool was_clean)
+static void widen_reach(void *ctx, struct consume_queue *queue)
+{
+    int64_t *reach = ctx;
+    int64_t end = consume_queue_reach(queue);
+    if (end > *reach)
+        *reach = end;
+}
+
+/* What the reference takes for dispatched after a clean stop. Opens every queue. */
+static int64_t reach_of_queues(struct store *store)
+{
+    int64_t reach = 0;
+    queues_each(store->queues, true, widen_reach, &reach);
+    return reach;
+}
+
+/* Everything stored up to then was on the disk, queue entries included. */
+static int64_t safe_ms(const struct checkpoint *checkpoint)
 {
     enum { SAFETY_MS = 3000 };
-    const struct checkpoint *checkpoint = &store->checkpoint;
-    int64_t safe_ms = checkpoint->physic_ms < checkpoint->logics_ms ? checkpoint->physic_ms
-                                                                    : checkpoint->logics_ms;
-    safe_ms -= SAFETY_MS;
+    int64_t older_ms = checkpoint->physic_ms < checkpoint->logics_ms ? checkpoint->physic_ms
+                                                                     : checkpoint->logics_ms;
+    return older_ms - SAFETY_MS;
+}
+
+/* The reference's choice: the newest file that the queues reach, or whose first record is old
+ * enough. */
+static int64_t start_by_file(struct store *store, bool was_clean)
+{
     int64_t file_bytes = commit_log_file_bytes(store->log);
     int64_t min = commit_log_min(store->log);
+    int64_t reach = was_clean ? reach_of_queues(store) : 0;
+    int64_t old_ms = safe_ms(&store->checkpoint);
     for (int64_t start = commit_log_files_end(store->log) - file_bytes; start > min;
          start -= file_bytes) {
         struct record record;
         if (first_record_of(store, start, &record) &&
-            (was_clean || record.store_timestamp <= safe_ms))
+            (was_clean ? start <= reach : record.store_timestamp <= old_ms))
             return start;
     }
     return min;
@@ -58,13 +138,17 @@ static int64_t start_by_time(struct store *store, bool was_clean)
 static int64_t choose_start(struct store *store, bool was_clean)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
-    int64_t min = commit_log_min(store->log);
-    int64_t end = commit_log_files_end(store->log);
+    if (!checkpoint->is_ours)
+        return start_by_file(store, was_clean);
     int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
-    if (checkpoint->is_ours && start >= min && start <= end)
+    if (can_start_at(store, start))
         return start;
-    return start_by_time(store, was_clean);
+    log_warn("checkpoint_not_believed phy_offset=%lld min=%lld end=%lld", (long long)start,
+             (long long)commit_log_min(store->log), (long long)commit_log_files_end(store->log));
+    return start_by_file(store, was_clean);
 }
+
+/* ---- from there on --------------------------------------------------------------------------- */
 
 /* Puts the record's queue entry in its place. */
 static int dispatch(struct store *store, const struct record *record)
@@ -84,15 +168,6 @@ static int dispatch(struct store *store, const struct record *record)
     if (consume_queue_place(queue, record->queue_offset, &entry))
         queues_link_dirty(store->queues, queue);
     return 0;
-}
-
-/* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
- * there. No topic holds a zero, and no property text ends in one. */
-static bool has_torn_text(const struct record *record)
-{
-    struct slice text = record->properties;
-    return memchr(record->topic.data, 0, record->topic.len) != NULL ||
-           (text.len > 0 && text.data[text.len - 1] == 0);
 }
 
 /* Takes the records of one file. False: the log ends at recovery->at. */

@@ -19,7 +19,7 @@
 #include "base/java_hash.h"
 #include "wire/properties.h"
 
-enum { RECORD_OVERHEAD_MAX = 65536, COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
+enum { COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
 
 static const char delay_topic[] = "SCHEDULE_TOPIC_XXXX";
 

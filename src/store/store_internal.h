@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 enum { DELAY_LEVEL_MAX = 64 };
+enum { RECORD_OVERHEAD_MAX = 65536 }; /* of a record beside its body */
 
 struct scratch { /* memory for encoding a put outside the append lock */
     struct buf bytes;

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/checkpoint.h"
+
 #define LOG_FILE "commitlog/00000000000000000000"
 #define QUEUE_FILE "consumequeue/orders/0/00000000000000000000"
 
@@ -262,6 +264,107 @@ static void a_checkpoint_of_the_reference_is_obeyed(void **state)
     expect_numbered(dir, "orders", 0, 50);
 }
 
+/* Our block of the checkpoint names this position, and is in order otherwise. */
+static void point_checkpoint_at(struct store_dir *dir, int64_t phy_offset)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    store_dir_file_path(dir, "checkpoint", path);
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    assert_true(checkpoint.is_ours);
+    checkpoint.dispatched = phy_offset;
+    checkpoint.durable = phy_offset;
+    assert_int_equal(checkpoint_write(path, &checkpoint, false), 0);
+}
+
+static void expect_unharmed_by_checkpoint_at(struct store_dir *closed, int64_t phy_offset,
+                                             bool was_clean, int64_t end)
+{
+    struct store_dir *astray = store_dir_copy(closed);
+    point_checkpoint_at(astray, phy_offset);
+    if (!was_clean)
+        store_dir_write(astray, "abort", 0, "1", 1);
+    store_dir_open(astray);
+    assert_int_equal(store_dir_log_end(astray), end);
+    expect_numbered(astray, "orders", 0, 2);
+    expect_numbered(astray, "other", 0, 1);
+    store_dir_remove(astray);
+}
+
+/* Goal: a position where no record begins is not believed: nothing is cut off there.
+ * Method: the block of a closed store is pointed all over a record, which has runs of zeros in its
+ * head, and behind the log's files; the store is opened as after a crash and as after a clean stop.
+ */
+static void a_checkpoint_that_leads_astray_is_not_believed(void **state)
+{
+    struct store_dir *dir = *state;
+    put_numbered(dir, "orders", 0);
+    struct store_put_result middle = store_dir_put(dir, "other", 0, "other-0-0", "");
+    put_numbered(dir, "orders", 0);
+    int64_t end = store_dir_log_end(dir);
+    store_dir_close(dir);
+    for (int64_t at = middle.phy_offset + 1; at < middle.end_phy_offset; at += 3)
+        expect_unharmed_by_checkpoint_at(dir, at, at % 2 == 0, end);
+    expect_unharmed_by_checkpoint_at(dir, LOG_FILE_BYTES + 1, false, end);
+    expect_unharmed_by_checkpoint_at(dir, LOG_FILE_BYTES + 1, true, end);
+}
+
+/* Goal: where a record, an end mark or the end of the log stands, recovery starts there.
+ * Method: the block of a closed store over two files is pointed at each of them; what is counted as
+ * recovered are the records from there on. */
+static void a_checkpoint_that_leads_to_a_record_is_believed(void **state)
+{
+    struct store_dir *dir = *state;
+    struct store_put_result last = { 0 };
+    int64_t mark = 0;
+    while (store_dir_log_end(dir) < LOG_FILE_BYTES) {
+        mark = last.end_phy_offset;
+        last = store_dir_put(dir, "orders", 0, "x", "");
+    }
+    int64_t end = store_dir_log_end(dir);
+    store_dir_close(dir);
+    const int64_t places[] = { mark, last.phy_offset, end };
+    const int64_t records[] = { 1, 1, 0 };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        point_checkpoint_at(dir, places[i]);
+        store_dir_write(dir, "abort", 0, "1", 1);
+        store_dir_open(dir);
+        struct store_state opened;
+        store_state(dir->store, &opened);
+        assert_int_equal(opened.recovered_records, records[i]);
+        assert_int_equal(store_dir_log_end(dir), end);
+        store_dir_close(dir);
+    }
+}
+
+/* Goal: after a clean stop of the reference the scan begins in the file that the queues reach.
+ * Method: a closed store over four files; no checkpoint; the queue's newer files are gone, so that
+ * it ends in the first file of the log. Then once more with the whole queue: one file is scanned.
+ */
+static void the_queues_say_where_a_clean_log_is_taken_up(void **state)
+{
+    struct store_dir *dir = *state;
+    while (store_dir_log_end(dir) < 3 * LOG_FILE_BYTES)
+        put_numbered(dir, "orders", 0);
+    int64_t count = store_queue_max(dir->store, SLICE("orders"), 0);
+    for (int round = 0; round < 2; round++) {
+        store_dir_close(dir);
+        store_dir_delete(dir, "checkpoint");
+        for (int64_t first = QUEUE_FILE_ENTRIES; round == 0 && first < count;
+             first += QUEUE_FILE_ENTRIES) {
+            char name[64];
+            snprintf(name, sizeof name, "consumequeue/orders/0/%020lld",
+                     (long long)first * ENTRY_BYTES);
+            store_dir_delete(dir, name);
+        }
+        store_dir_open(dir);
+        expect_numbered(dir, "orders", 0, count);
+        struct store_state opened;
+        store_state(dir->store, &opened);
+        assert_int_equal(opened.recovered_records, round == 0 ? count : 1);
+    }
+}
+
 /* Goal: indexing goes on after a crash without entering a record twice.
  * Method: each unique key is found once, after every one of several crashes. */
 static void keys_are_not_entered_twice(void **state)
@@ -440,6 +543,9 @@ int main(void)
         STORE_TEST(ghosts_behind_a_queue_are_dropped),
         STORE_TEST(what_is_derived_is_rebuilt),
         STORE_TEST(a_checkpoint_of_the_reference_is_obeyed),
+        STORE_TEST(a_checkpoint_that_leads_astray_is_not_believed),
+        STORE_TEST(a_checkpoint_that_leads_to_a_record_is_believed),
+        STORE_TEST(the_queues_say_where_a_clean_log_is_taken_up),
         STORE_TEST(keys_are_not_entered_twice),
         STORE_TEST(a_damaged_queue_offset_does_no_harm),
         STORE_TEST(a_queue_may_begin_late),
