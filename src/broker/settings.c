@@ -101,6 +101,8 @@ static const struct conf_row rows[] = {
              65536, 2147483647, CONF_AT_START, "bytes of a commit log file"),
     CONF_I64(struct broker_conf, consume_queue_file_bytes, "mappedFileSizeConsumeQueue", 6000000,
              20, 2147483640, CONF_AT_START, "bytes of a consume queue file"),
+    CONF_STRING(struct broker_conf, broker_role, "brokerRole", "ASYNC_MASTER", CONF_AT_START,
+                "ASYNC_MASTER; SYNC_MASTER is the same without slaves, SLAVE is refused"),
     CONF_STRING(struct broker_conf, flush_disk_type, "flushDiskType", "ASYNC_FLUSH", CONF_AT_START,
                 "SYNC_FLUSH: a send is answered when it is on disk"),
     CONF_I64(struct broker_conf, sync_flush_timeout_ms, "syncFlushTimeout", 5000, 1, 600000,
@@ -247,7 +249,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("enableRequestMetrics", "true"),
     CONF_KNOWN("enableLagAndDlqMetrics", "true"),
     /* store */
-    CONF_KNOWN("brokerRole", "ASYNC_MASTER"),
     CONF_KNOWN("flushCommitLogLeastPages", "4"),
     CONF_KNOWN("flushCommitLogThoroughInterval", "10000"),
     CONF_KNOWN("flushConsumeQueueThoroughInterval", "60000"),
@@ -344,6 +345,13 @@ int broker_conf_check(const struct broker_conf *conf)
                   "reason=\"above diskSpaceWarningLevelRatio=%d sends stop before files go\"",
                   conf->disk_space_clean_forcibly_ratio, conf->disk_space_warning_level_ratio);
         return ERR_INVALID;
+    }
+    if (conf->broker_id != 0 || strcmp(conf->broker_role, "SLAVE") == 0) {
+        log_error(
+            "setting_refused key=%s reason=\"a slave copies its master, which is not supported "
+            "yet: it would start as a master of its own\"",
+            conf->broker_id != 0 ? "brokerId" : "brokerRole");
+        return ERR_UNSUPPORTED;
     }
     return 0;
 }

@@ -51,12 +51,30 @@ static void contradictions_are_refused(void **state)
     conf_fini(&broker_conf_table, &conf);
 }
 
+/* Goal: the settings of a slave do not start a master of its own. */
+static void a_slave_is_refused(void **state)
+{
+    (void)state;
+    struct broker_conf conf;
+    struct buf complaints = BUF_INIT;
+    conf_init(&broker_conf_table, &conf);
+    conf.broker_id = 1;
+    assert_int_equal(broker_conf_check(&conf), ERR_UNSUPPORTED);
+    conf.broker_id = 0;
+    assert_int_equal(
+        conf_set(&broker_conf_table, &conf, SLICE("brokerRole"), SLICE("SLAVE"), &complaints), 0);
+    assert_int_equal(broker_conf_check(&conf), ERR_UNSUPPORTED);
+    conf_fini(&broker_conf_table, &conf);
+    buf_fini(&complaints);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_allowed),
         cmocka_unit_test(a_copy_has_its_own_strings),
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(a_slave_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
