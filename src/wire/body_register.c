@@ -13,6 +13,7 @@
 
 #include "wire/compress.h"
 #include "wire/pairs.h"
+#include "wire/text.h"
 
 /* ---- plain: reading -----------------------------------------------------------------------------
  */
@@ -82,7 +83,8 @@ static int topic_from_text(struct slice text, struct arena *arena, struct topic_
 {
     struct slice name = next_word(&text);
     *topic = topic_config_default(arena_copy(arena, name));
-    if (name.len == 0 || !slice_to_i32(next_word(&text), &topic->read_queue_count) ||
+    if (name.len == 0 || !text_is_whole(name) ||
+        !slice_to_i32(next_word(&text), &topic->read_queue_count) ||
         !slice_to_i32(next_word(&text), &topic->write_queue_count) ||
         !slice_to_i32(next_word(&text), &topic->perm) ||
         !topic_filter_type_of(next_word(&text), &topic->filter_type))

@@ -45,7 +45,7 @@ void frame_put_prefix(uint8_t out[FRAME_PREFIX_BYTES], enum serialize_type type,
                       size_t header_bytes, size_t body_bytes)
 {
     assert(header_bytes > 0 && header_bytes <= FRAME_HEADER_LENGTH_MASK);
-    assert(body_bytes <= FRAME_MAX_BYTES);
+    assert(body_bytes <= INT32_MAX - FRAME_MAX_BYTES); /* the reader judges its limit */
     size_t total = FRAME_PREFIX_BYTES - FRAME_LENGTH_BYTES + header_bytes + body_bytes;
     put_be32(out, (uint32_t)total);
     put_be32(out + FRAME_LENGTH_BYTES, (uint32_t)type << 24 | (uint32_t)header_bytes);

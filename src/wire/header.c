@@ -11,10 +11,12 @@
 #include <assert.h>
 
 #include "base/bytes.h"
-#include "base/utf8.h"
+#include "wire/codes.h"
 #include "wire/text.h"
 
 enum { HEADER_DEPTH_MAX = 64 };
+/* Its length has 24 bits, and with its frame it must be taken by the other side. */
+enum { HEADER_BYTES_MAX = FRAME_MAX_BYTES - 64 };
 
 static const char *const language_names[] = {
     [LANGUAGE_JAVA] = "JAVA",     [LANGUAGE_CPP] = "CPP",         [LANGUAGE_DOTNET] = "DOTNET",
@@ -259,14 +261,6 @@ static int language_from(const struct scalar *value, enum language *language)
     return ERR_CORRUPT;
 }
 
-static bool is_utf8(struct slice text)
-{
-    for (size_t bytes; text.len > 0; text = slice_from(text, bytes))
-        if (utf8_decode(text.data, text.data + text.len, &bytes) < 0)
-            return false;
-    return true;
-}
-
 /* Values are text in every header we hold: a nested one, which nobody sends, is its own JSON and
  * not repaired. */
 static int scan_ext(struct scan *s, struct ext_list *ext)
@@ -280,7 +274,7 @@ static int scan_ext(struct scan *s, struct ext_list *ext)
         int err = scan_key(s, &key);
         if (err == 0)
             err = scan_value(s, 1, &value);
-        if (err == 0 && value.kind == SCALAR_NESTED && !is_utf8(value.text))
+        if (err == 0 && value.kind == SCALAR_NESTED && !text_is_whole(value.text))
             err = ERR_CORRUPT;
         if (err == 0 && value.kind != SCALAR_NULL)
             err = ext_add(ext, key, value.text);
@@ -522,12 +516,35 @@ static uint8_t *put_binary(uint8_t *out, const struct header *header)
     return out;
 }
 
+static size_t encoded_bound(enum serialize_type type, const struct header *header)
+{
+    return type == SERIALIZE_JSON
+               ? json_bound(header)
+               : BINARY_FIXED_BYTES + header->remark.len + binary_ext_bytes(header);
+}
+
+/* What stands for a header that no frame can carry. */
+static struct header without_content(const struct header *header)
+{
+    struct header cut = *header;
+    if ((header->flag & HEADER_RESPONSE) != 0)
+        cut.code = RESP_SYSTEM_ERROR;
+    cut.remark = SLICE("the header does not fit into a frame");
+    cut.ext = NULL;
+    cut.ext_count = 0;
+    return cut;
+}
+
 struct slice header_encode(enum serialize_type type, const struct header *header, size_t body_bytes,
                            struct arena *arena)
 {
-    size_t bound = type == SERIALIZE_JSON
-                       ? json_bound(header)
-                       : BINARY_FIXED_BYTES + header->remark.len + binary_ext_bytes(header);
+    struct header cut;
+    size_t bound = encoded_bound(type, header);
+    if (bound > HEADER_BYTES_MAX) {
+        cut = without_content(header);
+        header = &cut;
+        bound = encoded_bound(type, header);
+    }
     uint8_t *frame = arena_alloc(arena, FRAME_PREFIX_BYTES + bound);
     uint8_t *start = frame + FRAME_PREFIX_BYTES;
     uint8_t *end = type == SERIALIZE_JSON ? put_json(start, header) : put_binary(start, header);

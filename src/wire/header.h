@@ -59,7 +59,9 @@ MUST_CHECK int header_decode(enum serialize_type type, struct slice bytes, struc
                              struct header *header);
 
 /* The frame's prefix and header, in the arena, for a body of `body_bytes`. Null remarks are left
- * out; JSON keys are sorted, values of ext fields are strings, as old clients need. */
+ * out; JSON keys are sorted, values of ext fields are strings, as old clients need.
+ * A header longer than a frame (only text from outside can make one) loses its ext fields; a
+ * response then says SYSTEM_ERROR. */
 struct slice header_encode(enum serialize_type type, const struct header *header, size_t body_bytes,
                            struct arena *arena);
 

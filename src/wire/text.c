@@ -3,6 +3,14 @@
 enum { SURROGATE_HIGH = 0xD800, SURROGATE_LOW = 0xDC00, SURROGATE_END = 0xE000 };
 enum { PLANE_SIZE = 0x10000 };
 
+bool text_is_whole(struct slice text)
+{
+    for (size_t bytes; text.len > 0; text = slice_from(text, bytes))
+        if (utf8_decode(text.data, text.data + text.len, &bytes) <= 0)
+            return false;
+    return true;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------
  */
 

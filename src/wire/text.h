@@ -10,6 +10,9 @@
 #include "base/slice.h"
 #include "base/utf8.h"
 
+/* True for UTF-8 without U+0000. */
+bool text_is_whole(struct slice text);
+
 /* A JSON string as it stands between its quotes. */
 struct json_text {
     struct slice raw;

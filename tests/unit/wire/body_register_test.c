@@ -62,6 +62,12 @@ static void old_forms_are_read(void **state)
     assert_int_equal(got.topics.topics[0].write_queue_count, 3);
     assert_int_equal(register_body_decode(buf_slice(&packed), true, 413, *state, &got),
                      ERR_CORRUPT);
+    static const char nul_name[] = "\0\0\0\2{}\0\0\0\1\0\0\0\22\0 4 3 6 SINGLE_TAG\0\0\0\2[]";
+    buf_clear(&packed);
+    assert_int_equal(
+        compress_append(COMPRESSION_ZLIB, slice_of(nul_name, sizeof nul_name - 1), &packed), 0);
+    assert_int_equal(register_body_decode(buf_slice(&packed), true, 412, *state, &got),
+                     ERR_CORRUPT);
     buf_fini(&packed);
 }
 

@@ -203,6 +203,25 @@ static void the_binary_form_is_as_drawn(void **state)
     assert_text(header_ext(&again, SLICE("b")), "xy");
 }
 
+/* Goal: text from outside cannot make a header that no frame can carry.
+ * Method: an answer with a value that is too long once it is escaped. */
+static void a_header_too_long_loses_its_content(void **state)
+{
+    enum { VALUE_BYTES = 3 << 20 };
+    uint8_t *value = arena_alloc(*state, VALUE_BYTES);
+    memset(value, 1, VALUE_BYTES);
+    const struct ext_field ext[] = { { SLICE("value"), slice_of(value, VALUE_BYTES) } };
+    const struct header h = { .opaque = 9, .flag = HEADER_RESPONSE, .ext = ext, .ext_count = 1 };
+    struct slice frame = header_encode(SERIALIZE_JSON, &h, 0, *state);
+    struct header got;
+    assert_int_equal(
+        header_decode(SERIALIZE_JSON, slice_from(frame, FRAME_PREFIX_BYTES), *state, &got), 0);
+    assert_int_equal(got.code, 1);
+    assert_int_equal(got.opaque, 9);
+    assert_int_equal(got.ext_count, 0);
+    assert_true(header_encode(SERIALIZE_BINARY, &h, 0, *state).len > VALUE_BYTES);
+}
+
 /* Goal: a header that ends early is refused and never read past its end.
  * Method: every prefix of a valid one in both forms, each in a block of its size. */
 static void every_prefix_is_refused(void **state)
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_json_header_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_binary_form_is_as_drawn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_header_too_long_loses_its_content, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_prefix_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
