@@ -1,5 +1,5 @@
 /* dial.c - connecting out: resolve (on a worker, when the host is a name), connect, wait until it
- * stands. */
+ * stands. A name may have several addresses: each is tried in turn, within the one timeout. */
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -23,8 +23,8 @@ struct conn_dial {
     int err;
     char host[256];
     char port[8];
-    struct sockaddr_storage address;
-    socklen_t address_len;
+    struct addrinfo *addresses;
+    const struct addrinfo *next; /* of the addresses, the one to try next; NULL: none is left */
     struct conn_limits limits;
     const struct conn_user *user;
     void *user_ctx;
@@ -35,13 +35,17 @@ struct conn_dial {
 static int resolve(struct conn_dial *dial, int flags)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags };
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(dial->host, dial->port, &hints, &found) != 0)
+    if (getaddrinfo(dial->host, dial->port, &hints, &dial->addresses) != 0)
         return ERR_NOT_FOUND;
-    memcpy(&dial->address, found->ai_addr, found->ai_addrlen);
-    dial->address_len = found->ai_addrlen;
-    freeaddrinfo(found);
+    dial->next = dial->addresses;
     return 0;
+}
+
+static void dial_free(struct conn_dial *dial)
+{
+    if (dial->addresses != NULL)
+        freeaddrinfo(dial->addresses);
+    free(dial);
 }
 
 static void drop_socket(struct conn_dial *dial)
@@ -58,9 +62,11 @@ static void finish(struct conn_dial *dial, struct conn *conn, int err)
     loop_timer_stop(&dial->timer);
     conn_dial_fn *on_connected = dial->on_connected;
     void *ctx = dial->ctx;
-    free(dial);
+    dial_free(dial);
     on_connected(ctx, conn, err);
 }
+
+static int start_connecting(struct conn_dial *dial);
 
 static void on_writable(struct loop_watch *watch, uint32_t ready)
 {
@@ -69,13 +75,18 @@ static void on_writable(struct loop_watch *watch, uint32_t ready)
     int cause = 0;
     socklen_t len = sizeof cause;
     getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &cause, &len);
+    if (cause != 0) {
+        drop_socket(dial);
+        int err = dial->next != NULL ? start_connecting(dial) : err_from_errno(cause);
+        if (err != 0)
+            finish(dial, NULL, err);
+        return;
+    }
     int fd = watch->fd;
     loop_watch_stop(dial->loop, watch);
     watch->fd = -1;
     struct conn *conn = NULL;
-    int err = cause != 0
-                  ? err_from_errno(cause)
-                  : conn_open(dial->loop, fd, &dial->limits, dial->user, dial->user_ctx, &conn);
+    int err = conn_open(dial->loop, fd, &dial->limits, dial->user, dial->user_ctx, &conn);
     if (err != 0)
         close(fd);
     finish(dial, conn, err);
@@ -92,13 +103,12 @@ static void on_timeout(struct loop_timer *timer)
     finish(dial, NULL, ERR_TIMEOUT);
 }
 
-static int start_connecting(struct conn_dial *dial)
+static int connect_to(struct conn_dial *dial, const struct addrinfo *to)
 {
-    int fd = socket(dial->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_from_errno(errno);
-    if (connect(fd, (struct sockaddr *)&dial->address, dial->address_len) != 0 &&
-        errno != EINPROGRESS) {
+    if (connect(fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS) {
         int cause = errno;
         close(fd);
         return err_from_errno(cause);
@@ -112,11 +122,22 @@ static int start_connecting(struct conn_dial *dial)
     return err;
 }
 
+/* To the next address that does not fail at once; the error is the last one's. */
+static int start_connecting(struct conn_dial *dial)
+{
+    int err = ERR_NOT_FOUND;
+    while (err != 0 && dial->next != NULL) {
+        err = connect_to(dial, dial->next);
+        dial->next = dial->next->ai_next;
+    }
+    return err;
+}
+
 static void tell_failed(struct loop_task *task)
 {
     struct conn_dial *dial = list_entry(task, struct conn_dial, failed);
     if (dial->is_cancelled) {
-        free(dial);
+        dial_free(dial);
         return;
     }
     finish(dial, NULL, dial->err);
@@ -133,8 +154,7 @@ static void fail_later(struct conn_dial *dial, int err)
 static void run_resolve(struct job *job)
 {
     struct conn_dial *dial = list_entry(job, struct conn_dial, resolve);
-    int err = resolve(dial, 0);
-    dial->address_len = err == 0 ? dial->address_len : 0;
+    (void)resolve(dial, 0); /* no addresses: told when the job comes back */
 }
 
 static void resolved(struct job *job)
@@ -142,12 +162,12 @@ static void resolved(struct job *job)
     struct conn_dial *dial = list_entry(job, struct conn_dial, resolve);
     dial->is_resolving = false;
     if (dial->is_cancelled) {
-        free(dial);
+        dial_free(dial);
         return;
     }
     int err = dial->err;
     if (err == 0)
-        err = dial->address_len == 0 ? ERR_NOT_FOUND : start_connecting(dial);
+        err = start_connecting(dial);
     if (err != 0)
         finish(dial, NULL, err);
 }
@@ -192,5 +212,5 @@ void conn_dial_cancel(struct conn_dial *dial)
     if (dial->is_resolving || dial->err != 0)
         dial->is_cancelled = true; /* freed when it comes back */
     else
-        free(dial);
+        dial_free(dial);
 }
