@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "wire/text.h"
+
 struct kv_value {
     size_t len;
     uint8_t bytes[];
@@ -66,6 +68,8 @@ static const char *refusal(const struct kv *kv, struct slice namespace, struct s
 {
     bool is_new_space = map_get(&kv->namespaces, namespace) == NULL;
     bool is_new_key = find(kv, namespace, key) == NULL;
+    if (!text_is_whole(namespace) || !text_is_whole(key) || !text_is_whole(value))
+        return "a namespace, key or value is UTF-8 without U+0000";
     if (namespace.len > KV_KEY_BYTES_MAX || key.len > KV_KEY_BYTES_MAX)
         return "namespace or key is too long";
     if (value.len > KV_VALUE_BYTES_MAX)

@@ -1,5 +1,6 @@
 /* kv.h - the KV configuration: namespaces of keys and values, {"configTable":{"ns":{"k":"v"}}} on
  * disk. A namespace stays when its last key goes.
+ * All of them are UTF-8 without U+0000: what the file could not give back is refused.
  *
  * Ownership  what is put in is copied.
  * Threads    the name server's loop.

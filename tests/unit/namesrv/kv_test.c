@@ -49,6 +49,23 @@ static void values_come_and_go(void **state)
     kv_fini(&kv);
 }
 
+/* Goal: what the file could not give back is refused: the name server would not start again.
+ * Method: U+0000 and a byte that is not UTF-8, in each of the three texts. */
+static void what_is_no_text_is_refused(void **state)
+{
+    (void)state;
+    const struct slice bad[] = { SLICE("a\0b"), SLICE("a\xFF") };
+    struct kv kv;
+    kv_init(&kv);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(kv_put(&kv, bad[i], SLICE("k"), SLICE("v")));
+        assert_non_null(kv_put(&kv, SLICE("ns"), bad[i], SLICE("v")));
+        assert_non_null(kv_put(&kv, SLICE("ns"), SLICE("k"), bad[i]));
+    }
+    assert_text(&kv, "{\"configTable\":{}}");
+    kv_fini(&kv);
+}
+
 /* Goal: a namespace that exists is listed even when it is empty, one that never did is not. */
 static void namespaces_are_listed(void **state)
 {
@@ -118,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_and_go),
+        cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(namespaces_are_listed),
         cmocka_unit_test(text_reads_back),
         cmocka_unit_test(growth_is_refused_with_a_reason),
