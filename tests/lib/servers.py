@@ -160,10 +160,12 @@ class Server:
         conf_path = self.home / (self.role + ".conf")
         conf_path.write_text("".join("%s=%s\n" % pair for pair in self.conf.items()),
                              encoding="utf-8")
+        # files whose default place is below the home directory stay in this server's own
+        environment = {**os.environ, "HOME": str(self.home / "home")}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
-                                            start_new_session=True)
+                                            env=environment, start_new_session=True)
         try:
             wait_until(self._ready_or_dead, START_DEADLINE_S, "start of %s" % self.role)
         except TimeoutError as error:
