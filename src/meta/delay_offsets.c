@@ -7,8 +7,7 @@ static bool take_text(void *ctx, struct slice text)
     json_t *table = json_get(json, "offsetTable");
     const char *key;
     json_t *value;
-    json_object_foreach(table, key, value)
-    {
+    json_object_foreach(table, key, value) {
         int32_t level;
         if (slice_to_i32(slice_str(key), &level) && level > 0 && level <= DELAY_LEVELS_MAX)
             offsets->next[level] = json_get_i64(table, key, -1);

@@ -199,10 +199,8 @@ static void a_cancelled_dial_is_silent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DIAL_TEST(a_numeric_address_is_dialled),
-        DIAL_TEST(a_name_needs_workers),
-        DIAL_TEST(each_address_is_tried),
-        DIAL_TEST(a_refusal_is_told),
+        DIAL_TEST(a_numeric_address_is_dialled), DIAL_TEST(a_name_needs_workers),
+        DIAL_TEST(each_address_is_tried),        DIAL_TEST(a_refusal_is_told),
         DIAL_TEST(a_cancelled_dial_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
