@@ -133,6 +133,12 @@ static int ask_namesrv_drained(void *ctx)
     return namesrv_is_drained(servers->namesrv) ? 1 : 0;
 }
 
+static int ask_namesrv_writing(void *ctx)
+{
+    const struct servers *servers = ctx;
+    return namesrv_is_writing(servers->namesrv) ? 1 : 0;
+}
+
 static int free_namesrv(void *ctx)
 {
     struct servers *servers = ctx;
@@ -152,14 +158,20 @@ static void stop_broker(struct servers *servers)
         loop_thread_stop(servers->broker_thread);
 }
 
+/* Clients that do not read their answers are waited for so long; files, until they are written. */
+static bool namesrv_may_end(struct servers *servers, int waited_ms)
+{
+    if (waited_ms < NAMESRV_DRAIN_MS)
+        return loop_thread_call(servers->namesrv_thread, ask_namesrv_drained, servers) == 1;
+    return loop_thread_call(servers->namesrv_thread, ask_namesrv_writing, servers) == 0;
+}
+
 static void stop_namesrv(struct servers *servers)
 {
     if (servers->namesrv != NULL) {
         const struct timespec step = { .tv_nsec = 1000000 };
         loop_thread_call(servers->namesrv_thread, begin_namesrv_stop, servers);
-        for (int ms = 0; ms < NAMESRV_DRAIN_MS &&
-                         !loop_thread_call(servers->namesrv_thread, ask_namesrv_drained, servers);
-             ms++)
+        for (int ms = 0; !namesrv_may_end(servers, ms); ms++)
             nanosleep(&step, NULL);
         loop_thread_call(servers->namesrv_thread, free_namesrv, servers);
     }

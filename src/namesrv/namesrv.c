@@ -163,9 +163,14 @@ void namesrv_stop_accepting(struct namesrv *ns)
     server_stop_accepting(ns->server);
 }
 
+bool namesrv_is_writing(const struct namesrv *ns)
+{
+    return ns->kv_saver.is_writing || ns->conf_saver.req != NULL;
+}
+
 bool namesrv_is_drained(const struct namesrv *ns)
 {
-    return !ns->kv_saver.is_writing && ns->conf_saver.req == NULL && server_is_drained(ns->server);
+    return !namesrv_is_writing(ns) && server_is_drained(ns->server);
 }
 
 void namesrv_free(struct namesrv *ns)

@@ -58,6 +58,8 @@ int namesrv_port(const struct namesrv *namesrv);
 void namesrv_stop_accepting(struct namesrv *namesrv);
 /* True when every request in hand was answered and sent, and no file is being written. */
 bool namesrv_is_drained(const struct namesrv *namesrv);
+/* True while a worker writes a file. Ends by itself once nothing is accepted. */
+bool namesrv_is_writing(const struct namesrv *namesrv);
 /* Closes what is left; no file is being written. */
 void namesrv_free(struct namesrv *namesrv);
 

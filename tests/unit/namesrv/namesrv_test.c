@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -386,6 +387,70 @@ static void damaged_kv_file_refuses_the_start(void **state)
     loop_free(r->loop);
 }
 
+/* Keeps the only worker until it is opened. */
+struct gate {
+    struct job job;
+    sem_t opened;
+};
+
+static void wait_at_gate(struct job *job)
+{
+    sem_wait(&((struct gate *)((char *)job - offsetof(struct gate, job)))->opened);
+}
+
+static void gate_left(struct job *job)
+{
+    (void)job;
+}
+
+struct question {
+    struct loop_task task;
+    struct running *running;
+    sem_t answered;
+    bool is_writing;
+};
+
+static void ask_writing(struct loop_task *task)
+{
+    struct question *q = (struct question *)((char *)task - offsetof(struct question, task));
+    q->is_writing = namesrv_is_writing(q->running->namesrv);
+    sem_post(&q->answered);
+}
+
+static bool is_writing(struct running *r)
+{
+    struct question q = { .task = { .run = ask_writing }, .running = r };
+    sem_init(&q.answered, 0, 0);
+    loop_post(r->loop, &q.task);
+    sem_wait(&q.answered);
+    sem_destroy(&q.answered);
+    return q.is_writing;
+}
+
+/* Goal: it is known, for the end of the process, whether a file is being written.
+ * Method: a change whose worker is kept busy until the question was answered. */
+static void a_write_under_way_is_known(void **state)
+{
+    struct running *r = *state;
+    struct gate gate = { .job = { .run = wait_at_gate, .done = gate_left } };
+    struct answer answer;
+    sem_init(&gate.opened, 0, 0);
+    running_start(r);
+    int fd = running_connect(r);
+    assert_int_equal(workers_submit(r->workers, r->loop, &gate.job), 0);
+    assert_false(is_writing(r));
+    running_send(r, fd, REQ_PUT_KV_CONFIG, 0, 0, "namespace=n\nkey=k\nvalue=v", none);
+    while (!is_writing(r))
+        ; /* the request is on its way */
+    sem_post(&gate.opened);
+    assert_true(running_receive(r, fd, &answer));
+    assert_int_equal(answer.header.code, RESP_SUCCESS);
+    assert_false(is_writing(r));
+    close(fd);
+    running_stop(r);
+    sem_destroy(&gate.opened);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, running_make, running_remove)
 
 int main(void)
@@ -405,6 +470,7 @@ int main(void)
         TEST(unknown_code_is_answered),
         TEST(brokers_hear_of_the_smallest_id),
         TEST(damaged_kv_file_refuses_the_start),
+        TEST(a_write_under_way_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
