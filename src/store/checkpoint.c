@@ -62,6 +62,7 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
         boot_id[0] != 0 && memcmp(boot_id, block + BLOCK_BOOT_ID, sizeof boot_id) == 0;
     checkpoint->dispatched = (int64_t)get_be64(block + BLOCK_DISPATCHED);
     checkpoint->durable = (int64_t)get_be64(block + BLOCK_DURABLE);
+    /* Bytes from outside, for all their checksum: looked at, not asserted. */
     if (checkpoint->durable < 0 || checkpoint->durable > checkpoint->dispatched) {
         log_warn("checkpoint_block_unfit dispatched=%lld durable=%lld",
                  (long long)checkpoint->dispatched, (long long)checkpoint->durable);
@@ -74,6 +75,8 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
 
 int checkpoint_read(const char *path, struct checkpoint *checkpoint)
 {
+    assert(path != NULL);
+    assert(checkpoint != NULL);
     uint8_t page[CHECKPOINT_BYTES] = { 0 };
     int fd;
     memset(checkpoint, 0, sizeof *checkpoint);
@@ -97,10 +100,21 @@ int checkpoint_read(const char *path, struct checkpoint *checkpoint)
     return 0;
 }
 
+/* The pair of checkpoint_read(): the page says what it was made from. */
+static void assert_reads_back(const uint8_t *page, const struct checkpoint *written)
+{
+    struct checkpoint read = { 0 };
+    decode_block(page, &read);
+    assert(read.is_ours);
+    assert(read.dispatched == written->dispatched);
+    assert(read.durable == written->durable);
+}
+
 int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool sync)
 {
     uint8_t page[CHECKPOINT_BYTES] = { 0 };
     uint8_t *block = page + AT_BLOCK;
+    assert(checkpoint->durable >= 0);
     assert(checkpoint->durable <= checkpoint->dispatched);
     put_be64(page + AT_PHYSIC, (uint64_t)checkpoint->physic_ms);
     put_be64(page + AT_LOGICS, (uint64_t)checkpoint->logics_ms);
@@ -114,6 +128,7 @@ int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool
     put_be64(block + BLOCK_DURABLE, (uint64_t)checkpoint->durable);
     memcpy(block + BLOCK_COPY, page, 24);
     put_be32(block + BLOCK_CRC, block_crc(block));
+    assert_reads_back(page, checkpoint);
     int fd;
     int err = disk_open(path, CHECKPOINT_BYTES, &fd);
     if (err != 0)

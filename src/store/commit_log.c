@@ -104,6 +104,8 @@ static int64_t max64(int64_t a, int64_t b)
 
 static int file_open(struct commit_log *log, int64_t start, bool create, struct log_file **opened)
 {
+    assert(start >= 0);
+    assert(start % log->file_bytes == 0);
     char path[DISK_PATH_MAX];
     disk_numbered_path(path, log->dir, start);
     struct log_file *file = calloc(1, sizeof *file + strlen(path) + 1);
@@ -137,6 +139,7 @@ fail:
 
 static void file_free(struct commit_log *log, struct log_file *file)
 {
+    assert(file->refs <= 1);
     munmap(file->base, (size_t)log->file_bytes);
     close(file->fd);
     if (file->is_removed)
@@ -179,6 +182,9 @@ static struct log_file *file_at(struct commit_log *log, int64_t phy_offset)
         int64_t index = (phy_offset - log->files[0]->start) / log->file_bytes;
         if (index < log->file_count) {
             found = log->files[index];
+            assert(found->start <= phy_offset);
+            assert(phy_offset - found->start < log->file_bytes);
+            assert(found->refs > 0);
             found->refs++;
         }
     }
@@ -188,6 +194,8 @@ static struct log_file *file_at(struct commit_log *log, int64_t phy_offset)
 
 static void files_append(struct commit_log *log, struct log_file *file)
 {
+    assert(file->refs == 1);
+    assert(!file->is_removed);
     if (log->file_count == log->file_cap) {
         int cap = log->file_cap == 0 ? 16 : log->file_cap * 2;
         struct log_file **files = realloc(log->files, (size_t)cap * sizeof(struct log_file *));
@@ -233,7 +241,8 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
 
 int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **opened)
 {
-    assert(file_bytes > 0 && file_bytes % PAGE_BYTES == 0);
+    assert(file_bytes > 0);
+    assert(file_bytes % PAGE_BYTES == 0);
     struct commit_log *log = calloc(1, sizeof *log);
     if (log == NULL)
         return ERR_NO_MEMORY;
@@ -280,6 +289,8 @@ void commit_log_close(struct commit_log *log)
 {
     stop_allocator(log);
     commit_log_free_unused(log);
+    assert(!log->has_allocator);
+    assert(log->unused == NULL);
     for (int i = 0; i < log->file_count; i++) {
         assert(log->files[i]->refs == 1);
         file_free(log, log->files[i]);
@@ -321,8 +332,11 @@ int64_t commit_log_files_end(const struct commit_log *log)
 /* Gives the first `upto` bytes of the file blocks. */
 static int allocate_to(struct commit_log *log, struct log_file *file, int64_t upto)
 {
+    assert(upto >= 0);
     int64_t from = atomic_load(&file->allocated);
     upto = min64((upto + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, log->file_bytes);
+    assert(from % PAGE_BYTES == 0);
+    assert(from <= log->file_bytes);
     if (upto <= from)
         return 0;
     int err = disk_allocate(file->fd, file->path, from, upto - from);
@@ -356,6 +370,7 @@ static void let_go(struct log_file *file, int64_t from, int64_t upto)
 
 static void release_behind(struct log_file *file, int64_t upto)
 {
+    assert(upto >= 0);
     if (upto - file->released < POPULATE_LEAST && upto % PAGE_BYTES != 0)
         return;
     let_go(file, file->released, upto);
@@ -503,7 +518,9 @@ static int remove_files_from(struct commit_log *log, int64_t end)
 
 int commit_log_set_end(struct commit_log *log, int64_t end)
 {
-    assert(end >= commit_log_min(log) && end <= commit_log_files_end(log));
+    assert(!log->has_allocator);
+    assert(end >= commit_log_min(log));
+    assert(end <= commit_log_files_end(log));
     int err = remove_files_from(log, end);
     if (err != 0)
         return err;
@@ -516,6 +533,8 @@ int commit_log_set_end(struct commit_log *log, int64_t end)
     }
     log->head = log->files[log->file_count - 1];
     int64_t pos = end - log->head->start;
+    assert(pos >= 0);
+    assert(pos < log->file_bytes);
     err = disk_zero(log->head->fd, log->head->path, pos, log->file_bytes - pos);
     if (err == 0)
         err = allocate_to(log, log->head, pos + min64(ALLOCATE_STEP, log->file_bytes - pos));
@@ -565,7 +584,10 @@ static int roll(struct commit_log *log)
         log_warn("commit_log_file_made_inline path=%s", next->path);
     }
     assert(next->start == next_start);
+    assert(next->refs == 1);
     record_put_blank(head->base + pos, (int32_t)(log->file_bytes - pos));
+    assert((int32_t)get_be32(head->base + pos + RECORD_MAGIC) == RECORD_MAGIC_BLANK);
+    assert((int32_t)get_be32(head->base + pos + RECORD_TOTAL_SIZE) == log->file_bytes - pos);
     pthread_mutex_lock(&log->files_lock);
     files_append(log, next);
     pthread_mutex_unlock(&log->files_lock);
@@ -577,6 +599,8 @@ static int roll(struct commit_log *log)
 
 int commit_log_reserve(struct commit_log *log, int64_t bytes, uint8_t **into, int64_t *phy_offset)
 {
+    assert(bytes > 0);
+    assert(log->head != NULL);
     assert(log->reserved_end == commit_log_max(log));
     if (bytes + RECORD_BLANK_BYTES > log->file_bytes)
         return ERR_TOO_BIG;
@@ -592,12 +616,15 @@ int commit_log_reserve(struct commit_log *log, int64_t bytes, uint8_t **into, in
         return err;
     *into = log->head->base + pos;
     *phy_offset = log->head->start + pos;
+    assert(*phy_offset == log->reserved_end);
+    assert(pos + bytes + RECORD_BLANK_BYTES <= log->file_bytes); /* the end mark still fits */
     return 0;
 }
 
 void commit_log_publish(struct commit_log *log, int64_t end)
 {
-    assert(end >= log->reserved_end && end <= log->head->start + log->file_bytes);
+    assert(end >= log->reserved_end);
+    assert(end <= log->head->start + log->file_bytes - RECORD_BLANK_BYTES);
     log->reserved_end = end;
     atomic_store_explicit(&log->max, end, memory_order_release);
     if (end >= atomic_load_explicit(&log->next_wake, memory_order_relaxed)) {
@@ -612,6 +639,7 @@ int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool
                     struct buf *out)
 {
     int64_t max = commit_log_max(log);
+    size_t len_before = out->len;
     if (phy_offset < 0 || phy_offset > max || (int64_t)len > max - phy_offset)
         return ERR_NOT_FOUND;
     struct log_file *file = file_at(log, phy_offset);
@@ -627,6 +655,7 @@ int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool
         err = disk_read(file->fd, file->path, buf_reserve(out, len), len, pos, may_block);
     if (err == 0 && phy_offset < max - HOT_BYTES / 2)
         out->len += len;
+    assert(out->len == len_before + (err == 0 ? len : 0));
     file_unref(log, file);
     return err;
 }
@@ -637,6 +666,8 @@ int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view 
     if (file == NULL)
         return ERR_NOT_FOUND;
     int64_t pos = phy_offset - file->start;
+    assert(pos >= 0);
+    assert(pos < log->file_bytes);
     *view = (struct log_view){ slice_of(file->base + pos, (size_t)(log->file_bytes - pos)), file };
     return 0;
 }
@@ -653,6 +684,7 @@ void commit_log_forget(struct commit_log *log, int64_t from, int64_t upto)
 
 void log_view_release(struct commit_log *log, struct log_view *view)
 {
+    assert(view->file != NULL);
     file_unref(log, view->file);
     view->file = NULL;
 }
@@ -661,6 +693,8 @@ void log_view_release(struct commit_log *log, struct log_view *view)
 
 int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
 {
+    assert(from >= 0);
+    assert(end <= commit_log_max(log));
     int err = 0;
     for (int64_t at = from; at < end && err == 0;) {
         struct log_file *file = file_at(log, at);
@@ -671,6 +705,8 @@ int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
         int64_t file_end = file->start + log->file_bytes;
         int64_t pos = (at - file->start) / PAGE_BYTES * PAGE_BYTES;
         int64_t upto = (end < file_end ? end : file_end) - file->start;
+        assert(at < file_end);
+        assert(pos < upto);
         /* By range: a sync of the whole file would write the populated window ahead of the head
          * too, and write-protect it again, so that the appender's next stores fault. */
         err = disk_sync_range(file->base + pos, upto - pos, file->path);
@@ -688,6 +724,8 @@ int commit_log_remove_first(struct commit_log *log)
         first->is_removed = true;
         log->file_count--;
         memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof(struct log_file *));
+        assert(log->file_count > 0);
+        assert(log->files[0]->start == first->start + log->file_bytes);
         atomic_store(&log->min, log->files[0]->start);
     }
     pthread_mutex_unlock(&log->files_lock);

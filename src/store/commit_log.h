@@ -6,8 +6,8 @@
  *
  * Units      phy_offset: bytes from the start of the log, across all files.
  * Threads    append: one caller at a time, under the append lock of the store. Reading: any thread.
- * The allocator thread (its own) keeps room ahead of the head. Errors     0, or a negative code of
- * base/err.h; then nothing was appended.
+ *            The allocator, a thread of the log's own, keeps room ahead of the head.
+ * Errors     0, or a negative code of base/err.h; then nothing was appended.
  */
 #ifndef STORE_COMMIT_LOG_H
 #define STORE_COMMIT_LOG_H

@@ -26,6 +26,8 @@ enum { GAP_MOST = 1000000 };
 
 static void put_entry(uint8_t *at, const struct store_queue_entry *entry)
 {
+    assert(entry->phy_offset >= 0);
+    assert(entry->bytes > 0);
     put_be64(at + CQ_PHY_OFFSET, (uint64_t)entry->phy_offset);
     put_be32(at + CQ_LENGTH, (uint32_t)entry->bytes);
     put_be64(at + CQ_TAG_HASH, (uint64_t)entry->tags_code);
@@ -48,6 +50,22 @@ static bool is_written(const struct store_queue_entry *entry)
     return entry->bytes > 0 && entry->phy_offset >= 0;
 }
 
+/* True when the two may stand side by side: records of a queue lie in the log in its order. */
+static bool are_in_order(const struct store_queue_entry *before,
+                         const struct store_queue_entry *after)
+{
+    return is_filler(before) || is_filler(after) || before->phy_offset < after->phy_offset;
+}
+
+/* For assertions. Nobody holds one of these locks twice, so that a held one cannot be had. */
+static bool is_held(pthread_mutex_t *lock)
+{
+    if (pthread_mutex_trylock(lock) != 0)
+        return true;
+    pthread_mutex_unlock(lock);
+    return false;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static int64_t entries_per_file(const struct consume_queue *queue)
@@ -57,6 +75,7 @@ static int64_t entries_per_file(const struct consume_queue *queue)
 
 static int64_t file_of(const struct consume_queue *queue, int64_t queue_offset)
 {
+    assert(queue_offset >= 0);
     return queue_offset / entries_per_file(queue) * queue->file_bytes;
 }
 
@@ -85,6 +104,8 @@ static int use_file(struct consume_queue *queue, int64_t queue_offset, bool crea
     if (err != 0)
         queue->fd = -1;
     queue->fd_file = file;
+    assert(err != 0 || queue->fd >= 0);
+    assert(queue->fd_file % queue->file_bytes == 0);
     return err;
 }
 
@@ -93,11 +114,14 @@ static int read_file(struct consume_queue *queue, int64_t queue_offset, int coun
                      struct store_queue_entry *entries)
 {
     uint8_t bytes[1024 * CQ_ENTRY_BYTES];
-    assert(count > 0 && (size_t)count <= sizeof bytes / CQ_ENTRY_BYTES);
+    assert(count > 0);
+    assert((size_t)count <= sizeof bytes / CQ_ENTRY_BYTES);
     int err = use_file(queue, queue_offset, false);
     if (err != 0)
         return err;
     int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+    assert(at >= 0);
+    assert(at + (int64_t)count * CQ_ENTRY_BYTES <= queue->file_bytes);
     err = disk_read(queue->fd, queue->dir, bytes, (size_t)count * CQ_ENTRY_BYTES, at, may_block);
     if (err != 0)
         return err;
@@ -112,6 +136,8 @@ static int zero_from(struct consume_queue *queue, int64_t queue_offset)
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+    assert(at >= 0);
+    assert(at < queue->file_bytes);
     return disk_zero(queue->fd, queue->dir, at, queue->file_bytes - at);
 }
 
@@ -122,6 +148,8 @@ static int bisect(struct consume_queue *queue, int64_t from, int64_t upto,
                   bool (*is_before)(const struct store_queue_entry *entry, int64_t bound),
                   int64_t bound, int64_t *found)
 {
+    assert(from >= 0);
+    assert(from <= upto);
     while (from < upto) {
         int64_t middle = from + (upto - from) / 2;
         struct store_queue_entry entry;
@@ -210,6 +238,8 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
         err = bisect(queue, first, upto < end ? upto : end, entry_is_below, commit_log_min(log),
                      &min);
     }
+    assert(first <= min);
+    assert(min <= end || err != 0);
     atomic_store(&queue->min, min);
     atomic_store(&queue->max, end);
     queue->written = end;
@@ -242,6 +272,10 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
 int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, int64_t file_bytes,
                        struct commit_log *log, struct consume_queue **opened)
 {
+    assert(topic.len > 0);
+    assert(queue_id >= 0);
+    assert(file_bytes > 0);
+    assert(file_bytes % CQ_ENTRY_BYTES == 0);
     struct consume_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return ERR_NO_MEMORY;
@@ -292,7 +326,13 @@ static void tail_add(struct consume_queue *queue, const struct store_queue_entry
         queue->tail = tail;
         queue->tail_cap = cap;
     }
-    put_entry(queue->tail + queue->tail_count * CQ_ENTRY_BYTES, entry);
+    assert(queue->tail_count < queue->tail_cap);
+    uint8_t *at = queue->tail + queue->tail_count * CQ_ENTRY_BYTES;
+    if (queue->tail_count > 0) {
+        const struct store_queue_entry before = get_entry(at - CQ_ENTRY_BYTES);
+        assert(are_in_order(&before, entry));
+    }
+    put_entry(at, entry);
     queue->tail_count++;
 }
 
@@ -302,6 +342,7 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
     tail_add(queue, entry);
     int64_t max = queue->written + (int64_t)queue->tail_count;
     pthread_mutex_unlock(&queue->lock);
+    assert(max > atomic_load_explicit(&queue->max, memory_order_relaxed));
     atomic_store_explicit(&queue->max, max, memory_order_release);
     return !atomic_exchange(&queue->is_dirty, true);
 }
@@ -321,7 +362,11 @@ static void unlock_both(struct consume_queue *queue)
 /* Drops every entry from queue_offset on. Under both locks. */
 static void cut_at(struct consume_queue *queue, int64_t queue_offset)
 {
+    assert(is_held(&queue->file_lock));
+    assert(is_held(&queue->lock));
+    assert(queue_offset >= 0);
     if (queue_offset >= queue->written) {
+        assert((size_t)(queue_offset - queue->written) <= queue->tail_count);
         queue->tail_count = (size_t)(queue_offset - queue->written);
     } else {
         queue->tail_count = 0;
@@ -332,6 +377,7 @@ static void cut_at(struct consume_queue *queue, int64_t queue_offset)
             log_error("consume_queue_not_cut topic=%.*s queue=%d at=%lld", SLICE_FMT(queue->topic),
                       queue->queue_id, (long long)queue_offset);
     }
+    assert(queue->written + (int64_t)queue->tail_count == queue_offset);
     atomic_store(&queue->max, queue_offset);
     if (atomic_load(&queue->min) > queue_offset)
         atomic_store(&queue->min, queue_offset);
@@ -341,15 +387,21 @@ static void cut_at(struct consume_queue *queue, int64_t queue_offset)
 static int read_one(struct consume_queue *queue, int64_t queue_offset,
                     struct store_queue_entry *entry)
 {
+    assert(is_held(&queue->file_lock));
+    assert(queue_offset >= 0);
     if (queue_offset < queue->written)
         return read_file(queue, queue_offset, 1, true, entry);
+    assert((size_t)(queue_offset - queue->written) < queue->tail_count);
     *entry = get_entry(queue->tail + (size_t)(queue_offset - queue->written) * CQ_ENTRY_BYTES);
+    assert(is_written(entry));
     return 0;
 }
 
 /* False: no queue is that long; the number in the record is damaged. Under both locks. */
 static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
 {
+    assert(is_held(&queue->file_lock));
+    assert(is_held(&queue->lock));
     const struct store_queue_entry filler = { 0, CQ_FILLER_LENGTH, 0 };
     int64_t max = atomic_load(&queue->max);
     if (queue_offset > QUEUE_OFFSET_MOST || (max > 0 && queue_offset - max > GAP_MOST)) {
@@ -358,7 +410,9 @@ static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
                   (long long)max);
         return false;
     }
+    assert(queue_offset > max);
     if (max == 0) { /* its first files have expired: it starts in the middle of a file */
+        assert(queue->tail_count == 0);
         queue->written = file_of(queue, queue_offset) / CQ_ENTRY_BYTES;
         queue->synced = queue->written;
         atomic_store(&queue->min, queue_offset);
@@ -368,6 +422,7 @@ static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
     }
     while (queue->written + (int64_t)queue->tail_count < queue_offset)
         tail_add(queue, &filler);
+    assert(queue->written + (int64_t)queue->tail_count == queue_offset);
     return true;
 }
 
@@ -393,6 +448,7 @@ bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
 
 void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
 {
+    assert(log_end >= 0);
     lock_both(queue);
     int64_t end = atomic_load(&queue->max);
     int64_t min = atomic_load(&queue->min);
@@ -400,6 +456,7 @@ void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
     while (end > min && read_one(queue, end - 1, &entry) == 0 &&
            entry.phy_offset > log_end - entry.bytes && !is_filler(&entry))
         end--;
+    assert(end >= min);
     if (end < atomic_load(&queue->max))
         cut_at(queue, end);
     unlock_both(queue);
@@ -419,7 +476,9 @@ static int64_t read_tail(struct consume_queue *queue, int64_t queue_offset, int 
     for (; queue_offset >= written && queue_offset < max && *got < count; queue_offset++) {
         size_t at = (size_t)(queue_offset - written) * CQ_ENTRY_BYTES;
         entries[(*got)++] = get_entry(queue->tail + at);
+        assert(is_written(&entries[*got - 1]));
     }
+    assert(*got <= count);
     pthread_mutex_unlock(&queue->lock);
     return written;
 }
@@ -428,9 +487,12 @@ static int64_t read_tail(struct consume_queue *queue, int64_t queue_offset, int 
 static int read_written(struct consume_queue *queue, int64_t queue_offset, int64_t written,
                         int count, bool may_block, struct store_queue_entry *entries, int *got)
 {
+    assert(queue_offset < written);
+    assert(count > 0);
     int64_t upto = file_of(queue, queue_offset) / CQ_ENTRY_BYTES + entries_per_file(queue);
     upto = upto < written ? upto : written;
     *got = upto - queue_offset < count ? (int)(upto - queue_offset) : count;
+    assert(*got > 0);
     /* Who holds file_lock may be waiting for the disk. */
     if (may_block)
         pthread_mutex_lock(&queue->file_lock);
@@ -457,6 +519,7 @@ int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int co
         if (n == 0)
             return 0;
         *got += n;
+        assert(*got <= count);
     }
     return 0;
 }
@@ -481,6 +544,8 @@ int64_t consume_queue_reach(struct consume_queue *queue)
 /* Under file_lock. */
 static int write_run(struct consume_queue *queue, int64_t queue_offset, struct slice entries)
 {
+    assert(is_held(&queue->file_lock));
+    assert(entries.len % CQ_ENTRY_BYTES == 0);
     while (entries.len > 0) {
         int err = use_file(queue, queue_offset, true);
         if (err != 0)
@@ -488,6 +553,8 @@ static int write_run(struct consume_queue *queue, int64_t queue_offset, struct s
         int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
         size_t room = (size_t)(queue->file_bytes - at);
         size_t n = entries.len < room ? entries.len : room;
+        assert(n > 0);
+        assert(n % CQ_ENTRY_BYTES == 0);
         err = disk_write(queue->fd, queue->dir, entries.data, n, at);
         if (err != 0)
             return err;
@@ -512,7 +579,8 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
         return err;
     size_t count = scratch->len / CQ_ENTRY_BYTES;
     pthread_mutex_lock(&queue->lock);
-    assert(queue->written == from && queue->tail_count >= count);
+    assert(queue->written == from);
+    assert(queue->tail_count >= count);
     queue->written += (int64_t)count;
     queue->tail_count -= count;
     if (queue->tail_count == 0) {
@@ -555,13 +623,16 @@ int consume_queue_sync(struct consume_queue *queue)
         if (err != 0)
             return err;
         int64_t file_end = file_of(queue, queue->synced) / CQ_ENTRY_BYTES + entries_per_file(queue);
+        assert(file_end > queue->synced);
         queue->synced = file_end < written ? file_end : written;
     }
+    assert(queue->synced == written);
     return 0;
 }
 
 void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
 {
+    assert(log_min >= 0);
     int64_t *files = NULL;
     int count = 0;
     if (disk_list_numbers(queue->dir, &files, &count) != 0)
@@ -588,6 +659,8 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         disk_numbered_path(path, queue->dir, files[i]);
         disk_remove_in_slices(path);
     }
+    assert(min >= atomic_load(&queue->min));
+    assert(min <= atomic_load(&queue->max));
     atomic_store(&queue->min, min);
     pthread_mutex_unlock(&queue->file_lock);
     free(files);

@@ -9,8 +9,9 @@
  *   |.........................................|================|
  *   min                                       written          max
  *
- * Threads    consume_queue_append: one caller at a time, under the append lock. Reading: any
- * thread. consume_queue_write, _sync: the flusher. Errors     0, or a negative code of base/err.h.
+ * Threads    append: one caller at a time, under the append lock. Reading: any thread. write, sync:
+ *            the flusher.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef STORE_CONSUME_QUEUE_H
 #define STORE_CONSUME_QUEUE_H

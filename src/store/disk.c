@@ -1,5 +1,6 @@
 #include "store/disk.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,8 @@ static int failed(const char *call, const char *path, int cause)
 
 int disk_open(const char *path, int64_t create_bytes, int *fd)
 {
+    assert(path != NULL);
+    assert(create_bytes >= 0);
     int err = fault_check("disk.open");
     if (err != 0)
         return err;
@@ -50,6 +53,8 @@ int disk_size(const char *path, int64_t *bytes)
 
 int disk_write(int fd, const char *path, const void *data, size_t len, int64_t at)
 {
+    assert(fd >= 0);
+    assert(at >= 0);
     int err = fault_check("disk.write");
     if (err != 0)
         return err;
@@ -60,6 +65,7 @@ int disk_write(int fd, const char *path, const void *data, size_t len, int64_t a
             continue;
         if (n < 0)
             return failed("pwrite", path, errno);
+        assert((size_t)n <= len);
         from += n;
         at += n;
         len -= (size_t)n;
@@ -69,6 +75,8 @@ int disk_write(int fd, const char *path, const void *data, size_t len, int64_t a
 
 int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool may_block)
 {
+    assert(fd >= 0);
+    assert(at >= 0);
     int err = fault_check("disk.read");
     if (err != 0)
         return err;
@@ -85,6 +93,7 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
             return failed("pread", path, errno);
         if (n == 0)
             return ERR_CORRUPT;
+        assert((size_t)n <= len);
         to += n;
         at += n;
         len -= (size_t)n;
@@ -94,6 +103,7 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
 
 int disk_sync(int fd, const char *path)
 {
+    assert(fd >= 0);
     int err = fault_check("disk.sync");
     if (err != 0) {
         log_error("disk_call_failed call=fdatasync path=%s fault=%s", path, err_name(err));
@@ -104,6 +114,8 @@ int disk_sync(int fd, const char *path)
 
 int disk_sync_range(uint8_t *base, int64_t len, const char *path)
 {
+    assert((uintptr_t)base % 4096 == 0);
+    assert(len > 0);
     int err = fault_check("disk.sync_range");
     if (err != 0) {
         log_error("disk_call_failed call=msync path=%s fault=%s", path, err_name(err));
@@ -119,6 +131,8 @@ void disk_start_write_back(int fd, int64_t from, int64_t len)
 
 int disk_allocate(int fd, const char *path, int64_t from, int64_t len)
 {
+    assert(from >= 0);
+    assert(len > 0);
     int err = fault_check("disk.allocate");
     if (err != 0)
         return err;
@@ -133,6 +147,7 @@ int disk_allocate(int fd, const char *path, int64_t from, int64_t len)
 
 int disk_zero(int fd, const char *path, int64_t from, int64_t len)
 {
+    assert(from >= 0);
     if (len <= 0)
         return 0;
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, len) == 0)
@@ -235,5 +250,7 @@ int disk_list_numbers(const char *dir, int64_t **numbers, int *count)
 
 void disk_numbered_path(char path[DISK_PATH_MAX], const char *dir, int64_t number)
 {
-    snprintf(path, DISK_PATH_MAX, "%s/%020lld", dir, (long long)number);
+    assert(number >= 0);
+    int len = snprintf(path, DISK_PATH_MAX, "%s/%020lld", dir, (long long)number);
+    assert(len < DISK_PATH_MAX); /* another file would be meant */
 }

@@ -37,6 +37,8 @@ struct flush_round {
 static int flush_log(struct store *store, int64_t upto)
 {
     int64_t from = atomic_load(&store->flushed);
+    assert(upto >= 0);
+    assert(upto <= commit_log_max(store->log));
     if (from >= upto)
         return 0;
     int64_t newest_ms = atomic_load(&store->last_put_ms);
@@ -46,6 +48,7 @@ static int flush_log(struct store *store, int64_t upto)
                   (long long)from, (long long)upto, err_name(err));
         store_set_refusal(store, ERR_IO);
     } else {
+        assert(atomic_load(&store->flushed) == from); /* nobody else moves it */
         store->checkpoint.physic_ms = newest_ms;
         atomic_store(&store->flushed, upto);
     }
@@ -61,6 +64,7 @@ static int write_queues(struct store *store, struct buf *scratch)
     struct consume_queue *queue = queues_take_dirty(store->queues);
     while (queue != NULL) {
         struct consume_queue *next = queue->next_dirty;
+        assert(atomic_load(&queue->is_dirty));
         int err = consume_queue_write(queue, scratch);
         if (list_empty(&queue->unsynced_link))
             list_append(&store->unsynced, &queue->unsynced_link);
@@ -114,12 +118,15 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     int err = write_queues(store, scratch);
     if (err != 0)
         return err;
+    assert(upto >= store->checkpoint.dispatched);
     store->checkpoint.dispatched = upto;
     if (durable) {
         err = flush_log(store, upto);
         if (err == 0 && (err = sync_queues(store)) != 0)
             store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
         if (err == 0) {
+            assert(atomic_load(&store->flushed) >= upto);
+            assert(list_empty(&store->unsynced));
             store->checkpoint.durable = upto;
             store->checkpoint.logics_ms = newest_ms;
         }
@@ -199,6 +206,7 @@ static void *run_flusher(void *arg)
 
 int store_flusher_start(struct store *store)
 {
+    assert(!store->has_flusher);
     pthread_condattr_t attributes;
     pthread_mutex_init(&store->flush_lock, NULL);
     pthread_condattr_init(&attributes);
@@ -254,6 +262,7 @@ int64_t store_flushed_to(const struct store *store)
 
 void store_request_flush(struct store *store, int64_t phy_offset)
 {
+    assert(phy_offset <= commit_log_max(store->log));
     if (atomic_load(&store->flushed) >= phy_offset)
         return;
     pthread_mutex_lock(&store->flush_lock);

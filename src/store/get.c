@@ -68,6 +68,7 @@ static int read_record(struct store *store, const struct consume_queue *queue, i
                               RECORD_CHECK_LENGTHS, &record) == 0 &&
                 record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
                 record.queue_id == queue->queue_id && slice_eq(record.topic, queue->topic);
+    assert(body->len == before + (size_t)entry->bytes);
     if (fits)
         return 0;
     body->len = before;
@@ -174,6 +175,10 @@ int store_get(struct store *store, const struct store_get_request *request, stru
                                      .result = result };
     int err = scan(&collecting);
     assert(err == 0 || result->count == 0);
+    assert(result->count <= bounded.max_count);
+    assert(result->next_offset >= bounded.queue_offset);
+    assert(body->len >= collecting.body_start);
+    assert(result->status != GET_FOUND || result->count > 0);
     return err;
 }
 
@@ -231,6 +236,7 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
         err = ERR_NOT_FOUND;
     if (err != 0)
         out->len = before;
+    assert(out->len == before + (err == 0 ? (size_t)bytes : 0));
     return err;
 }
 
@@ -313,6 +319,8 @@ int store_query(struct store *store, struct slice topic, struct slice key, int32
         return 0;
     int count = indexer_query(store->indexer, index_key_hash(topic, key), begin_ms, end_ms, most,
                               places, index_last_update_ms, index_last_phy_offset);
+    assert(count >= 0);
+    assert(count <= most);
     if (count > 0)
         qsort(places, (size_t)count, sizeof places[0], compare_offsets);
     int found = 0;

@@ -28,19 +28,23 @@ static int64_t header_i64(const struct index_file *file, int at)
     return (int64_t)get_be64(file->base + at);
 }
 
+/* Of the header, which may be damaged: kept within the file. */
 static int32_t entry_total(const struct index_file *file)
 {
     int32_t count = (int32_t)get_be32(file->base + AT_COUNT);
-    return count < 1 ? 1 : count;
+    return count < 1 ? 1 : count > file->entry_count ? file->entry_count : count;
 }
 
 static uint8_t *slot_at(const struct index_file *file, int32_t hash)
 {
+    assert(hash >= 0);
     return file->base + INDEX_HEADER_BYTES + (int64_t)(hash % file->slot_count) * INDEX_SLOT_BYTES;
 }
 
 static int64_t entry_pos(const struct index_file *file, int32_t number)
 {
+    assert(number >= 0);
+    assert(number <= file->entry_count);
     return INDEX_HEADER_BYTES + (int64_t)file->slot_count * INDEX_SLOT_BYTES +
            (int64_t)number * INDEX_ENTRY_BYTES;
 }
@@ -55,6 +59,8 @@ static int32_t slot_entry(const struct index_file *file, const uint8_t *slot)
 int index_file_open(const char *path, int32_t slot_count, int32_t entry_count, bool create,
                     struct index_file **opened)
 {
+    assert(slot_count > 0);
+    assert(entry_count > 1);
     struct index_file *file = calloc(1, sizeof *file);
     if (file == NULL)
         return ERR_NO_MEMORY;
@@ -107,6 +113,7 @@ bool index_file_is_full(const struct index_file *file)
  */
 static int allocate_for(struct index_file *file, int64_t upto)
 {
+    assert(upto <= file->bytes);
     if (upto <= file->allocated)
         return 0;
     int64_t target = upto + ALLOCATE_STEP < file->bytes ? upto + ALLOCATE_STEP : file->bytes;
@@ -135,7 +142,8 @@ static bool is_double(const struct index_file *file, int32_t number, int32_t has
 
 int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, int64_t store_ms)
 {
-    assert(hash >= 0 && !index_file_is_full(file));
+    assert(hash >= 0);
+    assert(!index_file_is_full(file));
     int32_t number = entry_total(file);
     int64_t pos = entry_pos(file, number);
     int err = allocate_for(file, pos + INDEX_ENTRY_BYTES);
@@ -148,6 +156,8 @@ int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, in
     int64_t begin_ms = header_i64(file, AT_BEGIN_MS);
     int64_t seconds = begin_ms <= 0 ? 0 : (store_ms - begin_ms) / 1000;
     seconds = seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
+    assert(previous < number); /* a chain only leads back */
+    assert(pos + INDEX_ENTRY_BYTES <= file->allocated);
     uint8_t *entry = file->base + pos;
     put_be32(entry + ENTRY_HASH, (uint32_t)hash);
     put_be64(entry + ENTRY_PHY, (uint64_t)phy_offset);
@@ -162,6 +172,8 @@ int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, in
     if (previous == 0)
         put_be32(file->base + AT_SLOTS_USED, get_be32(file->base + AT_SLOTS_USED) + 1);
     put_be32(slot, (uint32_t)number);
+    assert(entry_total(file) == number + 1);
+    assert(slot_entry(file, slot) == number);
     return 0;
 }
 
@@ -207,6 +219,7 @@ int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_
             break;
         number = previous;
     }
+    assert(found <= most);
     return found;
 }
 
@@ -228,5 +241,7 @@ int32_t index_key_hash(struct slice topic, struct slice key)
         hash *= 31u;
     hash += (uint32_t)java_hash(key);
     int32_t value = (int32_t)hash;
-    return value == INT32_MIN ? 0 : value < 0 ? -value : value;
+    value = value == INT32_MIN ? 0 : value < 0 ? -value : value;
+    assert(value >= 0);
+    return value;
 }

@@ -107,6 +107,8 @@ static int open_file(struct indexer *indexer, int64_t name)
 
 int indexer_open(const struct indexer_options *options, struct indexer **opened)
 {
+    assert(options->log != NULL);
+    assert(options->slot_count > 0);
     struct indexer *indexer = calloc(1, sizeof *indexer);
     if (indexer == NULL)
         return ERR_NO_MEMORY;
@@ -176,6 +178,7 @@ static int file_for_next(struct indexer *indexer, struct index_file **file)
     indexer->filled = *file;
     int err = make_file(indexer);
     *file = newest(indexer);
+    assert(err != 0 || !index_file_is_full(*file));
     return err;
 }
 
@@ -226,6 +229,8 @@ static void sync_filled(struct indexer *indexer)
 /* Indexes the rest of one log file, up to `max`; moves *at. */
 static int fill_from(struct indexer *indexer, struct slice bytes, int64_t max, int64_t *at)
 {
+    assert(*at >= 0);
+    assert(*at <= max);
     while (*at < max && bytes.len > 0) {
         struct record record;
         int err = record_decode(bytes, RECORD_CHECK_LENGTHS, &record);
@@ -354,6 +359,7 @@ static void *run_indexer(void *arg)
 
 int indexer_start(struct indexer *indexer)
 {
+    assert(!indexer->has_thread);
     indexer->is_wanted = indexer_done_to(indexer) < commit_log_max(indexer->options.log);
     int cause = pthread_create(&indexer->thread, NULL, run_indexer, indexer);
     if (cause != 0)
@@ -412,6 +418,8 @@ int64_t indexer_safe_ms(const struct indexer *indexer)
 int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64_t end_ms, int most,
                   int64_t *phy_offsets, int64_t *last_ms, int64_t *last_phy_offset)
 {
+    assert(hash >= 0);
+    assert(most > 0);
     int found = 0;
     *last_ms = 0;
     *last_phy_offset = 0;
@@ -428,6 +436,7 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
         if (index_file_begin_ms(file) > end_ms)
             continue;
         found += index_file_query(file, hash, begin_ms, end_ms, most - found, phy_offsets + found);
+        assert(found <= most);
     }
     pthread_mutex_unlock(&indexer->files_lock);
     return found;
@@ -435,6 +444,7 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
 
 void indexer_retain(struct indexer *indexer, int64_t log_min)
 {
+    assert(log_min >= 0);
     for (;;) {
         struct index_file *expired = NULL;
         pthread_mutex_lock(&indexer->files_lock);

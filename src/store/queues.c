@@ -1,5 +1,6 @@
 #include "store/queues.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ struct queues {
 int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
                 struct queues **opened)
 {
+    assert(log != NULL);
+    assert(file_bytes > 0);
     struct queues *queues = calloc(1, sizeof *queues);
     if (queues == NULL)
         return ERR_NO_MEMORY;
@@ -87,6 +90,7 @@ static bool names_a_directory(struct slice topic)
 /* Under the lock. */
 static struct topic_queues *topic_get(struct queues *queues, struct slice name)
 {
+    assert(name.len > 0);
     struct topic_queues *topic = map_get(&queues->topics, name);
     if (topic != NULL)
         return topic;
@@ -102,6 +106,8 @@ static struct topic_queues *topic_get(struct queues *queues, struct slice name)
 
 static void make_room_for(struct topic_queues *topic, int32_t queue_id)
 {
+    assert(queue_id >= 0);
+    assert(queue_id <= QUEUE_ID_MAX);
     if (queue_id < topic->cap)
         return;
     int32_t cap = topic->cap == 0 ? 8 : topic->cap;
@@ -114,6 +120,7 @@ static void make_room_for(struct topic_queues *topic, int32_t queue_id)
     memset(by_id + topic->cap, 0, (size_t)(cap - topic->cap) * sizeof(struct consume_queue *));
     topic->by_id = by_id;
     topic->cap = cap;
+    assert(queue_id < topic->cap);
 }
 
 /* Under the lock. */
@@ -130,6 +137,8 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
                                  &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
+    assert((err == 0) == (*queue != NULL));
+    assert(*queue == NULL || (*queue)->queue_id == queue_id);
     return err;
 }
 
@@ -166,6 +175,7 @@ struct consume_queue *queues_find(struct queues *queues, struct slice name, int3
 
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue)
 {
+    assert(atomic_load(&queue->is_dirty));
     struct consume_queue *first = atomic_load(&queues->dirty);
     do {
         queue->next_dirty = first;
@@ -200,6 +210,28 @@ static void load_all(struct queues *queues)
     closedir(dir);
 }
 
+struct queue_list {
+    struct consume_queue **queues; /* heap */
+    size_t count;
+    size_t cap;
+};
+
+static void list_topic(struct queue_list *list, const struct topic_queues *topic)
+{
+    for (int32_t i = 0; i < topic->cap; i++) {
+        if (topic->by_id[i] == NULL)
+            continue;
+        if (list->count == list->cap) {
+            list->cap = list->cap == 0 ? 64 : list->cap * 2;
+            list->queues = realloc(list->queues, list->cap * sizeof(struct consume_queue *));
+            if (list->queues == NULL)
+                abort();
+        }
+        assert(list->count < list->cap);
+        list->queues[list->count++] = topic->by_id[i];
+    }
+}
+
 void queues_each(struct queues *queues, bool load,
                  void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
 {
@@ -207,31 +239,17 @@ void queues_each(struct queues *queues, bool load,
         load_all(queues);
     /* The list is copied so that `each` runs without the lock; queues are never freed while open.
      */
-    pthread_mutex_lock(&queues->lock);
-    size_t count = 0;
-    size_t cap = 0;
-    struct consume_queue **all = NULL;
+    struct queue_list all = { 0 };
     size_t cursor = 0;
     struct slice key;
     void *value;
-    while (map_next(&queues->topics, &cursor, &key, &value)) {
-        const struct topic_queues *topic = value;
-        for (int32_t i = 0; i < topic->cap; i++) {
-            if (topic->by_id[i] == NULL)
-                continue;
-            if (count == cap) {
-                cap = cap == 0 ? 64 : cap * 2;
-                all = realloc(all, cap * sizeof(struct consume_queue *));
-                if (all == NULL)
-                    abort();
-            }
-            all[count++] = topic->by_id[i];
-        }
-    }
+    pthread_mutex_lock(&queues->lock);
+    while (map_next(&queues->topics, &cursor, &key, &value))
+        list_topic(&all, value);
     pthread_mutex_unlock(&queues->lock);
-    for (size_t i = 0; i < count; i++)
-        each(ctx, all[i]);
-    free(all);
+    for (size_t i = 0; i < all.count; i++)
+        each(ctx, all.queues[i]);
+    free(all.queues);
 }
 
 void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)

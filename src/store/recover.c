@@ -185,6 +185,8 @@ static bool scan_file(struct recovery *recovery, struct slice bytes)
         recovery->err = dispatch(recovery->store, &record);
         if (recovery->err != 0)
             return false;
+        assert(record.total_bytes > 0);
+        assert((size_t)record.total_bytes <= bytes.len);
         recovery->store->recovered_records++;
         recovery->newest_ms = record.store_timestamp;
         recovery->at += record.total_bytes;
@@ -201,6 +203,8 @@ static void cut_queue(void *ctx, struct consume_queue *queue)
 int store_recover(struct store *store, bool was_clean)
 {
     int64_t start = choose_start(store, was_clean);
+    assert(start >= commit_log_min(store->log));
+    assert(start <= commit_log_files_end(store->log));
     struct recovery recovery = { .store = store, .at = start };
     struct log_view view;
     recovery.newest_ms = store->checkpoint.physic_ms;
@@ -209,6 +213,7 @@ int store_recover(struct store *store, bool was_clean)
         int64_t from = recovery.at;
         goes_on = scan_file(&recovery, view.bytes);
         log_view_release(store->log, &view);
+        assert(recovery.at >= from);
         commit_log_forget(store->log, from, recovery.at);
     }
     if (recovery.err != 0)
@@ -226,6 +231,8 @@ int store_recover(struct store *store, bool was_clean)
     int64_t min = commit_log_min(store->log);
     atomic_store(&store->flushed, flushed < min ? min : flushed);
     assert(atomic_load(&store->flushed) <= recovery.at);
+    assert(store->checkpoint.durable <= store->checkpoint.dispatched);
+    assert(store->checkpoint.dispatched <= recovery.at);
     if (start != recovery.at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
                  (long long)recovery.at, (long long)store->recovered_records, was_clean);

@@ -110,6 +110,7 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
             break;
         removed++;
     }
+    assert(removed <= FILES_PER_ROUND);
     if (removed > 0) {
         int64_t log_min = commit_log_min(store->log);
         queues_each(store->queues, true, retain_queue, &log_min);
@@ -148,6 +149,7 @@ static void *run_cleaner(void *arg)
 
 int store_cleaner_start(struct store *store)
 {
+    assert(!store->has_cleaner);
     pthread_condattr_t attributes;
     pthread_mutex_init(&store->clean_lock, NULL);
     pthread_condattr_init(&attributes);

@@ -62,6 +62,7 @@ static void parse_delays(struct store *store, const char *text)
         if (unit == text || *unit == 0)
             return;
         store->delay_ms[++store->delay_level_count] = count * ms;
+        assert(store->delay_level_count <= DELAY_LEVEL_MAX);
         text = unit + 1 + strspn(unit + 1, " ");
     }
 }
@@ -160,12 +161,16 @@ static void free_parts(struct store *store)
 
 static struct store *store_new(const struct store_options *options)
 {
+    assert(options->root_dir != NULL);
+    assert(options->commit_log_file_bytes > 0);
+    assert(options->max_message_bytes > 0);
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return NULL;
     store->options = *options;
     int64_t queue_bytes = options->consume_queue_file_bytes + CQ_ENTRY_BYTES - 1;
     store->options.consume_queue_file_bytes = queue_bytes / CQ_ENTRY_BYTES * CQ_ENTRY_BYTES;
+    assert(store->options.consume_queue_file_bytes % CQ_ENTRY_BYTES == 0);
     store->lock_fd = -1;
     snprintf(store->root_dir, sizeof store->root_dir, "%s", options->root_dir);
     if (options->commit_log_dir != NULL)
@@ -216,6 +221,8 @@ int store_open(const struct store_options *options, struct store **opened)
 
 int store_close(struct store *store)
 {
+    assert(store->has_flusher);
+    assert(store->log != NULL);
     if (atomic_load(&store->refusal) != ERR_IO)
         atomic_store(&store->refusal, ERR_CLOSED);
     store_cleaner_stop(store);
@@ -241,6 +248,7 @@ int store_close(struct store *store)
 
 void store_set_refusal(struct store *store, int err)
 {
+    assert(err <= 0);
     int before = atomic_load(&store->refusal);
     while (before != ERR_IO && before != ERR_CLOSED &&
            !atomic_compare_exchange_weak(&store->refusal, &before, err))
@@ -255,6 +263,7 @@ int store_refuses_puts(const struct store *store)
 /* Due time of a record of the delay topic: its level counts from its store time. */
 static int64_t due_ms(const struct store *store, const struct record *record, struct slice delay)
 {
+    assert(store->delay_level_count >= 0);
     int32_t level;
     if (!slice_to_i32(delay, &level) || level < 1)
         return record->store_timestamp + 1000;
@@ -315,7 +324,9 @@ static int encode(struct store *store, const struct record *records, int count, 
             bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
             record->properties.len > RECORD_PROPERTIES_MAX || record->topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
-        record_encode(record, buf_reserve(out, bytes));
+        uint8_t *into = buf_reserve(out, bytes);
+        record_encode(record, into);
+        assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
     }
     return 0;
@@ -330,6 +341,7 @@ static void stamp(uint8_t *encoded, int count, const struct store_put_result *re
     uint8_t *at = encoded;
     for (int i = 0; i < count; i++) {
         int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
+        assert(bytes > 0);
         record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
         if (phy_offsets != NULL)
             phy_offsets[i] = phy_offset;
@@ -348,6 +360,7 @@ static void copy_sealed(uint8_t *into, struct slice encoded)
     memcpy(into + SEAL_BYTES, encoded.data + SEAL_BYTES, encoded.len - SEAL_BYTES);
     atomic_signal_fence(memory_order_release);
     memcpy(into, encoded.data, SEAL_BYTES);
+    assert(get_be32(into + RECORD_TOTAL_SIZE) == get_be32(encoded.data + RECORD_TOTAL_SIZE));
 }
 
 /* Adds the queue entries of records that are in the log. Under the append lock. */
@@ -369,6 +382,9 @@ static void add_entries(struct store *store, struct consume_queue *queue,
         at += placed.total_bytes;
         phy_offset += placed.total_bytes;
     }
+    assert(phy_offset == result->end_phy_offset);
+    /* Half messages and rollbacks come with no queue; all others of a put take a place each. */
+    assert(queue == NULL || atomic_load(&queue->max) == result->queue_offset + count);
 }
 
 static void tell_arrivals(struct store *store, const struct record *records, int count,
@@ -396,6 +412,31 @@ static bool takes_queue_offset(const struct record *record)
     return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
 }
 
+/* Gives the encoded records their places and copies them there. Under the append lock. */
+static int append(struct store *store, struct consume_queue *queue, const struct record *records,
+                  int count, const struct buf *encoded, int64_t now_ms,
+                  struct store_put_result *result, int64_t *phy_offsets)
+{
+    uint8_t *into;
+    int64_t bytes = (int64_t)encoded->len;
+    int err = commit_log_reserve(store->log, bytes, &into, &result->phy_offset);
+    if (err != 0)
+        return err;
+    result->end_phy_offset = result->phy_offset + bytes;
+    result->queue_offset = queue == NULL ? 0 : atomic_load(&queue->max);
+    result->store_timestamp = now_ms;
+    assert(result->queue_offset >= 0);
+    assert(result->phy_offset == commit_log_max(store->log));
+    stamp(encoded->data, count, result, phy_offsets);
+    assert((int64_t)get_be64(encoded->data + RECORD_PHY_OFFSET) == result->phy_offset);
+    copy_sealed(into, buf_slice(encoded));
+    assert((int64_t)get_be64(into + RECORD_PHY_OFFSET) == result->phy_offset);
+    commit_log_publish(store->log, result->end_phy_offset);
+    assert(commit_log_max(store->log) == result->end_phy_offset);
+    add_entries(store, queue, records, count, encoded->data, result);
+    return 0;
+}
+
 int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
               struct store_put_result *result, int64_t *phy_offsets)
 {
@@ -411,19 +452,8 @@ int store_put(struct store *store, const struct record *records, int count, int6
     struct scratch *scratch = take_scratch(store);
     err = encode(store, records, count, &scratch->bytes);
     if (err == 0) {
-        uint8_t *into;
         pthread_mutex_lock(&store->append_lock);
-        err =
-            commit_log_reserve(store->log, (int64_t)scratch->bytes.len, &into, &result->phy_offset);
-        if (err == 0) {
-            result->end_phy_offset = result->phy_offset + (int64_t)scratch->bytes.len;
-            result->queue_offset = queue == NULL ? 0 : atomic_load(&queue->max);
-            result->store_timestamp = now_ms;
-            stamp(scratch->bytes.data, count, result, phy_offsets);
-            copy_sealed(into, buf_slice(&scratch->bytes));
-            commit_log_publish(store->log, result->end_phy_offset);
-            add_entries(store, queue, records, count, scratch->bytes.data, result);
-        }
+        err = append(store, queue, records, count, &scratch->bytes, now_ms, result, phy_offsets);
         pthread_mutex_unlock(&store->append_lock);
     }
     give_scratch_back(store, scratch);
