@@ -1,3 +1,6 @@
+/* disk.c - why each call is here and not where it is used: retried, counted as failed in one way,
+ * and open to faults from tests. The log's own bytes go through its mapping, not through here.
+ */
 #include "store/disk.h"
 
 #include <assert.h>

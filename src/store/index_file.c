@@ -1,3 +1,10 @@
+/* index_file.c - a table that is mapped whole and only ever grows.
+ *
+ * An entry is stored first, then the count, then the slot that leads to it: a process that dies in
+ * between leaves a slot behind the truth, never one that leads nowhere. Chains lead back only, so
+ * that damage cannot make a reader go in circles; whatever the file says is kept within its bounds.
+ * Power loss is another matter: then files that were not synced are made again (indexer.c).
+ */
 #include "store/index_file.h"
 
 #include <assert.h>

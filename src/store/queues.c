@@ -1,3 +1,9 @@
+/* queues.c - opened when first asked for: a start with many thousand queues opens none.
+ *
+ * Dirty queues are a stack that the appender pushes on without a lock and the flusher takes whole;
+ * is_dirty keeps a queue from standing in it twice. A deleted topic's queues are kept until the
+ * store is closed, since a reader or the flusher may still hold one; only its directory goes.
+ */
 #include "store/queues.h"
 
 #include <assert.h>
