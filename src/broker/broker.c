@@ -335,7 +335,7 @@ int broker_start(struct loop *loop, struct workers *workers, const struct broker
     b->workers = workers;
     b->started_ms = loop_now_ms(loop);
     b->conf_version.timestamp = b->started_ms;
-    broker_conf_copy(&b->conf, conf);
+    conf_copy(&broker_conf_table, &b->conf, conf, sizeof b->conf);
     err = start_parts(b);
     if (err != 0) {
         end_parts(b);

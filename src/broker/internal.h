@@ -67,8 +67,6 @@ void broker_config_path(const struct broker *broker, const char *file, char *pat
 
 /* ---- settings.c ------------------------------------------------------------------------------ */
 
-/* A copy with strings of its own; the caller ends it with conf_fini(). */
-void broker_conf_copy(struct broker_conf *copy, const struct broker_conf *conf);
 /* Checks what a row alone cannot tell. ERR_INVALID: the reason is in the log. */
 MUST_CHECK int broker_conf_check(const struct broker_conf *conf);
 

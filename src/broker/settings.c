@@ -1,6 +1,5 @@
 /* settings.c - the settings of a broker: every key, its default, its limits, and when it may
  * change. */
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "broker/internal.h"
@@ -312,20 +311,6 @@ static const struct conf_row rows[] = {
 };
 
 const struct conf_table broker_conf_table = { rows, sizeof rows / sizeof rows[0] };
-
-void broker_conf_copy(struct broker_conf *copy, const struct broker_conf *conf)
-{
-    *copy = *conf;
-    for (size_t i = 0; i < broker_conf_table.count; i++) {
-        const struct conf_row *row = &rows[i];
-        if (row->type != CONF_STRING_T || row->when == CONF_KNOWN_ONLY)
-            continue;
-        char **text = (char **)((uint8_t *)copy + row->at);
-        *text = strdup(*text);
-        if (*text == NULL)
-            abort();
-    }
-}
 
 static bool flush_type_is_known(const char *type)
 {

@@ -33,7 +33,7 @@ static void a_copy_has_its_own_strings(void **state)
     (void)state;
     struct broker_conf conf, copy;
     conf_init(&broker_conf_table, &conf);
-    broker_conf_copy(&copy, &conf);
+    conf_copy(&broker_conf_table, &copy, &conf, sizeof copy);
     conf_fini(&broker_conf_table, &conf);
     assert_string_equal(copy.cluster_name, "DefaultCluster");
     assert_int_equal(copy.listen_port, 10911);
