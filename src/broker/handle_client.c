@@ -6,6 +6,21 @@
 #include "wire/body_subscription.h"
 #include "wire/req_client.h"
 
+/* Groups and subscriptions in a heartbeat, and about the groups of a connection. Finding one among
+ * them takes a walk, and the loop serves everybody. */
+enum { HEARTBEAT_ITEMS_MAX = 2048 };
+
+static bool is_too_much(const struct heartbeat *heartbeat, const struct list *members)
+{
+    int64_t count = (int64_t)heartbeat->consumer_count + heartbeat->producer_count;
+    int64_t known = 0;
+    for (int i = 0; i < heartbeat->consumer_count; i++)
+        count += heartbeat->consumers[i].subscription_count;
+    list_each(link, members)
+        known++;
+    return count > HEARTBEAT_ITEMS_MAX || known > HEARTBEAT_ITEMS_MAX;
+}
+
 /* Returns whether the group's members are to be told of changes. */
 static bool group_wants_news(const struct group_config *group)
 {
@@ -35,6 +50,11 @@ void handle_heartbeat(struct broker *broker, struct request *req)
     struct heartbeat heartbeat;
     if (heartbeat_decode(req->body, &req->arena, &heartbeat) != 0) {
         reply_code(req, RESP_SYSTEM_ERROR, "the body is not a heartbeat");
+        return;
+    }
+    if (is_too_much(&heartbeat, &session_of(req->peer)->members)) {
+        reply_code(req, RESP_SYSTEM_ERROR, "a client has at most %d groups and subscriptions",
+                   HEARTBEAT_ITEMS_MAX);
         return;
     }
     struct heartbeat_response fields = { .is_support_heartbeat_v2 = true };
