@@ -1,4 +1,8 @@
-/* acks.c - sends parked until their bytes are on disk (flushDiskType=SYNC_FLUSH).
+/* acks.c - sends parked until what their answer promises is true.
+ *
+ * A message is found through its topic: the answer to the first sends to a topic that came to be by
+ * itself waits until the topic is in its file. And with flushDiskType=SYNC_FLUSH every answer waits
+ * until the message's bytes are on disk:
  *
  * Puts happen in order on the loop, so those parked stand in the order of their ends and of their
  * deadlines: one list, one timer for its head. The flusher is asked once per pass of the loop, for
@@ -14,12 +18,14 @@
 #include <stdlib.h>
 
 #include "broker/internal.h"
+#include "broker/saver.h"
 
 struct ack {
     struct list link;
     struct request *req;
     struct reply reply;
     int64_t end_phy_offset;
+    bool waits_for_disk;
     int64_t deadline_ns;
 };
 
@@ -29,6 +35,10 @@ struct acks {
     struct loop_timer deadline;
     struct loop_deferred ask_flush;
     int64_t asked_end;
+    struct list unsaved; /* of ack.link: sends since a topic was created that is not saved yet */
+    struct save_waiter topics_saved;
+    bool topics_pending; /* topics_saved is with the saver */
+    bool topics_again;   /* another topic came meanwhile */
     struct loop_task flushed;
     atomic_int state; /* enum acks_state; to POSTED by the flusher, else by the loop */
 };
@@ -117,29 +127,81 @@ static void ask_flush(struct loop_deferred *deferred)
         store_request_flush(a->broker->store, a->asked_end);
 }
 
+static bool is_on_disk(const struct acks *a, const struct ack *ack)
+{
+    return !ack->waits_for_disk || store_flushed_to(a->broker->store) >= ack->end_phy_offset;
+}
+
+static void wait_for_disk(struct acks *a, struct ack *ack)
+{
+    struct broker *broker = a->broker;
+    int nobody = NOBODY;
+    ack->deadline_ns = loop_now_ns(broker->loop) + broker->conf.sync_flush_timeout_ms * 1000000;
+    list_append(&a->parked, &ack->link);
+    atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
+    a->asked_end = ack->end_phy_offset;
+    loop_defer(broker->loop, &a->ask_flush);
+}
+
+/* The table with the new topic is in its file, or could not be written: then it is in memory, tried
+ * again, and the answer is late enough. */
+static void topics_saved(struct save_waiter *waiter, int err)
+{
+    (void)err;
+    struct acks *a = (struct acks *)((char *)waiter - offsetof(struct acks, topics_saved));
+    if (a->topics_again) {
+        a->topics_again = false;
+        saver_wait(a->broker->saver, TABLE_TOPICS, &a->topics_saved);
+        return;
+    }
+    a->topics_pending = false;
+    while (!list_empty(&a->unsaved)) {
+        struct ack *ack = list_entry(a->unsaved.next, struct ack, link);
+        if (is_on_disk(a, ack)) {
+            answer(ack, ack->reply.code);
+        } else {
+            list_remove(&ack->link);
+            wait_for_disk(a, ack);
+        }
+    }
+}
+
+void acks_topic_created(struct broker *broker)
+{
+    struct acks *a = broker->acks;
+    if (a == NULL || broker->saver == NULL)
+        return; /* at start: nothing can be sent yet */
+    if (a->topics_pending) {
+        a->topics_again = true;
+        return;
+    }
+    a->topics_pending = true;
+    saver_wait(broker->saver, TABLE_TOPICS, &a->topics_saved);
+}
+
 void acks_reply(struct broker *broker, struct request *req, const struct reply *reply,
                 int64_t end_phy_offset, bool wait)
 {
     struct acks *a = broker->acks;
-    if (!wait || strcmp(broker->conf.flush_disk_type, "SYNC_FLUSH") != 0 ||
-        store_flushed_to(broker->store) >= end_phy_offset) {
+    struct ack parked = {
+        .req = req,
+        .reply = *reply,
+        .end_phy_offset = end_phy_offset,
+        .waits_for_disk = wait && strcmp(broker->conf.flush_disk_type, "SYNC_FLUSH") == 0,
+    };
+    if (!a->topics_pending && is_on_disk(a, &parked)) {
         reply_send(req, reply);
         return;
     }
     req->body = slice_of(NULL, 0); /* stored: not worth a copy */
     request_detach(req);
     struct ack *ack = arena_alloc(&req->arena, sizeof *ack);
-    *ack = (struct ack){
-        .req = req,
-        .reply = *reply,
-        .end_phy_offset = end_phy_offset,
-        .deadline_ns = loop_now_ns(broker->loop) + broker->conf.sync_flush_timeout_ms * 1000000,
-    };
-    int nobody = NOBODY;
-    list_append(&a->parked, &ack->link);
-    atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
-    a->asked_end = end_phy_offset;
-    loop_defer(broker->loop, &a->ask_flush);
+    *ack = parked;
+    list_init(&ack->link);
+    if (a->topics_pending)
+        list_append(&a->unsaved, &ack->link);
+    else
+        wait_for_disk(a, ack);
 }
 
 int acks_new(struct broker *broker, struct acks **acks)
@@ -149,6 +211,8 @@ int acks_new(struct broker *broker, struct acks **acks)
         return ERR_NO_MEMORY;
     a->broker = broker;
     list_init(&a->parked);
+    list_init(&a->unsaved);
+    a->topics_saved.done = topics_saved;
     loop_timer_init(&a->deadline, deadline_passed);
     loop_deferred_init(&a->ask_flush, ask_flush);
     a->flushed.run = flush_told;
@@ -159,7 +223,7 @@ int acks_new(struct broker *broker, struct acks **acks)
 
 bool acks_are_idle(const struct acks *acks)
 {
-    return atomic_load(&acks->state) == NOBODY;
+    return atomic_load(&acks->state) == NOBODY && !acks->topics_pending;
 }
 
 void acks_free(struct acks *acks)

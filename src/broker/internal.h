@@ -150,6 +150,9 @@ broker_retry_topic_ensure(struct broker *broker, const struct group_config *grou
 
 /* ---- acks.c ---------------------------------------------------------------------------------- */
 
+/* A topic came to be by itself: answers to sends wait until the table that has it is saved. */
+void acks_topic_created(struct broker *broker);
+
 /* Sends the reply when everything below end_phy_offset is on disk (at once with asynchronous flush
  * or `wait` false); after syncFlushTimeout it is sent with FLUSH_DISK_TIMEOUT instead of its code.
  * Slices of the reply must live in the request's arena. Takes req over. */

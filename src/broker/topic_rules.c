@@ -32,6 +32,7 @@ static const struct topic_config *make_topic(struct broker *broker, struct slice
     config.sys_flag = sys_flag;
     topics_put(broker->topics, &config, loop_now_ms(broker->loop));
     broker_topics_changed(broker);
+    acks_topic_created(broker);
     return topics_get(broker->topics, name);
 }
 

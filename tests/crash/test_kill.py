@@ -183,3 +183,21 @@ def test_a_second_process_does_not_open_the_store(broker, name_server, tmp_path)
         second.start()
     with broker.connect() as connection:
         assert connection.call(SEND, mq.send_fields(TOPIC, 0), b"still here").code == 0
+
+
+def test_a_topic_is_there_with_its_first_message(broker):
+    """Goal: a topic that came to be by itself outlives the process as soon as its first message is
+    acknowledged. Method: one send to a new topic, killed on its answer, ten times."""
+    for number in range(10):
+        topic = "new_%d" % number
+        broker.start()
+        with broker.connect() as connection:
+            answer = connection.call(SEND, mq.send_fields(topic, 0), b"first")
+            broker.kill()
+        assert answer.code == 0, answer.remark
+        broker.start()
+        with broker.connect() as connection:
+            answer = connection.call(PULL, mq.pull_fields("crash_group", topic, 0, 0))
+            assert answer.code == 0, answer.remark
+            assert [record.body for record in mq.decode_records(answer.body)] == [b"first"]
+        broker.kill()
