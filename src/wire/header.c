@@ -306,8 +306,11 @@ static int scan_member(struct scan *s, struct slice key, struct header *header,
         return number_from(&value, &header->flag);
     if (slice_eq(key, SLICE("language")))
         return language_from(&value, &header->language);
-    if (slice_eq(key, SLICE("remark")) && value.kind != SCALAR_NULL)
+    if (slice_eq(key, SLICE("remark")) && value.kind != SCALAR_NULL) {
+        if (value.kind == SCALAR_NESTED && !text_is_whole(value.text))
+            return ERR_CORRUPT;
         header->remark = value.text;
+    }
     if (slice_eq(key, SLICE("extFields")) && value.kind != SCALAR_NULL)
         return ERR_CORRUPT;
     return 0;
