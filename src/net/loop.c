@@ -255,15 +255,16 @@ static void run_due_timers(struct loop *loop)
 /* ---- the pass
  * -------------------------------------------------------------------------------------- */
 
-static int64_t wait_ns(struct loop *loop)
+/* Until when to wait. What is due already ends the wait at once: the alarm of a time that has
+ * passed goes off when it is set. */
+static int64_t wait_until_ns(struct loop *loop)
 {
     if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping) ||
         !list_empty(&loop->deferred))
-        return 0;
+        return POLLER_NOW;
     if (loop->timer_count == 0)
-        return -1;
-    int64_t left = loop->timers[0]->due_ns - clock_monotonic_ns();
-    return left > 0 ? left : 0;
+        return POLLER_NEVER;
+    return loop->timers[0]->due_ns <= loop->now_ns ? POLLER_NOW : loop->timers[0]->due_ns;
 }
 
 void loop_run(struct loop *loop)
@@ -272,7 +273,7 @@ void loop_run(struct loop *loop)
     atomic_store(&loop->is_running, true);
     while (!atomic_load(&loop->is_stopping)) {
         atomic_store(&loop->is_awake, false);
-        int ready = poller_wait(loop->poller, wait_ns(loop));
+        int ready = poller_wait(loop->poller, wait_until_ns(loop));
         atomic_store(&loop->is_awake, true);
         read_clocks(loop);
         poller_run(loop->poller, ready);

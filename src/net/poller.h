@@ -17,9 +17,12 @@ MUST_CHECK int poller_change(struct poller *poller, struct loop_watch *watch);
 /* The watch is not called again, also when it is ready in the batch being run. */
 void poller_remove(struct poller *poller, struct loop_watch *watch);
 
-/* Waits until something is ready, a wake, or timeout_ns (0: do not wait, < 0: for ever). Returns
- * how many descriptors are ready; poller_run() then calls them. */
-int poller_wait(struct poller *poller, int64_t timeout_ns);
+/* Waits until something is ready, a wake, or due_ns (monotonic clock; POLLER_NOW: does not wait,
+ * POLLER_NEVER: has no end). Now and then it ends early with nothing ready. Returns how many
+ * descriptors are ready; poller_run() then calls them. */
+#define POLLER_NOW INT64_MIN
+#define POLLER_NEVER INT64_MAX
+int poller_wait(struct poller *poller, int64_t due_ns);
 void poller_run(struct poller *poller, int ready);
 
 /* Ends the wait under way or the next one. Any thread, or a signal handler. */
