@@ -17,11 +17,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/java_hash.h"
+#include "wire/names.h"
 #include "wire/properties.h"
 
 enum { COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
-
-static const char delay_topic[] = "SCHEDULE_TOPIC_XXXX";
 
 void store_options_init(struct store_options *options)
 {
@@ -281,7 +280,7 @@ bool store_entry_of(const struct store *store, const struct record *record,
     entry->phy_offset = record->phy_offset;
     entry->bytes = record->total_bytes;
     struct slice delay = { NULL, 0 };
-    if (slice_eq(record->topic, slice_str(delay_topic)))
+    if (slice_eq(record->topic, SLICE(TOPIC_SCHEDULE)))
         delay = property_get(record->properties, SLICE(PROPERTY_DELAY));
     if (delay.len > 0) {
         entry->tags_code = due_ms(store, record, delay);
