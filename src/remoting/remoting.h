@@ -70,6 +70,8 @@ void reply_fields(struct request *req, int32_t code, struct slice remark,
                   const struct fields *fields, const void *from, struct slice body);
 /* Success with a body. */
 void reply_body(struct request *req, struct slice body);
+/* Passes on what somebody else answered, as it came: code, remark, fields, language and version. */
+void reply_forward(struct request *req, const struct header *answer, struct slice body);
 /* Ends the request without an answer: it was one-way, or its answer is not wanted any more. */
 void request_drop(struct request *req);
 

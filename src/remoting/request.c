@@ -104,25 +104,38 @@ int request_fields(struct request *req, const struct fields *fields, void *into)
     return err;
 }
 
-void reply_send(struct request *req, const struct reply *reply)
+static void write_answer(struct request *req, const struct header *header, struct slice body)
 {
     struct conn *conn = req->peer->conn;
     if (!request_is_oneway(req) && conn_is_open(conn)) {
-        struct header header = {
-            .code = reply->code,
-            .version = WIRE_VERSION,
-            .opaque = req->header.opaque,
-            .flag = HEADER_RESPONSE,
-            .language = LANGUAGE_JAVA,
-            .remark = reply->remark,
-            .ext = reply->ext,
-            .ext_count = reply->ext_count,
-            .has_ext = reply->has_ext,
-        };
-        conn_write(conn, header_encode(req->type, &header, reply->body.len, &req->arena));
-        conn_write(conn, reply->body);
+        conn_write(conn, header_encode(req->type, header, body.len, &req->arena));
+        conn_write(conn, body);
     }
     request_free(req);
+}
+
+void reply_send(struct request *req, const struct reply *reply)
+{
+    struct header header = {
+        .code = reply->code,
+        .version = WIRE_VERSION,
+        .opaque = req->header.opaque,
+        .flag = HEADER_RESPONSE,
+        .language = LANGUAGE_JAVA,
+        .remark = reply->remark,
+        .ext = reply->ext,
+        .ext_count = reply->ext_count,
+        .has_ext = reply->has_ext,
+    };
+    write_answer(req, &header, reply->body);
+}
+
+void reply_forward(struct request *req, const struct header *answer, struct slice body)
+{
+    struct header header = *answer;
+    header.opaque = req->header.opaque;
+    header.flag = HEADER_RESPONSE;
+    write_answer(req, &header, body);
 }
 
 void reply_code(struct request *req, int32_t code, const char *remark, ...)

@@ -1,6 +1,7 @@
 ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)
 ramjet_unit_test(broker queue_locks)
+ramjet_unit_test(broker relay)
 ramjet_unit_test(broker settings)
 ramjet_unit_test(broker topic_attributes)
 ramjet_unit_test(broker topic_rules)
