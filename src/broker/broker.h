@@ -82,6 +82,10 @@ struct broker_conf {
     int max_msgs_num_batch;
     char *message_delay_level;
     int64_t flush_delay_offset_interval_ms;
+    /* timers */
+    bool timer_wheel_enable;
+    int timer_precision_ms;
+    int timer_max_delay_sec;
 };
 extern const struct conf_table broker_conf_table;
 

@@ -120,11 +120,19 @@ request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
 /* ---- put.c: the way of every message into the store ------------------------------------------ */
 
 /* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes
- * to the delay topic (its real topic and queue kept in properties), as every way in must do.
- * `arena` is for changed properties. Wakes nothing by itself: the store's on_arrival does. */
+ * to the delay topic and one with a timer to the timer topic (its real topic and queue kept in
+ * properties), as every way in must do; `records` tells where it went. `arena` is for changed
+ * properties. Wakes nothing by itself: the store's on_arrival does. ERR_UNSUPPORTED: a timer, which
+ * timerWheelEnable forbids. ERR_INVALID: a timer that is no number, too far off, or cancels what
+ * was due already. */
 MUST_CHECK int broker_put(struct broker *broker, struct record *records, int count,
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
+
+/* Stores a message of the broker's own that is to appear in its topic and queue at due_ms; when
+ * that is over, at once. On disk it is what a client's timer (TIMER_DELIVER_MS) would be. */
+MUST_CHECK int broker_put_at(struct broker *broker, struct record *record, int64_t due_ms,
+                             struct arena *arena, struct store_put_result *result);
 
 /* ---- topic_rules.c: topics and groups that come to be by themselves -------------------------- */
 

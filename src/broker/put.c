@@ -1,20 +1,63 @@
 /* put.c - the way of every message into the store. */
+#include <assert.h>
+
 #include "broker/delays.h"
 #include "broker/internal.h"
+#include "wire/properties.h"
+
+/* Where a single message waits, if it has to. */
+static int redirect(struct broker *broker, struct record *record, struct arena *arena)
+{
+    const struct timer_rules rules = {
+        .enable = broker->conf.timer_wheel_enable,
+        .precision_ms = timer_precision(broker->conf.timer_precision_ms),
+        .max_delay_ms = broker->conf.timer_max_delay_sec * 1000LL,
+    };
+    switch (timer_redirect(&rules, record, loop_now_ms(broker->loop), arena)) {
+    case TIMER_NONE:
+        delay_redirect(delays_levels(broker->delays), record, arena);
+        return 0;
+    case TIMER_REDIRECTED:
+        return 0;
+    case TIMER_NOT_ENABLED:
+        return ERR_UNSUPPORTED;
+    case TIMER_ILLEGAL:
+        return ERR_INVALID;
+    }
+    assert(!"a verdict");
+    return ERR_INVALID;
+}
+
+int broker_put_at(struct broker *broker, struct record *record, int64_t due_ms, struct arena *arena,
+                  struct store_put_result *result)
+{
+    const struct property_change change = { SLICE(PROPERTY_TIMER_DELIVER_MS),
+                                            arena_printf(arena, "%lld", (long long)due_ms) };
+    record->properties = properties_edit(record->properties, &change, 1, arena);
+    return broker_put(broker, record, 1, arena, result, NULL);
+}
 
 int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
                struct store_put_result *result, int64_t *phy_offsets)
 {
-    if (count == 1) /* batches have no delay level */
-        delay_redirect(delays_levels(broker->delays), records, arena);
+    int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
+    if (err != 0)
+        return err;
     return store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
 }
 
 int32_t put_refusal(int err, const char **remark)
 {
     switch (err) {
-    case ERR_TOO_BIG:
+    case ERR_UNSUPPORTED:
+        *remark = "accurate timer message is not enabled, timerWheelEnable is false";
+        return RESP_SYSTEM_ERROR;
     case ERR_INVALID:
+        *remark = "timer message illegal, the delay time should be a number and not be bigger than "
+                  "timerMaxDelaySec; or if set del msg, the delay time should be bigger than the "
+                  "current time";
+        return RESP_MESSAGE_ILLEGAL;
+    case ERR_TOO_BIG:
         *remark = "the message is illegal, maybe msg body or properties length not matched";
         return RESP_MESSAGE_ILLEGAL;
     case ERR_DISK_FULL:

@@ -139,6 +139,14 @@ static const struct conf_row rows[] = {
                 "delays of the levels from 1 on"),
     CONF_I64(struct broker_conf, flush_delay_offset_interval_ms, "flushDelayOffsetInterval", 10000,
              100, 600000, CONF_AT_RUN_TIME, "ms from a delivered delayed message to its file"),
+    /* timers */
+    CONF_BOOL(struct broker_conf, timer_wheel_enable, "timerWheelEnable", true, CONF_AT_START,
+              "take and deliver messages with a timer"),
+    CONF_INT(struct broker_conf, timer_precision_ms, "timerPrecisionMs", 1000, 100, 1000,
+             CONF_AT_START,
+             "length of a tick on disk in ms: 100, 200, 500 or 1000, others are rounded down"),
+    CONF_INT(struct broker_conf, timer_max_delay_sec, "timerMaxDelaySec", 259200, 1, 2147483,
+             CONF_AT_RUN_TIME, "seconds from now beyond which a timer is refused"),
 
     /* keys of the reference that have no effect yet */
     /* identity, network */
@@ -271,16 +279,10 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("dLegerGroup", ""),
     CONF_KNOWN("dLegerPeers", ""),
     CONF_KNOWN("dLegerSelfId", ""),
-    /* timer */
-    CONF_KNOWN("timerWheelEnable", "true"),
-    CONF_KNOWN("timerPrecisionMs", "1000"),
-    CONF_KNOWN("timerMaxDelaySec", "259200"),
-    CONF_KNOWN("timerRollWindowSlot", "172800"),
+    /* timer: no threads of its own, retries without end, and delay levels have their own queues */
     CONF_KNOWN("timerGetMessageThreadNum", "3"),
     CONF_KNOWN("timerPutMessageThreadNum", "3"),
     CONF_KNOWN("timerInterceptDelayLevel", "false"),
-    CONF_KNOWN("timerFlushIntervalMs", "1000"),
-    CONF_KNOWN("timerCongestNumEachSlot", "2147483647"),
     /* replication, controller, cold data */
     CONF_KNOWN("haMasterAddress", ""),
     CONF_KNOWN("haSendHeartbeatInterval", "5000"),

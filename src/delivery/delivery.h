@@ -68,6 +68,36 @@ void delay_read_ahead(struct delay *delay);
  * delay_run(). */
 const struct delay_offsets *delay_progress(const struct delay *delay);
 
+/* ---- timers: what the properties say -----------------------------------------------------------
+ *
+ * A message with one of TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS (the first of them that
+ * is there counts) waits in queue 0 of TOPIC_TIMER until that time. TIMER_OUT_MS is the start of
+ * its tick, the last multiple of the precision that is before the time asked for: the reference
+ * delivers at the end of the tick, Ramjet at the time asked for.
+ */
+
+struct timer_rules {
+    bool enable;          /* timerWheelEnable */
+    int64_t precision_ms; /* timerPrecisionMs: the length of a tick */
+    int64_t max_delay_ms; /* timerMaxDelaySec */
+};
+
+/* The tick lengths there are: 100, 200, 500 and 1000 ms; the longest that is not above `asked`. */
+int64_t timer_precision(int asked_ms);
+
+enum timer_verdict {
+    TIMER_NONE,        /* no timer, or its time is over: goes where it was to go */
+    TIMER_REDIRECTED,  /* now a message for TOPIC_TIMER */
+    TIMER_NOT_ENABLED, /* to be refused */
+    TIMER_ILLEGAL      /* no number, farther off than allowed, or it cancels too late: refused */
+};
+/* Turns a message with a timer into one for the timer topic: topic, queue and properties are
+ * replaced (allocated in the arena). A delay level wins: the timer's properties are then removed.
+ * What is in the timer topic already, was there before (it has TIMER_OUT_MS), or is a half message
+ * stays as it is. now_ms: what the message will be stamped with when it is stored. */
+enum timer_verdict timer_redirect(const struct timer_rules *rules, struct record *record,
+                                  int64_t now_ms, struct arena *arena);
+
 /* ---- retries and dead letters ---------------------------------------------------------- */
 
 enum retry_place { RETRY_LATER, RETRY_DEAD };
