@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,9 +54,10 @@ static int fail(struct load *load, int err, const char *what)
 /* ---- counting -----------------------------------------------------------------------------------
  */
 
-static void count_refusal(struct load_result *result, int32_t code)
+static void count_refusal(struct load_result *result, int64_t elapsed_ns, int32_t code)
 {
     result->refused++;
+    histogram_record(&result->refusal, elapsed_ns);
     for (int i = 0; i < LOAD_CODES_MAX; i++) {
         struct load_refusal *refusal = &result->refusals[i];
         if (refusal->count == 0)
@@ -71,12 +73,16 @@ static void count_answer(struct load *load, int64_t start_ns, int64_t arrived_ns
 {
     struct load_result *result = load->result;
     if (code != load->plan->accept_code) {
-        count_refusal(result, code);
+        count_refusal(result, arrived_ns - start_ns, code);
         return;
     }
     result->accepted++;
-    result->accepted_in_time += arrived_ns <= load->end_ns;
+    if (arrived_ns <= load->end_ns) {
+        result->accepted_in_time++;
+        result->bytes_in_time += load->plan->frame->body_bytes;
+    }
     histogram_record(&result->latency, arrived_ns - start_ns);
+    series_record(&result->series, arrived_ns, arrived_ns - start_ns);
 }
 
 /* ---- one connection -----------------------------------------------------------------------------
@@ -108,15 +114,23 @@ static bool is_sending(const struct load *load, int64_t now_ns)
     return now_ns < load->end_ns && load->issued < load->total;
 }
 
+/* Puts the next message of the run. */
+static void put(struct load *load, struct sender *s, int64_t start_ns, int64_t born_ms)
+{
+    const struct load_plan *plan = load->plan;
+    if (plan->start_log != NULL && (int64_t)load->issued < plan->start_log_count)
+        atomic_store_explicit(&plan->start_log[load->issued], start_ns, memory_order_release);
+    sender_put(s, start_ns, born_ms);
+    load->issued++;
+}
+
 /* Closed loop: as many messages as the window has room for. */
 static void refill(struct load *load, struct sender *s)
 {
     int64_t now_ns = load->plan->now_ns();
     int64_t born_ms = clock_wall_ms();
-    while (is_sending(load, now_ns) && sender_has_room(s)) {
-        sender_put(s, now_ns, born_ms);
-        load->issued++;
-    }
+    while (is_sending(load, now_ns) && sender_has_room(s))
+        put(load, s, now_ns, born_ms);
 }
 
 static int serve(struct load *load, int index, uint32_t events)
@@ -168,8 +182,8 @@ static int issue_due(struct load *load)
     int first = load->next_sender, index;
     while (load->issued < load->total && now_ns < load->give_up_ns &&
            due_ns(load, load->issued) <= now_ns && (index = sender_in_turn(load)) >= 0) {
-        sender_put(&load->senders[index], due_ns(load, load->issued), born_ms);
-        load->issued++;
+        int64_t start_ns = load->plan->counts_from_send ? now_ns : due_ns(load, load->issued);
+        put(load, &load->senders[index], start_ns, born_ms);
     }
     int err = 0;
     if (load->issued == issued_before)
@@ -254,6 +268,7 @@ static int run(struct load *load)
     load->end_ns = load->start_ns + plan->duration_ns;
     load->give_up_ns = load->end_ns + plan->timeout_ns;
     load->next_tick_ns = load->start_ns + TICK_NS;
+    series_init(&load->result->series, load->start_ns, plan->duration_ns);
     load->total = plan->message_count > 0 ? (uint64_t)plan->message_count : UINT64_MAX;
     if (plan->rate_per_s > 0) {
         uint64_t whole =
@@ -275,6 +290,7 @@ static int run(struct load *load)
     struct load_result *result = load->result;
     result->due = plan->rate_per_s > 0 ? load->total : load->issued;
     result->lost = result->due - result->accepted - result->refused;
+    series_end(&result->series);
     result->elapsed_ns = (now_ns < load->end_ns ? now_ns : load->end_ns) - load->start_ns;
     return err;
 }
@@ -301,6 +317,7 @@ int load_run(const struct load_plan *plan, struct load_result *result)
     assert(plan->connections >= 1 && plan->connections <= LOAD_CONNECTIONS_MAX);
     assert(plan->outstanding >= 1 && plan->outstanding <= LOAD_OUTSTANDING_MAX);
     assert(plan->duration_ns > 0);
+    assert(plan->start_log == NULL || plan->connections == 1);
     memset(result, 0, sizeof *result);
     struct load load = { .plan = plan, .result = result, .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
     if (load.epoll_fd < 0)
@@ -323,4 +340,11 @@ double load_rate(const struct load_result *result)
     if (result->elapsed_ns <= 0)
         return 0;
     return (double)result->accepted_in_time * NS_PER_S / (double)result->elapsed_ns;
+}
+
+double load_bytes_rate(const struct load_result *result)
+{
+    if (result->elapsed_ns <= 0)
+        return 0;
+    return (double)result->bytes_in_time * NS_PER_S / (double)result->elapsed_ns;
 }

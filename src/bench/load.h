@@ -15,8 +15,9 @@
 
 #include <netinet/in.h>
 
-#include "bench/histogram.h"
+#include "base/histogram.h"
 #include "bench/send_frame.h"
+#include "bench/series.h"
 
 enum { LOAD_CONNECTIONS_MAX = 1024, LOAD_OUTSTANDING_MAX = 4096 };
 
@@ -28,8 +29,13 @@ struct load_plan {
     int outstanding;     /* per connection, 1 .. LOAD_OUTSTANDING_MAX; in open loop a bound */
     int64_t rate_per_s;  /* all connections together; 0: closed loop */
     int64_t duration_ns;
-    int64_t message_count;   /* ends sooner, when so many were sent; 0: no bound */
-    int64_t timeout_ns;      /* an answer that is later is lost */
+    int64_t message_count; /* ends sooner, when so many were sent; 0: no bound */
+    int64_t timeout_ns;    /* an answer that is later is lost */
+    bool counts_from_send; /* open loop: latency counts from the write, not from when it was due:
+                            * for loads that nobody could keep up with, the generator included */
+    /* when message i was started; for who sees it arrive elsewhere. One connection. NULL: none */
+    _Atomic int64_t *start_log;
+    int64_t start_log_count;
     int64_t (*now_ns)(void); /* clock_monotonic_ns, but in tests */
 };
 
@@ -37,11 +43,14 @@ enum { LOAD_CODES_MAX = 8 };
 
 struct load_result {
     struct histogram latency; /* of accepted messages */
+    struct histogram refusal; /* of refused ones */
+    struct series series;     /* of accepted ones, over time */
     uint64_t due;             /* messages that should have been sent */
     uint64_t accepted;
     uint64_t accepted_in_time; /* before the end of the duration: what the throughput counts */
     uint64_t refused;          /* answered with another code */
     uint64_t lost;             /* not answered in time, or not even sent by the end */
+    uint64_t bytes_in_time;    /* bodies of those accepted in time */
     int64_t elapsed_ns;        /* start to the end of sending */
     struct load_refusal {
         int32_t code;
@@ -52,7 +61,8 @@ struct load_result {
 
 MUST_CHECK int load_run(const struct load_plan *plan, struct load_result *result);
 
-/* Messages accepted per second of the duration. */
+/* Messages accepted per second of the duration, and bytes of their bodies. */
 double load_rate(const struct load_result *result);
+double load_bytes_rate(const struct load_result *result);
 
 #endif

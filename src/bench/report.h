@@ -12,27 +12,31 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "bench/disk_floor.h"
 #include "bench/load.h"
 
-enum { REPORT_TARGETS_MAX = 9, REPORT_ROUNDS_MAX = 100, REPORT_NAME_BYTES = 32 };
+enum { REPORT_TARGETS_MAX = 32, REPORT_ROUNDS_MAX = 240, REPORT_NAME_BYTES = 48 };
 
 struct round {
     struct load_result load;
     struct histogram stall; /* what the probe saw meanwhile */
     int64_t cpu_ns;         /* the server's processor time; -1: not known */
     int64_t resident_kib;   /* of the server, at the end; -1: not known */
+    int64_t device_bytes;   /* written by the disk meanwhile, for whomever; -1: not known */
 };
 
 struct target {
     char name[REPORT_NAME_BYTES];
     const char *address;
     bool is_floor;
+    int variant; /* which of the things its scenario measures */
     int round_count;
     struct round *rounds[REPORT_ROUNDS_MAX];
 };
 
 /* How the messages were sent, for the reader of the report. */
 struct report {
+    const char *scenario;
     const char *name;
     const char *topic;
     const char *header;
@@ -45,10 +49,14 @@ struct report {
     int64_t messages;   /* per round, when that ends it sooner; 0: no bound */
     int target_count;
     struct target targets[REPORT_TARGETS_MAX];
+    int disk_sample_count;
+    struct disk_sample *disk_samples[REPORT_ROUNDS_MAX];
 };
 
 /* A new, empty round of the target; NULL: no memory or too many. */
 struct round *report_add_round(struct target *target);
+/* A new, zeroed sample of the disk's floor; NULL as above. */
+struct disk_sample *report_add_disk_sample(struct report *report);
 void report_fini(struct report *report);
 
 /* For people. */
@@ -69,15 +77,38 @@ enum {
     SUMMARY_PERCENTILES
 };
 
+struct report_percentile {
+    const char *label;
+    const char *key; /* in JSON */
+    double percent;
+};
+extern const struct report_percentile report_percentiles[SUMMARY_PERCENTILES];
+
 struct summary {
     double rate_per_s;
+    double bytes_per_s;
     double latency_ns[SUMMARY_PERCENTILES];
     double cpu_ns_per_message; /* negative: not known */
     double resident_kib;       /* negative: not known */
+    double device_bytes;       /* negative: not known */
+    double refusal_p99_ns;     /* negative: nothing was refused */
     uint64_t due, accepted, refused, lost;
     double within_1ms, within_10ms, within_100ms; /* of all messages that were due */
 };
 struct summary report_summary(const struct target *target);
+
+/* What the stall probe saw in all rounds of all targets together. The caller frees it. */
+struct histogram *report_stalls(const struct report *report);
+
+/* The median over the samples; 0 when there are none. */
+enum disk_figure {
+    DISK_FDATASYNC_P50, /* ns */
+    DISK_FDATASYNC_P99,
+    DISK_WRITE, /* bytes per second */
+    DISK_READ,
+    DISK_MEMCPY,
+};
+double report_disk_figure(const struct report *report, enum disk_figure which);
 
 /* "52.1us", "1.23ms": three digits and a unit. `out` has 16 bytes. */
 void report_duration(double elapsed_ns, char out[16]);

@@ -13,6 +13,7 @@
 
 /* Opaques are OPAQUE_BASE + number: ten digits each, and below 2^31. */
 enum { OPAQUE_BASE = 1000000000, OPAQUE_DIGITS = 10 };
+enum { TOPIC_DIGITS = 6 };
 enum { BORN_DIGITS = 13, UNIQ_KEY_DIGITS = 32, UNIQ_KEY_PART_DIGITS = 8 };
 static_assert(OPAQUE_BASE + (int64_t)SEND_NUMBER_COUNT < INT32_MAX, "an opaque is an i32");
 
@@ -47,8 +48,16 @@ static size_t place_behind(const struct send_frame *f, struct slice text)
     return (size_t)(at - f->data) + text.len;
 }
 
-static void find_places(struct send_frame *f)
+void send_topic_name(char *name, const char *topic, int index)
 {
+    assert(index >= 0 && index < SEND_TOPICS_MAX);
+    snprintf(name, SEND_TOPIC_NAME_BYTES, "%s_%06d", topic, index);
+}
+
+static void find_places(struct send_frame *f, const char *topic)
+{
+    if (f->topic_count > 0)
+        f->topic_at = place_behind(f, slice_str(topic)) - TOPIC_DIGITS;
     if (f->type == SERIALIZE_BINARY) {
         f->opaque_at = FRAME_PREFIX_BYTES + BINARY_OPAQUE_AT;
         f->queue_id_at = place_behind(f, SLICE("\0\1e\0\0\0\1"));
@@ -62,11 +71,12 @@ static void find_places(struct send_frame *f)
 }
 
 /* The ext fields an official client sends, by their letters (docs/protocol). */
-static struct slice encode_header(const struct send_frame_options *options, struct arena *arena)
+static struct slice encode_header(const struct send_frame_options *options, const char *topic,
+                                  struct arena *arena)
 {
     const struct ext_field ext[] = {
         { SLICE("a"), SLICE("ramjet_bench") },
-        { SLICE("b"), slice_str(options->topic) },
+        { SLICE("b"), slice_str(topic) },
         { SLICE("c"), SLICE("TBW102") },
         { SLICE("d"), arena_printf(arena, "%d", options->queue_count) },
         { SLICE("e"), SLICE("0") },
@@ -94,17 +104,27 @@ int send_frame_init(struct send_frame *f, const struct send_frame_options *optio
 {
     assert(options->queue_count >= 1 && options->queue_count <= SEND_QUEUES_MAX);
     assert(options->body_bytes > 0);
+    assert(options->topic_count >= 0 && options->topic_count <= SEND_TOPICS_MAX);
     if (options->body_bytes >= FRAME_MAX_BYTES)
         return ERR_TOO_BIG;
+    char topic[SEND_TOPIC_NAME_BYTES];
+    if (strlen(options->topic) + TOPIC_DIGITS + 1 >= sizeof topic)
+        return ERR_INVALID;
+    if (options->topic_count > 0)
+        send_topic_name(topic, options->topic, 0);
+    else
+        snprintf(topic, sizeof topic, "%s", options->topic);
     struct arena arena;
     arena_init(&arena);
     int err = ERR_TOO_BIG;
-    struct slice head = encode_header(options, &arena);
+    struct slice head = encode_header(options, topic, &arena);
     if (head.len + options->body_bytes > FRAME_MAX_BYTES)
         goto out;
     *f = (struct send_frame){
         .type = options->type,
         .queue_count = options->queue_count,
+        .topic_count = options->topic_count,
+        .body_bytes = options->body_bytes,
         .data = malloc(head.len + options->body_bytes),
         .bytes = head.len + options->body_bytes,
     };
@@ -114,7 +134,7 @@ int send_frame_init(struct send_frame *f, const struct send_frame_options *optio
     memcpy(f->data, head.data, head.len);
     for (size_t i = 0; i < options->body_bytes; i++)
         f->data[head.len + i] = (uint8_t)('a' + i % 26);
-    find_places(f);
+    find_places(f, topic);
     put_hex(f->data + f->uniq_key_at + UNIQ_KEY_PART_DIGITS,
             (uint32_t)clock_wall_ms() ^ (uint32_t)getpid() << 16);
     err = 0;
@@ -146,6 +166,25 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number
         put_digits(copy + f->opaque_at, OPAQUE_DIGITS, OPAQUE_BASE + number);
     put_digits(copy + f->born_at, BORN_DIGITS, (uint64_t)born_ms);
     put_hex(copy + f->uniq_key_at + 3 * UNIQ_KEY_PART_DIGITS, number);
+    if (f->topic_count > 0) /* a topic's queues in turn, then the next topic */
+        put_digits(copy + f->topic_at, TOPIC_DIGITS,
+                   number / (uint32_t)f->queue_count % (uint32_t)f->topic_count);
+}
+
+bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number)
+{
+    enum { OURS_DIGITS = 2 * UNIQ_KEY_PART_DIGITS };
+    if (uniq_key.len != UNIQ_KEY_DIGITS ||
+        memcmp(uniq_key.data, f->data + f->uniq_key_at, OURS_DIGITS) != 0)
+        return false;
+    *number = 0;
+    for (size_t i = 3 * UNIQ_KEY_PART_DIGITS; i < UNIQ_KEY_DIGITS; i++) {
+        uint8_t digit = uniq_key.data[i];
+        if ((digit < '0' || digit > '9') && (digit < 'A' || digit > 'F'))
+            return false;
+        *number = *number << 4 | (uint32_t)(digit <= '9' ? digit - '0' : digit - 'A' + 10);
+    }
+    return true;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------

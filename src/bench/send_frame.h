@@ -11,6 +11,8 @@
 #ifndef BENCH_SEND_FRAME_H
 #define BENCH_SEND_FRAME_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "wire/frame.h"
 
@@ -20,21 +22,28 @@ struct send_frame_options {
     enum serialize_type type;
     const char *topic;
     int queue_count;   /* 1 .. SEND_QUEUES_MAX */
+    int topic_count;   /* 0: `topic` itself; else the topics of that name and six digits behind */
     size_t body_bytes; /* > 0 */
 };
+enum { SEND_TOPICS_MAX = 1000000, SEND_TOPIC_NAME_BYTES = 128 };
+/* The name of one of the topics, into `name` of SEND_TOPIC_NAME_BYTES. */
+void send_topic_name(char *name, const char *topic, int index);
 
 struct send_frame {
     enum serialize_type type;
     int queue_count;
+    int topic_count; /* 0: one topic, without digits */
     uint8_t *data;
-    size_t bytes;       /* whole frame */
+    size_t bytes; /* whole frame */
+    size_t body_bytes;
     size_t opaque_at;   /* JSON: 10 digits; binary: i32 */
     size_t queue_id_at; /* 1 digit */
+    size_t topic_at;    /* 6 digits, when there are several topics */
     size_t born_at;     /* 13 digits */
     size_t uniq_key_at; /* 32 hex digits: 8 of address, 8 of this frame, 8 of sender, 8 of number */
 };
 
-/* ERR_TOO_BIG: no frame holds such a body. */
+/* ERR_TOO_BIG: no frame holds such a body. ERR_INVALID: the topic's name is too long. */
 MUST_CHECK int send_frame_init(struct send_frame *f, const struct send_frame_options *options);
 void send_frame_fini(struct send_frame *f);
 
@@ -46,6 +55,9 @@ void send_frame_copy(const struct send_frame *f, uint8_t *out, int queue_id, uin
 /* Makes a copy the message `number` (0 .. SEND_NUMBER_COUNT - 1), born at `born_ms` (wall clock).
  */
 void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number, int64_t born_ms);
+
+/* The number in the unique key of a stored message, when one of this frame's copies became it. */
+bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number);
 
 /* What an answer says. */
 struct answer {

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 struct stall_probe {
     pthread_t thread;

@@ -146,6 +146,8 @@ static void refusals_are_counted_by_code(void **state)
     assert_int_equal(rig->result.accepted, 200);
     assert_int_equal(rig->result.refused, 200);
     assert_int_equal(rig->result.lost, 0);
+    assert_int_equal(rig->result.refusal.count, 200);
+    assert_int_equal(rig->result.refusal.max_ns, 500 * MS);
     assert_int_equal(rig->result.refusals[0].code, 2);
     assert_int_equal(rig->result.refusals[0].count, 100);
     assert_int_equal(rig->result.refusals[1].code, 14);
@@ -222,6 +224,33 @@ static void open_loop_gives_up_on_a_silent_server(void **state)
     assert_int_equal(rig->result.accepted, 0);
 }
 
+static struct fake_answer first_takes_1_s(int index)
+{
+    return (struct fake_answer){ .takes_ns = index == 0 ? 1000 * MS : 1 * MS };
+}
+
+/* Goal: a load that counts from the write does not charge a message for the time it was overdue in
+ * the generator, and says when each was written.
+ * Method: 1000 a second for a second, one under way; the first answer takes the whole second, each
+ * other 1 ms. */
+static void overload_counts_from_the_write(void **state)
+{
+    struct rig *rig = *state;
+    static _Atomic int64_t starts[1000];
+    rig->plan.rate_per_s = 1000;
+    rig->plan.duration_ns = 1000 * MS;
+    rig->plan.counts_from_send = true;
+    rig->plan.start_log = starts;
+    rig->plan.start_log_count = 1000;
+    assert_int_equal(run(rig, first_takes_1_s), 0);
+    assert_int_equal(rig->result.accepted, 1000);
+    assert_int_equal(rig->result.latency.max_ns, 1000 * MS);
+    assert_about(histogram_percentile(&rig->result.latency, 99.9), 1 * MS);
+    assert_int_equal(starts[1] - starts[0], 1000 * MS);
+    assert_int_equal(starts[999] - starts[998], 1 * MS);
+    assert_int_equal(rig->result.bytes_in_time, 64 * rig->result.accepted_in_time);
+}
+
 static struct fake_answer hang_up_at_10(int index)
 {
     return (struct fake_answer){ .what = index == 10 ? FAKE_HANG_UP : FAKE_ANSWER };
@@ -257,6 +286,7 @@ int main(void)
         TEST(repeated_answers_count_once),
         TEST(open_loop_charges_a_stall_to_all_it_met),
         TEST(open_loop_gives_up_on_a_silent_server),
+        TEST(overload_counts_from_the_write),
         TEST(broken_server_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,11 +24,16 @@ static void add_round(struct target *target, int64_t latency_ns, uint64_t messag
     round->load.elapsed_ns = 1000 * MS;
     round->cpu_ns = cpu_ns;
     round->resident_kib = -1;
+    round->load.bytes_in_time = 10 * messages;
+    series_init(&round->load.series, 0, 1000 * MS);
+    series_record(&round->load.series, 15 * MS, latency_ns);
+    series_end(&round->load.series);
 }
 
 static struct report *make_report(void)
 {
     struct report *report = calloc(1, sizeof *report);
+    report->scenario = "send";
     report->name = "a \"title\"";
     report->topic = "t";
     report->header = "json";
@@ -38,6 +43,8 @@ static struct report *make_report(void)
     add_round(&report->targets[0], 100 * US, 100, 100 * 3000);
     add_round(&report->targets[0], 50 * MS, 10, 10 * 9000);
     add_round(&report->targets[0], 200 * US, 90, 90 * 4000);
+    for (int i = 1; i <= 3; i++)
+        report_add_disk_sample(report)->write_bytes_per_s = 1000 * i;
     return report;
 }
 
@@ -49,6 +56,7 @@ static void one_bad_round_neither_decides_nor_hides(void **state)
     struct report *report = make_report();
     struct summary s = report_summary(&report->targets[0]);
     assert_true(s.rate_per_s == 90);
+    assert_true(s.bytes_per_s == 900);
     assert_in_range((int64_t)s.latency_ns[SUMMARY_P99], 200 * US, 202 * US);
     assert_true(s.latency_ns[SUMMARY_MAX] == 50 * MS);
     assert_true(s.cpu_ns_per_message == 4000);
@@ -80,6 +88,10 @@ static void json_holds_the_figures(void **state)
     for (size_t i = 0; i < json_array_size(histogram); i++)
         count += json_integer_value(json_array_get(json_array_get(histogram, i), 1));
     assert_int_equal(count, 200);
+    json_t *series = json_get(json_array_get(json_get(target, "rounds"), 1), "series");
+    assert_int_equal(json_array_size(series), 2); /* slots of 10 ms: an empty one before it */
+    assert_int_equal(json_integer_value(json_array_get(json_array_get(series, 1), 6)), 50 * MS);
+    assert_int_equal(json_get_i64(json_get(root, "disk"), "write_bytes_per_s", -1), 2000);
     json_decref(root);
     buf_fini(&text);
     report_fini(report);

@@ -63,6 +63,49 @@ static void stamped_copy_is_a_request(void **state)
     }
 }
 
+static struct slice topic_of(const struct send_frame *f, uint32_t number, uint8_t *copy,
+                             struct arena *arena, struct slice *key)
+{
+    struct frame frame;
+    struct header header;
+    size_t need;
+    send_frame_copy(f, copy, (int)(number % 8), 3);
+    send_frame_stamp(f, copy, number, INT64_C(1792888777666));
+    assert_int_equal(frame_parse(slice_of(copy, f->bytes), &frame, &need), 0);
+    assert_int_equal(header_decode(frame.type, frame.header, arena, &header), 0);
+    *key = property_get(header_ext(&header, SLICE("i")), SLICE("UNIQ_KEY"));
+    return header_ext(&header, SLICE("b"));
+}
+
+/* Goal: a frame for several topics goes through all queues of one, then to the next; the number of
+ * a message is read back from its unique key, and no other frame's key is taken for ours. */
+static void topics_take_turns_and_keys_tell_the_number(void **state)
+{
+    (void)state;
+    for (int t = 0; t < 2; t++) {
+        const struct send_frame_options options = {
+            .type = types[t], .topic = "many", .queue_count = 8, .topic_count = 300, .body_bytes = 9
+        };
+        struct send_frame f;
+        struct arena arena;
+        struct slice key;
+        uint8_t copy[1024];
+        uint32_t number = 0;
+        assert_int_equal(send_frame_init(&f, &options), 0);
+        arena_init(&arena);
+        assert_true(slice_eq(topic_of(&f, 7, copy, &arena, &key), SLICE("many_000000")));
+        assert_true(slice_eq(topic_of(&f, 8, copy, &arena, &key), SLICE("many_000001")));
+        assert_true(slice_eq(topic_of(&f, 8 * 300, copy, &arena, &key), SLICE("many_000000")));
+        assert_true(slice_eq(topic_of(&f, 8 * 299 + 5, copy, &arena, &key), SLICE("many_000299")));
+        assert_true(send_frame_number(&f, key, &number));
+        assert_int_equal(number, 8 * 299 + 5);
+        assert_false(send_frame_number(&f, slice_of(key.data, 31), &number));
+        assert_false(send_frame_number(&f, SLICE("7F000001BBBBBBBBCCCCCCCCDDDDDDDD"), &number));
+        arena_fini(&arena);
+        send_frame_fini(&f);
+    }
+}
+
 /* Goal: the answer to a stamped request carries the request's number back, in both forms.
  * Method: encode answers as a broker would, read them. */
 static void answer_gives_the_number_back(void **state)
@@ -146,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamped_copy_is_a_request),
+        cmocka_unit_test(topics_take_turns_and_keys_tell_the_number),
         cmocka_unit_test(answer_gives_the_number_back),
         cmocka_unit_test(answer_of_other_writers_is_read),
         cmocka_unit_test(strangers_are_told_apart),

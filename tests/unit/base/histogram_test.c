@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 static int new_histogram(void **state)
 {

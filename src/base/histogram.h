@@ -8,8 +8,8 @@
  * Ownership  a plain value of HISTOGRAM_BUCKETS * 8 bytes, best on the heap; zeroed is empty.
  * Threads    one at a time.
  */
-#ifndef BENCH_HISTOGRAM_H
-#define BENCH_HISTOGRAM_H
+#ifndef BASE_HISTOGRAM_H
+#define BASE_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
  *   bucket    0 .. 255    256 .. 383    384 .. 511    ...
  *   width     1           2             4             ...
  */
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 #include <assert.h>
 #include <math.h>
