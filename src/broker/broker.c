@@ -26,6 +26,7 @@
 #include "wire/names.h"
 
 enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
+enum { HELD_FILTER_BYTES_MAX = 64 << 20 };
 /* Parked pulls count as pending: a client has one per queue. */
 enum { PENDING_PER_PEER_MAX = 16384 };
 enum { FAST_PORT_BELOW = 2 }; /* the VIP port of the field: listenPort - 2 */
@@ -41,7 +42,7 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     assert(loop_is_current(broker->loop));
     traffic_count(&broker->traffic, TRAFFIC_PUT, 1, loop_now_ns(broker->loop));
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
-                 arrival->tags_code);
+                 arrival->tags_code, arrival->properties);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
         delays_arrived(broker->delays, arrival->queue_id);
 }
@@ -201,6 +202,7 @@ static int make_parts(struct broker *broker)
     struct hold_options hold = {
         .loop = broker->loop,
         .max_count = HELD_MAX,
+        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
         .serve = serve_held,
         .drop = drop_held,
         .ctx = broker,

@@ -45,6 +45,7 @@ struct broker_conf {
     int64_t short_polling_time_ms;
     bool notify_consumer_ids_changed_enable;
     bool reject_pull_consumer_enable;
+    bool enable_property_filter;
     bool lite_pull_message_enable;
     int flush_consumer_offset_interval_ms;
     int64_t channel_expired_timeout_ms;

@@ -2,6 +2,7 @@
  * GET_CONSUMER_LIST_BY_GROUP (38), CHECK_CLIENT_CONFIG (46). */
 #include "broker/clients.h"
 #include "broker/internal.h"
+#include "broker/message_filter.h"
 #include "wire/body_consumer_list.h"
 #include "wire/body_subscription.h"
 #include "wire/req_client.h"
@@ -108,17 +109,23 @@ void handle_consumer_list(struct broker *broker, struct request *req)
 
 void handle_check_client_config(struct broker *broker, struct request *req)
 {
-    (void)broker;
     struct client_config config = { 0 };
+    struct message_filter filter;
+    struct sql_error error;
     if (req->body.len > 0 && client_config_decode(req->body, &req->arena, &config) != 0) {
         reply_code(req, RESP_SYSTEM_ERROR, "the body is not a client's configuration");
         return;
     }
     struct slice type = config.subscription.expression_type;
-    if (config.has_subscription && type.len > 0 && !slice_eq(type, SLICE("TAG")))
+    if (!config.has_subscription || message_filter_is_by_tag(type))
+        reply_code(req, RESP_SUCCESS, NULL);
+    else if (!broker->conf.enable_property_filter)
         reply_code(req, RESP_SYSTEM_ERROR,
                    "The broker does not support consumer to filter message by %.*s",
                    SLICE_FMT(type));
+    else if (message_filter_compile(type, config.subscription.sub_string, &req->arena, &filter,
+                                    &error) != 0)
+        reply_code(req, RESP_SUBSCRIPTION_PARSE_FAILED, "%s", error.text);
     else
         reply_code(req, RESP_SUCCESS, NULL);
 }

@@ -23,7 +23,7 @@ struct pull {
     struct offload offload; /* of a cold read; holds broker and req also before */
     struct held_request held;
     struct pull_request fields;
-    struct tag_filter filter;
+    struct message_filter filter;
     struct store_get_result result;
     int err;
     int32_t max_count;
@@ -143,14 +143,9 @@ static bool check_topic(struct pull *p)
     return true;
 }
 
-static bool is_tag_type(struct slice expression_type)
-{
-    return expression_type.len == 0 || slice_eq(expression_type, SLICE("TAG"));
-}
-
 static bool check_expression_type(struct pull *p, struct slice type)
 {
-    if (is_tag_type(type))
+    if (message_filter_is_by_tag(type) || broker_of(p)->conf.enable_property_filter)
         return true;
     reply_code(request_of(p), RESP_SYSTEM_ERROR,
                "The broker does not support consumer to filter message by %.*s", SLICE_FMT(type));
@@ -161,15 +156,18 @@ static bool check_expression_type(struct pull *p, struct slice type)
 static bool take_own_filter(struct pull *p)
 {
     struct slice type = p->fields.expression_type;
-    bool is_tag = is_tag_type(type);
-    if ((!is_tag && p->fields.subscription.data == NULL) ||
-        (is_tag &&
-         tag_filter_parse(p->fields.subscription, &request_of(p)->arena, &p->filter) != 0)) {
-        reply_code(request_of(p), RESP_SUBSCRIPTION_PARSE_FAILED,
-                   "parse the consumer's subscription failed");
-        return false;
+    struct slice text = p->fields.subscription;
+    struct sql_error error = { .text = "there is none" };
+    int err = ERR_INVALID;
+    if (message_filter_is_by_tag(type) || text.len > 0) {
+        if (!check_expression_type(p, type))
+            return false;
+        err = message_filter_compile(type, text, &request_of(p)->arena, &p->filter, &error);
     }
-    return check_expression_type(p, type);
+    if (err != 0)
+        reply_code(request_of(p), RESP_SUBSCRIPTION_PARSE_FAILED,
+                   "parse the consumer's subscription failed: %s", error.text);
+    return err == 0;
 }
 
 /* The subscription is known from heartbeats. */
@@ -198,8 +196,12 @@ static bool take_known_filter(struct pull *p, const struct client_group *online)
         reply_code(req, RESP_SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
         return false;
     }
-    p->filter = sub->filter;
-    return check_expression_type(p, sub->data.expression_type);
+    p->filter = (struct message_filter){ .tags = sub->filter };
+    if (!message_filter_is_by_tag(sub->data.expression_type)) {
+        reply_code(req, RESP_FILTER_DATA_NOT_EXIST, "the consumer's filter data not exist");
+        return false;
+    }
+    return true;
 }
 
 static bool check_subscription(struct pull *p)
@@ -275,11 +277,6 @@ static bool wants_to_wait(const struct pull *p)
            code_of(p->result.status, p->fields.queue_offset) == RESP_PULL_NOT_FOUND;
 }
 
-static bool tag_filter_step(void *ctx, int64_t code)
-{
-    return tag_filter_matches(ctx, code);
-}
-
 static int get(struct pull *p, bool may_block, struct buf *body)
 {
     struct store_get_request request = {
@@ -288,10 +285,9 @@ static int get(struct pull *p, bool may_block, struct buf *body)
         .queue_offset = p->fields.queue_offset,
         .max_count = p->max_count,
         .max_bytes = p->max_bytes,
-        .filter = p->filter.all ? NULL : tag_filter_step,
-        .filter_ctx = &p->filter,
         .may_block = may_block,
     };
+    message_filter_of_get(&p->filter, &request);
     return store_get(broker_of(p)->store, &request, body, &p->result);
 }
 
@@ -318,12 +314,7 @@ static void keep(struct pull *p)
     request_detach(req);
     p->fields.consumer_group = arena_copy(&req->arena, p->fields.consumer_group);
     p->fields.topic = arena_copy(&req->arena, p->fields.topic);
-    if (p->filter.count > 0) {
-        int32_t *codes = arena_alloc(&req->arena, (size_t)p->filter.count * sizeof *codes);
-        memcpy(codes, p->filter.codes, (size_t)p->filter.count * sizeof *codes);
-        p->filter.codes = codes;
-    }
-    p->filter.tags = NULL;
+    message_filter_keep(&p->filter, &req->arena);
 }
 
 static void park(struct pull *p)
@@ -343,7 +334,7 @@ static void park(struct pull *p)
     p->held = (struct held_request){
         .req = req,
         .queue_offset = p->fields.queue_offset,
-        .filter = p->filter.all ? NULL : &p->filter,
+        .filter = message_filter_takes_all(&p->filter) ? NULL : &p->filter,
     };
     if (hold_park(broker->hold, &p->held, p->fields.topic, p->fields.queue_id, wait_ms,
                   &session_of(req->peer)->held) != 0)

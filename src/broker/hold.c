@@ -20,6 +20,7 @@ struct hold {
     struct list woken; /* served at the end of the pass */
     struct loop_deferred serve_woken;
     int count; /* waiting and woken */
+    size_t filter_bytes;
 };
 
 enum { KEY_MAX = 512 };
@@ -65,6 +66,8 @@ static void unpark(struct held_request *held)
     list_remove(&held->owner_link);
     loop_timer_stop(&held->deadline);
     held->hold->count--;
+    assert(held->hold->filter_bytes >= held->filter_bytes);
+    held->hold->filter_bytes -= held->filter_bytes;
 }
 
 static void serve(struct held_request *held)
@@ -113,7 +116,9 @@ void hold_free(struct hold *hold)
 int hold_park(struct hold *hold, struct held_request *held, struct slice topic, int32_t queue_id,
               int64_t wait_ms, struct list *owner)
 {
-    if (hold->count >= hold->options.max_count)
+    size_t filter_bytes = held->filter == NULL ? 0 : message_filter_bytes(held->filter);
+    if (hold->count >= hold->options.max_count ||
+        filter_bytes > hold->options.max_filter_bytes - hold->filter_bytes)
         return ERR_TOO_BIG;
     uint8_t bytes[KEY_MAX];
     struct slice key = queue_key(topic, queue_id, bytes);
@@ -124,6 +129,8 @@ int hold_park(struct hold *hold, struct held_request *held, struct slice topic, 
     held->queue = q;
     q->count++;
     hold->count++;
+    held->filter_bytes = filter_bytes;
+    hold->filter_bytes += filter_bytes;
     list_append(&q->waiting, &held->queue_link);
     list_append(owner, &held->owner_link);
     loop_timer_init(&held->deadline, deadline_passed);
@@ -131,14 +138,15 @@ int hold_park(struct hold *hold, struct held_request *held, struct slice topic, 
     return 0;
 }
 
-static bool concerns(const struct held_request *held, int64_t queue_offset, int64_t tags_code)
+static bool concerns(const struct held_request *held, int64_t queue_offset, int64_t tags_code,
+                     struct slice properties)
 {
     return queue_offset >= held->queue_offset &&
-           (held->filter == NULL || tag_filter_matches(held->filter, tags_code));
+           (held->filter == NULL || message_filter_takes(held->filter, tags_code, properties));
 }
 
 void hold_arrived(struct hold *hold, struct slice topic, int32_t queue_id, int64_t queue_offset,
-                  int64_t tags_code)
+                  int64_t tags_code, struct slice properties)
 {
     if (hold->queues.count == 0)
         return;
@@ -149,7 +157,7 @@ void hold_arrived(struct hold *hold, struct slice topic, int32_t queue_id, int64
     for (struct list *link = q->waiting.next, *next; link != &q->waiting; link = next) {
         struct held_request *held = list_entry(link, struct held_request, queue_link);
         next = link->next;
-        if (!concerns(held, queue_offset, tags_code))
+        if (!concerns(held, queue_offset, tags_code, properties))
             continue;
         bool is_last = q->count == 1;
         leave_queue(held);

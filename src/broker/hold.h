@@ -6,14 +6,14 @@
  *
  * Ownership  the struct held_request is the caller's (in the request's arena); between hold_park()
  * and the `serve` callback it belongs to the hold. Threads    the broker's loop. Bounds     at most
- * max_count parked.
+ * max_count parked, whose filters have max_filter_bytes together.
  */
 #ifndef BROKER_HOLD_H
 #define BROKER_HOLD_H
 
 #include "base/map.h"
 #include "base/slice.h"
-#include "filter/tags.h"
+#include "broker/message_filter.h"
 #include "net/loop.h"
 
 struct hold;
@@ -23,11 +23,12 @@ struct request;
 struct held_request {
     /* set by the caller */
     struct request *req;
-    int64_t queue_offset;            /* wanted; earlier arrivals do not concern it */
-    const struct tag_filter *filter; /* NULL: all */
+    int64_t queue_offset;                /* wanted; earlier arrivals do not concern it */
+    const struct message_filter *filter; /* NULL: all */
     /* the hold's */
     struct hold *hold;
     struct held_queue *queue;
+    size_t filter_bytes;
     struct list queue_link; /* in its queue, or among the woken */
     struct list owner_link; /* with the others of its connection */
     struct loop_timer deadline;
@@ -36,6 +37,7 @@ struct held_request {
 struct hold_options {
     struct loop *loop;
     int max_count;
+    size_t max_filter_bytes;
     /* The request is to be answered; it is parked no more. */
     void (*serve)(void *ctx, struct held_request *held);
     /* Its connection is gone. */
@@ -48,12 +50,14 @@ MUST_CHECK int hold_new(const struct hold_options *options, struct hold **hold);
 void hold_free(struct hold *hold);
 
 /* Parks until a message that passes the filter arrives at or behind queue_offset, or wait_ms are
- * over. `owner` is the list of the request's connection. ERR_TOO_BIG: too many are parked. */
+ * over. `owner` is the list of the request's connection. ERR_TOO_BIG: too many are parked, or their
+ * filters are too long. */
 MUST_CHECK int hold_park(struct hold *hold, struct held_request *held, struct slice topic,
                          int32_t queue_id, int64_t wait_ms, struct list *owner);
 
+/* A message with these properties is there to be read. */
 void hold_arrived(struct hold *hold, struct slice topic, int32_t queue_id, int64_t queue_offset,
-                  int64_t tags_code);
+                  int64_t tags_code, struct slice properties);
 
 /* A connection is gone: drops what its list holds. */
 void hold_drop_owner(struct hold *hold, struct list *owner);

@@ -53,9 +53,11 @@ static bool check_bounds(const struct store_get_request *request, struct store_g
     return false;
 }
 
-/* Appends the record the entry leads to. ERR_CORRUPT: it is not the one that belongs there. */
+/* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
+ * that belongs there. */
 static int read_record(struct store *store, const struct consume_queue *queue, int64_t queue_offset,
-                       const struct store_queue_entry *entry, bool may_block, struct buf *body)
+                       const struct store_queue_entry *entry, bool may_block, struct buf *body,
+                       struct record *record)
 {
     size_t before = body->len;
     if (entry->bytes <= 0 || entry->phy_offset < commit_log_min(store->log))
@@ -63,11 +65,10 @@ static int read_record(struct store *store, const struct consume_queue *queue, i
     int err = commit_log_read(store->log, entry->phy_offset, (size_t)entry->bytes, may_block, body);
     if (err != 0)
         return err;
-    struct record record;
     bool fits = record_decode(slice_of(body->data + before, body->len - before),
-                              RECORD_CHECK_LENGTHS, &record) == 0 &&
-                record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
-                record.queue_id == queue->queue_id && slice_eq(record.topic, queue->topic);
+                              RECORD_CHECK_LENGTHS, record) == 0 &&
+                record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
+                record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic);
     assert(body->len == before + (size_t)entry->bytes);
     if (fits)
         return 0;
@@ -85,8 +86,39 @@ struct collecting {
     struct buf *body;
     size_t body_start;
     struct store_get_result *result;
+    int looked_into; /* records read for the filter */
     bool is_full;
 };
+
+/* A filter that reads records reads this many for a caller who cannot wait: then it is a worker's
+ * turn, or that of the next call. */
+enum { LOOKED_INTO_AT_ONCE = 64 };
+
+/* Appends the entry's record if the filter takes it. 0, or why there is none. */
+static int take_record(struct collecting *c, int64_t queue_offset,
+                       const struct store_queue_entry *entry)
+{
+    const struct store_get_request *request = c->request;
+    struct record record;
+    size_t before = c->body->len;
+    if (request->properties_filter != NULL && !request->may_block &&
+        c->looked_into++ == LOOKED_INTO_AT_ONCE)
+        return ERR_WOULD_BLOCK;
+    int err =
+        read_record(c->store, c->queue, queue_offset, entry, request->may_block, c->body, &record);
+    if (err != 0)
+        return err;
+    if (request->properties_filter != NULL &&
+        !request->properties_filter(request->filter_ctx, record.properties)) {
+        c->body->len = before;
+        return 0;
+    }
+    c->result->count++;
+    c->result->status = GET_FOUND;
+    c->result->suggest_slave =
+        commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
+    return 0;
+}
 
 /* Takes one entry. 0, or ERR_WOULD_BLOCK / ERR_IO. */
 static int collect(struct collecting *c, int64_t queue_offset,
@@ -100,19 +132,13 @@ static int collect(struct collecting *c, int64_t queue_offset,
             c->is_full = true;
             return 0;
         }
-        int err = read_record(c->store, c->queue, queue_offset, entry, request->may_block, c->body);
+        int err = take_record(c, queue_offset, entry);
         if (err == ERR_NOT_FOUND && result->count == 0)
             result->status = GET_MESSAGE_WAS_REMOVING;
         if (err == ERR_WOULD_BLOCK || err == ERR_IO) {
             c->is_full =
                 result->count > 0; /* what there is goes out; the rest is asked for again */
             return c->is_full ? 0 : err;
-        }
-        if (err == 0) {
-            result->count++;
-            result->status = GET_FOUND;
-            result->suggest_slave =
-                commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
         }
     }
     result->next_offset = queue_offset + 1;
@@ -129,8 +155,8 @@ static int scan(struct collecting *c)
     int64_t end = request->queue_offset + bound;
     for (int64_t at = request->queue_offset; at < end && !c->is_full;) {
         int wanted = request->max_count - c->result->count;
-        int count =
-            request->filter == NULL && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
+        bool takes_all = request->filter == NULL && request->properties_filter == NULL;
+        int count = takes_all && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
         int got;
         int err = consume_queue_read(c->queue, at, count, request->may_block, entries, &got);
         if (err == ERR_NOT_FOUND) { /* the file has expired under us */

@@ -128,6 +128,8 @@ const char *store_get_status_name(enum store_get_status status);
 
 /* Decides by the consume queue entry alone; true when the message may match. */
 typedef bool store_tag_filter(void *ctx, int64_t tags_code);
+/* Decides by what the record says of itself; true when the message matches. */
+typedef bool store_properties_filter(void *ctx, struct slice properties);
 
 struct store_get_request {
     struct slice topic;
@@ -136,6 +138,7 @@ struct store_get_request {
     int32_t max_count;
     int64_t max_bytes;        /* at least one message is returned whatever its size */
     store_tag_filter *filter; /* NULL: all */
+    store_properties_filter *properties_filter; /* of those; NULL: all */
     void *filter_ctx;
     bool may_block; /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
 };

@@ -6,7 +6,8 @@
 
 #include "broker/hold.h"
 
-enum { FOR_EVER_MS = 3600 * 1000, HELD_MAX = 3 };
+enum { FOR_EVER_MS = 3600 * 1000, HELD_MAX = 3, FILTER_BYTES_MAX = 64 };
+#define NO_PROPERTIES slice_of(NULL, 0)
 
 struct fixture {
     struct loop *loop;
@@ -38,7 +39,12 @@ static int setup(void **state)
     list_init(&f.owner);
     assert_int_equal(loop_new("test", &f.loop), 0);
     struct hold_options options = {
-        .loop = f.loop, .max_count = HELD_MAX, .serve = serve, .drop = drop, .ctx = &f
+        .loop = f.loop,
+        .max_count = HELD_MAX,
+        .max_filter_bytes = FILTER_BYTES_MAX,
+        .serve = serve,
+        .drop = drop,
+        .ctx = &f,
     };
     assert_int_equal(hold_new(&options, &f.hold), 0);
     *state = &f;
@@ -80,9 +86,9 @@ static void pass(struct fixture *f, void (*in_pass)(struct fixture *f))
 
 static void two_arrive(struct fixture *f)
 {
-    hold_arrived(f->hold, SLICE("t"), 1, 7, 0);
+    hold_arrived(f->hold, SLICE("t"), 1, 7, 0, NO_PROPERTIES);
     assert_int_equal(f->served[0], 0);
-    hold_arrived(f->hold, SLICE("t"), 1, 8, 0);
+    hold_arrived(f->hold, SLICE("t"), 1, 8, 0, NO_PROPERTIES);
 }
 
 /* Goal: what arrives in one pass wakes a request once, at the end of the pass.
@@ -98,7 +104,7 @@ static void arrivals_of_one_pass_wake_once(void **state)
 
 static void one_arrives(struct fixture *f)
 {
-    hold_arrived(f->hold, SLICE("t"), 1, 7, 0);
+    hold_arrived(f->hold, SLICE("t"), 1, 7, 0, NO_PROPERTIES);
 }
 
 /* Goal: an arrival concerns its own queue only, and only those who want this offset or an earlier
@@ -117,7 +123,7 @@ static void only_those_concerned_are_woken(void **state)
 
 static void tags_arrive(struct fixture *f)
 {
-    hold_arrived(f->hold, SLICE("t"), 1, 7, 1000);
+    hold_arrived(f->hold, SLICE("t"), 1, 7, 1000, NO_PROPERTIES);
 }
 
 /* Goal: a message that a filter does not take wakes nobody who filters.
@@ -125,8 +131,8 @@ static void tags_arrive(struct fixture *f)
 static void filters_decide_before_waking(void **state)
 {
     static const int32_t wanted[] = { 1000 }, other[] = { 2000 };
-    struct tag_filter takes = { .codes = wanted, .count = 1 };
-    struct tag_filter refuses = { .codes = other, .count = 1 };
+    struct message_filter takes = { .tags = { .codes = wanted, .count = 1 } };
+    struct message_filter refuses = { .tags = { .codes = other, .count = 1 } };
     struct fixture *f = *state;
     f->held[0].filter = &takes;
     f->held[1].filter = &refuses;
@@ -165,9 +171,27 @@ static void beyond_the_bound_is_refused(void **state)
     assert_int_equal(hold_count(f->hold), HELD_MAX);
 }
 
+/* Goal: the memory of filters is bounded over all who are parked, and given back by who leaves.
+ * Method: two filters, each of more than half the bound. */
+static void filters_have_a_common_bound(void **state)
+{
+    static const int32_t wanted[FILTER_BYTES_MAX / 8 + 1] = { 1000 };
+    struct message_filter filter = { .tags = { .codes = wanted,
+                                               .count = sizeof wanted / sizeof wanted[0] } };
+    struct fixture *f = *state;
+    f->held[0].filter = &filter;
+    f->held[1].filter = &filter;
+    park(f, 0, "t", 1, 7);
+    assert_int_equal(hold_park(f->hold, &f->held[1], SLICE("t"), 1, FOR_EVER_MS, &f->owner),
+                     ERR_TOO_BIG);
+    pass(f, tags_arrive);
+    assert_int_equal(f->served[0], 1);
+    park(f, 1, "t", 1, 7);
+}
+
 static void wake_and_drop(struct fixture *f)
 {
-    hold_arrived(f->hold, SLICE("t"), 1, 7, 0);
+    hold_arrived(f->hold, SLICE("t"), 1, 7, 0, NO_PROPERTIES);
     hold_drop_owner(f->hold, &f->owner);
 }
 
@@ -204,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(filters_decide_before_waking, setup, teardown),
         cmocka_unit_test_setup_teardown(deadline_serves, setup, teardown),
         cmocka_unit_test_setup_teardown(beyond_the_bound_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(filters_have_a_common_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(owner_takes_its_requests_along, setup, teardown),
         cmocka_unit_test_setup_teardown(release_serves_all, setup, teardown),
     };

@@ -1,5 +1,6 @@
 ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)
+ramjet_unit_test(broker message_filter)
 ramjet_unit_test(broker queue_locks)
 ramjet_unit_test(broker relay)
 ramjet_unit_test(broker settings)

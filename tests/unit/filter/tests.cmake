@@ -1,1 +1,3 @@
+ramjet_unit_test(filter java_number)
+ramjet_unit_test(filter sql)
 ramjet_unit_test(filter tags)
