@@ -1,8 +1,6 @@
 #include "store/checkpoint.h"
 
 #include <assert.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/log.h"
@@ -21,26 +19,17 @@ enum {
     BLOCK_DISPATCHED = 56,
     BLOCK_DURABLE = 64,
     BLOCK_COPY = 72, /* the first three fields of the page, as we left them */
-    BLOCK_BYTES = 96,
-    VERSION = 1,
+    BLOCK_FLUSHED = 96,
+    BLOCK_QUEUE_FILES = 104,
+    BLOCK_BYTES = 112,
+    VERSION = 2,
 };
 static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
-static_assert(BLOCK_COPY + 24 == BLOCK_BYTES, "three fields are copied");
+static_assert(BLOCK_COPY + 24 == BLOCK_FLUSHED, "three fields are copied");
+static_assert(BLOCK_QUEUE_FILES + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCK + BLOCK_BYTES <= CHECKPOINT_BYTES, "the block fits the page");
 
 static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
-
-/* Names this run of the kernel; all zeros when it cannot be read, which equals nothing. */
-static void read_boot_id(uint8_t id[BOOT_ID_BYTES])
-{
-    memset(id, 0, BOOT_ID_BYTES);
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (read(fd, id, BOOT_ID_BYTES) != BOOT_ID_BYTES)
-        memset(id, 0, BOOT_ID_BYTES);
-    close(fd);
-}
 
 static uint32_t block_crc(const uint8_t *block)
 {
@@ -57,11 +46,13 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
                           memcmp(block + BLOCK_COPY, page, 24) == 0;
     if (!checkpoint->is_ours)
         return;
-    read_boot_id(boot_id);
+    disk_boot_id(boot_id);
     checkpoint->is_same_boot =
         boot_id[0] != 0 && memcmp(boot_id, block + BLOCK_BOOT_ID, sizeof boot_id) == 0;
     checkpoint->dispatched = (int64_t)get_be64(block + BLOCK_DISPATCHED);
     checkpoint->durable = (int64_t)get_be64(block + BLOCK_DURABLE);
+    checkpoint->flushed = (int64_t)get_be64(block + BLOCK_FLUSHED);
+    checkpoint->queue_files = (int64_t)get_be64(block + BLOCK_QUEUE_FILES);
     /* Bytes from outside, for all their checksum: looked at, not asserted. */
     if (checkpoint->durable < 0 || checkpoint->durable > checkpoint->dispatched) {
         log_warn("checkpoint_block_unfit dispatched=%lld durable=%lld",
@@ -70,6 +61,8 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
         checkpoint->is_same_boot = false;
         checkpoint->dispatched = 0;
         checkpoint->durable = 0;
+        checkpoint->flushed = 0;
+        checkpoint->queue_files = 0;
     }
 }
 
@@ -86,7 +79,7 @@ int checkpoint_read(const char *path, struct checkpoint *checkpoint)
     if (err != 0)
         return err;
     err = disk_read(fd, path, page, sizeof page, 0, true);
-    close(fd);
+    disk_close(fd);
     if (err == ERR_CORRUPT) /* cut short: as good as absent */
         return 0;
     if (err != 0)
@@ -123,19 +116,24 @@ int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool
     put_be64(page + AT_CONFIRM, (uint64_t)checkpoint->confirm_phy_offset);
     memcpy(block, block_magic, sizeof block_magic);
     put_be32(block + BLOCK_VERSION, VERSION);
-    read_boot_id(block + BLOCK_BOOT_ID);
+    disk_boot_id(block + BLOCK_BOOT_ID);
     put_be64(block + BLOCK_DISPATCHED, (uint64_t)checkpoint->dispatched);
     put_be64(block + BLOCK_DURABLE, (uint64_t)checkpoint->durable);
+    put_be64(block + BLOCK_FLUSHED, (uint64_t)checkpoint->flushed);
+    put_be64(block + BLOCK_QUEUE_FILES, (uint64_t)checkpoint->queue_files);
     memcpy(block + BLOCK_COPY, page, 24);
     put_be32(block + BLOCK_CRC, block_crc(block));
     assert_reads_back(page, checkpoint);
     int fd;
+    bool is_new = !disk_exists(path);
     int err = disk_open(path, CHECKPOINT_BYTES, &fd);
     if (err != 0)
         return err;
     err = disk_write(fd, path, page, sizeof page, 0);
-    if (err == 0 && sync)
+    if (err == 0 && (sync || is_new))
         err = disk_sync(fd, path);
-    close(fd);
+    if (err == 0 && is_new)
+        err = disk_sync_name(path);
+    disk_close(fd);
     return err;
 }

@@ -2,6 +2,7 @@
  *
  *   0 physic_ms | 8 logics_ms | 16 index_ms | 24 master_flushed | 32 confirm_phy_offset | ...
  *   64 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
+ *            | flushed | queue_files
  *
  * The first 40 bytes are the reference's, the block at 64 is ours (decision 0003).
  * Threads: the flusher, or whoever opens and closes the store.
@@ -11,7 +12,7 @@
 
 #include "store/disk.h"
 
-enum { CHECKPOINT_BYTES = 4096, BOOT_ID_BYTES = 36 };
+enum { CHECKPOINT_BYTES = 4096 };
 
 struct checkpoint {
     int64_t physic_ms; /* store time of the last record known to be on disk */
@@ -19,9 +20,11 @@ struct checkpoint {
     int64_t index_ms;  /* of the last record in the last full index file on disk */
     int64_t master_flushed;
     int64_t confirm_phy_offset;
-    int64_t dispatched; /* every record below has its queue entry in a file, as the page cache sees
-                           it */
-    int64_t durable;    /* the same, as the disk has it */
+    int64_t dispatched;  /* every record below has its queue entry in a file, as the page cache sees
+                            it */
+    int64_t durable;     /* the same, as the disk has it */
+    int64_t flushed;     /* the disk has the log up to here, queue entries or not */
+    int64_t queue_files; /* how many there were when `durable` became true; fewer: some are lost */
     /* How much of the block may be believed after reading. */
     bool is_ours;      /* written by us last: `durable` holds */
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */

@@ -21,23 +21,15 @@
 #include "store/commit_log.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/record.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 enum {
     PAGE_BYTES = 4096,
@@ -115,23 +107,19 @@ static int file_open(struct commit_log *log, int64_t start, bool create, struct 
     int err = disk_open(path, create ? log->file_bytes : 0, &file->fd);
     if (err != 0)
         goto fail;
-    void *base =
-        mmap(NULL, (size_t)log->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
-    if (base == MAP_FAILED) {
-        err = err_from_errno(errno);
-        log_error("commit_log_map_failed path=%s errno=%d", path, errno);
+    err = disk_map(file->fd, file->path, log->file_bytes, &file->base);
+    if (err == 0 && create) /* or a later sync of the file's bytes may leave it without a name */
+        err = disk_sync_dirs(log->dir, 0);
+    if (err != 0)
         goto fail_close;
-    }
-    if (create)
-        disk_sync_dir(
-            log->dir); /* or a later sync of the file's bytes may leave it without a name */
-    file->base = base;
     file->start = start;
     file->refs = 1;
     *opened = file;
     return 0;
 fail_close:
-    close(file->fd);
+    if (file->base != NULL)
+        disk_unmap(file->base, log->file_bytes);
+    disk_close(file->fd);
 fail:
     free(file);
     return err;
@@ -140,8 +128,8 @@ fail:
 static void file_free(struct commit_log *log, struct log_file *file)
 {
     assert(file->refs <= 1);
-    munmap(file->base, (size_t)log->file_bytes);
-    close(file->fd);
+    disk_unmap(file->base, log->file_bytes);
+    disk_close(file->fd);
     if (file->is_removed)
         disk_remove_in_slices(file->path);
     free(file);
@@ -219,11 +207,19 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
         int err = disk_size(path, &bytes);
         if (err != 0)
             return err;
-        if (bytes == 0 && i == count - 1) {
-            unlink(path);
-            return 0;
+        if (bytes == 0 && i == count - 1) /* the process died while making it */
+            return disk_remove(path);
+        /* An only file of whole pages may as well be one of another configuration. */
+        if (bytes < log->file_bytes && i == count - 1 && (i > 0 || bytes % PAGE_BYTES != 0)) {
+            /* What it held is recovery's to judge. */
+            log_warn("commit_log_file_cut_short path=%s bytes=%lld expected=%lld: extended", path,
+                     (long long)bytes, (long long)log->file_bytes);
+            err = disk_extend(path, log->file_bytes);
+            bytes = log->file_bytes;
         }
         bool is_next = i == 0 || starts[i] == starts[i - 1] + log->file_bytes;
+        if (err != 0)
+            return err;
         if (bytes != log->file_bytes || !is_next || starts[i] % log->file_bytes != 0) {
             log_error("commit_log_file_unfit path=%s bytes=%lld expected=%lld follows=%d", path,
                       (long long)bytes, (long long)log->file_bytes, is_next);
@@ -259,6 +255,8 @@ int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **ope
     int64_t *starts = NULL;
     int count = 0;
     int err = disk_make_dirs(dir);
+    if (err == 0) /* also for who died before it came to that */
+        err = disk_sync_dirs(dir, 2);
     if (err == 0)
         err = disk_list_numbers(dir, &starts, &count);
     if (err == 0)
@@ -354,9 +352,8 @@ static void populate(struct log_file *file, int64_t from, int64_t upto)
     upto = upto / PAGE_BYTES * PAGE_BYTES;
     if (upto <= from)
         return;
-    if (madvise(file->base + from, (size_t)(upto - from), MADV_POPULATE_WRITE) != 0)
-        return; /* an older kernel: the appender's stores fault, which is slow and right */
-    file->populated = upto;
+    if (disk_populate(file->base + from, upto - from))
+        file->populated = upto;
 }
 
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
@@ -365,7 +362,7 @@ static void let_go(struct log_file *file, int64_t from, int64_t upto)
     from = (from + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     upto = upto / PAGE_BYTES * PAGE_BYTES;
     if (upto > from)
-        madvise(file->base + from, (size_t)(upto - from), MADV_DONTNEED);
+        disk_let_go(file->base + from, upto - from);
 }
 
 static void release_behind(struct log_file *file, int64_t upto)
@@ -516,7 +513,7 @@ static int remove_files_from(struct commit_log *log, int64_t end)
     return 0;
 }
 
-int commit_log_set_end(struct commit_log *log, int64_t end)
+int commit_log_set_end(struct commit_log *log, int64_t end, bool durably)
 {
     assert(!log->has_allocator);
     assert(end >= commit_log_min(log));
@@ -536,6 +533,8 @@ int commit_log_set_end(struct commit_log *log, int64_t end)
     assert(pos >= 0);
     assert(pos < log->file_bytes);
     err = disk_zero(log->head->fd, log->head->path, pos, log->file_bytes - pos);
+    if (err == 0 && durably)
+        err = disk_sync(log->head->fd, log->head->path);
     if (err == 0)
         err = allocate_to(log, log->head, pos + min64(ALLOCATE_STEP, log->file_bytes - pos));
     if (err != 0 && err != ERR_DISK_FULL)
@@ -650,43 +649,43 @@ int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool
     if (pos + (int64_t)len > log->file_bytes)
         err = ERR_NOT_FOUND;
     else if (phy_offset >= max - HOT_BYTES / 2)
-        buf_append(out, file->base + pos, len);
+        err = disk_copy_mapped(buf_reserve(out, len), file->base + pos, len, file->path);
     else
         err = disk_read(file->fd, file->path, buf_reserve(out, len), len, pos, may_block);
-    if (err == 0 && phy_offset < max - HOT_BYTES / 2)
+    if (err == 0)
         out->len += len;
     assert(out->len == len_before + (err == 0 ? len : 0));
     file_unref(log, file);
     return err;
 }
 
-int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view *view)
+int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *into, size_t len,
+                           size_t *got)
 {
+    int64_t max = commit_log_max(log);
+    *got = 0;
+    if (phy_offset < 0 || phy_offset >= max)
+        return ERR_NOT_FOUND;
     struct log_file *file = file_at(log, phy_offset);
     if (file == NULL)
         return ERR_NOT_FOUND;
     int64_t pos = phy_offset - file->start;
-    assert(pos >= 0);
-    assert(pos < log->file_bytes);
-    *view = (struct log_view){ slice_of(file->base + pos, (size_t)(log->file_bytes - pos)), file };
-    return 0;
-}
-
-void commit_log_forget(struct commit_log *log, int64_t from, int64_t upto)
-{
-    struct log_file *file = file_at(log, from);
-    if (file == NULL)
-        return;
-    upto = min64(min64(upto, commit_log_max(log) - HOT_BYTES) - file->start, log->file_bytes);
-    let_go(file, from - file->start, upto);
+    int64_t upto = min64(log->file_bytes, max - file->start);
+    assert(pos < upto);
+    size_t n = upto - pos < (int64_t)len ? (size_t)(upto - pos) : len;
+    int err = disk_read(file->fd, file->path, into, n, pos, true);
+    if (err == 0)
+        *got = n;
     file_unref(log, file);
+    return err;
 }
 
-void log_view_release(struct commit_log *log, struct log_view *view)
+void commit_log_place(const struct commit_log *log, int64_t phy_offset, char path[DISK_PATH_MAX],
+                      int64_t *file_pos)
 {
-    assert(view->file != NULL);
-    file_unref(log, view->file);
-    view->file = NULL;
+    assert(phy_offset >= 0);
+    *file_pos = phy_offset % log->file_bytes;
+    disk_numbered_path(path, log->dir, phy_offset - *file_pos);
 }
 
 /* ---- durability and retention ---------------------------------------------------------------- */
@@ -716,6 +715,30 @@ int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
     return err;
 }
 
+int commit_log_rewrite(struct commit_log *log, int64_t from, int64_t end)
+{
+    uint8_t bytes[16 * PAGE_BYTES];
+    assert(from >= 0);
+    assert(end <= commit_log_max(log));
+    int err = 0;
+    while (from < end && err == 0) {
+        struct log_file *file = file_at(log, from);
+        if (file == NULL) { /* removed by retention meanwhile */
+            from = (from / log->file_bytes + 1) * log->file_bytes;
+            continue;
+        }
+        int64_t pos = from - file->start;
+        int64_t upto =
+            min64(min64(end - file->start, log->file_bytes), pos + (int64_t)sizeof bytes);
+        err = disk_read(file->fd, file->path, bytes, (size_t)(upto - pos), pos, true);
+        if (err == 0)
+            err = disk_write(file->fd, file->path, bytes, (size_t)(upto - pos), pos);
+        from = file->start + upto;
+        file_unref(log, file);
+    }
+    return err;
+}
+
 int commit_log_remove_first(struct commit_log *log)
 {
     pthread_mutex_lock(&log->files_lock);
@@ -739,8 +762,7 @@ int commit_log_remove_first(struct commit_log *log)
 int64_t commit_log_first_modified_ms(struct commit_log *log)
 {
     pthread_mutex_lock(&log->files_lock);
-    struct stat state;
-    bool known = log->file_count > 1 && fstat(log->files[0]->fd, &state) == 0;
+    int64_t modified_ms = log->file_count > 1 ? disk_modified_ms(log->files[0]->fd) : -1;
     pthread_mutex_unlock(&log->files_lock);
-    return known ? (int64_t)state.st_mtim.tv_sec * 1000 : -1;
+    return modified_ms;
 }

@@ -29,8 +29,9 @@ int64_t commit_log_max(const struct commit_log *log);
 int64_t commit_log_file_bytes(const struct commit_log *log);
 
 /* Recovery found the end: what lies behind is zeroed, later files are removed, and appending
- * starts. Starts the allocator. */
-MUST_CHECK int commit_log_set_end(struct commit_log *log, int64_t end);
+ * starts. With `durably` the zeros are on the disk before: what was cut never comes back. Starts
+ * the allocator. */
+MUST_CHECK int commit_log_set_end(struct commit_log *log, int64_t end, bool durably);
 
 /* Room for `bytes` bytes in one file: the end mark is written and the next file begun when they do
  * not fit. *into is where to copy to, *phy_offset its place. Nothing is visible before
@@ -46,22 +47,21 @@ void commit_log_publish(struct commit_log *log, int64_t end);
 MUST_CHECK int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len,
                                bool may_block, struct buf *out);
 
-/* Borrows the rest of the file from phy_offset on, for recovery and indexing; the file stays until
- * log_view_release(). ERR_NOT_FOUND. The bytes may have to be read from disk when they are touched.
- */
-struct log_file;
-struct log_view {
-    struct slice bytes;
-    struct log_file *file;
-};
-MUST_CHECK int commit_log_view(struct commit_log *log, int64_t phy_offset, struct log_view *view);
-void log_view_release(struct commit_log *log, struct log_view *view);
+/* Reads up to `len` bytes from phy_offset on, from the file and not from its mapping; *got is how
+ * many there were below max and in the same file. ERR_NOT_FOUND: none. ERR_IO. May block. */
+MUST_CHECK int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *into,
+                                      size_t len, size_t *got);
 
-/* Lets go the pages of [from, upto), in one file, that a view has brought into this process. */
-void commit_log_forget(struct commit_log *log, int64_t from, int64_t upto);
+/* The path of the file that holds phy_offset, and where in it; for whoever has to be told. */
+void commit_log_place(const struct commit_log *log, int64_t phy_offset, char path[DISK_PATH_MAX],
+                      int64_t *file_pos);
 
 /* Makes everything below `end` durable. ERR_IO: nothing may be believed any more. */
 MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end);
+
+/* Writes what is there once more, so that the next sync really brings it to the disk: after a sync
+ * that failed the kernel takes for clean what the disk does not have. */
+MUST_CHECK int commit_log_rewrite(struct commit_log *log, int64_t from, int64_t end);
 
 /* Takes the first file out of the log; the last one never goes: ERR_NOT_FOUND. It is unlinked by
  * commit_log_free_unused(), after its last reader. */

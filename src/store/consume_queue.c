@@ -11,11 +11,8 @@
  */
 #include "store/consume_queue.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 
@@ -81,8 +78,7 @@ static int64_t file_of(const struct consume_queue *queue, int64_t queue_offset)
 
 static void close_fd(struct consume_queue *queue)
 {
-    if (queue->fd >= 0)
-        close(queue->fd);
+    disk_close(queue->fd);
     queue->fd = -1;
 }
 
@@ -95,11 +91,14 @@ static int use_file(struct consume_queue *queue, int64_t queue_offset, bool crea
     close_fd(queue);
     char path[DISK_PATH_MAX];
     disk_numbered_path(path, queue->dir, file);
-    int err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
+    int err = disk_open(path, 0, &queue->fd);
     if (err == ERR_NOT_FOUND && create) {
         err = disk_make_dirs(queue->dir);
         if (err == 0)
             err = disk_open(path, queue->file_bytes, &queue->fd);
+        queue->has_new_names = true;
+        if (err == 0)
+            atomic_fetch_add(queue->file_count, 1);
     }
     if (err != 0)
         queue->fd = -1;
@@ -176,41 +175,40 @@ static bool entry_is_below(const struct store_queue_entry *entry, int64_t log_mi
     return is_filler(entry) || entry->phy_offset < log_min;
 }
 
-/* True when the entry leads to the record that belongs there. What the log cannot show any more
- * (below its start) is taken for good. */
-static bool leads_to_its_record(const struct consume_queue *queue, int64_t queue_offset,
-                                const struct store_queue_entry *entry, struct commit_log *log)
+/* 1 when the entry leads to the record that belongs there, 0 when not, or an error. What the log
+ * cannot show any more (below its start) is taken for good. */
+static int leads_to_its_record(const struct consume_queue *queue, int64_t queue_offset,
+                               const struct store_queue_entry *entry, struct log_reader *reader)
 {
+    const struct commit_log *log = reader->log;
     if (is_filler(entry) || entry->phy_offset < commit_log_min(log))
-        return true;
+        return 1;
     if (entry->phy_offset > commit_log_max(log) - entry->bytes)
-        return false;
-    struct log_view view;
-    if (commit_log_view(log, entry->phy_offset, &view) != 0)
-        return false;
+        return 0;
     struct record record;
-    bool fits = record_decode(view.bytes, RECORD_CHECK_LENGTHS, &record) == 0 &&
-                record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
-                record.queue_id == queue->queue_id && record.queue_offset == queue_offset &&
-                slice_eq(record.topic, queue->topic);
-    log_view_release(log, &view);
-    return fits;
+    int err = log_reader_record(reader, entry->phy_offset, RECORD_CHECK_LENGTHS, &record);
+    if (err == ERR_IO)
+        return err;
+    return err == 0 && record.total_bytes == entry->bytes && record.queue_id == queue->queue_id &&
+           record.queue_offset == queue_offset && slice_eq(record.topic, queue->topic);
 }
 
 static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end,
                         struct commit_log *log)
 {
     int64_t found = *end;
-    for (; *end > first; (*end)--) {
+    struct log_reader reader;
+    int fits = 0;
+    log_reader_init(&reader, log);
+    for (; *end > first && fits == 0; *end -= fits == 0) {
         struct store_queue_entry entry;
-        int err = read_file(queue, *end - 1, 1, true, &entry);
-        if (err != 0)
-            return err;
-        if (leads_to_its_record(queue, *end - 1, &entry, log))
-            break;
+        fits = read_file(queue, *end - 1, 1, true, &entry);
+        if (fits == 0)
+            fits = leads_to_its_record(queue, *end - 1, &entry, &reader);
     }
-    if (*end == found)
-        return 0;
+    log_reader_fini(&reader);
+    if (fits < 0 || *end == found)
+        return fits < 0 ? fits : 0;
     log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
              SLICE_FMT(queue->topic), queue->queue_id, (long long)*end, (long long)(found - *end));
     return zero_from(queue, *end);
@@ -258,7 +256,7 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
             return err;
         if (bytes == 0 && i == *count - 1) { /* the process died while making it */
             (*count)--;
-            return unlink(path) == 0 ? 0 : err_from_errno(errno);
+            return disk_remove(path);
         }
         if (bytes != queue->file_bytes || files[i] % queue->file_bytes != 0) {
             log_error("consume_queue_file_unfit path=%s bytes=%lld expected=%lld", path,
@@ -270,7 +268,8 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
 }
 
 int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, int64_t file_bytes,
-                       struct commit_log *log, struct consume_queue **opened)
+                       struct commit_log *log, _Atomic int64_t *file_count,
+                       struct consume_queue **opened)
 {
     assert(topic.len > 0);
     assert(queue_id >= 0);
@@ -282,6 +281,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
     queue->topic = topic;
     queue->queue_id = queue_id;
     queue->file_bytes = file_bytes;
+    queue->file_count = file_count;
     queue->dir = strdup(dir);
     queue->fd = -1;
     pthread_mutex_init(&queue->file_lock, NULL);
@@ -426,8 +426,21 @@ static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
     return true;
 }
 
+/* The place is taken by another record that names it too: one of the two is damaged, and the queue
+ * keeps what it has. Under both locks. */
+static bool is_taken(struct consume_queue *queue, int64_t queue_offset,
+                     const struct store_queue_entry *there, struct log_reader *reader)
+{
+    if (is_filler(there) || leads_to_its_record(queue, queue_offset, there, reader) != 1)
+        return false;
+    log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
+              (long long)there->phy_offset);
+    return true;
+}
+
 bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
-                         const struct store_queue_entry *entry)
+                         const struct store_queue_entry *entry, struct log_reader *reader)
 {
     struct store_queue_entry there;
     if (queue_offset < 0) /* damaged, as in fill_gap() */
@@ -435,15 +448,39 @@ bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
     lock_both(queue);
     int64_t max = atomic_load(&queue->max);
     bool is_there = queue_offset < max && queue_offset >= atomic_load(&queue->min) &&
-                    read_one(queue, queue_offset, &there) == 0 &&
-                    there.phy_offset == entry->phy_offset && there.bytes == entry->bytes;
+                    read_one(queue, queue_offset, &there) == 0;
     bool fits = true;
+    if (is_there && (there.phy_offset != entry->phy_offset || there.bytes != entry->bytes ||
+                     there.tags_code != entry->tags_code))
+        is_there =
+            there.phy_offset != entry->phy_offset && is_taken(queue, queue_offset, &there, reader);
     if (!is_there && queue_offset < max)
         cut_at(queue, queue_offset);
     else if (!is_there && queue_offset > max)
         fits = fill_gap(queue, queue_offset);
     unlock_both(queue);
     return is_there || !fits ? false : consume_queue_append(queue, entry);
+}
+
+int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
+{
+    uint8_t bytes[CQ_ENTRY_BYTES];
+    struct store_queue_entry entry;
+    int err = 0;
+    lock_both(queue);
+    if (!queue->is_deleted && queue_offset >= atomic_load(&queue->min) &&
+        queue_offset < queue->written) {
+        err = read_file(queue, queue_offset, 1, true, &entry);
+        if (err == 0 && is_written(&entry)) {
+            put_entry(bytes, &entry);
+            err = disk_write(queue->fd, queue->dir, bytes, sizeof bytes,
+                             queue_offset * CQ_ENTRY_BYTES - queue->fd_file);
+            queue->synced = queue_offset < queue->synced ? queue_offset : queue->synced;
+        }
+        queue->has_new_names = true;
+    }
+    unlock_both(queue);
+    return err == ERR_NOT_FOUND ? 0 : err; /* the file has expired */
 }
 
 void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
@@ -601,11 +638,25 @@ static int open_for_sync(struct consume_queue *queue, int64_t queue_offset, int 
     *fd = -1;
     pthread_mutex_lock(&queue->file_lock);
     int err = queue->is_deleted ? ERR_NOT_FOUND : use_file(queue, queue_offset, false);
-    if (err == 0 && (*fd = dup(queue->fd)) < 0)
-        err = err_from_errno(errno);
-    close_fd(queue); /* an idle queue keeps no file open */
+    if (err == 0) { /* an idle queue keeps no file open */
+        *fd = queue->fd;
+        queue->fd = -1;
+    }
     pthread_mutex_unlock(&queue->file_lock);
     return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+/* Files that were made have names that survive the loss of power. */
+static int sync_names(struct consume_queue *queue)
+{
+    pthread_mutex_lock(&queue->file_lock);
+    bool is_needed = queue->has_new_names && !queue->is_deleted;
+    queue->has_new_names = false;
+    pthread_mutex_unlock(&queue->file_lock);
+    if (!is_needed)
+        return 0;
+    int err = disk_sync_dirs(queue->dir, 2); /* of the topic, of all queues */
+    return err == ERR_NOT_FOUND ? 0 : err;   /* deleted meanwhile */
 }
 
 int consume_queue_sync(struct consume_queue *queue)
@@ -613,12 +664,15 @@ int consume_queue_sync(struct consume_queue *queue)
     pthread_mutex_lock(&queue->lock);
     int64_t written = queue->written;
     pthread_mutex_unlock(&queue->lock);
+    int err = sync_names(queue);
+    if (err != 0)
+        return err;
     while (queue->synced < written) {
         int fd;
-        int err = open_for_sync(queue, queue->synced, &fd);
+        err = open_for_sync(queue, queue->synced, &fd);
         if (err == 0 && fd >= 0) {
             err = disk_sync(fd, queue->dir);
-            close(fd);
+            disk_close(fd);
         }
         if (err != 0)
             return err;
@@ -658,6 +712,7 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         close_fd(queue);
         disk_numbered_path(path, queue->dir, files[i]);
         disk_remove_in_slices(path);
+        atomic_fetch_sub(queue->file_count, 1);
     }
     assert(min >= atomic_load(&queue->min));
     assert(min <= atomic_load(&queue->max));

@@ -21,7 +21,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
-#include "store/commit_log.h"
+#include "store/log_reader.h"
 #include "store/store.h"
 
 enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
@@ -34,6 +34,7 @@ struct consume_queue {
     int32_t queue_id;
     int64_t file_bytes;
     char *dir;
+    _Atomic int64_t *file_count; /* of all queues together; counts its files */
 
     _Atomic int64_t min; /* queue offsets */
     _Atomic int64_t max;
@@ -45,7 +46,8 @@ struct consume_queue {
     pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
     int fd;                    /* the file used last, -1: none open */
     int64_t fd_file;
-    int64_t synced; /* queue offset; the flusher's: entries below are on the disk */
+    int64_t synced;     /* queue offset; the flusher's: entries below are on the disk */
+    bool has_new_names; /* files were made; the flusher gives them durable names */
     bool is_deleted;
 
     pthread_mutex_t lock; /* guards what follows; after the append lock and file_lock, a leaf */
@@ -59,18 +61,22 @@ struct consume_queue {
  * against the log: entries that lead nowhere, or to another queue's record, are dropped. */
 MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
                                   int64_t file_bytes, struct commit_log *log,
-                                  struct consume_queue **queue);
+                                  _Atomic int64_t *file_count, struct consume_queue **queue);
 void consume_queue_free(struct consume_queue *queue);
 
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
  */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
 
-/* Recovery: the record at queue_offset is this one. What is there already and equal is left,
- * anything else from queue_offset on is dropped before. Entries missing before it are filled.
- * Returns as append. */
+/* Recovery: the record at queue_offset is this one. What is there already and equal is left, and so
+ * is what leads to another record that belongs there; anything else from queue_offset on is dropped
+ * before. Entries missing before it are filled. Returns as append. */
 bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
-                         const struct store_queue_entry *entry);
+                         const struct store_queue_entry *entry, struct log_reader *reader);
+
+/* Writes one entry that is in the files once more, so that the next sync really brings it to the
+ * disk. */
+MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset);
 
 /* Drops entries from the end that reach beyond log_end. */
 void consume_queue_cut(struct consume_queue *queue, int64_t log_end);

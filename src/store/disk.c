@@ -1,5 +1,6 @@
 /* disk.c - why each call is here and not where it is used: retried, counted as failed in one way,
- * and open to faults from tests. The log's own bytes go through its mapping, not through here.
+ * and open to faults from tests. The log's own bytes are stored through its mapping, not through
+ * here.
  */
 #include "store/disk.h"
 
@@ -8,19 +9,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 static int failed(const char *call, const char *path, int cause)
 {
     log_error("disk_call_failed call=%s path=%s errno=%d", call, path, cause);
+    return err_from_errno(cause);
+}
+
+static int failed_at(const char *call, const char *path, int64_t at, int cause)
+{
+    log_error("disk_call_failed call=%s path=%s at=%lld errno=%d", call, path, (long long)at,
+              cause);
     return err_from_errno(cause);
 }
 
@@ -45,6 +61,42 @@ int disk_open(const char *path, int64_t create_bytes, int *fd)
     return 0;
 }
 
+void disk_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+bool disk_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+int64_t disk_modified_ms(int fd)
+{
+    struct stat state;
+    return fstat(fd, &state) == 0 ? (int64_t)state.st_mtim.tv_sec * 1000 : -1;
+}
+
+int disk_extend(const char *path, int64_t bytes)
+{
+    int fd;
+    int err = disk_open(path, 0, &fd);
+    if (err != 0)
+        return err;
+    if (ftruncate(fd, bytes) != 0)
+        err = failed("ftruncate", path, errno);
+    close(fd);
+    return err;
+}
+
+int disk_lock(int fd)
+{
+    assert(fd >= 0);
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : ERR_LOCKED;
+}
+
 int disk_size(const char *path, int64_t *bytes)
 {
     struct stat state;
@@ -67,7 +119,7 @@ int disk_write(int fd, const char *path, const void *data, size_t len, int64_t a
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed("pwrite", path, errno);
+            return failed_at("pwrite", path, at, errno);
         assert((size_t)n <= len);
         from += n;
         at += n;
@@ -93,7 +145,7 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
         if (n < 0 && !may_block && (errno == EAGAIN || errno == EOPNOTSUPP))
             return ERR_WOULD_BLOCK;
         if (n < 0)
-            return failed("pread", path, errno);
+            return failed_at("pread", path, at, errno);
         if (n == 0)
             return ERR_CORRUPT;
         assert((size_t)n <= len);
@@ -166,31 +218,74 @@ int disk_zero(int fd, const char *path, int64_t from, int64_t len)
     return 0;
 }
 
+/* ---- names -----------------------------------------------------------------------------------
+ */
+
+static int sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : failed("open_dir", path, errno);
+    int err = fsync(fd) == 0 ? 0 : failed("fsync_dir", path, errno);
+    close(fd);
+    return err;
+}
+
+/* The directory that `path` stands in. */
+static void parent_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        strncpy(path, ".", 2);
+    else
+        slash[slash == path] = 0;
+}
+
+int disk_sync_dirs(const char *path, int above)
+{
+    char dir[DISK_PATH_MAX];
+    int err = fault_check("disk.sync_dirs");
+    snprintf(dir, sizeof dir, "%s", path);
+    for (; err == 0 && above >= 0; above--) {
+        err = sync_dir(dir);
+        parent_of(dir);
+    }
+    return err;
+}
+
+int disk_sync_name(const char *path)
+{
+    char dir[DISK_PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", path);
+    parent_of(dir);
+    return disk_sync_dirs(dir, 0);
+}
+
 int disk_make_dirs(const char *path)
 {
     char partial[DISK_PATH_MAX];
+    int err = fault_check("disk.make_dirs");
     snprintf(partial, sizeof partial, "%s", path);
-    for (char *p = partial + 1;; p++) {
+    for (char *p = partial + 1; err == 0; p++) {
         char c = *p;
         if (c != '/' && c != 0)
             continue;
         *p = 0;
         if (mkdir(partial, 0755) != 0 && errno != EEXIST)
-            return failed("mkdir", partial, errno);
+            err = failed("mkdir", partial, errno);
         if (c == 0)
-            return 0;
+            break;
         *p = c;
     }
+    return err;
 }
 
-void disk_sync_dir(const char *path)
+int disk_remove(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (fsync(fd) != 0)
-        failed("fsync_dir", path, errno);
-    close(fd);
+    int err = fault_check("disk.remove");
+    if (err != 0)
+        return err;
+    return unlink(path) == 0 || errno == ENOENT ? 0 : failed("unlink", path, errno);
 }
 
 void disk_remove_in_slices(const char *path)
@@ -209,6 +304,51 @@ void disk_remove_in_slices(const char *path)
                 break;
     }
     close(fd);
+}
+
+int disk_rename(const char *from, const char *to)
+{
+    int err = fault_check("disk.rename");
+    if (err != 0)
+        return err;
+    if (rename(from, to) == 0)
+        return 0;
+    return errno == ENOENT ? ERR_NOT_FOUND : failed("rename", from, errno);
+}
+
+void disk_each_name(const char *dir, void (*each)(void *ctx, const char *name, bool is_dir),
+                    void *ctx)
+{
+    DIR *opened = opendir(dir);
+    if (opened == NULL) {
+        if (errno != ENOENT)
+            failed("opendir", dir, errno);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(opened)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            each(ctx, entry->d_name, entry->d_type == DT_DIR);
+    closedir(opened);
+}
+
+static void remove_below(void *ctx, const char *name, bool is_dir)
+{
+    char below[DISK_PATH_MAX];
+    if (snprintf(below, sizeof below, "%s/%s", (const char *)ctx, name) >= (int)sizeof below)
+        return;
+    if (is_dir)
+        disk_remove_tree(below);
+    else
+        disk_remove_in_slices(below);
+}
+
+void disk_remove_tree(const char *path)
+{
+    char dir[DISK_PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", path);
+    disk_each_name(dir, remove_below, dir);
+    if (rmdir(dir) != 0 && errno != ENOENT)
+        failed("rmdir", dir, errno);
 }
 
 static bool parse_number(const char *name, int64_t *number)
@@ -256,4 +396,121 @@ void disk_numbered_path(char path[DISK_PATH_MAX], const char *dir, int64_t numbe
     assert(number >= 0);
     int len = snprintf(path, DISK_PATH_MAX, "%s/%020lld", dir, (long long)number);
     assert(len < DISK_PATH_MAX); /* another file would be meant */
+}
+
+/* ---- mappings -----------------------------------------------------------------------------------
+ */
+
+int disk_map(int fd, const char *path, int64_t bytes, uint8_t **base)
+{
+    assert(fd >= 0);
+    assert(bytes > 0);
+    int err = fault_check("disk.map");
+    if (err != 0)
+        return err;
+    void *mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapped == MAP_FAILED)
+        return failed("mmap", path, errno);
+    *base = mapped;
+    return 0;
+}
+
+void disk_unmap(uint8_t *base, int64_t bytes)
+{
+    munmap(base, (size_t)bytes);
+}
+
+bool disk_populate(uint8_t *base, int64_t len)
+{
+    return madvise(base, (size_t)len, MADV_POPULATE_WRITE) == 0;
+}
+
+void disk_let_go(uint8_t *base, int64_t len)
+{
+    madvise(base, (size_t)len, MADV_DONTNEED);
+}
+
+void disk_expect_random(uint8_t *base, int64_t len)
+{
+    madvise(base, (size_t)len, MADV_RANDOM);
+}
+
+/* Where a thread goes on when a page it touches cannot be read; NULL outside disk_guarded(). */
+static _Thread_local sigjmp_buf *guard;
+
+static void page_unreadable(int signal, siginfo_t *info, void *context)
+{
+    (void)info;
+    (void)context;
+    if (guard != NULL)
+        siglongjmp(*guard, 1);
+    /* Not ours: dies of it, as without us. */
+    struct sigaction plain = { .sa_handler = SIG_DFL };
+    sigaction(signal, &plain, NULL);
+}
+
+static void install_guard(void)
+{
+    struct sigaction action = { .sa_sigaction = page_unreadable,
+                                .sa_flags = SA_SIGINFO | SA_NODEFER };
+    sigaction(SIGBUS, &action, NULL);
+}
+
+int disk_guarded(int (*run)(void *ctx), void *ctx, const char *path)
+{
+    static pthread_once_t installed = PTHREAD_ONCE_INIT;
+    sigjmp_buf here;
+    assert(guard == NULL); /* guards do not nest */
+    pthread_once(&installed, install_guard);
+    if (sigsetjmp(here, 0) != 0) {
+        guard = NULL;
+        return failed("read_mapping", path, EIO);
+    }
+    guard = &here;
+    int result = run(ctx);
+    guard = NULL;
+    return result;
+}
+
+struct mapped_copy {
+    void *into;
+    const uint8_t *from;
+    size_t len;
+};
+
+static int run_copy(void *ctx)
+{
+    const struct mapped_copy *copy = ctx;
+    memcpy(copy->into, copy->from, copy->len);
+    return 0;
+}
+
+int disk_copy_mapped(void *into, const uint8_t *from, size_t len, const char *path)
+{
+    struct mapped_copy copy = { into, from, len };
+    return disk_guarded(run_copy, &copy, path);
+}
+
+/* ---- the machine --------------------------------------------------------------------------------
+ */
+
+int disk_used_percent(const char *path)
+{
+    struct statvfs disk;
+    if (statvfs(path, &disk) != 0)
+        return 0;
+    uint64_t used = disk.f_blocks - disk.f_bfree;
+    uint64_t all = used + disk.f_bavail;
+    return all == 0 ? 0 : (int)((used * 100 + all - 1) / all);
+}
+
+void disk_boot_id(uint8_t id[BOOT_ID_BYTES])
+{
+    memset(id, 0, BOOT_ID_BYTES);
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (read(fd, id, BOOT_ID_BYTES) != BOOT_ID_BYTES)
+        memset(id, 0, BOOT_ID_BYTES);
+    close(fd);
 }

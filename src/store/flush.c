@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/log_reader.h"
 #include "store/store_internal.h"
 
 enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
@@ -42,7 +43,14 @@ static int flush_log(struct store *store, int64_t upto)
     if (from >= upto)
         return 0;
     int64_t newest_ms = atomic_load(&store->last_put_ms);
-    int err = commit_log_sync(store->log, from, upto);
+    int err = 0;
+    int64_t doubtful = upto < store->doubtful_log ? upto : store->doubtful_log;
+    if (store->rewritten_log < doubtful) {
+        err = commit_log_rewrite(store->log, store->rewritten_log, doubtful);
+        store->rewritten_log = doubtful;
+    }
+    if (err == 0)
+        err = commit_log_sync(store->log, from, upto);
     if (err != 0) {
         log_error("store_sync_failed from=%lld to=%lld error=%s: puts are refused from now on",
                   (long long)from, (long long)upto, err_name(err));
@@ -50,6 +58,7 @@ static int flush_log(struct store *store, int64_t upto)
     } else {
         assert(atomic_load(&store->flushed) == from); /* nobody else moves it */
         store->checkpoint.physic_ms = newest_ms;
+        store->checkpoint.flushed = upto;
         atomic_store(&store->flushed, upto);
     }
     if (store->options.on_flushed != NULL)
@@ -91,12 +100,62 @@ static int sync_queues(struct store *store)
     return first_err;
 }
 
+/* The entry of one record that was there when the store was opened. */
+static int rewrite_entry(struct store *store, const struct record *record)
+{
+    struct store_queue_entry entry;
+    struct consume_queue *queue;
+    if (!store_entry_of(store, record, &entry))
+        return 0;
+    queue = queues_find(store->queues, record->topic, record->queue_id);
+    if (queue == NULL) /* its topic was deleted */
+        return 0;
+    int err = consume_queue_rewrite(queue, record->queue_offset);
+    if (err == 0 && list_empty(&queue->unsynced_link))
+        list_append(&store->unsynced, &queue->unsynced_link);
+    return err;
+}
+
+/* A stretch of the queue entries that may not be on the disk: written again. */
+static int rewrite_entries(struct store *store)
+{
+    enum { RUN_BYTES = 64 << 20 };
+    struct log_reader reader;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
+    int64_t at = store->rewritten_queues;
+    int64_t upto = at + RUN_BYTES;
+    int err = 0;
+    if (at >= store->doubtful_queues)
+        return 0;
+    log_reader_init(&reader, store->log);
+    while (err == 0 && at < store->doubtful_queues && at < upto) {
+        struct record record;
+        if (at < commit_log_min(store->log)) /* expired meanwhile */
+            at = commit_log_min(store->log);
+        err = log_reader_record(&reader, at, RECORD_CHECK_LENGTHS, &record);
+        if (err == 0)
+            err = rewrite_entry(store, &record);
+        else if (err != ERR_IO) { /* the end mark, or damage: then what is derived ends there */
+            at = (at / file_bytes + 1) * file_bytes;
+            err = 0;
+            continue;
+        }
+        if (err == 0)
+            at += record.total_bytes;
+    }
+    log_reader_fini(&reader);
+    store->rewritten_queues = at < store->doubtful_queues ? at : store->doubtful_queues;
+    return err;
+}
+
 static void write_checkpoint(struct store *store, bool sync)
 {
     char path[DISK_PATH_MAX];
     store_path(store, "checkpoint", path);
     if (store->indexer != NULL)
         store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
+    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
+        store->checkpoint.queue_files = queues_file_count(store->queues);
     if (checkpoint_write(path, &store->checkpoint, sync) != 0)
         log_warn("checkpoint_not_written path=%s", path);
 }
@@ -111,6 +170,29 @@ static int64_t settled_end(struct store *store)
     return upto;
 }
 
+/* The log and every queue entry of what lies below `upto` to the disk. */
+static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
+{
+    int64_t queue_files = queues_file_count(store->queues);
+    int err = flush_log(store, upto);
+    if (err == 0)
+        err = rewrite_entries(store);
+    if (err == 0)
+        err = sync_queues(store);
+    if (err != 0) {
+        store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
+        return err;
+    }
+    assert(atomic_load(&store->flushed) >= upto);
+    assert(list_empty(&store->unsynced));
+    bool is_settled = store->rewritten_queues >= store->doubtful_queues;
+    store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
+    store->checkpoint.queue_files = queue_files;
+    if (is_settled)
+        store->checkpoint.logics_ms = newest_ms;
+    return 0;
+}
+
 static int flush_queues(struct store *store, struct buf *scratch, bool durable)
 {
     int64_t upto = settled_end(store);
@@ -120,17 +202,8 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
         return err;
     assert(upto >= store->checkpoint.dispatched);
     store->checkpoint.dispatched = upto;
-    if (durable) {
-        err = flush_log(store, upto);
-        if (err == 0 && (err = sync_queues(store)) != 0)
-            store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
-        if (err == 0) {
-            assert(atomic_load(&store->flushed) >= upto);
-            assert(list_empty(&store->unsynced));
-            store->checkpoint.durable = upto;
-            store->checkpoint.logics_ms = newest_ms;
-        }
-    }
+    if (durable)
+        err = make_durable(store, upto, newest_ms);
     write_checkpoint(store, durable && err == 0);
     return err;
 }
@@ -241,7 +314,10 @@ int store_flush_all(struct store *store)
     assert(!store->has_flusher);
     struct buf scratch = BUF_INIT;
     bool had_failed = atomic_load(&store->refusal) == ERR_IO;
-    int err = flush_queues(store, &scratch, !had_failed);
+    int err = 0;
+    do {
+        err = flush_queues(store, &scratch, !had_failed);
+    } while (err == 0 && !had_failed && store->rewritten_queues < store->doubtful_queues);
     buf_fini(&scratch);
     return had_failed ? ERR_IO : err;
 }

@@ -8,11 +8,8 @@
 #include "store/index_file.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/java_hash.h"
@@ -35,11 +32,15 @@ static int64_t header_i64(const struct index_file *file, int at)
     return (int64_t)get_be64(file->base + at);
 }
 
-/* Of the header, which may be damaged: kept within the file. */
-static int32_t entry_total(const struct index_file *file)
+static int read_header(void *ctx)
 {
+    struct index_file *file = ctx;
     int32_t count = (int32_t)get_be32(file->base + AT_COUNT);
-    return count < 1 ? 1 : count > file->entry_count ? file->entry_count : count;
+    file->next_entry = count < 1 ? 1 : count > file->entry_count ? file->entry_count : count;
+    file->begin_ms = header_i64(file, AT_BEGIN_MS);
+    file->end_ms = header_i64(file, AT_END_MS);
+    file->end_phy_offset = header_i64(file, AT_END_PHY);
+    return 0;
 }
 
 static uint8_t *slot_at(const struct index_file *file, int32_t hash)
@@ -60,7 +61,7 @@ static int64_t entry_pos(const struct index_file *file, int32_t number)
 static int32_t slot_entry(const struct index_file *file, const uint8_t *slot)
 {
     int32_t number = (int32_t)get_be32(slot);
-    return number > 0 && number < entry_total(file) ? number : 0;
+    return number > 0 && number < file->next_entry ? number : 0;
 }
 
 int index_file_open(const char *path, int32_t slot_count, int32_t entry_count, bool create,
@@ -86,19 +87,21 @@ int index_file_open(const char *path, int32_t slot_count, int32_t entry_count, b
         err = err != 0 ? err : ERR_CORRUPT;
         goto fail_close;
     }
-    void *base = mmap(NULL, (size_t)file->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
-    if (base == MAP_FAILED) {
-        err = err_from_errno(errno);
+    err = disk_map(file->fd, path, file->bytes, &file->base);
+    if (err != 0)
         goto fail_close;
-    }
-    madvise(base, (size_t)file->bytes, MADV_RANDOM);
-    file->base = base;
+    disk_expect_random(file->base, file->bytes);
+    err = disk_guarded(read_header, file, path);
+    if (err != 0)
+        goto fail_unmap;
     file->checks_doubles = !create;
-    file->opened_end = index_file_end_phy_offset(file);
+    file->opened_end = file->end_phy_offset;
     *opened = file;
     return 0;
+fail_unmap:
+    disk_unmap(file->base, file->bytes);
 fail_close:
-    close(file->fd);
+    disk_close(file->fd);
 fail:
     free(file);
     return err;
@@ -106,14 +109,14 @@ fail:
 
 void index_file_close(struct index_file *file)
 {
-    munmap(file->base, (size_t)file->bytes);
-    close(file->fd);
+    disk_unmap(file->base, file->bytes);
+    disk_close(file->fd);
     free(file);
 }
 
 bool index_file_is_full(const struct index_file *file)
 {
-    return entry_total(file) >= file->entry_count;
+    return file->next_entry >= file->entry_count;
 }
 
 /* Blocks under everything the next entry touches, so that a full disk is an error and not a signal.
@@ -141,103 +144,146 @@ static bool is_double(const struct index_file *file, int32_t number, int32_t has
         if (there < phy_offset)
             return false;
         number = (int32_t)get_be32(entry + ENTRY_PREVIOUS);
-        if (number >= entry_total(file))
+        if (number >= file->next_entry)
             return false;
     }
     return false;
+}
+
+struct adding {
+    struct index_file *file;
+    int32_t hash;
+    int64_t phy_offset;
+    int64_t store_ms;
+};
+
+/* Room for the next entry is there. */
+static int run_add(void *ctx)
+{
+    const struct adding *a = ctx;
+    struct index_file *file = a->file;
+    int32_t number = file->next_entry;
+    int64_t pos = entry_pos(file, number);
+    uint8_t *slot = slot_at(file, a->hash);
+    int32_t previous = slot_entry(file, slot);
+    if (file->checks_doubles && is_double(file, previous, a->hash, a->phy_offset))
+        return 0;
+    int64_t seconds = file->begin_ms <= 0 ? 0 : (a->store_ms - file->begin_ms) / 1000;
+    seconds = seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
+    assert(previous < number); /* a chain only leads back */
+    assert(pos + INDEX_ENTRY_BYTES <= file->allocated);
+    uint8_t *entry = file->base + pos;
+    put_be32(entry + ENTRY_HASH, (uint32_t)a->hash);
+    put_be64(entry + ENTRY_PHY, (uint64_t)a->phy_offset);
+    put_be32(entry + ENTRY_SECONDS, (uint32_t)seconds);
+    put_be32(entry + ENTRY_PREVIOUS, (uint32_t)previous);
+    if (number == 1) {
+        put_be64(file->base + AT_BEGIN_PHY, (uint64_t)a->phy_offset);
+        put_be64(file->base + AT_BEGIN_MS, (uint64_t)a->store_ms);
+        file->begin_ms = a->store_ms;
+    }
+    /* The count before the slot: a slot never leads behind the count. */
+    put_be32(file->base + AT_COUNT, (uint32_t)number + 1);
+    file->next_entry = number + 1;
+    if (previous == 0)
+        put_be32(file->base + AT_SLOTS_USED, get_be32(file->base + AT_SLOTS_USED) + 1);
+    put_be32(slot, (uint32_t)number);
+    assert(slot_entry(file, slot) == number);
+    return 0;
 }
 
 int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, int64_t store_ms)
 {
     assert(hash >= 0);
     assert(!index_file_is_full(file));
-    int32_t number = entry_total(file);
-    int64_t pos = entry_pos(file, number);
-    int err = allocate_for(file, pos + INDEX_ENTRY_BYTES);
+    int err = allocate_for(file, entry_pos(file, file->next_entry) + INDEX_ENTRY_BYTES);
     if (err != 0)
         return err;
-    uint8_t *slot = slot_at(file, hash);
-    int32_t previous = slot_entry(file, slot);
-    if (file->checks_doubles && is_double(file, previous, hash, phy_offset))
-        return 0;
-    int64_t begin_ms = header_i64(file, AT_BEGIN_MS);
-    int64_t seconds = begin_ms <= 0 ? 0 : (store_ms - begin_ms) / 1000;
-    seconds = seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
-    assert(previous < number); /* a chain only leads back */
-    assert(pos + INDEX_ENTRY_BYTES <= file->allocated);
-    uint8_t *entry = file->base + pos;
-    put_be32(entry + ENTRY_HASH, (uint32_t)hash);
-    put_be64(entry + ENTRY_PHY, (uint64_t)phy_offset);
-    put_be32(entry + ENTRY_SECONDS, (uint32_t)seconds);
-    put_be32(entry + ENTRY_PREVIOUS, (uint32_t)previous);
-    if (number == 1) {
-        put_be64(file->base + AT_BEGIN_PHY, (uint64_t)phy_offset);
-        put_be64(file->base + AT_BEGIN_MS, (uint64_t)store_ms);
-    }
-    /* The count before the slot: a slot never leads behind the count. */
-    put_be32(file->base + AT_COUNT, (uint32_t)number + 1);
-    if (previous == 0)
-        put_be32(file->base + AT_SLOTS_USED, get_be32(file->base + AT_SLOTS_USED) + 1);
-    put_be32(slot, (uint32_t)number);
-    assert(entry_total(file) == number + 1);
-    assert(slot_entry(file, slot) == number);
+    struct adding adding = { file, hash, phy_offset, store_ms };
+    return disk_guarded(run_add, &adding, file->path);
+}
+
+static int run_set_end(void *ctx)
+{
+    struct index_file *file = ctx;
+    put_be64(file->base + AT_END_PHY, (uint64_t)file->end_phy_offset);
+    put_be64(file->base + AT_END_MS, (uint64_t)file->end_ms);
     return 0;
 }
 
-void index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms)
+int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms)
 {
-    put_be64(file->base + AT_END_PHY, (uint64_t)phy_offset);
-    put_be64(file->base + AT_END_MS, (uint64_t)store_ms);
+    file->end_phy_offset = phy_offset;
+    file->end_ms = store_ms;
     if (phy_offset > file->opened_end)
         file->checks_doubles = false;
+    return disk_guarded(run_set_end, file, file->path);
 }
 
 int64_t index_file_begin_ms(const struct index_file *file)
 {
-    return header_i64(file, AT_BEGIN_MS);
+    return file->begin_ms;
 }
 
 int64_t index_file_end_ms(const struct index_file *file)
 {
-    return header_i64(file, AT_END_MS);
+    return file->end_ms;
 }
 
 int64_t index_file_end_phy_offset(const struct index_file *file)
 {
-    return header_i64(file, AT_END_PHY);
+    return file->end_phy_offset;
+}
+
+struct looking {
+    const struct index_file *file;
+    int32_t hash;
+    int64_t begin_ms;
+    int64_t end_ms;
+    int most;
+    int64_t *phy_offsets;
+};
+
+static int run_query(void *ctx)
+{
+    const struct looking *l = ctx;
+    const struct index_file *file = l->file;
+    int found = 0;
+    int32_t number = slot_entry(file, slot_at(file, l->hash));
+    while (number > 0 && found < l->most) {
+        const uint8_t *entry = file->base + entry_pos(file, number);
+        int32_t seconds = (int32_t)get_be32(entry + ENTRY_SECONDS);
+        int32_t previous = (int32_t)get_be32(entry + ENTRY_PREVIOUS);
+        int64_t entry_ms = file->begin_ms + (int64_t)seconds * 1000;
+        if (seconds < 0 || entry_ms + 999 < l->begin_ms)
+            break;
+        if ((int32_t)get_be32(entry + ENTRY_HASH) == l->hash && entry_ms <= l->end_ms)
+            l->phy_offsets[found++] = (int64_t)get_be64(entry + ENTRY_PHY);
+        if (previous >= number) /* a chain only leads back */
+            break;
+        number = previous;
+    }
+    return found;
 }
 
 int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_ms, int64_t end_ms,
                      int most, int64_t *phy_offsets)
 {
-    int found = 0;
-    int64_t file_begin_ms = index_file_begin_ms(file);
-    int32_t number = slot_entry(file, slot_at(file, hash));
-    while (number > 0 && found < most) {
-        const uint8_t *entry = file->base + entry_pos(file, number);
-        int32_t seconds = (int32_t)get_be32(entry + ENTRY_SECONDS);
-        int32_t previous = (int32_t)get_be32(entry + ENTRY_PREVIOUS);
-        int64_t entry_ms = file_begin_ms + (int64_t)seconds * 1000;
-        if (seconds < 0 || entry_ms + 999 < begin_ms)
-            break;
-        if ((int32_t)get_be32(entry + ENTRY_HASH) == hash && entry_ms <= end_ms)
-            phy_offsets[found++] = (int64_t)get_be64(entry + ENTRY_PHY);
-        if (previous >= number) /* a chain only leads back */
-            break;
-        number = previous;
-    }
+    struct looking looking = { file, hash, begin_ms, end_ms, most, phy_offsets };
+    int found = disk_guarded(run_query, &looking, file->path);
     assert(found <= most);
     return found;
 }
 
 int index_file_sync(struct index_file *file)
 {
-    return disk_sync(file->fd, file->path);
+    int err = disk_sync(file->fd, file->path);
+    return err != 0 ? err : disk_sync_name(file->path);
 }
 
 void index_file_rest(struct index_file *file)
 {
-    madvise(file->base, (size_t)file->bytes, MADV_DONTNEED);
+    disk_let_go(file->base, file->bytes);
 }
 
 int32_t index_key_hash(struct slice topic, struct slice key)

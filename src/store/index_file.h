@@ -21,6 +21,11 @@ struct index_file {
     int32_t slot_count;
     int32_t entry_count;
     int64_t allocated; /* bytes from the start that have blocks */
+    /* The header as the mapping has it, so that looking at it never waits nor fails. */
+    int64_t begin_ms;
+    int64_t end_ms;
+    int64_t end_phy_offset;
+    int32_t next_entry; /* kept within the file, whatever the header says */
     /* After a crash keys of the record behind the end may be there already: looked for until one
      * record beyond it was added. */
     bool checks_doubles;
@@ -33,18 +38,19 @@ MUST_CHECK int index_file_open(const char *path, int32_t slot_count, int32_t ent
 void index_file_close(struct index_file *file);
 
 bool index_file_is_full(const struct index_file *file);
-/* Adds a key of the record at phy_offset. ERR_DISK_FULL: no room on the disk; nothing was added. */
+/* Adds a key of the record at phy_offset. ERR_DISK_FULL: no room on the disk; nothing was added.
+ * ERR_IO: a page could not be read; the entry may be there without its slot leading to it. */
 MUST_CHECK int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset,
                               int64_t store_ms);
 /* All keys of the record were added. */
-void index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms);
+MUST_CHECK int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms);
 
 int64_t index_file_begin_ms(const struct index_file *file);
 int64_t index_file_end_ms(const struct index_file *file);
 int64_t index_file_end_phy_offset(const struct index_file *file);
 
 /* Appends up to `most` places whose key hash is `hash` and whose time lies within; newest first.
- * Returns how many. */
+ * Returns how many, or ERR_IO. */
 int index_file_query(const struct index_file *file, int32_t hash, int64_t begin_ms, int64_t end_ms,
                      int most, int64_t *phy_offsets);
 MUST_CHECK int index_file_sync(struct index_file *file);

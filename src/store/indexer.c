@@ -22,17 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/index_file.h"
+#include "store/log_reader.h"
 #include "wire/properties.h"
-#include "wire/record.h"
 
 enum { GATHER_MS = 100, RETRY_MS = 1000, KEYS_MAX = 1024 };
-enum { RUN_BYTES = 8 << 20 }; /* of the log, then the pages walked are let go */
-enum { REST_MS = 1000 };      /* without work, then those of the index files */
+enum { REST_MS = 1000 }; /* without work, then the pages of the index files are let go */
 
 struct indexer {
     char dir[DISK_PATH_MAX - 32];
@@ -41,6 +39,7 @@ struct indexer {
     struct index_file **files;  /* oldest first */
     int file_count;
     int file_cap;
+    bool is_doubtful; /* a file could not be synced; the thread's */
     struct index_file
         *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
     pthread_mutex_t wake_lock; /* guards is_wanted, is_hurried, is_ending */
@@ -86,8 +85,7 @@ static int open_file(struct indexer *indexer, int64_t name)
     int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count,
                               false, &file);
     if (err == ERR_CORRUPT) { /* derived: made again from the log */
-        unlink(path);
-        return 0;
+        return disk_remove(path);
     }
     if (err != 0)
         return err;
@@ -98,8 +96,7 @@ static int open_file(struct indexer *indexer, int64_t name)
     if (is_unsafe || is_beyond) {
         log_info("index_file_dropped path=%s reason=%s", path, is_unsafe ? "unsafe" : "beyond_log");
         index_file_close(file);
-        unlink(path);
-        return 0;
+        return disk_remove(path);
     }
     add_file(indexer, file);
     return 0;
@@ -156,16 +153,17 @@ static int make_file(struct indexer *indexer)
         localtime_r(&seconds, &local);
         strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &local);
         snprintf(path, sizeof path, "%s/%s%03u", indexer->dir, stamp, (unsigned)(now_ms++ % 1000));
-    } while (access(path, F_OK) == 0);
+    } while (disk_exists(path));
     int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count, true,
                               &file);
     if (err != 0)
         return err;
     const struct index_file *before = newest(indexer);
     if (before != NULL)
-        index_file_set_end(file, index_file_end_phy_offset(before), index_file_end_ms(before));
+        err =
+            index_file_set_end(file, index_file_end_phy_offset(before), index_file_end_ms(before));
     add_file(indexer, file);
-    return 0;
+    return err;
 }
 
 /* ---- filling --------------------------------------------------------------------------------- */
@@ -214,62 +212,67 @@ static int add_record(struct indexer *indexer, const struct record *record)
         keys = slice_from(keys, len + 1);
     }
     if (err == 0 && added > 0)
-        index_file_set_end(newest(indexer), record->phy_offset, record->store_timestamp);
+        err = index_file_set_end(newest(indexer), record->phy_offset, record->store_timestamp);
     return err;
+}
+
+/* After one sync that failed no file counts as safe any more, this one and those behind it: a loss
+ * of power has them made again. */
+static void note_synced(struct indexer *indexer, struct index_file *file)
+{
+    if (index_file_sync(file) != 0)
+        indexer->is_doubtful = true;
+    if (!indexer->is_doubtful)
+        atomic_store(&indexer->safe_ms, index_file_end_ms(file));
 }
 
 /* Outside the lock, so that queries go on; the cleaner removes no file that was just filled. */
 static void sync_filled(struct indexer *indexer)
 {
-    if (indexer->filled != NULL && index_file_sync(indexer->filled) == 0)
-        atomic_store(&indexer->safe_ms, index_file_end_ms(indexer->filled));
+    if (indexer->filled != NULL)
+        note_synced(indexer, indexer->filled);
     indexer->filled = NULL;
 }
 
-/* Indexes the rest of one log file, up to `max`; moves *at. */
-static int fill_from(struct indexer *indexer, struct slice bytes, int64_t max, int64_t *at)
+/* Indexes the record at *at and moves on behind it. */
+static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t *at)
 {
-    assert(*at >= 0);
-    assert(*at <= max);
-    while (*at < max && bytes.len > 0) {
-        struct record record;
-        int err = record_decode(bytes, RECORD_CHECK_LENGTHS, &record);
-        if (err != 0) { /* the end mark; or damage, which the log reports when it is read */
-            if (err != ERR_NOT_FOUND)
-                log_error("index_met_no_record phy_offset=%lld", (long long)*at);
-            *at += (int64_t)bytes.len;
-            break;
-        }
-        pthread_mutex_lock(&indexer->files_lock);
-        err = add_record(indexer, &record);
-        pthread_mutex_unlock(&indexer->files_lock);
-        sync_filled(indexer);
-        if (err != 0)
-            return err;
-        *at += record.total_bytes;
-        bytes = slice_from(bytes, (size_t)record.total_bytes);
-        atomic_store(&indexer->done_to, *at);
+    struct record record;
+    int64_t file_bytes = commit_log_file_bytes(reader->log);
+    int64_t file_end = (*at / file_bytes + 1) * file_bytes;
+    int err = log_reader_record(reader, *at, RECORD_CHECK_LENGTHS, &record);
+    if (err == ERR_IO)
+        return err;
+    if (err != 0) { /* the end mark; or damage, which the log reports when it is read */
+        if (err != ERR_NOT_FOUND)
+            log_error("index_met_no_record phy_offset=%lld", (long long)*at);
+        *at = file_end < commit_log_max(reader->log) ? file_end : commit_log_max(reader->log);
+        return 0;
     }
-    atomic_store(&indexer->done_to, *at);
-    return 0;
+    pthread_mutex_lock(&indexer->files_lock);
+    err = add_record(indexer, &record);
+    pthread_mutex_unlock(&indexer->files_lock);
+    sync_filled(indexer);
+    if (err == 0)
+        *at += record.total_bytes;
+    assert(*at <= file_end);
+    return err;
 }
 
 static int fill(struct indexer *indexer)
 {
     struct commit_log *log = indexer->options.log;
+    struct log_reader reader;
     int64_t at = atomic_load(&indexer->done_to);
-    if (at < commit_log_min(log))
-        at = commit_log_min(log);
     int err = 0;
-    for (int64_t max; at < (max = commit_log_max(log)) && err == 0;) {
-        struct log_view view;
-        int64_t from = at;
-        if (commit_log_view(log, at, &view) != 0)
-            return 0;
-        err = fill_from(indexer, view.bytes, max - at < RUN_BYTES ? max : at + RUN_BYTES, &at);
-        log_view_release(log, &view);
-        commit_log_forget(log, from, at);
+    log_reader_init(&reader, log);
+    while (err == 0 && at < commit_log_max(log)) {
+        if (at < commit_log_min(log)) /* expired before it was indexed */
+            at = commit_log_min(log);
+        err = fill_one(indexer, &reader, &at);
+        atomic_store(&indexer->done_to, at);
     }
+    log_reader_fini(&reader);
     return err;
 }
 
@@ -379,8 +382,8 @@ int64_t indexer_close(struct indexer *indexer)
         pthread_join(indexer->thread, NULL);
     }
     struct index_file *last = newest(indexer);
-    if (last != NULL && index_file_sync(last) == 0)
-        atomic_store(&indexer->safe_ms, index_file_end_ms(last));
+    if (last != NULL)
+        note_synced(indexer, last);
     int64_t safe_ms = atomic_load(&indexer->safe_ms);
     for (int i = 0; i < indexer->file_count; i++)
         index_file_close(indexer->files[i]);
@@ -435,7 +438,9 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
             break;
         if (index_file_begin_ms(file) > end_ms)
             continue;
-        found += index_file_query(file, hash, begin_ms, end_ms, most - found, phy_offsets + found);
+        int more =
+            index_file_query(file, hash, begin_ms, end_ms, most - found, phy_offsets + found);
+        found += more > 0 ? more : 0; /* what cannot be read is not found, and was logged */
         assert(found <= most);
     }
     pthread_mutex_unlock(&indexer->files_lock);

@@ -7,10 +7,8 @@
 #include "store/queues.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/map.h"
@@ -31,7 +29,100 @@ struct queues {
     struct topic_queues *deleted;
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
+    _Atomic int64_t file_count;
 };
+
+/* ---- the files, looked at once when the store is opened
+ * ------------------------------------------
+ */
+
+struct counting {
+    struct queues *queues;
+    char dir[DISK_PATH_MAX];   /* the one being listed */
+    char aside[DISK_PATH_MAX]; /* where unfit files are put */
+    int depth;
+    int64_t unfit;
+    bool sets_aside; /* else only counts */
+};
+
+/* An empty last file is what a process leaves that died while making it (consume_queue.c). */
+static void judge_file(struct counting *counting, const char *path)
+{
+    int64_t bytes;
+    char to[DISK_PATH_MAX];
+    if (disk_size(path, &bytes) != 0 || bytes == 0)
+        return;
+    if (bytes == counting->queues->file_bytes) {
+        counting->queues->file_count += !counting->sets_aside;
+        return;
+    }
+    counting->unfit++;
+    if (!counting->sets_aside)
+        return;
+    snprintf(to, sizeof to, "%.3800s", path + strlen(counting->queues->dir) + 1);
+    for (char *slash = to; (slash = strchr(slash, '/')) != NULL;)
+        *slash = '@';
+    char aside[DISK_PATH_MAX];
+    if (snprintf(aside, sizeof aside, "%s/%s", counting->aside, to) < (int)sizeof aside &&
+        disk_make_dirs(counting->aside) == 0 && disk_rename(path, aside) == 0)
+        log_warn("consume_queue_file_set_aside path=%s bytes=%lld expected=%lld to=%s", path,
+                 (long long)bytes, (long long)counting->queues->file_bytes, aside);
+}
+
+static void look_at(void *ctx, const char *name, bool is_dir)
+{
+    enum { FILE_DEPTH = 2 }; /* topic/queue/file */
+    struct counting *counting = ctx;
+    size_t len = strlen(counting->dir);
+    int n = snprintf(counting->dir + len, sizeof counting->dir - len, "/%s", name);
+    if (n < (int)(sizeof counting->dir - len)) {
+        if (is_dir && counting->depth < FILE_DEPTH) {
+            char dir[DISK_PATH_MAX];
+            memcpy(dir, counting->dir, sizeof dir);
+            counting->depth++;
+            disk_each_name(dir, look_at, counting);
+            counting->depth--;
+        } else if (!is_dir && counting->depth == FILE_DEPTH) {
+            judge_file(counting, counting->dir);
+        }
+    }
+    counting->dir[len] = 0;
+}
+
+static int count_files(struct queues *queues, const char *root_dir)
+{
+    struct counting *counting = calloc(1, sizeof *counting);
+    if (counting == NULL)
+        return ERR_NO_MEMORY;
+    counting->queues = queues;
+    snprintf(counting->dir, sizeof counting->dir, "%s", queues->dir);
+    snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
+    disk_each_name(queues->dir, look_at, counting);
+    int64_t unfit = counting->unfit;
+    int64_t fit = atomic_load(&queues->file_count);
+    if (unfit > 0 && fit > 0) {
+        counting->sets_aside = true;
+        disk_each_name(queues->dir, look_at, counting);
+    }
+    free(counting);
+    if (unfit > 0 && fit == 0) {
+        log_error("consume_queue_files_unfit path=%s expected=%lld: is "
+                  "mappedFileSizeConsumeQueue what it was?",
+                  queues->dir, (long long)queues->file_bytes);
+        return ERR_CORRUPT;
+    }
+    return 0;
+}
+
+int64_t queues_file_count(const struct queues *queues)
+{
+    return atomic_load(&queues->file_count);
+}
+
+bool queues_are_all_there(const struct queues *queues, int64_t expected)
+{
+    return queues_file_count(queues) >= expected;
+}
 
 int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
                 struct queues **opened)
@@ -47,6 +138,8 @@ int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log
     pthread_mutex_init(&queues->lock, NULL);
     map_init(&queues->topics);
     int err = disk_make_dirs(queues->dir);
+    if (err == 0)
+        err = count_files(queues, root_dir);
     if (err != 0) {
         queues_close(queues);
         return err;
@@ -140,7 +233,7 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
         char path[DISK_PATH_MAX];
         snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
         err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
-                                 &topic->by_id[queue_id]);
+                                 &queues->file_count, &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
     assert((err == 0) == (*queue != NULL));
@@ -170,9 +263,8 @@ struct consume_queue *queues_find(struct queues *queues, struct slice name, int3
         queue = topic->by_id[queue_id];
     if (queue == NULL) {
         char path[DISK_PATH_MAX];
-        struct stat state;
         snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
-        if (stat(path, &state) == 0 && get_locked(queues, name, queue_id, &queue) != 0)
+        if (disk_exists(path) && get_locked(queues, name, queue_id, &queue) != 0)
             queue = NULL;
     }
     pthread_mutex_unlock(&queues->lock);
@@ -193,27 +285,19 @@ struct consume_queue *queues_take_dirty(struct queues *queues)
     return atomic_exchange(&queues->dirty, NULL);
 }
 
-static void load_topic(struct queues *queues, const char *name)
+static void load_topic(void *ctx, const char *name, bool is_dir)
 {
+    struct queues *queues = ctx;
     char path[DISK_PATH_MAX];
     int64_t *ids = NULL;
     int count = 0;
+    if (!is_dir || name[0] == '.')
+        return;
     topic_path(queues, slice_str(name), path);
     if (disk_list_numbers(path, &ids, &count) == 0)
         for (int i = 0; i < count; i++)
             queues_find(queues, slice_str(name), (int32_t)ids[i]);
     free(ids);
-}
-
-static void load_all(struct queues *queues)
-{
-    DIR *dir = opendir(queues->dir);
-    if (dir == NULL)
-        return;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        if (entry->d_name[0] != '.')
-            load_topic(queues, entry->d_name);
-    closedir(dir);
 }
 
 struct queue_list {
@@ -242,7 +326,7 @@ void queues_each(struct queues *queues, bool load,
                  void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
 {
     if (load)
-        load_all(queues);
+        disk_each_name(queues->dir, load_topic, queues);
     /* The list is copied so that `each` runs without the lock; queues are never freed while open.
      */
     struct queue_list all = { 0 };
@@ -256,6 +340,27 @@ void queues_each(struct queues *queues, bool load,
     for (size_t i = 0; i < all.count; i++)
         each(ctx, all.queues[i]);
     free(all.queues);
+}
+
+static void add_files_of(void *ctx, const char *name, bool is_dir)
+{
+    struct counting *counting = ctx;
+    char dir[DISK_PATH_MAX];
+    int64_t *files = NULL;
+    int count = 0;
+    if (is_dir && snprintf(dir, sizeof dir, "%s/%s", counting->dir, name) < (int)sizeof dir &&
+        disk_list_numbers(dir, &files, &count) == 0)
+        counting->unfit += count;
+    free(files);
+}
+
+/* How many files the queues of a topic have. */
+static int64_t count_below(const char *topic_dir)
+{
+    struct counting counting = { .unfit = 0 };
+    snprintf(counting.dir, sizeof counting.dir, "%s", topic_dir);
+    disk_each_name(topic_dir, add_files_of, &counting);
+    return counting.unfit;
 }
 
 void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
@@ -282,7 +387,9 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
         snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
                  atomic_fetch_add(&queues->deleted_count, 1),
                  (long long)commit_log_max(queues->log)) < (int)sizeof to &&
-        rename(from, to) == 0)
+        disk_rename(from, to) == 0) {
         log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
+        atomic_fetch_sub(&queues->file_count, count_below(to));
+    }
     pthread_mutex_unlock(&queues->lock);
 }

@@ -12,6 +12,8 @@ enum { QUEUE_ID_MAX = 65535 };
 
 struct queues;
 
+/* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
+ * to be built again. ERR_CORRUPT: none has the length configured. */
 MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
                            struct queues **queues);
 void queues_close(struct queues *queues);
@@ -21,6 +23,11 @@ MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t que
                           struct consume_queue **queue);
 /* NULL when neither memory nor disk knows it. */
 struct consume_queue *queues_find(struct queues *queues, struct slice topic, int32_t queue_id);
+
+/* Files of consume queues, of all topics. False: there are fewer than `expected`, some were lost.
+ */
+int64_t queues_file_count(const struct queues *queues);
+bool queues_are_all_there(const struct queues *queues, int64_t expected);
 
 /* Links a queue that has just become dirty; takes all that are. */
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue);

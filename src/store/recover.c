@@ -15,13 +15,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "store/log_reader.h"
 #include "store/store_internal.h"
 
 struct recovery {
     struct store *store;
+    struct log_reader reader;
     int64_t at;        /* phy_offset of the next record to look at */
     int64_t newest_ms; /* store time of the last good record */
-    int err;
 };
 
 /* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
@@ -31,6 +32,13 @@ static bool has_torn_text(const struct record *record)
     struct slice text = record->properties;
     return memchr(record->topic.data, 0, record->topic.len) != NULL ||
            (text.len > 0 && text.data[text.len - 1] == 0);
+}
+
+/* As log_reader_record(), with everything checked that can be. */
+static int read_checked(struct log_reader *reader, int64_t phy_offset, struct record *record)
+{
+    int err = log_reader_record(reader, phy_offset, RECORD_CHECK_BODY_CRC, record);
+    return err == 0 && has_torn_text(record) ? ERR_CORRUPT : err;
 }
 
 /* ---- where to start -------------------------------------------------------------------------- */
@@ -55,41 +63,29 @@ static bool is_end_of_log(const struct store *store, struct slice bytes)
 }
 
 /* True when a record, an end mark or the end of the log stands at phy_offset. */
-static bool can_start_at(struct store *store, int64_t phy_offset)
+static bool can_start_at(struct store *store, struct log_reader *reader, int64_t phy_offset)
 {
-    struct log_view view;
     struct record record;
+    struct slice bytes;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
     if (phy_offset < commit_log_min(store->log) || phy_offset > commit_log_files_end(store->log))
         return false;
     if (phy_offset == commit_log_files_end(store->log))
         return true;
-    if (commit_log_view(store->log, phy_offset, &view) != 0)
-        return false;
-    bool can = false;
-    switch (record_decode(view.bytes, RECORD_CHECK_BODY_CRC, &record)) {
-    case 0:
-        can = record.phy_offset == phy_offset && !has_torn_text(&record);
-        break;
-    case ERR_NOT_FOUND:
-        can = (size_t)record.total_bytes == view.bytes.len;
-        break;
-    default:
-        can = is_end_of_log(store, view.bytes);
-    }
-    log_view_release(store->log, &view);
-    return can;
+    int err = read_checked(reader, phy_offset, &record);
+    if (err == ERR_NOT_FOUND)
+        return record.total_bytes == file_bytes - phy_offset % file_bytes;
+    if (err != ERR_CORRUPT)
+        return err == 0;
+    size_t most = (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
+    return log_reader_bytes(reader, phy_offset, most, &bytes) == 0 && is_end_of_log(store, bytes);
 }
 
-static bool first_record_of(struct store *store, int64_t file_start, struct record *record)
+static bool first_record_of(struct log_reader *reader, int64_t file_start, struct record *record)
 {
-    struct log_view view;
-    assert(file_start % commit_log_file_bytes(store->log) == 0);
-    if (commit_log_view(store->log, file_start, &view) != 0)
-        return false;
-    bool is_record = record_decode(view.bytes, RECORD_CHECK_LENGTHS, record) == 0 &&
-                     record->phy_offset == file_start && record->store_timestamp != 0;
-    log_view_release(store->log, &view);
-    return is_record;
+    assert(file_start % commit_log_file_bytes(reader->log) == 0);
+    return log_reader_record(reader, file_start, RECORD_CHECK_LENGTHS, record) == 0 &&
+           record->store_timestamp != 0;
 }
 
 static void widen_reach(void *ctx, struct consume_queue *queue)
@@ -119,7 +115,7 @@ static int64_t safe_ms(const struct checkpoint *checkpoint)
 
 /* The reference's choice: the newest file that the queues reach, or whose first record is old
  * enough. */
-static int64_t start_by_file(struct store *store, bool was_clean)
+static int64_t start_by_file(struct store *store, struct log_reader *reader, bool was_clean)
 {
     int64_t file_bytes = commit_log_file_bytes(store->log);
     int64_t min = commit_log_min(store->log);
@@ -128,30 +124,36 @@ static int64_t start_by_file(struct store *store, bool was_clean)
     for (int64_t start = commit_log_files_end(store->log) - file_bytes; start > min;
          start -= file_bytes) {
         struct record record;
-        if (first_record_of(store, start, &record) &&
+        if (first_record_of(reader, start, &record) &&
             (was_clean ? start <= reach : record.store_timestamp <= old_ms))
             return start;
     }
     return min;
 }
 
-static int64_t choose_start(struct store *store, bool was_clean)
+static int64_t choose_start(struct store *store, struct log_reader *reader, bool was_clean)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
     if (!checkpoint->is_ours)
-        return start_by_file(store, was_clean);
+        return start_by_file(store, reader, was_clean);
     int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
-    if (can_start_at(store, start))
+    if (!queues_are_all_there(store->queues, checkpoint->queue_files)) {
+        log_warn("consume_queue_files_missing path=%s found=%lld expected=%lld: built again",
+                 store->root_dir, (long long)queues_file_count(store->queues),
+                 (long long)checkpoint->queue_files);
+        return commit_log_min(store->log);
+    }
+    if (can_start_at(store, reader, start))
         return start;
     log_warn("checkpoint_not_believed phy_offset=%lld min=%lld end=%lld", (long long)start,
              (long long)commit_log_min(store->log), (long long)commit_log_files_end(store->log));
-    return start_by_file(store, was_clean);
+    return start_by_file(store, reader, was_clean);
 }
 
 /* ---- from there on --------------------------------------------------------------------------- */
 
 /* Puts the record's queue entry in its place. */
-static int dispatch(struct store *store, const struct record *record)
+static int dispatch(struct store *store, struct log_reader *reader, const struct record *record)
 {
     struct store_queue_entry entry;
     if (!store_entry_of(store, record, &entry))
@@ -165,34 +167,111 @@ static int dispatch(struct store *store, const struct record *record)
     }
     if (err != 0)
         return err;
-    if (consume_queue_place(queue, record->queue_offset, &entry))
+    if (consume_queue_place(queue, record->queue_offset, &entry, reader))
         queues_link_dirty(store->queues, queue);
     return 0;
 }
 
-/* Takes the records of one file. False: the log ends at recovery->at. */
-static bool scan_file(struct recovery *recovery, struct slice bytes)
+/* Takes every record from recovery->at on, up to the first that is none. */
+static int scan(struct recovery *recovery)
 {
-    while (bytes.len > 0) {
+    struct store *store = recovery->store;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
+    struct log_reader looker; /* dispatching looks at other records; the scan keeps its window */
+    log_reader_init(&looker, store->log);
+    int err = 0;
+    while (err == 0) {
         struct record record;
-        int err = record_decode(bytes, RECORD_CHECK_BODY_CRC, &record);
+        err = read_checked(&recovery->reader, recovery->at, &record);
         if (err == ERR_NOT_FOUND) {
-            recovery->at += (int64_t)bytes.len;
-            return true;
+            recovery->at = (recovery->at / file_bytes + 1) * file_bytes;
+            err = 0;
+        } else if (err == 0 && (err = dispatch(store, &looker, &record)) == 0) {
+            assert(record.total_bytes > 0);
+            store->recovered_records++;
+            recovery->newest_ms = record.store_timestamp;
+            recovery->at += record.total_bytes;
         }
-        if (err != 0 || record.phy_offset != recovery->at || has_torn_text(&record))
-            return false;
-        recovery->err = dispatch(recovery->store, &record);
-        if (recovery->err != 0)
-            return false;
-        assert(record.total_bytes > 0);
-        assert((size_t)record.total_bytes <= bytes.len);
-        recovery->store->recovered_records++;
-        recovery->newest_ms = record.store_timestamp;
-        recovery->at += record.total_bytes;
-        bytes = slice_from(bytes, (size_t)record.total_bytes);
     }
-    return true;
+    log_reader_fini(&looker);
+    return err == ERR_INCOMPLETE || err == ERR_CORRUPT ? 0 : err;
+}
+
+/* ---- the end, or damage? ------------------------------------------------------------------------
+ */
+
+/* The next place from `from` on where a whole record stands; -1 when there is none before more
+ * zeros than a record can hold. */
+static int64_t next_record(struct store *store, struct log_reader *reader, int64_t from)
+{
+    static const uint8_t magic_start[] = { 0xDA, 0xA3, 0x20 };
+    int64_t zeros_most = store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
+    int64_t last_byte = from;
+    struct slice bytes;
+    struct record record;
+    while (from - last_byte <= zeros_most && log_reader_bytes(reader, from, 65536, &bytes) == 0) {
+        const uint8_t *found = bytes.len < 8
+                                   ? NULL
+                                   : memmem(bytes.data + RECORD_MAGIC, bytes.len - RECORD_MAGIC,
+                                            magic_start, sizeof magic_start);
+        if (!is_zero(bytes))
+            last_byte = from + (int64_t)bytes.len;
+        if (found != NULL) {
+            int64_t at = from + (found - RECORD_MAGIC - bytes.data);
+            if (read_checked(reader, at, &record) == 0)
+                return at;
+            from = at + 1;
+        } else {
+            from += (int64_t)bytes.len > 2 * RECORD_BLANK_BYTES
+                        ? (int64_t)bytes.len - RECORD_BLANK_BYTES
+                        : (int64_t)bytes.len;
+        }
+    }
+    return -1;
+}
+
+/* A put that was killed before its seal: its first record is whole but for the length, and what
+ * follows is the rest of it. */
+static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
+{
+    struct slice bytes;
+    if (log_reader_bytes(reader, phy_offset, RECORD_BLANK_BYTES, &bytes) != 0 ||
+        bytes.len < RECORD_BLANK_BYTES)
+        return false;
+    int32_t magic = (int32_t)get_be32(bytes.data + RECORD_MAGIC);
+    return get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0 &&
+           (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2);
+}
+
+/* No record stands at recovery->at. That is the end of the log, unless it cannot be: what lies
+ * there was on the disk once, or the process died alone and something whole follows. Cutting there
+ * would lose good messages, so the start is refused and the operator told what to look at. */
+static int refuse_damage(struct recovery *recovery, bool was_clean)
+{
+    struct store *store = recovery->store;
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    bool was_durable = checkpoint->is_ours && recovery->at < checkpoint->flushed;
+    bool is_cached = was_clean || (checkpoint->is_ours && checkpoint->is_same_boot);
+    if (!was_durable && checkpoint->is_ours && !is_cached)
+        return 0; /* power was lost, and with it what was not flushed, in whatever order */
+    int64_t next = is_unsealed_put(&recovery->reader, recovery->at)
+                       ? -1
+                       : next_record(store, &recovery->reader, recovery->at + 1);
+    if (!was_durable && next < 0)
+        return 0;
+    struct record record;
+    if (!was_durable && !is_cached && /* the reference's checkpoint knows times only */
+        (read_checked(&recovery->reader, next, &record) != 0 ||
+         record.store_timestamp >= checkpoint->physic_ms))
+        return 0;
+    char path[DISK_PATH_MAX];
+    int64_t file_pos;
+    commit_log_place(store->log, recovery->at, path, &file_pos);
+    log_error("commit_log_damaged path=%s at=%lld phy_offset=%lld next_record=%lld flushed=%lld: "
+              "nothing was cut, see `ramjet store check %s`",
+              path, (long long)file_pos, (long long)recovery->at, (long long)next,
+              (long long)checkpoint->flushed, store->root_dir);
+    return ERR_CORRUPT;
 }
 
 static void cut_queue(void *ctx, struct consume_queue *queue)
@@ -200,41 +279,69 @@ static void cut_queue(void *ctx, struct consume_queue *queue)
     consume_queue_cut(queue, *(const int64_t *)ctx);
 }
 
-int store_recover(struct store *store, bool was_clean)
+/* What may be on the disk already, and what is written again because it may not be (flush.c). */
+static void note_doubts(struct store *store, int64_t start, int64_t end, bool was_clean)
 {
-    int64_t start = choose_start(store, was_clean);
+    struct checkpoint *checkpoint = &store->checkpoint;
+    int64_t min = commit_log_min(store->log);
+    checkpoint->dispatched = start;
+    if (start < checkpoint->durable || !checkpoint->is_ours)
+        checkpoint->durable = start;
+    if (!checkpoint->is_ours || checkpoint->flushed < checkpoint->durable)
+        checkpoint->flushed = checkpoint->durable;
+    if (checkpoint->flushed > end)
+        checkpoint->flushed = end;
+    int64_t flushed = was_clean ? end : checkpoint->flushed;
+    atomic_store(&store->flushed, flushed < min ? min : flushed);
+    store->rewritten_log = atomic_load(&store->flushed);
+    store->rewritten_queues = checkpoint->durable;
+    store->doubtful_queues = was_clean ? checkpoint->durable : end;
+    store->doubtful_log = end;
+    assert(atomic_load(&store->flushed) <= end);
+    assert(checkpoint->durable <= checkpoint->dispatched);
+    assert(checkpoint->dispatched <= end);
+}
+
+/* Something lies behind the end that a later record could end in front of. */
+static bool has_remains(struct recovery *recovery)
+{
+    const struct checkpoint *checkpoint = &recovery->store->checkpoint;
+    size_t most = (size_t)recovery->store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
+    struct slice bytes;
+    if (!checkpoint->is_ours || !checkpoint->is_same_boot) /* pages may be missing in any order */
+        return true;
+    return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !is_zero(bytes);
+}
+
+static int recover(struct recovery *recovery, bool was_clean)
+{
+    struct store *store = recovery->store;
+    int64_t start = choose_start(store, &recovery->reader, was_clean);
     assert(start >= commit_log_min(store->log));
     assert(start <= commit_log_files_end(store->log));
-    struct recovery recovery = { .store = store, .at = start };
-    struct log_view view;
-    recovery.newest_ms = store->checkpoint.physic_ms;
-    bool goes_on = true;
-    while (goes_on && commit_log_view(store->log, recovery.at, &view) == 0) {
-        int64_t from = recovery.at;
-        goes_on = scan_file(&recovery, view.bytes);
-        log_view_release(store->log, &view);
-        assert(recovery.at >= from);
-        commit_log_forget(store->log, from, recovery.at);
-    }
-    if (recovery.err != 0)
-        return recovery.err;
-    queues_each(store->queues, false, cut_queue, &recovery.at);
-    int err = commit_log_set_end(store->log, recovery.at);
+    recovery->at = start;
+    int err = scan(recovery);
+    if (err == 0)
+        err = refuse_damage(recovery, was_clean);
     if (err != 0)
         return err;
-    atomic_store(&store->last_put_ms, recovery.newest_ms);
-    store->checkpoint.dispatched = start;
-    if (start < store->checkpoint.durable || !store->checkpoint.is_ours)
-        store->checkpoint.durable = start;
-    /* Between durable and start the page cache has what the disk may not: it is synced again. */
-    int64_t flushed = was_clean ? recovery.at : store->checkpoint.durable;
-    int64_t min = commit_log_min(store->log);
-    atomic_store(&store->flushed, flushed < min ? min : flushed);
-    assert(atomic_load(&store->flushed) <= recovery.at);
-    assert(store->checkpoint.durable <= store->checkpoint.dispatched);
-    assert(store->checkpoint.dispatched <= recovery.at);
-    if (start != recovery.at || !was_clean)
+    queues_each(store->queues, false, cut_queue, &recovery->at);
+    err = commit_log_set_end(store->log, recovery->at, !was_clean && has_remains(recovery));
+    if (err != 0)
+        return err;
+    atomic_store(&store->last_put_ms, recovery->newest_ms);
+    note_doubts(store, start, recovery->at, was_clean);
+    if (start != recovery->at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
-                 (long long)recovery.at, (long long)store->recovered_records, was_clean);
+                 (long long)recovery->at, (long long)store->recovered_records, was_clean);
     return 0;
+}
+
+int store_recover(struct store *store, bool was_clean)
+{
+    struct recovery recovery = { .store = store, .newest_ms = store->checkpoint.physic_ms };
+    log_reader_init(&recovery.reader, store->log);
+    int err = recover(&recovery, was_clean);
+    log_reader_fini(&recovery.reader);
+    return err;
 }

@@ -8,30 +8,16 @@
  * Oldest first, a few per round, the last one never. Everything that is derived from what went
  * follows. Files are cut down in slices before they are unlinked (disk.c), on this thread.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/store_internal.h"
 
 enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000 };
-
-/* Share of the partition in use, in percent, rounded up as the reference does; 0 when unknown. */
-static int disk_percent(const char *path)
-{
-    struct statvfs disk;
-    if (statvfs(path, &disk) != 0)
-        return 0;
-    uint64_t used = disk.f_blocks - disk.f_bfree;
-    uint64_t all = used + disk.f_bavail;
-    return all == 0 ? 0 : (int)((used * 100 + all - 1) / all);
-}
 
 static bool is_delete_hour(const char *hours, int64_t now_ms)
 {
@@ -55,25 +41,6 @@ static void retain_queue(void *ctx, struct consume_queue *queue)
     consume_queue_retain(queue, *(const int64_t *)ctx);
 }
 
-static void remove_tree(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (dir == NULL)
-        return;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        char below[DISK_PATH_MAX];
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below)
-            continue;
-        if (entry->d_type == DT_DIR)
-            remove_tree(below);
-        else
-            disk_remove_in_slices(below);
-    }
-    closedir(dir);
-    rmdir(path);
-}
-
 static void watch_fill_level(struct store *store, int percent)
 {
     int refusal = atomic_load(&store->refusal);
@@ -91,8 +58,8 @@ static void watch_fill_level(struct store *store, int percent)
 void store_clean(struct store *store, int64_t now_ms, bool asked)
 {
     const struct store_options *options = &store->options;
-    int log_percent = disk_percent(store->log_dir);
-    int queue_percent = disk_percent(store->root_dir);
+    int log_percent = disk_used_percent(store->log_dir);
+    int queue_percent = disk_used_percent(store->root_dir);
     int percent = log_percent > queue_percent ? log_percent : queue_percent;
     atomic_store(&store->log_disk_percent, log_percent);
     atomic_store(&store->queue_disk_percent, queue_percent);
@@ -120,7 +87,7 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
     commit_log_free_unused(store->log);
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);
-    remove_tree(graveyard);
+    disk_remove_tree(graveyard);
 }
 
 static void *run_cleaner(void *arg)

@@ -8,8 +8,6 @@
  */
 #include "store/store_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/java_hash.h"
+#include "store/log_reader.h"
 #include "wire/names.h"
 #include "wire/properties.h"
 
@@ -76,10 +75,10 @@ static int take_lock(struct store *store)
         store->lock_fd = -1;
         return err;
     }
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
-    if (fcntl(store->lock_fd, F_OFD_SETLK, &lock) != 0) {
+    err = disk_lock(store->lock_fd);
+    if (err != 0) {
         log_error("store_locked path=%s: another process has it open", path);
-        return ERR_LOCKED;
+        return err;
     }
     return disk_write(store->lock_fd, path, "lock", 4, 0);
 }
@@ -95,15 +94,17 @@ static int write_abort_mark(struct store *store)
     if (err != 0)
         return err;
     err = disk_write(fd, path, pid, (size_t)len, 0);
-    close(fd);
-    return err;
+    if (err == 0) /* without it the next start would take a loss of power for a clean stop */
+        err = disk_sync(fd, path);
+    disk_close(fd);
+    return err == 0 ? disk_sync_dirs(store->root_dir, 1) : err;
 }
 
 static bool exists(const struct store *store, const char *name)
 {
     char path[DISK_PATH_MAX];
     store_path(store, name, path);
-    return access(path, F_OK) == 0;
+    return disk_exists(path);
 }
 
 static int open_parts(struct store *store)
@@ -145,8 +146,7 @@ static void free_parts(struct store *store)
         queues_close(store->queues);
     if (store->log != NULL)
         commit_log_close(store->log);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
+    disk_close(store->lock_fd);
     while (store->scratches != NULL) {
         struct scratch *next = store->scratches->next;
         buf_fini(&store->scratches->bytes);
@@ -234,11 +234,12 @@ int store_close(struct store *store)
     if (err == 0) {
         char path[DISK_PATH_MAX];
         store_path(store, "abort", path);
-        unlink(path);
-        disk_sync_dir(store->root_dir);
-    } else {
-        log_error("store_not_closed_cleanly path=%s error=%s", store->root_dir, err_name(err));
+        err = disk_remove(path);
+        if (err == 0)
+            err = disk_sync_dirs(store->root_dir, 0);
     }
+    if (err != 0)
+        log_error("store_not_closed_cleanly path=%s error=%s", store->root_dir, err_name(err));
     free_parts(store);
     return err;
 }
@@ -478,13 +479,12 @@ void store_delete_topic(struct store *store, struct slice topic)
 
 static int64_t earliest_ms(struct store *store)
 {
-    struct log_view view;
+    struct log_reader reader;
     struct record record;
-    int64_t min = commit_log_min(store->log);
-    if (min >= commit_log_max(store->log) || commit_log_view(store->log, min, &view) != 0)
-        return -1;
-    bool is_record = record_decode(view.bytes, RECORD_CHECK_LENGTHS, &record) == 0;
-    log_view_release(store->log, &view);
+    log_reader_init(&reader, store->log);
+    bool is_record =
+        log_reader_record(&reader, commit_log_min(store->log), RECORD_CHECK_LENGTHS, &record) == 0;
+    log_reader_fini(&reader);
     return is_record ? record.store_timestamp : -1;
 }
 

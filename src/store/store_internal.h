@@ -45,6 +45,13 @@ struct store {
     pthread_t flusher;
     struct checkpoint checkpoint; /* flusher's */
     struct list unsynced;         /* flusher's: queues written and not synced */
+    /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
+     * known to be on the disk is written again before it is synced: the log up to doubtful_log, the
+     * queue entries of what lies below doubtful_queues. Flusher's; phy_offsets. */
+    int64_t rewritten_log;
+    int64_t doubtful_log;
+    int64_t rewritten_queues;
+    int64_t doubtful_queues;
 
     /* cleaner */
     pthread_mutex_t clean_lock;

@@ -38,6 +38,8 @@ static_assert(RECORD_PHY_OFFSET == RECORD_QUEUE_OFFSET + 8, "no padding");
 static_assert(RECORD_SYS_FLAG == RECORD_PHY_OFFSET + 8, "no padding");
 static_assert(RECORD_BORN_TIMESTAMP == RECORD_SYS_FLAG + 4, "no padding");
 static_assert(RECORD_BORN_HOST == RECORD_BORN_TIMESTAMP + 8, "no padding");
+static_assert(RECORD_HEAD_BYTES_MAX == RECORD_BORN_HOST + 2 * HOST_V6_BYTES + 8 + 4 + 8 + 4,
+              "the head goes up to the body's length");
 static_assert(RECORD_BYTES_MIN == 91, "a record of nothing, V1, both hosts IPv4");
 
 static size_t host_bytes(bool is_v6)
@@ -217,6 +219,26 @@ static void read_fields(struct reader *from, struct record *r)
     r->body = read_bytes(from, read_i32(from));
     r->topic = read_topic(from, r->magic);
     r->properties = read_bytes(from, read_i16(from));
+}
+
+int32_t record_bytes_by_head(struct slice in)
+{
+    struct record r = { 0 };
+    int err = decode_start(in, &r);
+    if (err != 0 && err != ERR_INCOMPLETE)
+        return 0;
+    if (r.total_bytes < RECORD_BYTES_MIN || in.len < RECORD_BORN_HOST)
+        return 0;
+    uint32_t sys_flag = get_be32(in.data + RECORD_SYS_FLAG);
+    size_t body_at = RECORD_BORN_HOST + host_bytes((sys_flag & SYS_FLAG_BORN_HOST_V6) != 0) +
+                     host_bytes((sys_flag & SYS_FLAG_STORE_HOST_V6) != 0) + 8 + 4 + 8;
+    if (in.len < body_at + 4)
+        return 0;
+    int64_t around = r.total_bytes - (int64_t)(int32_t)get_be32(in.data + body_at);
+    int64_t least = (int64_t)body_at + 4 + 1 + 2;
+    return around >= least && around <= least + 1 + RECORD_TOPIC_MAX + RECORD_PROPERTIES_MAX
+               ? r.total_bytes
+               : 0;
 }
 
 int record_decode(struct slice in, enum record_check check, struct record *r)

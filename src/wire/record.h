@@ -93,6 +93,11 @@ enum record_check { RECORD_CHECK_LENGTHS, RECORD_CHECK_BODY_CRC };
  * zeros). */
 MUST_CHECK int record_decode(struct slice in, enum record_check check, struct record *r);
 
+/* The length of the record that starts here by its head, of which RECORD_HEAD_BYTES_MAX bytes are
+ * looked at; 0 when its lengths contradict each other, or when it is no record. */
+enum { RECORD_HEAD_BYTES_MAX = 112 };
+int32_t record_bytes_by_head(struct slice in);
+
 /* The end mark: `bytes` (>= 8) is the room up to the end of the file. Writes RECORD_BLANK_BYTES. */
 void record_put_blank(uint8_t *out, int32_t bytes);
 

@@ -1,0 +1,71 @@
+#include "store/log_reader.h"
+
+#include <assert.h>
+
+enum { WINDOW_BYTES = 256 << 10 };
+
+void log_reader_init(struct log_reader *reader, struct commit_log *log)
+{
+    *reader = (struct log_reader){ .log = log, .window = BUF_INIT };
+}
+
+void log_reader_fini(struct log_reader *reader)
+{
+    buf_fini(&reader->window);
+}
+
+/* What the window has from phy_offset on. */
+static struct slice in_window(const struct log_reader *reader, int64_t phy_offset)
+{
+    int64_t skip = phy_offset - reader->at;
+    if (skip < 0 || skip >= (int64_t)reader->window.len)
+        return slice_of(NULL, 0);
+    return slice_from(buf_slice(&reader->window), (size_t)skip);
+}
+
+static int load(struct log_reader *reader, int64_t phy_offset, size_t len)
+{
+    size_t got = 0;
+    buf_clear(&reader->window);
+    uint8_t *into = buf_reserve(&reader->window, len);
+    int err = commit_log_read_window(reader->log, phy_offset, into, len, &got);
+    assert(got <= len);
+    reader->at = phy_offset;
+    reader->window.len = err == 0 ? got : 0;
+    return err;
+}
+
+int log_reader_bytes(struct log_reader *reader, int64_t phy_offset, size_t len, struct slice *bytes)
+{
+    assert(len > 0);
+    *bytes = in_window(reader, phy_offset);
+    if (bytes->len < len) {
+        int err = load(reader, phy_offset, len > WINDOW_BYTES ? len : WINDOW_BYTES);
+        if (err != 0)
+            return err;
+        *bytes = buf_slice(&reader->window);
+    }
+    if (bytes->len > len)
+        bytes->len = len;
+    return 0;
+}
+
+int log_reader_record(struct log_reader *reader, int64_t phy_offset, enum record_check check,
+                      struct record *record)
+{
+    struct slice bytes;
+    int err = log_reader_bytes(reader, phy_offset, RECORD_HEAD_BYTES_MAX, &bytes);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? ERR_INCOMPLETE : err;
+    /* A damaged length would have all of a file read: the head tells first whether it can be. */
+    int64_t wanted = record_bytes_by_head(bytes);
+    if (wanted > (int64_t)bytes.len) {
+        err = log_reader_bytes(reader, phy_offset, (size_t)wanted, &bytes);
+        if (err != 0)
+            return err;
+    }
+    err = record_decode(bytes, check, record);
+    if (err == ERR_INCOMPLETE || (err == 0 && record->phy_offset != phy_offset))
+        return ERR_CORRUPT;
+    return err;
+}
