@@ -4,6 +4,8 @@
 #ifndef DELIVERY_DELIVERY_H
 #define DELIVERY_DELIVERY_H
 
+#include "delivery/pop.h"
+#include "delivery/pop_order.h"
 #include "meta/meta.h"
 #include "store/store.h"
 #include "wire/names.h"

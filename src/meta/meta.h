@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/map.h"
+#include "wire/body_assignment.h"
 #include "wire/body_group_config.h"
 #include "wire/body_topic_config.h"
 
@@ -100,5 +101,23 @@ struct delay_offsets {
 /* ERR_NOT_FOUND: no file; *offsets is untouched. */
 MUST_CHECK int delay_offsets_read(const char *path, struct delay_offsets *offsets);
 void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, struct buf *out);
+
+/* ---- how groups read topics (messageRequestMode.json) ---------------------------------------- */
+
+struct request_modes;
+enum { REQUEST_MODES_MAX = 100000 };
+
+MUST_CHECK int request_modes_open(const char *path, struct request_modes **modes);
+void request_modes_free(struct request_modes *modes);
+/* NULL: never set. */
+const struct request_mode_setting *request_modes_get(const struct request_modes *modes,
+                                                     struct slice topic, struct slice group);
+/* Adds or replaces; the names are copied. ERR_TOO_BIG: there are too many. */
+MUST_CHECK int request_modes_put(struct request_modes *modes,
+                                 const struct request_mode_setting *setting);
+/* Borrowed until the next put. */
+struct request_mode_table request_modes_all(const struct request_modes *modes);
+bool request_modes_changed(const struct request_modes *modes);
+void request_modes_text(struct request_modes *modes, struct buf *out);
 
 #endif

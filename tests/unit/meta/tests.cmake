@@ -1,5 +1,6 @@
 ramjet_unit_test(meta delay_offsets meta/table_dir.c)
 ramjet_unit_test(meta groups meta/table_dir.c)
 ramjet_unit_test(meta offsets meta/table_dir.c)
+ramjet_unit_test(meta request_modes meta/table_dir.c)
 ramjet_unit_test(meta table_file meta/table_dir.c)
 ramjet_unit_test(meta topics meta/table_dir.c)

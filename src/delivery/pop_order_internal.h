@@ -1,0 +1,45 @@
+/* pop_order_internal.h - what pop_order.c and its file share. */
+#ifndef DELIVERY_POP_ORDER_INTERNAL_H
+#define DELIVERY_POP_ORDER_INTERNAL_H
+
+#include "base/map.h"
+#include "delivery/due_heap.h"
+#include "delivery/pop_order.h"
+
+enum { ATTEMPT_ID_MAX = 128 };
+
+/* The messages that are out of one queue. */
+struct order_set {
+    struct pop_order_queue queue; /* names stand behind the struct */
+    struct due freed;             /* in pop_order.freed while something is invisible */
+    int64_t pop_time_ms;
+    int64_t invisible_ms;
+    int64_t last_ms;      /* of the latest pop */
+    int64_t begin_offset; /* consumer offset the set was popped from */
+    uint32_t acked_bits;
+    int count;
+    int64_t offsets[POP_ORDER_MESSAGES_MAX];
+    int64_t visible_ms[POP_ORDER_MESSAGES_MAX];
+    int32_t counts[POP_ORDER_MESSAGES_MAX]; /* how often consumed before */
+    bool has_own_visible[POP_ORDER_MESSAGES_MAX];
+    size_t attempt_len; /* 0: none */
+    uint8_t attempt_id[ATTEMPT_ID_MAX];
+};
+
+struct pop_order {
+    struct map sets;       /* queue id, topic, group -> struct order_set */
+    struct due_heap freed; /* of order_set.freed */
+    bool is_changed;
+};
+
+/* The set of the queue, made when absent; NULL: the names are too long to be any. */
+struct order_set *order_set_make(struct pop_order *order, const struct pop_order_queue *queue);
+void order_set_remove(struct pop_order *order, struct order_set *set);
+/* Puts it where it belongs among those that are freed some time. */
+void order_set_plan(struct pop_order *order, struct order_set *set, int64_t now_ms);
+void order_forget_old(struct pop_order *order, int64_t now_ms);
+
+/* Takes the sets of a file's text over (a struct pop_order *); false: it is no such text. */
+bool order_take_text(void *order, struct slice text);
+
+#endif

@@ -1,0 +1,202 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "delivery/delivery.h"
+#include "meta/table_dir.h"
+
+enum { T0 = 1000000 };
+
+static struct pop_order *order;
+static const struct pop_order_queue queue = { { (const uint8_t *)"t", 1 },
+                                              { (const uint8_t *)"g", 1 },
+                                              0 };
+
+static int set_up(void **state)
+{
+    (void)state;
+    return pop_order_new(&order);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pop_order_free(order);
+    return 0;
+}
+
+#define ORDER_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+/* Messages 10, 11, 12 for 100 ms; what orderCountInfo says. */
+static const char *take(const char *attempt, int64_t begin, int64_t at)
+{
+    static char text[256];
+    static const int64_t offsets[] = { 10, 11, 12 };
+    struct pop_order_set set = { .attempt_id = slice_str(attempt),
+                                 .pop_time_ms = at,
+                                 .invisible_ms = 100,
+                                 .begin_offset = begin,
+                                 .queue_offsets = offsets + (begin > 10 ? begin - 10 : 0),
+                                 .count = 3 - (int)(begin > 10 ? begin - 10 : 0) };
+    struct buf counts = BUF_INIT;
+    pop_order_took(order, &queue, &set, at, &counts);
+    snprintf(text, sizeof text, "%.*s", SLICE_FMT(buf_slice(&counts)));
+    buf_fini(&counts);
+    return text;
+}
+
+static bool is_blocked(int64_t consumer_offset, const char *attempt, int64_t now)
+{
+    return pop_order_is_blocked(order, &queue, consumer_offset, slice_str(attempt), now);
+}
+
+static int64_t ack(int64_t offset, int64_t pop_time, int64_t now)
+{
+    int64_t next = -7;
+    enum pop_order_answer answer = pop_order_ack(order, &queue, offset, pop_time, now, &next);
+    return answer == POP_ORDER_COMMIT ? next : answer == POP_ORDER_NOT_ITS ? -1 : -2;
+}
+
+/* Goal: a popped set blocks its queue until each message is acknowledged. */
+static void a_set_blocks_until_acked(void **state)
+{
+    (void)state;
+    assert_false(is_blocked(10, NULL, T0));
+    assert_string_equal(take(NULL, 10, T0), "0 0 0");
+    assert_true(is_blocked(10, NULL, T0 + 99));
+    assert_int_equal(ack(11, T0, T0 + 1), 10);
+    assert_int_equal(ack(10, T0, T0 + 1), 12);
+    assert_true(is_blocked(12, NULL, T0 + 1));
+    assert_int_equal(ack(12, T0, T0 + 1), 13);
+    assert_false(is_blocked(13, NULL, T0 + 1));
+    assert_int_equal(pop_order_next_free(order), INT64_MAX);
+}
+
+/* Goal: acks of other messages or of an earlier pop change nothing. */
+static void foreign_acks_change_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(ack(40, T0, T0), 41);
+    take(NULL, 10, T0);
+    assert_int_equal(ack(13, T0, T0), -1);
+    assert_int_equal(ack(10, T0 - 1, T0), -2);
+    assert_true(is_blocked(10, NULL, T0));
+}
+
+/* Goal: when its time is over the queue is free again, told once, and the messages count one more.
+ */
+static void time_frees_the_queue(void **state)
+{
+    (void)state;
+    struct pop_order_queue freed;
+    take(NULL, 10, T0);
+    ack(10, T0, T0);
+    assert_int_equal(pop_order_next_free(order), T0 + 100);
+    assert_false(pop_order_take_freed(order, T0 + 99, &freed));
+    assert_true(pop_order_take_freed(order, T0 + 100, &freed));
+    assert_true(slice_eq(freed.topic, queue.topic));
+    assert_false(pop_order_take_freed(order, T0 + 100, &freed));
+    assert_false(is_blocked(11, NULL, T0 + 100));
+    assert_string_equal(take(NULL, 11, T0 + 100), "0 qo0%11 1;0 qo0%12 1;0 0 1");
+    assert_string_equal(take(NULL, 11, T0 + 300), "0 qo0%11 2;0 qo0%12 2;0 0 2");
+}
+
+/* Goal: the same attempt gets the set again at once, and it does not count as consumed once more.
+ */
+static void the_same_attempt_gets_the_set_again(void **state)
+{
+    (void)state;
+    take("a1", 10, T0);
+    assert_true(is_blocked(10, "a2", T0));
+    assert_false(is_blocked(10, "a1", T0));
+    assert_string_equal(take("a1", 10, T0 + 10), "0 0 0");
+    assert_string_equal(take("a2", 10, T0 + 200), "0 qo0%10 1;0 qo0%11 1;0 qo0%12 1;0 0 1");
+}
+
+/* Goal: a message can be made visible sooner or later than its set. */
+static void one_message_may_have_its_own_time(void **state)
+{
+    (void)state;
+    take(NULL, 10, T0);
+    ack(10, T0, T0);
+    ack(11, T0, T0);
+    assert_false(pop_order_change(order, &queue, 12, T0 - 1, T0 + 5, T0));
+    assert_false(pop_order_change(order, &queue, 13, T0, T0 + 5, T0));
+    assert_true(pop_order_change(order, &queue, 12, T0, T0 + 500, T0));
+    assert_true(is_blocked(12, NULL, T0 + 499));
+    assert_true(pop_order_change(order, &queue, 12, T0, T0 + 20, T0));
+    assert_false(is_blocked(12, NULL, T0 + 20));
+}
+
+/* Goal: a consumer offset that was set from outside frees the queue. */
+static void a_reset_offset_frees_the_queue(void **state)
+{
+    (void)state;
+    take(NULL, 10, T0);
+    assert_false(is_blocked(3, NULL, T0));
+    take(NULL, 10, T0);
+    assert_false(is_blocked(50, NULL, T0));
+}
+
+/* Goal: sets come back from the file as they were; what nobody popped for a day does not. */
+static void sets_come_back_from_the_file(void **state)
+{
+    assert_int_equal(pop_order_new(&order), 0);
+    take("a1", 10, T0);
+    ack(11, T0, T0);
+    pop_order_change(order, &queue, 12, T0, T0 + 700, T0);
+    take("a1", 10, T0);
+    ack(11, T0, T0);
+    pop_order_change(order, &queue, 12, T0, T0 + 700, T0);
+    assert_true(pop_order_changed(order));
+    struct buf text = BUF_INIT;
+    pop_order_text(order, T0, &text);
+    assert_false(pop_order_changed(order));
+    assert_non_null(memmem(text.data, text.len, "\"ot\":{12:", sizeof "\"ot\":{12:" - 1));
+    table_dir_save(*state, &text);
+    pop_order_free(order);
+
+    assert_int_equal(pop_order_open(*state, &order), 0);
+    assert_true(is_blocked(10, "a2", T0 + 699));
+    assert_false(is_blocked(10, "a1", T0 + 1));
+    assert_int_equal(ack(10, T0, T0), 12);
+    assert_int_equal(ack(12, T0, T0), 13);
+    text = BUF_INIT;
+    pop_order_text(order, T0 + 25LL * 3600 * 1000, &text);
+    assert_null(memmem(text.data, text.len, "t@g", sizeof "t@g" - 1));
+    buf_fini(&text);
+    pop_order_free(order);
+}
+
+/* Goal: the reference's file is read; sets that make no sense are left out. */
+static void the_reference_file_is_read(void **state)
+{
+    table_dir_put(
+        *state, "",
+        "{\n\t\"table\":{\"t@g\":{0:{\"a\":\"x\",\"cm\":1,\"i\":100,\"l\":1000000,"
+        "\"o\":[10,1],\"oc\":{11:3},\"popTime\":1000000\n},1:{\"o\":[]},2:{}},\"t\":{}}}");
+    assert_int_equal(pop_order_open(*state, &order), 0);
+    assert_true(is_blocked(11, NULL, T0 + 99));
+    assert_int_equal(ack(11, T0, T0), 12);
+    pop_order_free(order);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ORDER_TEST(a_set_blocks_until_acked),
+        ORDER_TEST(foreign_acks_change_nothing),
+        ORDER_TEST(time_frees_the_queue),
+        ORDER_TEST(the_same_attempt_gets_the_set_again),
+        ORDER_TEST(one_message_may_have_its_own_time),
+        ORDER_TEST(a_reset_offset_frees_the_queue),
+        cmocka_unit_test_setup_teardown(sets_come_back_from_the_file, table_dir_make,
+                                        table_dir_remove),
+        cmocka_unit_test_setup_teardown(the_reference_file_is_read, table_dir_make,
+                                        table_dir_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
