@@ -20,6 +20,7 @@
 #include "broker/delays.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
+#include "broker/progress.h"
 #include "broker/queue_locks.h"
 #include "broker/register.h"
 #include "broker/saver.h"
@@ -162,7 +163,8 @@ static int open_tables(struct broker *broker)
     if (err != 0)
         return err;
     broker_config_path(broker, "consumerOffset.json", path, sizeof path);
-    return offsets_open(path, &broker->offsets);
+    err = offsets_open(path, &broker->offsets);
+    return err != 0 ? err : progress_new(broker, &broker->progress);
 }
 
 static int open_store(struct broker *broker)
@@ -193,7 +195,13 @@ static int open_store(struct broker *broker)
     options.on_arrival = message_arrived;
     options.on_flushed = log_flushed;
     options.ctx = broker;
-    return store_open(&options, &broker->store);
+    int err = store_open(&options, &broker->store);
+    if (err != 0)
+        return err;
+    struct store_state state;
+    store_state(broker->store, &state);
+    broker->start_phy_offset = state.max_phy_offset;
+    return 0;
 }
 
 /* What needs neither files nor sockets. */
@@ -413,6 +421,7 @@ void broker_free(struct broker *broker)
     queue_locks_free(broker->queue_locks);
     clients_free(broker->clients);
     hold_free(broker->hold);
+    progress_free(broker->progress);
     offsets_free(broker->offsets);
     groups_free(broker->groups);
     topics_free(broker->topics);

@@ -146,7 +146,7 @@ static void make_save_text(struct delays *d)
 {
     d->saving = *delay_progress(d->delay);
     buf_clear(&d->save_text);
-    delay_offsets_text(&d->saving, loop_now_ms(d->broker->loop), &d->save_text);
+    delay_offsets_text(&d->saving, loop_now_ms(d->broker->loop), true, &d->save_text);
 }
 
 static void save_due(struct loop_timer *t)
@@ -258,4 +258,15 @@ void delays_close(struct delays *delays)
     buf_fini(&delays->save_text);
     free(delays->path);
     free(delays);
+}
+
+void delays_body(const struct delays *delays, struct buf *out)
+{
+    delay_offsets_text(delay_progress(delays->delay), loop_now_ms(delays->broker->loop), false,
+                       out);
+}
+
+const struct delay_offsets *delays_progress(const struct delays *delays)
+{
+    return delay_progress(delays->delay);
 }

@@ -23,6 +23,10 @@ const struct delay_levels *delays_levels(const struct delays *delays);
 /* A message was stored in queue `queue_id` of TOPIC_SCHEDULE. */
 void delays_arrived(struct delays *delays, int32_t queue_id);
 
+/* How far each level is, as the body of GET_ALL_DELAY_OFFSET and as numbers. */
+void delays_body(const struct delays *delays, struct buf *out);
+const struct delay_offsets *delays_progress(const struct delays *delays);
+
 /* Delivers nothing any more. */
 void delays_stop(struct delays *delays);
 /* True when no worker is busy for it any more. */

@@ -1,14 +1,8 @@
-/* handle_admin_clients.c - who is connected (203, 204) and how far consumers are (208), for tools.
- */
+/* handle_admin_clients.c - who is connected, for tools: 203, 204, 328. */
 #include "broker/clients.h"
 #include "broker/internal.h"
-#include "broker/offload.h"
 #include "wire/body_connection.h"
-#include "wire/body_stats.h"
 #include "wire/req_admin.h"
-
-/* Queue counts are not checked when a topic is made; an answer lists no more than this of one. */
-enum { STATS_QUEUES_MAX = 65536 };
 
 static const struct client_connection *list_members(const struct client_group *group,
                                                     struct arena *arena)
@@ -23,6 +17,7 @@ static const struct client_connection *list_members(const struct client_group *g
             .client_addr = slice_str(peer_address(m->peer)->text),
             .language = m->language,
             .version = m->version,
+            .last_update_timestamp = m->seen_ms,
         };
     }
     return list;
@@ -83,107 +78,22 @@ void handle_producer_connections(struct broker *broker, struct request *req)
     buf_fini(&body);
 }
 
-/* ---- consume stats --------------------------------------------------------------------------- */
-
-struct topic_node {
-    struct slice topic;
-    int32_t queue_count;
-    struct topic_node *next;
-};
-
-struct consume_query {
-    struct offload offload;
-    struct consume_stats_request fields;
-    struct consume_queue_stats *queues;
-    int queue_count;
-};
-
-/* Whether the request wants the topic: named in it, or with none named, all of the group. */
-static bool is_wanted(const struct consume_stats_request *fields, struct slice topic)
+void handle_all_producers(struct broker *broker, struct request *req)
 {
-    if (fields->topic.len > 0)
-        return slice_eq(fields->topic, topic);
-    struct slice rest = fields->topic_list;
-    if (rest.len == 0)
-        return true;
-    while (rest.len > 0) {
-        const uint8_t *end = memchr(rest.data, ';', rest.len);
-        size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
-        if (slice_eq(slice_of(rest.data, len), topic))
-            return true;
-        rest = slice_from(rest, len + 1);
-    }
-    return false;
-}
-
-/* The group's topics that are wanted and that it has not stopped subscribing to. */
-static struct topic_node *list_topics(struct broker *broker,
-                                      const struct consume_stats_request *fields,
-                                      struct arena *arena, int *queues)
-{
-    const struct client_group *online =
-        clients_consumer_group(broker->clients, fields->consumer_group);
-    struct topic_node *list = NULL;
     size_t cursor = 0;
-    struct slice topic, group;
-    while (offsets_next(broker->offsets, &cursor, &topic, &group)) {
-        const struct topic_config *config = topics_get(broker->topics, topic);
-        if (!slice_eq(group, fields->consumer_group) || !is_wanted(fields, topic) ||
-            config == NULL || config->read_queue_count <= 0)
-            continue;
-        if (online != NULL && online->subscriptions.count > 0 &&
-            client_group_subscription(online, topic) == NULL)
-            continue;
-        struct topic_node *node = arena_alloc(arena, sizeof *node);
-        node->topic = arena_copy(arena, topic);
-        node->queue_count = config->read_queue_count < STATS_QUEUES_MAX ? config->read_queue_count
-                                                                        : STATS_QUEUES_MAX;
-        node->next = list;
-        list = node;
-        *queues += node->queue_count;
-    }
-    return list;
-}
-
-static void read_consume_stats(struct offload *o)
-{
-    struct consume_query *q = (struct consume_query *)o;
-    for (int i = 0; i < q->queue_count; i++) {
-        struct consume_queue_stats *s = &q->queues[i];
-        s->broker_offset = store_queue_max(o->broker->store, s->queue.topic, s->queue.queue_id);
-        if (s->consumer_offset <= 0)
-            continue;
-        int64_t time = store_queue_time(o->broker->store, s->queue.topic, s->queue.queue_id,
-                                        s->consumer_offset - 1);
-        s->last_timestamp = time > 0 ? time : 0;
-    }
-    struct consume_stats stats = { .queues = q->queues, .queue_count = q->queue_count };
-    consume_stats_encode(&stats, &o->body);
-}
-
-static void reply_consume_stats(struct offload *o)
-{
-    reply_body(o->req, buf_slice(&o->body));
-}
-
-void handle_consume_stats(struct broker *broker, struct request *req)
-{
-    request_detach(req);
-    struct consume_query *q = arena_zalloc(&req->arena, sizeof *q);
-    if (request_fields(req, &consume_stats_request_fields, &q->fields) != 0)
-        return;
-    int total = 0;
-    struct topic_node *topics = list_topics(broker, &q->fields, &req->arena, &total);
-    struct slice broker_name = arena_copy(&req->arena, slice_str(broker->conf.broker_name));
-    q->queues = arena_zalloc(&req->arena, ((size_t)total + 1) * sizeof *q->queues);
-    for (; topics != NULL; topics = topics->next)
-        for (int32_t id = 0; id < topics->queue_count; id++) {
-            struct consume_queue_stats *s = &q->queues[q->queue_count++];
-            int64_t offset =
-                offsets_get(broker->offsets, topics->topic, q->fields.consumer_group, id);
-            s->queue = (struct message_queue){ topics->topic, broker_name, id };
-            s->consumer_offset = offset < 0 ? 0 : offset;
-            s->pull_offset = s->consumer_offset;
-        }
-    offload_start(&q->offload, broker, req, read_consume_stats, reply_consume_stats);
+    struct client_group *group;
+    int count = 0;
+    while (clients_next_producer_group(broker->clients, &cursor, &group))
+        count++;
+    struct producer_group *groups = arena_alloc(&req->arena, ((size_t)count + 1) * sizeof *groups);
+    struct producer_table table = { .groups = groups };
+    cursor = 0;
+    while (clients_next_producer_group(broker->clients, &cursor, &group))
+        groups[table.count++] =
+            (struct producer_group){ group->name, list_members(group, &req->arena),
+                                     group->member_count };
+    struct buf body = BUF_INIT;
+    producer_table_encode(&table, &body);
+    reply_body(req, buf_slice(&body));
+    buf_fini(&body);
 }

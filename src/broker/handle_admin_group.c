@@ -1,6 +1,7 @@
-/* handle_admin_group.c - consumer groups made, changed, deleted and described for tools: 200, 207,
- * 201, 352. A change is answered when it is on disk. */
+/* handle_admin_group.c - consumer groups made, changed, deleted and described for tools: 200, 225,
+ * 207, 201, 352, and what one is forbidden: 353. A change is answered when it is on disk. */
 #include "broker/internal.h"
+#include "broker/progress.h"
 #include "broker/saved_reply.h"
 #include "wire/req_admin.h"
 
@@ -16,6 +17,20 @@ void handle_put_group(struct broker *broker, struct request *req)
     reply_when_saved(broker, req, TABLE_GROUPS);
 }
 
+/* All or none: the reference keeps those before the first that it stumbles over. */
+void handle_put_groups(struct broker *broker, struct request *req)
+{
+    struct group_config_list list;
+    if (group_config_list_decode(req->body, &req->arena, &list) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "the body is no list of subscription groups with names");
+        return;
+    }
+    for (int i = 0; i < list.count; i++)
+        groups_put(broker->groups, &list.groups[i], loop_now_ms(broker->loop));
+    broker_groups_changed(broker);
+    reply_when_saved(broker, req, TABLE_GROUPS);
+}
+
 void handle_delete_group(struct broker *broker, struct request *req)
 {
     struct delete_group_request fields;
@@ -23,27 +38,15 @@ void handle_delete_group(struct broker *broker, struct request *req)
         return;
     groups_remove(broker->groups, fields.group_name, loop_now_ms(broker->loop));
     broker_groups_changed(broker);
-    if (fields.clean_offset) {
-        offsets_remove_group(broker->offsets, fields.group_name);
-        saver_changed(broker->saver, TABLE_OFFSETS);
-    }
+    if (fields.clean_offset)
+        progress_forget_group(broker->progress, fields.group_name);
     reply_when_saved(broker, req, TABLE_GROUPS);
 }
 
 void handle_all_groups(struct broker *broker, struct request *req)
 {
-    int count = 0;
-    size_t cursor = 0;
-    const struct group_config *config;
-    while (groups_next(broker->groups, &cursor, &config))
-        count++;
-    struct group_config *configs = arena_alloc(&req->arena, ((size_t)count + 1) * sizeof *configs);
-    struct group_table table = { .version = *groups_version(broker->groups), .groups = configs };
-    cursor = 0;
-    while (groups_next(broker->groups, &cursor, &config))
-        configs[table.count++] = *config;
     struct buf body = BUF_INIT;
-    group_table_encode(&table, false, &body);
+    groups_body(broker->groups, &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }
@@ -61,6 +64,34 @@ void handle_get_group(struct broker *broker, struct request *req)
     }
     struct buf body = BUF_INIT;
     group_config_encode(config, &body);
+    reply_body(req, buf_slice(&body));
+    buf_fini(&body);
+}
+
+/* Without `readable` it only asks. The remark is empty text, not absent, as the reference's. */
+void handle_group_forbidden(struct broker *broker, struct request *req)
+{
+    struct group_forbidden_request fields;
+    if (request_fields(req, &group_forbidden_request_fields, &fields) != 0)
+        return;
+    int32_t bits = groups_forbidden(broker->groups, fields.group, fields.topic);
+    if (fields.readable.data != NULL) {
+        bool readable = slice_eq(fields.readable, SLICE("true"));
+        bits = readable ? bits & ~GROUP_FORBIDDEN_READ : bits | GROUP_FORBIDDEN_READ;
+        int err = groups_forbid(broker->groups, fields.group, fields.topic, bits,
+                                loop_now_ms(broker->loop));
+        if (err != 0) {
+            reply_code(req, RESP_SYSTEM_ERROR,
+                       err == ERR_TOO_BIG ? "the table of what is forbidden is full"
+                                          : "group and topic must be names");
+            return;
+        }
+        broker_groups_changed(broker);
+    }
+    struct group_readable answer = { fields.group, fields.topic,
+                                     (bits & GROUP_FORBIDDEN_READ) == 0 };
+    struct buf body = BUF_INIT;
+    group_readable_encode(&answer, &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }

@@ -2,6 +2,7 @@
  * 351, 202. A change is answered when it is on disk. */
 #include "broker/internal.h"
 #include "broker/offload.h"
+#include "broker/progress.h"
 #include "broker/saved_reply.h"
 #include "broker/topic_attributes.h"
 #include "wire/body_stats.h"
@@ -128,7 +129,7 @@ void handle_put_topics(struct broker *broker, struct request *req)
 static void delete_topic(struct broker *broker, struct slice topic)
 {
     topics_remove(broker->topics, topic, loop_now_ms(broker->loop));
-    offsets_remove_topic(broker->offsets, topic);
+    progress_forget_topic(broker->progress, topic);
     store_delete_topic(broker->store, topic);
 }
 
@@ -171,7 +172,6 @@ void handle_delete_topic(struct broker *broker, struct request *req)
     }
     delete_pop_retry_topics(broker, fields.topic, &req->arena);
     delete_topic(broker, fields.topic);
-    saver_changed(broker->saver, TABLE_OFFSETS);
     broker_topics_changed(broker);
     reply_when_saved(broker, req, TABLE_TOPICS);
 }

@@ -1,7 +1,7 @@
 /* handle_offset.c - offsets of consumer groups (14, 15) and of queues (29 to 32). */
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/saver.h"
+#include "broker/progress.h"
 #include "wire/req_offset.h"
 
 static void reply_offset(struct request *req, int64_t offset)
@@ -29,7 +29,7 @@ void handle_query_offset(struct broker *broker, struct request *req)
     if (request_fields(req, &query_consumer_offset_request_fields, &fields) != 0)
         return;
     int64_t offset =
-        offsets_get(broker->offsets, fields.topic, fields.consumer_group, fields.queue_id);
+        progress_get(broker->progress, fields.topic, fields.consumer_group, fields.queue_id);
     if (offset >= 0)
         reply_offset(req, offset);
     else if (fields.set_zero_if_not_found &&
@@ -56,10 +56,11 @@ void handle_update_offset(struct broker *broker, struct request *req)
         reply_code(req, RESP_INVALID_PARAMETER, "Offset is null, topic is %.*s",
                    SLICE_FMT(fields.topic));
     } else {
-        offsets_put(broker->offsets, fields.topic, fields.consumer_group, fields.queue_id,
-                    fields.commit_offset, loop_now_ms(broker->loop));
-        saver_changed(broker->saver, TABLE_OFFSETS);
-        reply_code(req, RESP_SUCCESS, NULL);
+        if (progress_commit(broker->progress, fields.topic, fields.consumer_group, fields.queue_id,
+                            fields.commit_offset))
+            reply_code(req, RESP_SUCCESS, NULL);
+        else
+            reply_code(req, RESP_SUCCESS, "Offset has been previously reset");
     }
 }
 

@@ -11,7 +11,7 @@
 #include "broker/hold.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/saver.h"
+#include "broker/progress.h"
 #include "wire/req_pull.h"
 
 /* A scratch buffer that grew above this is given back. */
@@ -188,6 +188,13 @@ static bool take_known_filter(struct pull *p, const struct client_group *online)
                       SLICE_FMT(p->fields.consumer_group));
         return false;
     }
+    if ((groups_forbidden(broker->groups, p->fields.consumer_group, p->fields.topic) &
+         GROUP_FORBIDDEN_READ) != 0) {
+        forbid_printf(p, PULL_FORBIDDEN_SUBSCRIPTION,
+                      "the consumer group[%.*s] is forbidden for topic[%.*s]",
+                      SLICE_FMT(p->fields.consumer_group), SLICE_FMT(p->fields.topic));
+        return false;
+    }
     if (sub == NULL) {
         reply_code(req, RESP_SUBSCRIPTION_NOT_EXIST, "the consumer's subscription not exist");
         return false;
@@ -255,9 +262,8 @@ static void count_traffic(const struct pull *p)
         traffic_count(traffic, TRAFFIC_TRANSFERRED, (uint32_t)p->result.count, now_ns);
 }
 
-static void answer(struct pull *p, struct slice body)
+static void reply_result(struct pull *p, int32_t code, struct slice remark, struct slice body)
 {
-    count_traffic(p);
     struct pull_response fields = {
         .suggest_which_broker_id = 0, /* no slaves serve reads */
         .next_begin_offset = p->result.next_offset,
@@ -266,9 +272,16 @@ static void answer(struct pull *p, struct slice body)
         .topic_sys_flag = p->topic_sys_flag,
         .group_sys_flag = p->group_sys_flag,
     };
-    reply_fields(request_of(p), code_of(p->result.status, p->fields.queue_offset),
-                 slice_str(store_get_status_name(p->result.status)), &pull_response_fields, &fields,
-                 body);
+    reply_fields(request_of(p), code, remark, &pull_response_fields, &fields, body);
+}
+
+static void answer(struct pull *p, struct slice body)
+{
+    count_traffic(p);
+    progress_note_pull(broker_of(p)->progress, p->fields.topic, p->fields.consumer_group,
+                       p->fields.queue_id, p->result.next_offset);
+    reply_result(p, code_of(p->result.status, p->fields.queue_offset),
+                 slice_str(store_get_status_name(p->result.status)), body);
 }
 
 static bool wants_to_wait(const struct pull *p)
@@ -389,16 +402,28 @@ static void read_now(struct pull *p)
         buf_fini(body);
 }
 
-void pull_resume(struct held_request *held)
+/* The group's offset was set by a request: it is told to go there, wherever it asked to read. */
+static bool answer_reset(struct pull *p)
 {
-    read_now((struct pull *)((char *)held - offsetof(struct pull, held)));
+    struct broker *broker = broker_of(p);
+    int64_t target = progress_take_reset(broker->progress, p->fields.topic,
+                                         p->fields.consumer_group, p->fields.queue_id);
+    if (target < 0)
+        return false;
+    p->result = (struct store_get_result){
+        .next_offset = target,
+        .min_offset = store_queue_min(broker->store, p->fields.topic, p->fields.queue_id),
+        .max_offset = store_queue_max(broker->store, p->fields.topic, p->fields.queue_id),
+    };
+    reply_result(p, RESP_PULL_OFFSET_MOVED, SLICE("OFFSET_RESET"), slice_of(NULL, 0));
+    return true;
 }
 
-static void commit_offset(struct broker *broker, const struct pull_request *fields)
+void pull_resume(struct held_request *held)
 {
-    offsets_put(broker->offsets, fields->topic, fields->consumer_group, fields->queue_id,
-                fields->commit_offset, loop_now_ms(broker->loop));
-    saver_changed(broker->saver, TABLE_OFFSETS);
+    struct pull *p = (struct pull *)((char *)held - offsetof(struct pull, held));
+    if (!answer_reset(p))
+        read_now(p);
 }
 
 void handle_pull(struct broker *broker, struct request *req)
@@ -410,8 +435,11 @@ void handle_pull(struct broker *broker, struct request *req)
         return;
     if (!check_broker(p) || !check_group(p) || !check_topic(p) || !check_subscription(p))
         return;
+    if (answer_reset(p)) /* and what it would commit is of before the reset */
+        return;
     if ((p->fields.sys_flag & PULL_COMMIT_OFFSET) != 0)
-        commit_offset(broker, &p->fields);
+        progress_commit(broker->progress, p->fields.topic, p->fields.consumer_group,
+                        p->fields.queue_id, p->fields.commit_offset);
     p->may_suspend = (p->fields.sys_flag & PULL_SUSPEND) != 0;
     read_now(p);
 }

@@ -17,6 +17,7 @@ struct delays;      /* delays.h: delay levels */
 struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct saver;       /* saver.h: table files, written by a worker */
+struct progress;    /* progress.h: where consumer groups are */
 
 struct broker {
     struct broker_conf conf;
@@ -36,6 +37,7 @@ struct broker {
     struct registrar *registrar;
     struct acks *acks;
     struct saver *saver;
+    struct progress *progress;
     struct uniq_key_source uniq_keys;
     struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
     struct host self;     /* advertised address, in records and message ids */
@@ -43,6 +45,7 @@ struct broker {
     int offloads_out;     /* offload.c: requests that workers have */
     uint32_t next_queue;  /* for sends that leave the choice to the broker */
     int64_t started_ms;
+    int64_t start_phy_offset; /* the log's end when it was opened */
     struct traffic traffic;
     struct data_version conf_version; /* moves with each change of settings at run time */
     bool is_stopping;
@@ -111,9 +114,23 @@ request_handler handle_query_message, handle_view_message;
 request_handler handle_put_topic, handle_put_topics, handle_delete_topic, handle_all_topics,
     handle_get_topic, handle_topic_stats;
 /* handle_admin_group.c */
-request_handler handle_put_group, handle_delete_group, handle_all_groups, handle_get_group;
+request_handler handle_put_group, handle_put_groups, handle_delete_group, handle_all_groups,
+    handle_get_group, handle_group_forbidden;
 /* handle_admin_clients.c */
-request_handler handle_consumer_connections, handle_producer_connections, handle_consume_stats;
+request_handler handle_consumer_connections, handle_producer_connections, handle_all_producers;
+/* handle_admin_progress.c */
+request_handler handle_consume_stats, handle_time_span, handle_broker_progress;
+/* handle_admin_names.c */
+request_handler handle_topic_consumers, handle_group_topics, handle_group_subscription,
+    handle_system_topics;
+/* handle_admin_offsets.c */
+request_handler handle_clone_offset, handle_correction_offset, handle_all_offsets,
+    handle_all_delay_offsets;
+/* handle_admin_store.c */
+request_handler handle_clean_queues, handle_clean_log, handle_clean_topics, handle_queue_data;
+/* handle_admin_slave.c */
+request_handler handle_ha_status, handle_exchange_ha_info, handle_reset_flush_offset,
+    handle_min_broker_changed, handle_epoch_cache, handle_pop_rollback;
 /* handle_admin_broker.c */
 request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
 

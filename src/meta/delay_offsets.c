@@ -28,11 +28,12 @@ int delay_offsets_read(const char *path, struct delay_offsets *offsets)
     return err;
 }
 
-void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, struct buf *out)
+void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, bool pretty,
+                        struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
     struct data_version version = { .timestamp = now_ms };
-    j.pretty = true;
+    j.pretty = pretty;
     json_object_begin(&j);
     json_key(&j, SLICE("dataVersion"));
     data_version_to_json(&version, &j);

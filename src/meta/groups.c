@@ -1,5 +1,7 @@
-/* groups.c - the consumer groups of a broker, by name. The forbidden table is kept as the file had
- * it: what it forbids is not served yet, but must survive our writing the file. */
+/* groups.c - the consumer groups of a broker, by name, and what each may not do with a topic.
+ *
+ * What is forbidden stands in a map of its own, by "group@topic": pulls look it up, and a group may
+ * be forbidden something before it exists. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -9,9 +11,7 @@
 struct groups {
     struct map by_name; /* values: struct group_config with its texts behind it */
     struct data_version version;
-    struct arena forbidden_arena;
-    const struct group_forbidden *forbidden;
-    int forbidden_count;
+    struct map forbidden; /* "group@topic": struct forbidden */
     bool is_changed;
 };
 
@@ -42,25 +42,148 @@ static void put(struct groups *groups, const struct group_config *config)
     free(map_put(&groups->by_name, copy->name, copy));
 }
 
+/* ---- what is forbidden ------------------------------------------------------------------- */
+
+/* Names have at most 255 bytes (wire/names.h). */
+enum { FORBIDDEN_KEY_MAX = 511 };
+
+struct forbidden {
+    int32_t bits;
+    size_t group_len;
+    size_t topic_len;
+    uint8_t key[]; /* group@topic */
+};
+
+struct forbidden_key {
+    uint8_t bytes[FORBIDDEN_KEY_MAX];
+    size_t len;
+};
+
+static bool forbidden_key_make(struct forbidden_key *key, struct slice group, struct slice topic)
+{
+    if (group.len == 0 || topic.len == 0 || group.len + 1 + topic.len > sizeof key->bytes)
+        return false;
+    memcpy(key->bytes, group.data, group.len);
+    key->bytes[group.len] = '@';
+    memcpy(key->bytes + group.len + 1, topic.data, topic.len);
+    key->len = group.len + 1 + topic.len;
+    return true;
+}
+
+static struct forbidden *forbidden_find(const struct groups *groups,
+                                        const struct forbidden_key *key)
+{
+    return map_get(&groups->forbidden, slice_of(key->bytes, key->len));
+}
+
+static void forbidden_put(struct groups *groups, const struct forbidden_key *key, size_t group_len,
+                          int32_t bits)
+{
+    struct forbidden *entry = forbidden_find(groups, key);
+    assert(bits != 0);
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry + key->len);
+        if (entry == NULL)
+            abort();
+        entry->group_len = group_len;
+        entry->topic_len = key->len - group_len - 1;
+        memcpy(entry->key, key->bytes, key->len);
+        map_put(&groups->forbidden, slice_of(entry->key, key->len), entry);
+    }
+    entry->bits = bits;
+}
+
+static void keep_forbidden(struct groups *groups, const struct group_table *table)
+{
+    for (int i = 0; i < table->forbidden_count; i++) {
+        const struct group_forbidden *entry = &table->forbidden[i];
+        struct forbidden_key key;
+        if (entry->bits != 0 && forbidden_key_make(&key, entry->group, entry->topic))
+            forbidden_put(groups, &key, entry->group.len, entry->bits);
+    }
+}
+
+int32_t groups_forbidden(const struct groups *groups, struct slice group, struct slice topic)
+{
+    struct forbidden_key key;
+    if (groups->forbidden.count == 0 || !forbidden_key_make(&key, group, topic))
+        return 0;
+    const struct forbidden *entry = forbidden_find(groups, &key);
+    return entry == NULL ? 0 : entry->bits;
+}
+
 static void changed(struct groups *groups, int64_t now_ms)
 {
     data_version_next(&groups->version, now_ms);
     groups->is_changed = true;
 }
 
-static void keep_forbidden(struct groups *groups, const struct group_table *table)
+int groups_forbid(struct groups *groups, struct slice group, struct slice topic, int32_t bits,
+                  int64_t now_ms)
 {
-    struct arena *arena = &groups->forbidden_arena;
-    struct group_forbidden *kept =
-        arena_alloc(arena, ((size_t)table->forbidden_count + 1) * sizeof *kept);
-    for (int i = 0; i < table->forbidden_count; i++) {
-        const struct group_forbidden *entry = &table->forbidden[i];
-        kept[i] = (struct group_forbidden){ arena_copy(arena, entry->group),
-                                            arena_copy(arena, entry->topic), entry->bits };
-    }
-    groups->forbidden = kept;
-    groups->forbidden_count = table->forbidden_count;
+    struct forbidden_key key;
+    if (!forbidden_key_make(&key, group, topic))
+        return ERR_INVALID;
+    const struct forbidden *entry = forbidden_find(groups, &key);
+    if (bits == (entry == NULL ? 0 : entry->bits))
+        return 0;
+    if (entry == NULL && groups->forbidden.count == GROUPS_FORBIDDEN_MAX)
+        return ERR_TOO_BIG;
+    if (bits == 0)
+        free(map_remove(&groups->forbidden, slice_of(key.bytes, key.len)));
+    else
+        forbidden_put(groups, &key, group.len, bits);
+    changed(groups, now_ms);
+    return 0;
 }
+
+static void forget_forbidden(struct groups *groups, struct slice group)
+{
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&groups->forbidden, &cursor, &key, &value)) {
+        struct forbidden *entry = value;
+        if (!slice_eq(slice_of(entry->key, entry->group_len), group))
+            continue;
+        map_remove(&groups->forbidden, key);
+        groups->is_changed = true;
+        free(entry);
+    }
+}
+
+static int compare_forbidden(const void *a, const void *b)
+{
+    const struct group_forbidden *left = a;
+    const struct group_forbidden *right = b;
+    size_t shorter = left->group.len < right->group.len ? left->group.len : right->group.len;
+    int order = memcmp(left->group.data, right->group.data, shorter);
+    return order != 0 ? order
+                      : (left->group.len > right->group.len) - (left->group.len < right->group.len);
+}
+
+/* In the arena; the entries of a group stand together. */
+static const struct group_forbidden *list_forbidden(const struct groups *groups,
+                                                    struct arena *arena, int *count)
+{
+    struct group_forbidden *list = arena_alloc(arena, (groups->forbidden.count + 1) * sizeof *list);
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    *count = 0;
+    while (map_next(&groups->forbidden, &cursor, &key, &value)) {
+        const struct forbidden *entry = value;
+        list[(*count)++] = (struct group_forbidden){
+            slice_of(entry->key, entry->group_len),
+            slice_of(entry->key + entry->group_len + 1, entry->topic_len),
+            entry->bits,
+        };
+    }
+    qsort(list, (size_t)*count, sizeof *list, compare_forbidden);
+    return list;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
 
 static bool take_text(void *ctx, struct slice text)
 {
@@ -85,7 +208,7 @@ int groups_open(const char *path, struct groups **opened)
     if (groups == NULL)
         return ERR_NO_MEMORY;
     map_init(&groups->by_name);
-    arena_init(&groups->forbidden_arena);
+    map_init(&groups->forbidden);
     int err = table_file_read(path, take_text, groups);
     if (err != 0 && err != ERR_NOT_FOUND) {
         groups_free(groups);
@@ -105,7 +228,10 @@ void groups_free(struct groups *groups)
     while (map_next(&groups->by_name, &cursor, &name, &config))
         free(config);
     map_fini(&groups->by_name);
-    arena_fini(&groups->forbidden_arena);
+    cursor = 0;
+    while (map_next(&groups->forbidden, &cursor, &name, &config))
+        free(config);
+    map_fini(&groups->forbidden);
     free(groups);
 }
 
@@ -122,6 +248,7 @@ void groups_put(struct groups *groups, const struct group_config *config, int64_
 
 bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms)
 {
+    forget_forbidden(groups, name);
     void *config = map_remove(&groups->by_name, name);
     if (config == NULL)
         return false;
@@ -150,20 +277,29 @@ bool groups_changed(const struct groups *groups)
     return groups->is_changed;
 }
 
-void groups_text(struct groups *groups, struct buf *out)
+static void encode(const struct groups *groups, bool pretty, struct buf *out)
 {
-    struct group_config *configs = malloc((groups->by_name.count + 1) * sizeof *configs);
-    if (configs == NULL)
-        abort();
-    struct group_table table = { .version = groups->version,
-                                 .groups = configs,
-                                 .forbidden = groups->forbidden,
-                                 .forbidden_count = groups->forbidden_count };
+    struct arena arena;
+    arena_init(&arena);
+    struct group_config *configs =
+        arena_alloc(&arena, (groups->by_name.count + 1) * sizeof *configs);
+    struct group_table table = { .version = groups->version, .groups = configs };
+    table.forbidden = list_forbidden(groups, &arena, &table.forbidden_count);
     const struct group_config *config;
     size_t cursor = 0;
     while (groups_next(groups, &cursor, &config))
         configs[table.count++] = *config;
-    group_table_encode(&table, true, out);
-    free(configs);
+    group_table_encode(&table, pretty, out);
+    arena_fini(&arena);
+}
+
+void groups_text(struct groups *groups, struct buf *out)
+{
+    encode(groups, true, out);
     groups->is_changed = false;
+}
+
+void groups_body(const struct groups *groups, struct buf *out)
+{
+    encode(groups, false, out);
 }

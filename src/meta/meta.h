@@ -69,12 +69,24 @@ bool groups_next(const struct groups *groups, size_t *cursor, const struct group
 const struct data_version *groups_version(const struct groups *groups);
 bool groups_changed(const struct groups *groups);
 void groups_text(struct groups *groups, struct buf *out);
+/* The same as a body: compact, and not counted as saved. */
+void groups_body(const struct groups *groups, struct buf *out);
+
+/* What a group may not do with a topic (enum group_forbidden_bits); 0: nothing is forbidden. The
+ * group need not exist. */
+enum { GROUPS_FORBIDDEN_MAX = 65536 };
+int32_t groups_forbidden(const struct groups *groups, struct slice group, struct slice topic);
+/* ERR_INVALID: a name that is empty or too long. ERR_TOO_BIG: that many are forbidden already. */
+MUST_CHECK int groups_forbid(struct groups *groups, struct slice group, struct slice topic,
+                             int32_t bits, int64_t now_ms);
 
 /* ---- consumer offsets -------------------------------------------------------------------- */
 
 struct offsets;
 
 MUST_CHECK int offsets_open(const char *path, struct offsets **offsets);
+/* A table without a file, empty. */
+MUST_CHECK int offsets_new(struct offsets **offsets);
 void offsets_free(struct offsets *offsets);
 /* -1: none known. */
 int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
@@ -84,6 +96,17 @@ int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct sl
 enum { OFFSETS_QUEUES_MAX = 65536 };
 void offsets_put(struct offsets *offsets, struct slice topic, struct slice group, int32_t queue_id,
                  int64_t queue_offset, int64_t now_ms);
+/* The offset, which the table has no more; -1: none known. */
+int64_t offsets_take(struct offsets *offsets, struct slice topic, struct slice group,
+                     int32_t queue_id);
+/* The offsets of one pair, by queue id; -1: no more. *cursor begins at 0. */
+int32_t offsets_next_queue(const struct offsets *offsets, struct slice topic, struct slice group,
+                           size_t *cursor, int64_t *queue_offset);
+/* `to` gets the offsets that `from` has in the topic, and no others. Does nothing when it has none.
+ */
+void offsets_clone(struct offsets *offsets, struct slice topic, struct slice from, struct slice to,
+                   int64_t now_ms);
+bool offsets_are_empty(const struct offsets *offsets);
 void offsets_remove_group(struct offsets *offsets, struct slice group);
 void offsets_remove_topic(struct offsets *offsets, struct slice topic);
 /* Every (topic, group) that has at least one offset. */
@@ -91,6 +114,8 @@ bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *t
                   struct slice *group);
 bool offsets_changed(const struct offsets *offsets);
 void offsets_text(struct offsets *offsets, struct buf *out);
+/* The same as a body: compact, and not counted as saved. */
+void offsets_body(const struct offsets *offsets, struct buf *out);
 
 /* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) ------- */
 
@@ -100,7 +125,9 @@ struct delay_offsets {
 };
 /* ERR_NOT_FOUND: no file; *offsets is untouched. */
 MUST_CHECK int delay_offsets_read(const char *path, struct delay_offsets *offsets);
-void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, struct buf *out);
+/* `pretty`: as the file has it. */
+void delay_offsets_text(const struct delay_offsets *offsets, int64_t now_ms, bool pretty,
+                        struct buf *out);
 
 /* ---- how groups read topics (messageRequestMode.json) ---------------------------------------- */
 

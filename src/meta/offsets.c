@@ -174,13 +174,23 @@ static bool take_text(void *ctx, struct slice text)
     return is_table;
 }
 
+int offsets_new(struct offsets **offsets)
+{
+    struct offsets *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    map_init(&made->by_pair);
+    *offsets = made;
+    return 0;
+}
+
 int offsets_open(const char *path, struct offsets **opened)
 {
-    struct offsets *offsets = calloc(1, sizeof *offsets);
-    if (offsets == NULL)
-        return ERR_NO_MEMORY;
-    map_init(&offsets->by_pair);
-    int err = table_file_read(path, take_text, offsets);
+    struct offsets *offsets;
+    int err = offsets_new(&offsets);
+    if (err != 0)
+        return err;
+    err = table_file_read(path, take_text, offsets);
     if (err != 0 && err != ERR_NOT_FOUND) {
         offsets_free(offsets);
         return err;
@@ -202,13 +212,19 @@ void offsets_free(struct offsets *offsets)
     free(offsets);
 }
 
-int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
-                    int32_t queue_id)
+static struct pair_offsets *pair_find(const struct offsets *offsets, struct slice topic,
+                                      struct slice group)
 {
     struct pair_key key;
     if (!pair_key_make(&key, topic, group))
-        return -1;
-    const struct pair_offsets *pair = map_get(&offsets->by_pair, pair_key_slice(&key));
+        return NULL;
+    return map_get(&offsets->by_pair, pair_key_slice(&key));
+}
+
+int64_t offsets_get(const struct offsets *offsets, struct slice topic, struct slice group,
+                    int32_t queue_id)
+{
+    const struct pair_offsets *pair = pair_find(offsets, topic, group);
     if (pair == NULL)
         return -1;
     size_t place = queue_place(pair, queue_id);
@@ -227,6 +243,60 @@ void offsets_put(struct offsets *offsets, struct slice topic, struct slice group
     }
 }
 
+static void pair_remove(struct offsets *offsets, struct pair_offsets *pair)
+{
+    map_remove(&offsets->by_pair, slice_of(pair->key, pair->topic_len + 1 + pair->group_len));
+    offsets->is_changed = true;
+    pair_free(pair);
+}
+
+int64_t offsets_take(struct offsets *offsets, struct slice topic, struct slice group,
+                     int32_t queue_id)
+{
+    struct pair_offsets *pair = pair_find(offsets, topic, group);
+    size_t place = pair == NULL ? 0 : queue_place(pair, queue_id);
+    if (pair == NULL || !is_queue_at(pair, place, queue_id))
+        return -1;
+    int64_t taken = pair->queues[place].queue_offset;
+    pair->count--;
+    memmove(&pair->queues[place], &pair->queues[place + 1],
+            (pair->count - place) * sizeof *pair->queues);
+    offsets->is_changed = true;
+    if (pair->count == 0)
+        pair_remove(offsets, pair);
+    return taken;
+}
+
+int32_t offsets_next_queue(const struct offsets *offsets, struct slice topic, struct slice group,
+                           size_t *cursor, int64_t *queue_offset)
+{
+    const struct pair_offsets *pair = pair_find(offsets, topic, group);
+    if (pair == NULL || *cursor >= pair->count)
+        return -1;
+    const struct queue_progress *queue = &pair->queues[(*cursor)++];
+    *queue_offset = queue->queue_offset;
+    return queue->queue_id;
+}
+
+void offsets_clone(struct offsets *offsets, struct slice topic, struct slice from, struct slice to,
+                   int64_t now_ms)
+{
+    const struct pair_offsets *source = pair_find(offsets, topic, from);
+    if (source == NULL || slice_eq(from, to))
+        return;
+    struct pair_offsets *old = pair_find(offsets, topic, to);
+    if (old != NULL)
+        pair_remove(offsets, old);
+    for (size_t i = 0; i < source->count; i++)
+        offsets_put(offsets, topic, to, source->queues[i].queue_id, source->queues[i].queue_offset,
+                    now_ms);
+}
+
+bool offsets_are_empty(const struct offsets *offsets)
+{
+    return offsets->by_pair.count == 0;
+}
+
 /* Removes the pairs whose `part` (topic or group) is `name`. */
 static void remove_where(struct offsets *offsets,
                          struct slice (*part)(const struct pair_offsets *pair), struct slice name)
@@ -236,11 +306,8 @@ static void remove_where(struct offsets *offsets,
     void *value;
     while (map_next(&offsets->by_pair, &cursor, &key, &value)) {
         struct pair_offsets *pair = value;
-        if (!slice_eq(part(pair), name))
-            continue;
-        map_remove(&offsets->by_pair, key);
-        offsets->is_changed = true;
-        pair_free(pair);
+        if (slice_eq(part(pair), name))
+            pair_remove(offsets, pair);
     }
 }
 
@@ -290,7 +357,7 @@ static void append_pair(const struct pair_offsets *pair, struct consumer_offset 
                                       pair->queues[i].queue_offset };
 }
 
-void offsets_text(struct offsets *offsets, struct buf *out)
+static void encode(const struct offsets *offsets, bool pretty, struct buf *out)
 {
     struct consumer_offset *rows = reallocarray(NULL, count_queues(offsets) + 1, sizeof *rows);
     if (rows == NULL)
@@ -301,7 +368,17 @@ void offsets_text(struct offsets *offsets, struct buf *out)
     void *pair;
     while (map_next(&offsets->by_pair, &cursor, &key, &pair))
         append_pair(pair, rows, &table.count);
-    offset_table_encode(&table, true, out);
+    offset_table_encode(&table, pretty, out);
     free(rows);
+}
+
+void offsets_text(struct offsets *offsets, struct buf *out)
+{
+    encode(offsets, true, out);
     offsets->is_changed = false;
+}
+
+void offsets_body(const struct offsets *offsets, struct buf *out)
+{
+    encode(offsets, false, out);
 }

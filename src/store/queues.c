@@ -285,18 +285,35 @@ struct consume_queue *queues_take_dirty(struct queues *queues)
     return atomic_exchange(&queues->dirty, NULL);
 }
 
-static void load_topic(void *ctx, const char *name, bool is_dir)
+struct topic_walk {
+    void (*each)(void *ctx, struct slice topic);
+    void *ctx;
+};
+
+static void name_topic(void *ctx, const char *name, bool is_dir)
+{
+    const struct topic_walk *walk = ctx;
+    if (is_dir && name[0] != '.')
+        walk->each(walk->ctx, slice_str(name));
+}
+
+void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct slice topic),
+                       void *ctx)
+{
+    struct topic_walk walk = { each, ctx };
+    disk_each_name(queues->dir, name_topic, &walk);
+}
+
+static void load_topic(void *ctx, struct slice topic)
 {
     struct queues *queues = ctx;
     char path[DISK_PATH_MAX];
     int64_t *ids = NULL;
     int count = 0;
-    if (!is_dir || name[0] == '.')
-        return;
-    topic_path(queues, slice_str(name), path);
+    topic_path(queues, topic, path);
     if (disk_list_numbers(path, &ids, &count) == 0)
         for (int i = 0; i < count; i++)
-            queues_find(queues, slice_str(name), (int32_t)ids[i]);
+            queues_find(queues, topic, (int32_t)ids[i]);
     free(ids);
 }
 
@@ -326,7 +343,7 @@ void queues_each(struct queues *queues, bool load,
                  void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
 {
     if (load)
-        disk_each_name(queues->dir, load_topic, queues);
+        queues_each_topic(queues, load_topic, queues);
     /* The list is copied so that `each` runs without the lock; queues are never freed while open.
      */
     struct queue_list all = { 0 };

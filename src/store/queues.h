@@ -37,6 +37,10 @@ struct consume_queue *queues_take_dirty(struct queues *queues);
 void queues_each(struct queues *queues, bool load,
                  void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
 
+/* Calls `each` for every topic that has a directory. */
+void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct slice topic),
+                       void *ctx);
+
 /* The topic is forgotten; its directory is moved to `graveyard`, to be emptied by the cleaner. */
 void queues_delete_topic(struct queues *queues, struct slice topic, const char *graveyard);
 

@@ -41,6 +41,15 @@ static void retain_queue(void *ctx, struct consume_queue *queue)
     consume_queue_retain(queue, *(const int64_t *)ctx);
 }
 
+/* The parts of all queues that lead below the log's start. */
+static void retain_queues(struct store *store)
+{
+    int64_t log_min = commit_log_min(store->log);
+    queues_each(store->queues, true, retain_queue, &log_min);
+    if (store->indexer != NULL)
+        indexer_retain(store->indexer, log_min);
+}
+
 static void watch_fill_level(struct store *store, int percent)
 {
     int refusal = atomic_load(&store->refusal);
@@ -78,12 +87,8 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
         removed++;
     }
     assert(removed <= FILES_PER_ROUND);
-    if (removed > 0) {
-        int64_t log_min = commit_log_min(store->log);
-        queues_each(store->queues, true, retain_queue, &log_min);
-        if (store->indexer != NULL)
-            indexer_retain(store->indexer, log_min);
-    }
+    if (removed > 0)
+        retain_queues(store);
     commit_log_free_unused(store->log);
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);
@@ -99,13 +104,18 @@ static void *run_cleaner(void *arg)
         int64_t due_ns = clock_monotonic_ns() + wait_ms * 1000000;
         struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
         while (!store->clean_is_ending && !store->clean_is_wanted &&
+               !store->clean_queues_is_wanted &&
                pthread_cond_timedwait(&store->clean_wake, &store->clean_lock, &due) != ETIMEDOUT)
             ;
         if (store->clean_is_ending)
             break;
         bool asked = store->clean_is_wanted;
+        bool queues_asked = store->clean_queues_is_wanted;
         store->clean_is_wanted = false;
+        store->clean_queues_is_wanted = false;
         pthread_mutex_unlock(&store->clean_lock);
+        if (queues_asked)
+            retain_queues(store);
         store_clean(store, clock_wall_ms(), asked);
         pthread_mutex_lock(&store->clean_lock);
         wait_ms = store->options.clean_interval_ms;
@@ -145,10 +155,20 @@ void store_cleaner_stop(struct store *store)
     pthread_mutex_destroy(&store->clean_lock);
 }
 
-void store_clean_now(struct store *store)
+static void ask_cleaner(struct store *store, bool *wanted)
 {
     pthread_mutex_lock(&store->clean_lock);
-    store->clean_is_wanted = true;
+    *wanted = true;
     pthread_cond_signal(&store->clean_wake);
     pthread_mutex_unlock(&store->clean_lock);
+}
+
+void store_clean_now(struct store *store)
+{
+    ask_cleaner(store, &store->clean_is_wanted);
+}
+
+void store_clean_queues_now(struct store *store)
+{
+    ask_cleaner(store, &store->clean_queues_is_wanted);
 }

@@ -477,6 +477,11 @@ void store_delete_topic(struct store *store, struct slice topic)
     store_clean_now(store);
 }
 
+void store_each_topic(struct store *store, void (*each)(void *ctx, struct slice topic), void *ctx)
+{
+    queues_each_topic(store->queues, each, ctx);
+}
+
 static int64_t earliest_ms(struct store *store)
 {
     struct log_reader reader;

@@ -194,6 +194,8 @@ MUST_CHECK int store_query(struct store *store, struct slice topic, struct slice
 
 /* Forgets a topic's queues and removes their files (in slices, on the cleaner). */
 void store_delete_topic(struct store *store, struct slice topic);
+/* Calls `each` for every topic that has queues on disk. May block. */
+void store_each_topic(struct store *store, void (*each)(void *ctx, struct slice topic), void *ctx);
 
 /* ---- state --------------------------------------------------------------------------------------
  */
@@ -213,5 +215,8 @@ void store_state(struct store *store, struct store_state *state);
 
 /* Asks the cleaner for a round now, as if the hour of deleteWhen had come. */
 void store_clean_now(struct store *store);
+/* Asks the cleaner to look through all queues, also those never opened, for files that lead below
+ * the log's start. */
+void store_clean_queues_now(struct store *store);
 
 #endif

@@ -58,6 +58,7 @@ struct store {
     pthread_cond_t clean_wake;
     bool clean_is_ending;
     bool clean_is_wanted;
+    bool clean_queues_is_wanted;
     bool has_cleaner;
     pthread_t cleaner;
     _Atomic int log_disk_percent;

@@ -1,5 +1,5 @@
-/* body_connection.h - GET_CONSUMER_CONNECTION_LIST and GET_PRODUCER_CONNECTION_LIST: who is online.
- */
+/* body_connection.h - who is online: GET_CONSUMER_CONNECTION_LIST, GET_PRODUCER_CONNECTION_LIST,
+ * GET_ALL_PRODUCER_INFO, QUERY_SUBSCRIPTION_BY_CONSUMER. */
 #ifndef WIRE_BODY_CONNECTION_H
 #define WIRE_BODY_CONNECTION_H
 
@@ -11,6 +11,7 @@ struct client_connection {
     struct slice client_addr; /* "ip:port" */
     enum language language;
     int32_t version;
+    int64_t last_update_timestamp; /* ms; only in a producer table */
 };
 
 struct consumer_connection {
@@ -33,5 +34,24 @@ struct producer_connection {
 MUST_CHECK int producer_connection_decode(struct slice body, struct arena *arena,
                                           struct producer_connection *connection);
 void producer_connection_encode(const struct producer_connection *connection, struct buf *out);
+
+/* {"data":{"group":[{..}]}} */
+struct producer_group {
+    struct slice name;
+    const struct client_connection *clients;
+    int client_count;
+};
+struct producer_table {
+    const struct producer_group *groups;
+    int count;
+};
+void producer_table_encode(const struct producer_table *table, struct buf *out);
+
+struct group_subscription {
+    struct slice group;
+    struct slice topic;                      /* data NULL: none was asked for */
+    const struct subscription *subscription; /* NULL: not online, or not subscribed */
+};
+void group_subscription_encode(const struct group_subscription *answer, struct buf *out);
 
 #endif

@@ -159,6 +159,35 @@ void group_config_encode(const struct group_config *config, struct buf *out)
     group_config_to_json(config, &j);
 }
 
+int group_config_list_decode(struct slice body, struct arena *arena, struct group_config_list *list)
+{
+    json_t *json = json_read(body, NULL);
+    json_t *array = json_get(json, "groupConfigList");
+    int err = json_is_array(array) ? 0 : ERR_CORRUPT;
+    struct group_config *groups = json_alloc_elements(array, sizeof *groups, arena);
+    *list = (struct group_config_list){ .groups = groups };
+    size_t i;
+    json_t *element;
+    json_array_foreach(array, i, element) {
+        if (err == 0)
+            err = group_config_from_json(element, arena, &groups[list->count]);
+        if (err == 0 && groups[list->count++].name.len == 0)
+            err = ERR_CORRUPT;
+    }
+    json_decref(json);
+    return err;
+}
+
+void group_readable_encode(const struct group_readable *answer, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    json_member_str(&j, "group", answer->group);
+    json_member_bool(&j, "readable", answer->readable);
+    json_member_str(&j, "topic", answer->topic);
+    json_object_end(&j);
+}
+
 /* ---- the table ----------------------------------------------------------------------------------
  */
 

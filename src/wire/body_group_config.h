@@ -38,11 +38,29 @@ MUST_CHECK int group_config_decode(struct slice body, struct arena *arena,
                                    struct group_config *config);
 void group_config_encode(const struct group_config *config, struct buf *out);
 
+/* UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: {"groupConfigList":[..]}. ERR_CORRUPT: no such list, or
+ * an entry that is no group or has no name. */
+struct group_config_list {
+    const struct group_config *groups;
+    int count;
+};
+MUST_CHECK int group_config_list_decode(struct slice body, struct arena *arena,
+                                        struct group_config_list *list);
+
+/* UPDATE_AND_GET_GROUP_FORBIDDEN */
+struct group_readable {
+    struct slice group;
+    struct slice topic;
+    bool readable;
+};
+void group_readable_encode(const struct group_readable *answer, struct buf *out);
+
 /* One entry of forbiddenTable: what `group` may not do with `topic`. */
+enum group_forbidden_bits { GROUP_FORBIDDEN_READ = 4 };
 struct group_forbidden {
     struct slice group;
     struct slice topic;
-    int32_t bits; /* bit 1: read */
+    int32_t bits; /* enum group_forbidden_bits */
 };
 
 /* {"dataVersion":{...},"forbiddenTable":{...},"subscriptionGroupTable":{...}} */

@@ -33,15 +33,28 @@ int topic_list_decode(struct slice body, struct arena *arena, struct topic_list 
     return err;
 }
 
+static void member_names(struct json_out *j, const char *key, const struct slice *names, int count)
+{
+    json_key(j, slice_str(key));
+    json_array_begin(j);
+    for (int i = 0; i < count; i++)
+        json_str(j, names[i]);
+    json_array_end(j);
+}
+
 void topic_list_encode(const struct topic_list *list, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
     json_object_begin(&j);
     json_member_str(&j, "brokerAddr", list->broker_addr);
-    json_key(&j, SLICE("topicList"));
-    json_array_begin(&j);
-    for (int i = 0; i < list->count; i++)
-        json_str(&j, list->topics[i]);
-    json_array_end(&j);
+    member_names(&j, "topicList", list->topics, list->count);
+    json_object_end(&j);
+}
+
+void group_list_encode(const struct group_list *list, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    member_names(&j, "groupList", list->groups, list->count);
     json_object_end(&j);
 }

@@ -1,5 +1,5 @@
-/* body_lists.h - the two flat bodies: {"table":{"k":"v"}} and {"brokerAddr":"..","topicList":[..]}.
- */
+/* body_lists.h - the flat bodies: {"table":{"k":"v"}}, {"brokerAddr":"..","topicList":[..]} and
+ * {"groupList":[..]}. */
 #ifndef WIRE_BODY_LISTS_H
 #define WIRE_BODY_LISTS_H
 
@@ -13,7 +13,7 @@ struct kv_table {
 MUST_CHECK int kv_table_decode(struct slice body, struct arena *arena, struct kv_table *table);
 void kv_table_encode(const struct kv_table *table, struct buf *out);
 
-/* 206, 224, 304, 305, 311 to 313 */
+/* 206, 224, 304, 305, 311 to 313, 343 */
 struct topic_list {
     struct slice broker_addr; /* data NULL: none */
     const struct slice *topics;
@@ -21,5 +21,12 @@ struct topic_list {
 };
 MUST_CHECK int topic_list_decode(struct slice body, struct arena *arena, struct topic_list *list);
 void topic_list_encode(const struct topic_list *list, struct buf *out);
+
+/* QUERY_TOPIC_CONSUME_BY_WHO */
+struct group_list {
+    const struct slice *groups;
+    int count;
+};
+void group_list_encode(const struct group_list *list, struct buf *out);
 
 #endif

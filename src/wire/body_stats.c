@@ -86,24 +86,29 @@ int consume_stats_decode(struct slice body, struct arena *arena, struct consume_
     return err;
 }
 
+void consume_stats_to_json(const struct consume_stats *stats, struct json_out *j)
+{
+    json_object_begin(j);
+    json_key(j, SLICE("consumeTps"));
+    json_double(j, stats->consume_tps);
+    json_key(j, SLICE("offsetTable"));
+    json_object_begin(j);
+    for (int i = 0; i < stats->queue_count; i++) {
+        const struct consume_queue_stats *entry = &stats->queues[i];
+        message_queue_to_json_key(&entry->queue, j);
+        json_object_begin(j);
+        json_member_i64(j, "brokerOffset", entry->broker_offset);
+        json_member_i64(j, "consumerOffset", entry->consumer_offset);
+        json_member_i64(j, "lastTimestamp", entry->last_timestamp);
+        json_member_i64(j, "pullOffset", entry->pull_offset);
+        json_object_end(j);
+    }
+    json_object_end(j);
+    json_object_end(j);
+}
+
 void consume_stats_encode(const struct consume_stats *stats, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
-    json_object_begin(&j);
-    json_key(&j, SLICE("consumeTps"));
-    json_double(&j, stats->consume_tps);
-    json_key(&j, SLICE("offsetTable"));
-    json_object_begin(&j);
-    for (int i = 0; i < stats->queue_count; i++) {
-        const struct consume_queue_stats *entry = &stats->queues[i];
-        message_queue_to_json_key(&entry->queue, &j);
-        json_object_begin(&j);
-        json_member_i64(&j, "brokerOffset", entry->broker_offset);
-        json_member_i64(&j, "consumerOffset", entry->consumer_offset);
-        json_member_i64(&j, "lastTimestamp", entry->last_timestamp);
-        json_member_i64(&j, "pullOffset", entry->pull_offset);
-        json_object_end(&j);
-    }
-    json_object_end(&j);
-    json_object_end(&j);
+    consume_stats_to_json(stats, &j);
 }

@@ -35,5 +35,6 @@ struct consume_stats {
 MUST_CHECK int consume_stats_decode(struct slice body, struct arena *arena,
                                     struct consume_stats *stats);
 void consume_stats_encode(const struct consume_stats *stats, struct buf *out);
+void consume_stats_to_json(const struct consume_stats *stats, struct json_out *j);
 
 #endif

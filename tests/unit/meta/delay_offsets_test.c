@@ -34,7 +34,7 @@ static void text_reads_back(void **state)
     struct buf text = BUF_INIT;
     for (int level = 0; level <= DELAY_LEVELS_MAX; level++)
         offsets.next[level] = level % 2 == 1 ? level * 10 : -1;
-    delay_offsets_text(&offsets, 1754, &text);
+    delay_offsets_text(&offsets, 1754, true, &text);
     table_dir_save(*state, &text);
     assert_non_null(strstr(table_dir_get(*state, ""), "\t\"offsetTable\":{1:10,3:30,5:50,"));
     assert_int_equal(delay_offsets_read(*state, &again), 0);

@@ -120,6 +120,32 @@ static void put_remove_and_walk(void **state)
     groups_free(groups);
 }
 
+/* Goal: what a group may not do is looked up, changed, saved and read again; it goes with the
+ * group, and names that cannot be any are refused. */
+static void forbidden_is_kept(void **state)
+{
+    struct groups *groups = open_groups(*state);
+    struct slice a = SLICE("a"), b = SLICE("b"), t = SLICE("t"), u = SLICE("u");
+    assert_int_equal(groups_forbidden(groups, a, t), 0);
+    assert_int_equal(groups_forbid(groups, a, t, GROUP_FORBIDDEN_READ, NOW_MS), 0);
+    assert_int_equal(groups_forbid(groups, b, t, GROUP_FORBIDDEN_READ, NOW_MS), 0);
+    assert_int_equal(groups_forbid(groups, a, u, GROUP_FORBIDDEN_READ, NOW_MS), 0);
+    assert_int_equal(groups_forbid(groups, SLICE(""), t, GROUP_FORBIDDEN_READ, NOW_MS),
+                     ERR_INVALID);
+    assert_true(groups_changed(groups));
+    save(*state, groups);
+    groups_free(groups);
+    groups = open_groups(*state);
+    assert_int_equal(groups_forbidden(groups, a, t), GROUP_FORBIDDEN_READ);
+    assert_int_equal(groups_forbid(groups, a, t, 0, NOW_MS), 0);
+    assert_int_equal(groups_forbidden(groups, a, t), 0);
+    assert_int_equal(groups_forbidden(groups, a, u), GROUP_FORBIDDEN_READ);
+    assert_int_equal(groups_forbidden(groups, b, t), GROUP_FORBIDDEN_READ);
+    groups_remove(groups, b, NOW_MS);
+    assert_int_equal(groups_forbidden(groups, b, t), 0);
+    groups_free(groups);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
 
 int main(void)
@@ -129,6 +155,7 @@ int main(void)
         TEST(keeps_what_it_does_not_interpret),
         TEST(text_is_in_the_reference_form),
         TEST(put_remove_and_walk),
+        TEST(forbidden_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,14 +133,64 @@ static void survives_a_restart(void **state)
     offsets_free(offsets);
 }
 
+/* Goal: one queue's offset is taken out, the others stay; a pair without queues is gone. */
+static void one_queue_is_taken(void **state)
+{
+    struct offsets *offsets = NULL;
+    (void)state;
+    assert_int_equal(offsets_new(&offsets), 0);
+    assert_true(offsets_are_empty(offsets));
+    put(offsets, "t", "g", 0, 10);
+    put(offsets, "t", "g", 1, 11);
+    put(offsets, "t", "g", 2, 12);
+    assert_int_equal(offsets_take(offsets, SLICE("t"), SLICE("g"), 1), 11);
+    assert_int_equal(offsets_take(offsets, SLICE("t"), SLICE("g"), 1), -1);
+    assert_int_equal(get(offsets, "t", "g", 0), 10);
+    assert_int_equal(get(offsets, "t", "g", 2), 12);
+    assert_int_equal(offsets_take(offsets, SLICE("t"), SLICE("g"), 0), 10);
+    assert_int_equal(offsets_take(offsets, SLICE("t"), SLICE("g"), 2), 12);
+    assert_true(offsets_are_empty(offsets));
+    offsets_free(offsets);
+}
+
+/* Goal: a clone has what its source has and nothing else; the queues of a pair can be walked. */
+static void clone_has_the_same(void **state)
+{
+    struct offsets *offsets = NULL;
+    (void)state;
+    assert_int_equal(offsets_new(&offsets), 0);
+    put(offsets, "t", "from", 0, 10);
+    put(offsets, "t", "from", 3, 13);
+    put(offsets, "t", "to", 1, 99);
+    offsets_clone(offsets, SLICE("t"), SLICE("from"), SLICE("to"), NOW_MS);
+    offsets_clone(offsets, SLICE("t"), SLICE("nobody"), SLICE("to"), NOW_MS);
+    offsets_clone(offsets, SLICE("t"), SLICE("to"), SLICE("to"), NOW_MS);
+    size_t cursor = 0;
+    int64_t queue_offset;
+    assert_int_equal(offsets_next_queue(offsets, SLICE("t"), SLICE("to"), &cursor, &queue_offset),
+                     0);
+    assert_int_equal(queue_offset, 10);
+    assert_int_equal(offsets_next_queue(offsets, SLICE("t"), SLICE("to"), &cursor, &queue_offset),
+                     3);
+    assert_int_equal(queue_offset, 13);
+    assert_int_equal(offsets_next_queue(offsets, SLICE("t"), SLICE("to"), &cursor, &queue_offset),
+                     -1);
+    offsets_free(offsets);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(reads_the_reference_file),      TEST(text_is_in_the_reference_form),
-        TEST(takes_any_value_in_any_order),  TEST(is_bounded),
-        TEST(removes_by_group_and_by_topic), TEST(survives_a_restart),
+        TEST(reads_the_reference_file),
+        TEST(text_is_in_the_reference_form),
+        TEST(takes_any_value_in_any_order),
+        TEST(is_bounded),
+        TEST(removes_by_group_and_by_topic),
+        TEST(survives_a_restart),
+        TEST(one_queue_is_taken),
+        TEST(clone_has_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,8 +25,34 @@ static void connections_come_back(void **state)
     ASSERT_PREFIXES_REFUSED(consumer_text, *state, consumer_connection_decode, &consumer);
 }
 
+/* Goal: the table of all producers, and one group's subscription, as the reference writes them. */
+static void answers_for_tools_are_written(void **state)
+{
+    (void)state;
+    struct client_connection client = { SLICE("c"), SLICE("1.2.3.4:5"), LANGUAGE_GO, 317, 9 };
+    struct producer_group group = { SLICE("p"), &client, 1 };
+    struct producer_table table = { &group, 1 };
+    struct group_subscription answer = { .group = SLICE("g") };
+    struct subscription sub = { .topic = SLICE("t"),
+                                .sub_string = SLICE("*"),
+                                .expression_type = SLICE("TAG") };
+    struct buf out = BUF_INIT;
+    producer_table_encode(&table, &out);
+    assert_buf(&out, "{\"data\":{\"p\":[{\"clientId\":\"c\",\"language\":\"GO\","
+                     "\"lastUpdateTimestamp\":9,\"remoteIP\":\"/1.2.3.4:5\",\"version\":317}]}}");
+    group_subscription_encode(&answer, &out);
+    assert_buf(&out, "{\"group\":\"g\"}");
+    answer.topic = SLICE("t");
+    answer.subscription = &sub;
+    group_subscription_encode(&answer, &out);
+    assert_buf(&out, "{\"group\":\"g\",\"subscriptionData\":{\"classFilterMode\":false,"
+                     "\"codeSet\":[],\"expressionType\":\"TAG\",\"subString\":\"*\","
+                     "\"subVersion\":0,\"tagsSet\":[],\"topic\":\"t\"},\"topic\":\"t\"}");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { BODY_TEST(connections_come_back) };
+    const struct CMUnitTest tests[] = { BODY_TEST(connections_come_back),
+                                        BODY_TEST(answers_for_tools_are_written) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

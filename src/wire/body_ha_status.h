@@ -1,0 +1,13 @@
+/* body_ha_status.h - GET_BROKER_HA_STATUS of a master: how far its slaves are. */
+#ifndef WIRE_BODY_HA_STATUS_H
+#define WIRE_BODY_HA_STATUS_H
+
+#include "wire/json.h"
+
+/* A master on its own: no slave is connected. */
+struct ha_status {
+    int64_t max_phy_offset;
+};
+void ha_status_encode(const struct ha_status *status, struct buf *out);
+
+#endif
