@@ -246,6 +246,7 @@ static int open_server(struct broker *broker, int port,
     options.max_conns = CONNS_MAX;
     options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
     options.pending_max = PENDING_PER_PEER_MAX;
+    options.tls = broker->tls;
     options.on_request = on_request;
     options.on_peer_closed = peer_closed;
     options.ctx = broker;
@@ -262,7 +263,10 @@ static void open_fast_port(struct broker *broker)
 
 static int open_ports(struct broker *broker)
 {
-    int err = open_server(broker, broker->conf.listen_port, request_came, &broker->server);
+    int err = tls_server_new(broker->loop, &broker->conf.tls, &broker->tls);
+    if (err != 0)
+        return err;
+    err = open_server(broker, broker->conf.listen_port, request_came, &broker->server);
     if (err != 0)
         return err;
     open_fast_port(broker);
@@ -281,7 +285,11 @@ static int tell_name_servers(struct broker *broker)
     struct client_options options;
     client_options_init(&options);
     options.workers = broker->workers;
-    int err = client_new(broker->loop, &options, &broker->client);
+    int err = tls_client_new(&broker->conf.tls, &broker->client_tls);
+    if (err != 0)
+        return err;
+    options.tls = broker->client_tls;
+    err = client_new(broker->loop, &options, &broker->client);
     return err != 0 ? err : registrar_start(broker, &broker->registrar);
 }
 
@@ -324,6 +332,10 @@ static void end_parts(struct broker *broker)
     }
     if (broker->store != NULL)
         store_close(broker->store);
+    tls_client_free(broker->client_tls);
+    tls_server_free(broker->tls);
+    broker->client_tls = NULL;
+    broker->tls = NULL;
     broker->client = NULL;
     broker->registrar = NULL;
     broker->fast_server = NULL;
@@ -377,7 +389,8 @@ static bool is_quiet(const struct broker *broker)
 static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
-           !acks_are_idle(broker->acks) || broker->offloads_out > 0;
+           !acks_are_idle(broker->acks) || broker->offloads_out > 0 ||
+           !tls_server_is_idle(broker->tls);
 }
 
 static void stop_poll(struct loop_timer *timer)

@@ -11,6 +11,7 @@
 
 #include "base/conf.h"
 #include "net/loop.h"
+#include "net/tls_conf.h"
 #include "net/workers.h"
 
 /* Settings: the reference's keys (broker.conf). The rows are in settings.c. */
@@ -59,6 +60,7 @@ struct broker_conf {
     int64_t start_accept_send_request_timestamp;
     /* connections */
     int server_channel_max_idle_seconds;
+    struct tls_conf tls;
     /* store */
     char *store_path_root_dir;   /* "~/" stands for the home directory */
     char *store_path_commit_log; /* empty: below the root */

@@ -30,6 +30,8 @@ struct broker {
     struct server *server;
     struct server *fast_server; /* at listenPort - 2, where old clients send; NULL: none */
     struct client *client;      /* calls to name servers */
+    struct tls_server *tls;
+    struct tls_client *client_tls; /* NULL: the client speaks plain */
     struct clients *clients;
     struct hold *hold;
     struct queue_locks *queue_locks;

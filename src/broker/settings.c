@@ -93,6 +93,7 @@ static const struct conf_row rows[] = {
     CONF_INT(struct broker_conf, server_channel_max_idle_seconds, "serverChannelMaxIdleTimeSeconds",
              120, 0, 86400, CONF_AT_START,
              "seconds of silence after which a connection is closed; 0: never"),
+    TLS_ROLE_ROWS(struct broker_conf, tls.),
     /* store */
     CONF_STRING(struct broker_conf, store_path_root_dir, "storePathRootDir", "~/store",
                 CONF_AT_START, "the store directory"),
@@ -156,6 +157,8 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("haListenPort", "10912"),
     CONF_KNOWN("fetchNameSrvAddrByDnsLookup", "false"),
     CONF_KNOWN("fetchNamesrvAddrByAddressServer", "false"),
+    CONF_KNOWN("tls.server.keyPassword", ""),
+    CONF_KNOWN("tls.client.keyPassword", ""),
     CONF_KNOWN("serverSelectorThreads", "3"),
     CONF_KNOWN("serverWorkerThreads", "8"),
     CONF_KNOWN("serverCallbackExecutorThreads", "0"),

@@ -33,11 +33,46 @@ static void watch_signals(struct loop *loop)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int cli_open(struct cli *cli, const char *command, const char *namesrv,
+bool cli_target_option(struct cli_target *target, int option, const char *argument)
+{
+    switch (option) {
+    case CLI_OPTION_NAMESRV:
+        target->namesrv = argument;
+        return true;
+    case CLI_OPTION_TLS_CONFIG:
+        target->tls_config = argument;
+        target->tls = true;
+        return true;
+    case CLI_OPTION_TLS:
+        target->tls = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int open_tls(struct cli *cli, const struct cli_target *target)
+{
+    struct tls_conf conf;
+    if (!target->tls)
+        return 0;
+    tls_conf_init(&conf);
+    conf.client_enable = true;
+    if (target->tls_config != NULL) {
+        free(conf.config_file);
+        conf.config_file = strdup(target->tls_config);
+    }
+    int err = tls_client_new(&conf, &cli->tls);
+    tls_conf_fini(&conf);
+    return err;
+}
+
+int cli_open(struct cli *cli, const char *command, const struct cli_target *target,
              void (*on_request)(void *ctx, struct request *req), void *ctx)
 {
     *cli = (struct cli){ .command = command };
     log_set_level(LOG_ERROR); /* what goes wrong is told to the user in the command's own words */
+    const char *namesrv = target->namesrv;
     if (namesrv == NULL)
         namesrv = getenv("NAMESRV_ADDR");
     if (namesrv == NULL)
@@ -48,16 +83,20 @@ int cli_open(struct cli *cli, const char *command, const char *namesrv,
     err = workers_new("resolve", RESOLVERS, RESOLVE_QUEUE_MAX, &cli->workers);
     if (err != 0)
         goto fail_loop;
+    err = open_tls(cli, target);
+    if (err != 0)
+        goto fail_workers;
     struct client_options options;
     client_options_init(&options);
     options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     options.idle_ms = IDLE_MS;
     options.workers = cli->workers;
+    options.tls = cli->tls;
     options.on_request = on_request;
     options.ctx = ctx;
     err = client_new(cli->loop, &options, &cli->client);
     if (err != 0)
-        goto fail_workers;
+        goto fail_tls;
     err = routes_new(cli->loop, cli->client, namesrv, &cli->routes);
     if (err != 0)
         goto fail_client;
@@ -67,6 +106,8 @@ int cli_open(struct cli *cli, const char *command, const char *namesrv,
     return 0;
 fail_client:
     client_free(cli->client);
+fail_tls:
+    tls_client_free(cli->tls);
 fail_workers:
     workers_free(cli->workers);
 fail_loop:
@@ -84,6 +125,7 @@ void cli_close(struct cli *cli, void (*between)(void *ctx), void *ctx)
     if (between != NULL)
         between(ctx);
     routes_free(cli->routes);
+    tls_client_free(cli->tls);
     workers_free(cli->workers);
     loop_free(cli->loop);
 }

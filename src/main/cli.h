@@ -12,6 +12,7 @@ struct cli {
     const char *command; /* begins each complaint */
     struct loop *loop;
     struct workers *workers;
+    struct tls_client *tls; /* NULL: plain */
     struct client *client;
     struct routes *routes;
     char client_id[96]; /* unique among the clients of a machine */
@@ -19,9 +20,30 @@ struct cli {
     bool is_closing;
 };
 
-/* `namesrv` NULL: $NAMESRV_ADDR, or CLI_NAMESRV. SIGINT and SIGTERM end cli_run(). On
+/* What the command line says about where to go. */
+struct cli_target {
+    const char *namesrv; /* NULL: $NAMESRV_ADDR, or CLI_NAMESRV */
+    bool tls;
+    const char *tls_config; /* file with tls.client.* keys; NULL: the usual one, if it exists */
+};
+/* Lines for --help. */
+#define CLI_TARGET_HELP                                                                            \
+    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n"             \
+    "  --tls               speak TLS\n"                                                            \
+    "  --tls-config FILE   the same, with the tls.client.* keys of this file\n"
+/* Entries for getopt_long(), and what their values mean. False: it is another option. */
+enum { CLI_OPTION_NAMESRV = 'n', CLI_OPTION_TLS = 0x100, CLI_OPTION_TLS_CONFIG };
+#define CLI_TARGET_OPTIONS                                                                         \
+    { "namesrv", required_argument, NULL, CLI_OPTION_NAMESRV },                                    \
+        { "tls", no_argument, NULL, CLI_OPTION_TLS },                                              \
+    {                                                                                              \
+        "tls-config", required_argument, NULL, CLI_OPTION_TLS_CONFIG                               \
+    }
+bool cli_target_option(struct cli_target *target, int option, const char *argument);
+
+/* SIGINT and SIGTERM end cli_run(). On
  * failure the reason was printed. on_request may be NULL. */
-MUST_CHECK int cli_open(struct cli *cli, const char *command, const char *namesrv,
+MUST_CHECK int cli_open(struct cli *cli, const char *command, const struct cli_target *target,
                         void (*on_request)(void *ctx, struct request *req), void *ctx);
 /* Ends all calls first; what `between` frees may be their context. */
 void cli_close(struct cli *cli, void (*between)(void *ctx), void *ctx);

@@ -23,9 +23,7 @@ static const char help[] =
     "  --group GROUP       the consumer group (default: ramjet-receive)\n"
     "  --from-first        a new group begins with the oldest message, not with the next one\n"
     "  --count N           end after N messages\n"
-    "  --timeout SECONDS   end when no message came for so long\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n"
-    "\n"
+    "  --timeout SECONDS   end when no message came for so long\n" CLI_TARGET_HELP "\n"
     "Exit code 0: done, or ended by a signal. 1: it failed, or --timeout came before --count.\n";
 
 enum { RECEIVE_COUNT_MAX = 1000000000, TIMEOUT_MAX_S = 1000000 };
@@ -156,9 +154,9 @@ static void first_route(void *ctx, const struct route *route, bool no_such_topic
         cli_fail(&r->cli, "out of memory");
 }
 
-static int run(struct receiver *r, const char *namesrv)
+static int run(struct receiver *r, const struct cli_target *target)
 {
-    if (cli_open(&r->cli, "receive", namesrv, on_request, r) != 0)
+    if (cli_open(&r->cli, "receive", target, on_request, r) != 0)
         return 1;
     loop_timer_init(&r->idle_timer, idle);
     if (r->timeout_ms >= 0)
@@ -177,14 +175,14 @@ static int run(struct receiver *r, const char *namesrv)
     return r->cli.has_failed || (timed_out && r->count >= 0) ? 1 : 0;
 }
 
-static bool read_options(int argc, char **argv, struct receiver *r, const char **namesrv,
+static bool read_options(int argc, char **argv, struct receiver *r, struct cli_target *target,
                          bool *wants_help)
 {
     static const struct option options[] = { { "group", required_argument, NULL, 'g' },
                                              { "from-first", no_argument, NULL, 'f' },
                                              { "count", required_argument, NULL, 'c' },
                                              { "timeout", required_argument, NULL, 't' },
-                                             { "namesrv", required_argument, NULL, 'n' },
+                                             CLI_TARGET_OPTIONS,
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     int64_t timeout_s = -1;
@@ -204,14 +202,11 @@ static bool read_options(int argc, char **argv, struct receiver *r, const char *
         case 't':
             good = option_number("receive", "timeout", optarg, 1, TIMEOUT_MAX_S, &timeout_s);
             break;
-        case 'n':
-            *namesrv = optarg;
-            break;
         case 'h':
             *wants_help = true;
             return true;
         default:
-            good = false;
+            good = cli_target_option(target, option, optarg);
         }
     }
     if (good && argc == optind)
@@ -231,9 +226,9 @@ static bool read_options(int argc, char **argv, struct receiver *r, const char *
 int cmd_receive(int argc, char **argv)
 {
     struct receiver receiver = { .group = "ramjet-receive", .count = -1, .timeout_ms = -1 };
-    const char *namesrv = NULL;
+    struct cli_target target = { 0 };
     bool wants_help = false;
-    if (!read_options(argc, argv, &receiver, &namesrv, &wants_help)) {
+    if (!read_options(argc, argv, &receiver, &target, &wants_help)) {
         fputs("try `ramjet receive --help`\n", stderr);
         return 2;
     }
@@ -241,5 +236,5 @@ int cmd_receive(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
-    return run(&receiver, namesrv);
+    return run(&receiver, &target);
 }

@@ -23,8 +23,7 @@ static const char help[] =
     "  --key KEY           a key to find the message by\n"
     "  --count N           so many times (default 1)\n"
     "  --size BYTES        a body of so many bytes instead of BODY\n"
-    "  --quiet             print a summary only\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n";
+    "  --quiet             print a summary only\n" CLI_TARGET_HELP;
 
 enum { WINDOW = 64, NEW_TOPIC_QUEUES = 4 };
 enum { SEND_COUNT_MAX = 1000000000, SEND_BODY_MAX = 16 << 20 };
@@ -205,9 +204,9 @@ static void print_summary(const struct sender *s)
     printf("%lld messages stored in %.3f s\n", (long long)s->stored, elapsed_s);
 }
 
-static int run(struct sender *s, const char *namesrv)
+static int run(struct sender *s, const struct cli_target *target)
 {
-    if (cli_open(&s->cli, "send", namesrv, NULL, NULL) != 0)
+    if (cli_open(&s->cli, "send", target, NULL, NULL) != 0)
         return 1;
     struct host self = { .address = { 127, 0, 0, 1 } };
     uint64_t seed = (uint64_t)clock_monotonic_ns();
@@ -241,13 +240,13 @@ static char *filler(size_t bytes)
 }
 
 /* Returns false when the command line is wrong. */
-static bool read_options(int argc, char **argv, struct sender *s, const char **namesrv,
+static bool read_options(int argc, char **argv, struct sender *s, struct cli_target *target,
                          bool *wants_help)
 {
     static const struct option options[] = {
         { "tag", required_argument, NULL, 't' },   { "key", required_argument, NULL, 'k' },
         { "count", required_argument, NULL, 'c' }, { "size", required_argument, NULL, 's' },
-        { "quiet", no_argument, NULL, 'q' },       { "namesrv", required_argument, NULL, 'n' },
+        { "quiet", no_argument, NULL, 'q' },       CLI_TARGET_OPTIONS,
         { "help", no_argument, NULL, 'h' },        { 0 }
     };
     int64_t size = -1, count = -1;
@@ -270,14 +269,11 @@ static bool read_options(int argc, char **argv, struct sender *s, const char **n
         case 'q':
             s->is_quiet = true;
             break;
-        case 'n':
-            *namesrv = optarg;
-            break;
         case 'h':
             *wants_help = true;
             return true;
         default:
-            good = false;
+            good = cli_target_option(target, option, optarg);
         }
     }
     int words = argc - optind;
@@ -301,9 +297,9 @@ static bool read_options(int argc, char **argv, struct sender *s, const char **n
 int cmd_send(int argc, char **argv)
 {
     struct sender sender = { 0 };
-    const char *namesrv = NULL;
+    struct cli_target target = { 0 };
     bool wants_help = false;
-    if (!read_options(argc, argv, &sender, &namesrv, &wants_help)) {
+    if (!read_options(argc, argv, &sender, &target, &wants_help)) {
         fputs("try `ramjet send --help`\n", stderr);
         return 2;
     }
@@ -311,7 +307,7 @@ int cmd_send(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
-    int code = run(&sender, namesrv);
+    int code = run(&sender, &target);
     free(sender.body);
     return code;
 }

@@ -8,13 +8,12 @@
 #include "main/cli.h"
 #include "wire/names.h"
 
-static const char help[] =
-    "usage: ramjet topics [--all] [--namesrv HOST:PORT;...]\n"
-    "\n"
-    "Lists the topics of a cluster, one a line, sorted.\n"
-    "\n"
-    "  --all               also those that brokers make for themselves and their consumers\n"
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n";
+static const char help[] = "usage: ramjet topics [--all] [--namesrv HOST:PORT;...] [--tls]\n"
+                           "\n"
+                           "Lists the topics of a cluster, one a line, sorted.\n"
+                           "\n"
+                           "  --all               also those that brokers make for themselves and "
+                           "their consumers\n" CLI_TARGET_HELP;
 
 struct listing {
     struct cli cli;
@@ -89,24 +88,23 @@ static void got_cluster(void *ctx, const struct call_result *result)
 int cmd_topics(int argc, char **argv)
 {
     static const struct option options[] = { { "all", no_argument, NULL, 'a' },
-                                             { "namesrv", required_argument, NULL, 'n' },
+                                             CLI_TARGET_OPTIONS,
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     struct listing listing = { 0 };
-    const char *namesrv = NULL;
+    struct cli_target target = { 0 };
     int option;
     while ((option = getopt_long(argc, argv, "an:h", options, NULL)) != -1) {
         switch (option) {
         case 'a':
             listing.all = true;
             break;
-        case 'n':
-            namesrv = optarg;
-            break;
         case 'h':
             fputs(help, stdout);
             return 0;
         default:
+            if (cli_target_option(&target, option, optarg))
+                break;
             fputs("try `ramjet topics --help`\n", stderr);
             return 2;
         }
@@ -115,7 +113,7 @@ int cmd_topics(int argc, char **argv)
         fputs("try `ramjet topics --help`\n", stderr);
         return 2;
     }
-    if (cli_open(&listing.cli, "topics", namesrv, NULL, NULL) != 0)
+    if (cli_open(&listing.cli, "topics", &target, NULL, NULL) != 0)
         return 1;
     arena_init(&listing.arena);
     call_cluster_info(listing.cli.client, routes_name_server(listing.cli.routes), got_cluster,

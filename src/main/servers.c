@@ -133,10 +133,10 @@ static int ask_namesrv_drained(void *ctx)
     return namesrv_is_drained(servers->namesrv) ? 1 : 0;
 }
 
-static int ask_namesrv_writing(void *ctx)
+static int ask_namesrv_work_out(void *ctx)
 {
     const struct servers *servers = ctx;
-    return namesrv_is_writing(servers->namesrv) ? 1 : 0;
+    return namesrv_has_work_out(servers->namesrv) ? 1 : 0;
 }
 
 static int free_namesrv(void *ctx)
@@ -163,7 +163,7 @@ static bool namesrv_may_end(struct servers *servers, int waited_ms)
 {
     if (waited_ms < NAMESRV_DRAIN_MS)
         return loop_thread_call(servers->namesrv_thread, ask_namesrv_drained, servers) == 1;
-    return loop_thread_call(servers->namesrv_thread, ask_namesrv_writing, servers) == 0;
+    return loop_thread_call(servers->namesrv_thread, ask_namesrv_work_out, servers) == 0;
 }
 
 static void stop_namesrv(struct servers *servers)
@@ -373,9 +373,34 @@ static void say_hello(const struct servers *servers)
     fflush(stdout);
 }
 
+static int share_setting(void *ctx, int line, struct slice key, struct slice value)
+{
+    (void)line;
+    struct servers *servers = ctx;
+    struct buf complaints = BUF_INIT; /* none: the broker's table allowed it by the same row */
+    int err = 0;
+    if (slice_starts_with(key, SLICE("tls.")))
+        err = conf_set(&namesrv_conf_table, &servers->namesrv_conf, key, value, &complaints);
+    buf_fini(&complaints);
+    return err;
+}
+
+/* In one process TLS is one thing: what the broker's file says of it goes for the name server too.
+ */
+static int share_tls(struct servers *servers)
+{
+    struct buf text = BUF_INIT;
+    conf_print(&broker_conf_table, &servers->broker_conf, &text);
+    int err = conf_parse(buf_slice(&text), share_setting, servers);
+    buf_fini(&text);
+    return err;
+}
+
 static int run_all(struct servers *servers)
 {
-    int err = run_namesrv(servers);
+    int err = share_tls(servers);
+    if (err == 0)
+        err = run_namesrv(servers);
     if (err != 0)
         return err;
     char address[128];

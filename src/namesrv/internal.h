@@ -35,6 +35,8 @@ struct namesrv {
     struct workers *workers;
     struct server *server;
     struct client *client; /* to tell brokers of their smallest id */
+    struct tls_server *tls;
+    struct tls_client *client_tls; /* NULL: the client speaks plain */
     struct namesrv_conf conf;
     struct route_table routes;
     struct kv kv;

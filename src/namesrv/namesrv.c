@@ -110,8 +110,14 @@ static int open_parts(struct namesrv *ns)
     int err = table_file_read(ns->conf.kv_config_path, accept_kv, ns);
     if (err != 0 && err != ERR_NOT_FOUND)
         return err;
+    err = tls_client_new(&ns->conf.tls, &ns->client_tls);
+    if (err == 0)
+        err = tls_server_new(ns->loop, &ns->conf.tls, &ns->tls);
+    if (err != 0)
+        return err;
     client_options_init(&client);
     client.workers = ns->workers;
+    client.tls = ns->client_tls;
     err = client_new(ns->loop, &client, &ns->client);
     if (err != 0)
         return err;
@@ -119,6 +125,7 @@ static int open_parts(struct namesrv *ns)
     server.host = ns->conf.bind_address;
     server.port = ns->conf.listen_port;
     server.idle_ms = ns->conf.server_channel_max_idle_seconds * 1000LL;
+    server.tls = ns->tls;
     server.on_request = on_request;
     server.on_peer_closed = on_peer_closed;
     server.ctx = ns;
@@ -163,14 +170,14 @@ void namesrv_stop_accepting(struct namesrv *ns)
     server_stop_accepting(ns->server);
 }
 
-bool namesrv_is_writing(const struct namesrv *ns)
+bool namesrv_has_work_out(const struct namesrv *ns)
 {
-    return ns->kv_saver.is_writing || ns->conf_saver.req != NULL;
+    return ns->kv_saver.is_writing || ns->conf_saver.req != NULL || !tls_server_is_idle(ns->tls);
 }
 
 bool namesrv_is_drained(const struct namesrv *ns)
 {
-    return !namesrv_is_writing(ns) && server_is_drained(ns->server);
+    return !namesrv_has_work_out(ns) && server_is_drained(ns->server);
 }
 
 void namesrv_free(struct namesrv *ns)
@@ -183,6 +190,8 @@ void namesrv_free(struct namesrv *ns)
         server_free(ns->server);
     if (ns->client != NULL)
         client_free(ns->client);
+    tls_client_free(ns->client_tls);
+    tls_server_free(ns->tls);
     loop_timer_stop(&ns->expiry_timer);
     route_table_fini(&ns->routes);
     kv_fini(&ns->kv);

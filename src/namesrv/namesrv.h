@@ -16,6 +16,7 @@
 
 #include "base/conf.h"
 #include "net/loop.h"
+#include "net/tls_conf.h"
 #include "net/workers.h"
 
 /* Settings: the reference's keys (namesrv.conf). The rows are in settings.c. */
@@ -23,6 +24,7 @@ struct namesrv_conf {
     char *bind_address;
     int listen_port;
     int server_channel_max_idle_seconds;
+    struct tls_conf tls;
     char *kv_config_path;    /* "~/" stands for the home directory */
     char *config_store_path; /* the same; the file of -c when there is one */
     char *config_black_list; /* "key;key": cannot be changed by a request */
@@ -56,11 +58,11 @@ int namesrv_port(const struct namesrv *namesrv);
 
 /* No new connections and requests from here on; what was accepted is still answered. */
 void namesrv_stop_accepting(struct namesrv *namesrv);
-/* True when every request in hand was answered and sent, and no file is being written. */
+/* True when every request in hand was answered and sent, and no worker has anything. */
 bool namesrv_is_drained(const struct namesrv *namesrv);
-/* True while a worker writes a file. Ends by itself once nothing is accepted. */
-bool namesrv_is_writing(const struct namesrv *namesrv);
-/* Closes what is left; no file is being written. */
+/* True while a worker writes a file or shakes hands. Ends by itself once nothing is accepted. */
+bool namesrv_has_work_out(const struct namesrv *namesrv);
+/* Closes what is left; no worker has anything. */
 void namesrv_free(struct namesrv *namesrv);
 
 #endif

@@ -10,6 +10,7 @@ static const struct conf_row rows[] = {
     CONF_STRING(struct namesrv_conf, bind_address, "bindAddress", "0.0.0.0", CONF_AT_START, "address to listen on"),
     CONF_INT(struct namesrv_conf, listen_port, "listenPort", 9876, 0, 65535, CONF_AT_START, "port; 0: any that is free"),
     CONF_INT(struct namesrv_conf, server_channel_max_idle_seconds, "serverChannelMaxIdleTimeSeconds", 120, 0, 86400, CONF_AT_START, "seconds of silence after which a connection is closed; 0: never"),
+    TLS_ROLE_ROWS(struct namesrv_conf, tls.),
     CONF_STRING(struct namesrv_conf, kv_config_path, "kvConfigPath", "~/namesrv/kvConfig.json", CONF_AT_START, "file of the KV configuration"),
     CONF_STRING(struct namesrv_conf, config_store_path, "configStorePath", "~/namesrv/namesrv.properties", CONF_AT_START, "file that changed settings are written to"),
     CONF_STRING(struct namesrv_conf, config_black_list, "configBlackList", "configBlackList;configStorePath;kvConfigPath", CONF_AT_START, "keys that no request may change"),
@@ -25,6 +26,8 @@ static const struct conf_row rows[] = {
     CONF_INT(struct namesrv_conf, wait_seconds_for_service, "waitSecondsForService", 45, 0, 86400, CONF_AT_RUN_TIME, "how long that is, in seconds"),
 
     /* keys of the reference that have no effect here */
+    CONF_KNOWN("tls.server.keyPassword", ""),
+    CONF_KNOWN("tls.client.keyPassword", ""),
     CONF_KNOWN("rocketmqHome", ""),
     CONF_KNOWN("productEnvName", "center"),
     CONF_KNOWN("clusterTest", "false"),

@@ -46,7 +46,12 @@ static ssize_t plain_write(struct conn *conn, const struct iovec *runs, int coun
     return sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
 }
 
-const struct transport plain_transport = { plain_read, plain_write };
+static void plain_close(struct conn *conn)
+{
+    close(conn->watch.fd);
+}
+
+const struct transport plain_transport = { plain_read, plain_write, plain_close };
 
 /* ---- life
  * ------------------------------------------------------------------------------------------ */
@@ -147,7 +152,7 @@ void conn_close(struct conn *conn, const char *reason)
     conn->state = CONN_CLOSED;
     list_remove(&conn->unsniffed);
     loop_watch_stop(conn->loop, &conn->watch);
-    close(conn->watch.fd);
+    conn->transport->close(conn);
     loop_timer_stop(&conn->timer);
     loop_undefer(&conn->flush);
     loop_undefer(&conn->redeliver);
@@ -229,10 +234,15 @@ static int64_t linger_deadline_ns(const struct conn *conn)
     return conn->linger_until_ns == 0 ? INT64_MAX : conn->linger_until_ns;
 }
 
+static int64_t ready_deadline_ns(const struct conn *conn)
+{
+    return conn->ready_until_ns == 0 ? INT64_MAX : conn->ready_until_ns;
+}
+
 void conn_arm_timer(struct conn *conn)
 {
-    int64_t due_ns =
-        earlier(idle_deadline_ns(conn), earlier(stall_deadline_ns(conn), linger_deadline_ns(conn)));
+    int64_t due_ns = earlier(earlier(idle_deadline_ns(conn), stall_deadline_ns(conn)),
+                             earlier(linger_deadline_ns(conn), ready_deadline_ns(conn)));
     if (due_ns == INT64_MAX)
         return;
     if (conn->timer.at != 0 && conn->timer.due_ns <= due_ns)
@@ -249,10 +259,18 @@ static void on_timer(struct loop_timer *timer)
         conn_close(conn, "does_not_read");
     else if (now_ns >= linger_deadline_ns(conn))
         conn_close(conn, conn->is_half_closed ? "half_closed" : "does_not_read");
+    else if (now_ns >= ready_deadline_ns(conn))
+        conn_close(conn, "handshake_timeout");
     else if (now_ns >= idle_deadline_ns(conn))
         conn_close(conn, "idle");
     else
         conn_arm_timer(conn);
+}
+
+void conn_set_ready_deadline(struct conn *conn, int64_t ms)
+{
+    conn->ready_until_ns = ms == 0 ? 0 : loop_now_ns(conn->loop) + ms * 1000000;
+    conn_arm_timer(conn);
 }
 
 /* ---- input
@@ -268,7 +286,8 @@ void conn_update_events(struct conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     bool reads = !conn_input_is_held(conn) && !conn->is_half_closed;
-    uint32_t events = (reads ? (uint32_t)EPOLLIN : 0) | (conn->wants_writable ? EPOLLOUT : 0);
+    bool writes = conn->wants_writable || conn->reads_when_writable;
+    uint32_t events = (reads ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
     if (events == conn->watch.events)
         return;
     if (loop_watch_change(conn->loop, &conn->watch, events) != 0)
@@ -372,18 +391,29 @@ static size_t read_once(struct conn *conn)
     return (size_t)n < len ? 0 : (size_t)n;
 }
 
+static void read_on(struct conn *conn)
+{
+    size_t budget = READ_BUDGET_BYTES;
+    while (!conn_input_is_held(conn) && !conn->is_half_closed && budget > 0) {
+        size_t n = read_once(conn);
+        budget = n == 0 || n > budget ? 0 : budget - n;
+    }
+    if (conn->has_unread && !conn_input_is_held(conn) && !conn->is_half_closed)
+        loop_defer(conn->loop, &conn->redeliver);
+}
+
 static void on_ready(struct loop_watch *watch, uint32_t ready)
 {
     struct conn *conn = list_entry(watch, struct conn, watch);
     conn_ref(conn);
-    if (ready & EPOLLOUT)
+    if (ready & EPOLLOUT) {
         conn_flush(conn);
-    size_t budget = READ_BUDGET_BYTES;
-    while ((ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !conn_input_is_held(conn) &&
-           !conn->is_half_closed && budget > 0) {
-        size_t n = read_once(conn);
-        budget = n == 0 || n > budget ? 0 : budget - n;
+        if (conn->reads_when_writable)
+            ready |= EPOLLIN;
+        conn->reads_when_writable = false;
     }
+    if (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        read_on(conn);
     /* Gone altogether while nothing may be read: there is nobody to answer. */
     if ((ready & (EPOLLHUP | EPOLLERR)) && conn->state != CONN_CLOSED &&
         (conn_input_is_held(conn) || conn->is_half_closed))
@@ -400,10 +430,15 @@ static void run_flush(struct loop_deferred *deferred)
     conn_unref(conn);
 }
 
+static bool has_deliverable(const struct conn *conn)
+{
+    return conn->in_len > 0 && conn->in_len >= conn->need;
+}
+
 /* Input is allowed again: what was left lies here already, no event will tell of it. */
 void conn_input_wanted(struct conn *conn)
 {
-    if (!conn_input_is_held(conn) && conn->in_len >= conn->need && conn->in_len > 0)
+    if (!conn_input_is_held(conn) && (has_deliverable(conn) || conn->has_unread))
         loop_defer(conn->loop, &conn->redeliver);
     conn_update_events(conn);
 }
@@ -411,12 +446,18 @@ void conn_input_wanted(struct conn *conn)
 static void run_redeliver(struct loop_deferred *deferred)
 {
     struct conn *conn = list_entry(deferred, struct conn, redeliver);
-    if (conn_input_is_held(conn) || conn->in_len == 0 || conn->in_len < conn->need)
+    if (conn_input_is_held(conn))
         return;
     conn_ref(conn);
-    deliver(conn, slice_of(conn->in, conn->in_len));
-    if (conn->state == CONN_OPEN && conn->is_half_closed)
-        conn_check_finished(conn);
+    if (has_deliverable(conn)) {
+        deliver(conn, slice_of(conn->in, conn->in_len));
+        if (conn->state == CONN_OPEN && conn->is_half_closed)
+            conn_check_finished(conn);
+    }
+    if (conn->has_unread) {
+        read_on(conn);
+        conn_update_events(conn);
+    }
     conn_unref(conn);
 }
 
@@ -451,6 +492,26 @@ void conn_set_user(struct conn *conn, const struct conn_user *user, void *ctx)
 {
     conn->user = user;
     conn->ctx = ctx;
+}
+
+void conn_set_origin(struct conn *conn, const struct sockaddr_storage *origin)
+{
+    assert(!conn->is_relayed);
+    conn->is_relayed = true;
+    if (origin == NULL)
+        return;
+    conn->peer.sockaddr = *origin;
+    format_address(&conn->peer);
+}
+
+bool conn_is_relayed(const struct conn *conn)
+{
+    return conn->is_relayed;
+}
+
+bool conn_is_encrypted(const struct conn *conn)
+{
+    return conn->tls != NULL;
 }
 
 struct loop *conn_loop(const struct conn *conn)

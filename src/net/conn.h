@@ -7,7 +7,8 @@
  * connection is throttled: its input is not read until the output fell below half of that. A peer
  * that takes nothing for `stall_ms` while output waits, or lets it grow above `output_max_bytes`,
  * is dropped with one log line. First byte before the user sees anything, the first bytes go to the
- * listener's sniffer, which may put another transport (TLS, PROXY protocol) below this one.
+ * listener's sniffer, which may put another transport (TLS) below this one and learn from a proxy
+ * where the connection comes from.
  * Half-close a peer that ended its sending still gets the answers to what it sent; then it is
  * closed.
  *
@@ -89,6 +90,12 @@ struct loop *conn_loop(const struct conn *conn);
 size_t conn_output_bytes(const struct conn *conn);
 const struct conn_address *conn_peer(const struct conn *conn);
 const struct conn_address *conn_local(const struct conn *conn);
+
+/* A proxy in between said where the connection really comes from: conn_peer() tells that from now
+ * on. NULL: it said nothing of use. At most once. */
+void conn_set_origin(struct conn *conn, const struct sockaddr_storage *origin);
+bool conn_is_relayed(const struct conn *conn);
+bool conn_is_encrypted(const struct conn *conn); /* TLS, from the handshake's begin on */
 
 /* Starts a connection to a numeric or resolvable `host`; on_connected(ctx, conn or NULL, err) runs
  * on the loop, never before this returns. Names are resolved on `workers` when one is given, else

@@ -7,11 +7,13 @@
 
 #include "net/conn.h"
 
-/* How bytes get across. The plain socket is one; TLS would be another. Results as recv() and
- * sendmsg(): -1 with errno EAGAIN when it would block. */
+/* How bytes get across: the plain socket, or TLS (tls.c). Results as recv() and sendmsg(): -1 with
+ * errno EAGAIN when it would block; a read that comes back short has no more for now, unless it set
+ * conn->has_unread. */
 struct transport {
     ssize_t (*read)(struct conn *conn, void *into, size_t len);
     ssize_t (*write)(struct conn *conn, const struct iovec *runs, int count);
+    void (*close)(struct conn *conn); /* ends what lies below, the socket included */
 };
 extern const struct transport plain_transport;
 
@@ -28,6 +30,7 @@ struct conn {
     struct loop *loop;
     struct loop_watch watch;
     const struct transport *transport;
+    struct tls *tls; /* the transport's, NULL on a plain connection */
     enum conn_state state;
     int refs;
     const struct conn_user *user;
@@ -42,6 +45,10 @@ struct conn {
     bool is_throttled;
     bool is_half_closed;
     bool is_delivering;
+    bool has_unread;          /* bytes lie in the transport: no event will tell of them */
+    bool reads_when_writable; /* the transport must write before it can read on */
+    bool output_waits;        /* the transport cannot send yet: it is still shaking hands */
+    bool is_relayed;          /* a proxy said where the connection comes from */
 
     struct out_chunk *out_first;
     struct out_chunk *out_last;
@@ -55,6 +62,7 @@ struct conn {
     int64_t last_io_ns;
     int64_t stalled_since_ns; /* 0: output is moving */
     int64_t linger_until_ns;  /* 0: not lingering */
+    int64_t ready_until_ns;   /* 0: its first bytes are dealt with */
 
     struct list unsniffed;      /* in the listener's list until the first bytes were looked at */
     void (*on_gone)(void *ctx); /* the listener counts */
@@ -68,6 +76,9 @@ void conn_update_events(struct conn *conn);
 void conn_arm_timer(struct conn *conn);
 void conn_check_finished(struct conn *conn);
 void conn_input_wanted(struct conn *conn);
+/* What comes first on a connection (a handshake, a proxy's header) must be over in so long; 0: it
+ * is over. */
+void conn_set_ready_deadline(struct conn *conn, int64_t ms);
 
 /* conn_output.c */
 void conn_flush(struct conn *conn);

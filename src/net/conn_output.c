@@ -104,7 +104,8 @@ static struct out_chunk *room(struct conn *conn, size_t least)
 static void added(struct conn *conn, size_t len)
 {
     conn->out_bytes += len;
-    if (conn->out_bytes > conn->limits.output_high_bytes)
+    /* while hands are shaken it is not the peer who is slow, and its answer must be read */
+    if (conn->out_bytes > conn->limits.output_high_bytes && !conn->output_waits)
         conn->is_throttled = true;
     if (!conn->wants_writable || conn->out_bytes > conn->limits.output_max_bytes)
         loop_defer(conn->loop, &conn->flush);
@@ -185,6 +186,11 @@ void conn_flush(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED || conn->out_bytes == 0)
         return;
+    if (conn->output_waits) {
+        if (conn->out_bytes > conn->limits.output_max_bytes)
+            conn_close(conn, "does_not_read");
+        return;
+    }
     struct iovec runs[RUNS_MAX];
     ssize_t n = conn->transport->write(conn, runs, gather(conn, runs));
     if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {

@@ -41,27 +41,52 @@ static void on_gone(void *ctx)
     free_when_unused(listener);
 }
 
+static struct sniffed look(const struct listener *listener, struct conn *conn, struct slice first)
+{
+    const struct listener_options *options = &listener->options;
+    if (options->sniff == NULL)
+        return (struct sniffed){ .what = SNIFF_PLAIN };
+    return options->sniff(options->ctx, conn, first);
+}
+
+static void hand_over(const struct listener *listener, struct conn *conn)
+{
+    list_remove(&conn->unsniffed);
+    if (conn->ready_until_ns != 0)
+        conn_set_ready_deadline(conn, 0);
+    if (!listener->options.on_conn(listener->options.ctx, conn))
+        conn_close(conn, "refused");
+}
+
 /* The user of a connection until its first bytes said what it is. */
 static size_t on_first_bytes(struct conn *conn, void *ctx, struct slice in)
 {
-    struct listener *listener = ctx;
-    const struct listener_options *options = &listener->options;
-    enum sniffed what =
-        options->sniff == NULL ? SNIFF_PLAIN : options->sniff(options->ctx, conn, in);
-    switch (what) {
-    case SNIFF_MORE:
-        conn_need(conn, in.len + 1);
-        break;
-    case SNIFF_REFUSE:
-        conn_close(conn, "protocol_refused");
-        break;
-    case SNIFF_PLAIN:
-        list_remove(&conn->unsniffed);
-        if (!options->on_conn(options->ctx, conn))
-            conn_close(conn, "refused");
-        break;
+    const struct listener *listener = ctx;
+    size_t used = 0;
+    struct sniffed sniffed = look(listener, conn, in);
+    while (sniffed.what == SNIFF_SKIP && used + sniffed.bytes < in.len) {
+        used += sniffed.bytes;
+        sniffed = look(listener, conn, slice_from(in, used));
     }
-    return 0;
+    if (sniffed.what != SNIFF_PLAIN && conn->ready_until_ns == 0)
+        conn_set_ready_deadline(conn, READY_MS);
+    switch (sniffed.what) {
+    case SNIFF_PLAIN:
+        hand_over(listener, conn);
+        return used;
+    case SNIFF_MORE:
+        conn_need(conn, sniffed.bytes);
+        return used;
+    case SNIFF_SKIP: /* and nothing behind it yet */
+        return in.len;
+    case SNIFF_TLS:
+        tls_accept(listener->options.tls, conn, slice_from(in, used));
+        return in.len;
+    case SNIFF_REFUSE:
+        conn_close(conn, sniffed.reason);
+        return used;
+    }
+    return used;
 }
 
 static void say_refused(struct listener *listener, const char *why)

@@ -8,11 +8,23 @@
 #define NET_LISTENER_H
 
 #include "net/conn.h"
+#include "net/tls.h"
 
 struct listener;
 
-/* What the first bytes of a connection turned out to be. */
-enum sniffed { SNIFF_PLAIN, SNIFF_MORE, SNIFF_REFUSE };
+/* What the first bytes of a connection turned out to be.
+ *
+ *     socket ── [proxy header: SKIP] ──┬── PLAIN ── user
+ *                                      └── TLS ── handshake ── decrypted first bytes: PLAIN ── user
+ */
+struct sniffed {
+    enum { SNIFF_PLAIN, SNIFF_MORE, SNIFF_SKIP, SNIFF_TLS, SNIFF_REFUSE } what;
+    size_t bytes;       /* MORE: so many are needed in all; SKIP: drop these and look again */
+    const char *reason; /* REFUSE: for the log */
+};
+
+/* What comes before the first byte of the user's must be over in so long. */
+enum { READY_MS = 10000 };
 
 struct listener_options {
     const char *host; /* numeric, e.g. "0.0.0.0" */
@@ -21,7 +33,8 @@ struct listener_options {
     int max_conns;
     struct conn_limits limits;
     /* Looks at the first bytes (at least one) of a connection; NULL takes everything as plain. */
-    enum sniffed (*sniff)(void *ctx, struct conn *conn, struct slice first);
+    struct sniffed (*sniff)(void *ctx, struct conn *conn, struct slice first);
+    struct tls_server *tls; /* takes over at SNIFF_TLS; NULL when that is never said */
     /* A connection is ready for its user: call conn_set_user() here. False refuses it. */
     bool (*on_conn)(void *ctx, struct conn *conn);
     void *ctx;

@@ -133,7 +133,12 @@ static void on_connected(void *ctx, struct conn *conn, int err)
     list_append(&link->client->peers, &peer->link);
     peer_set_user(peer, link);
     link->peer = peer_ref(peer);
-    send_waiting(link);
+    if (link->client->options.tls != NULL)
+        tls_connect(link->client->options.tls, conn, link->client->options.connect_timeout_ms);
+    if (link->peer != NULL)
+        send_waiting(link);
+    else
+        fail_waiting(link, ERR_CLOSED);
 }
 
 /* "host:port" or "[v6]:port"; false when it is neither. */

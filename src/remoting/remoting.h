@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "net/workers.h"
 #include "wire/codes.h"
 #include "wire/fields.h"
@@ -125,6 +126,7 @@ struct server_options {
     int max_conns;
     int64_t idle_ms; /* serverChannelMaxIdleTimeSeconds */
     int pending_max;
+    struct tls_server *tls; /* outlives the server; NULL: TLS is refused */
     /* A request came in; it is the callee's now. */
     void (*on_request)(void *ctx, struct request *req);
     /* A peer's connection is over. May be NULL. */
@@ -155,6 +157,7 @@ struct client_options {
     int64_t connect_timeout_ms;
     int64_t idle_ms;
     struct workers *workers; /* resolves names; NULL: numeric hosts only */
+    struct tls_client *tls;  /* outlives the client; NULL: plain connections */
     /* A request from the other side (push). May be NULL: answered REQUEST_CODE_NOT_SUPPORTED. */
     void (*on_request)(void *ctx, struct request *req);
     void *ctx;

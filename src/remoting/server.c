@@ -1,7 +1,9 @@
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "remoting/peer.h"
+#include "wire/proxy_header.h"
 
 /* A peer may keep so much unsent before it is not read any more, and so much before it is dropped:
  * the largest answer (a pull of a single 4 MiB message, or a table) must fit between. */
@@ -9,7 +11,7 @@ enum { OUTPUT_HIGH_BYTES = 4 << 20, OUTPUT_MAX_BYTES = 64 << 20 };
 /* Most who end their sending have closed altogether, and a consumer's departure must be noticed
  * soon although its pulls are parked: the answers of a half-closed peer are not waited for long. */
 enum { STALL_MS = 30000, LINGER_MS = 1000, BACKLOG = 1024 };
-enum { TLS_HANDSHAKE = 0x16, PROXY_V1 = 'P', PROXY_V2 = 0x0D };
+enum { TLS_HANDSHAKE = 0x16 };
 
 struct server {
     struct loop *loop;
@@ -29,15 +31,63 @@ void server_options_init(struct server_options *options)
     };
 }
 
+static struct sniffed refused(const char *reason)
+{
+    return (struct sniffed){ .what = SNIFF_REFUSE, .reason = reason };
+}
+
+static struct sniffed sniff_proxy(struct conn *conn, struct slice first)
+{
+    struct proxy_header header;
+    size_t need = 0;
+    int err = proxy_header_decode(first, &header, &need);
+    if (err == ERR_INCOMPLETE)
+        return (struct sniffed){ .what = SNIFF_MORE, .bytes = need };
+    if (err != 0)
+        return refused("malformed_proxy_header");
+    struct sockaddr_storage origin = { 0 };
+    if (header.source == PROXY_SOURCE_IPV4) {
+        struct sockaddr_in *in = (struct sockaddr_in *)&origin;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(header.port);
+        memcpy(&in->sin_addr, header.address, sizeof in->sin_addr);
+    } else if (header.source == PROXY_SOURCE_IPV6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&origin;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(header.port);
+        memcpy(&in6->sin6_addr, header.address, sizeof in6->sin6_addr);
+    }
+    conn_set_origin(conn, header.source == PROXY_SOURCE_UNKNOWN ? NULL : &origin);
+    return (struct sniffed){ .what = SNIFF_SKIP, .bytes = header.bytes };
+}
+
+static struct sniffed sniff_tls(const struct server *server, struct slice first)
+{
+    const struct tls_server *tls = server->options.tls;
+    size_t need = 0;
+    if (tls == NULL || tls_server_mode(tls) == TLS_DISABLED)
+        return refused("tls_is_disabled");
+    int err = tls_hello_check(first, &need);
+    if (err == ERR_INCOMPLETE)
+        return (struct sniffed){ .what = SNIFF_MORE, .bytes = need };
+    return err == 0 ? (struct sniffed){ .what = SNIFF_TLS } : refused("malformed_tls_hello");
+}
+
 /* A frame starts with its length, below 16 MiB: the first byte is 0 (1 for the largest frame). TLS
  * and the PROXY protocol show themselves by theirs. */
-static enum sniffed sniff(void *ctx, struct conn *conn, struct slice first)
+static struct sniffed sniff(void *ctx, struct conn *conn, struct slice first)
 {
-    (void)ctx;
-    (void)conn;
-    uint8_t byte = first.data[0];
-    return byte == TLS_HANDSHAKE || byte == PROXY_V1 || byte == PROXY_V2 ? SNIFF_REFUSE
-                                                                         : SNIFF_PLAIN;
+    const struct server *server = ctx;
+    const struct tls_server *tls = server->options.tls;
+    if (conn_is_encrypted(conn))
+        return (struct sniffed){ .what = SNIFF_PLAIN };
+    if (!conn_is_relayed(conn) && proxy_header_begins(first.data[0]))
+        return sniff_proxy(conn, first);
+    if (first.data[0] == TLS_HANDSHAKE)
+        return sniff_tls(server, first);
+    if (tls != NULL && tls_server_mode(tls) == TLS_ENFORCING)
+        return refused("tls_is_required");
+    return (struct sniffed){ .what = SNIFF_PLAIN };
 }
 
 static bool on_conn(void *ctx, struct conn *conn)
@@ -87,6 +137,7 @@ int server_start(struct loop *loop, const struct server_options *options, struct
                     .stall_ms = STALL_MS,
                     .linger_ms = LINGER_MS },
         .sniff = sniff,
+        .tls = options->tls,
         .on_conn = on_conn,
         .ctx = server,
     };

@@ -129,12 +129,21 @@ class Connection:
     """A connection to a server: answers by opaque, requests of the server kept aside in `pushed`."""
 
     def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=10.0, language="OTHER",
-                 accepted=None):
-        """accepted: the socket of a connection that a server opened to us."""
+                 accepted=None, tls=None, begin=b""):
+        """accepted: the socket of a connection that a server opened to us. tls: an ssl.SSLContext.
+        begin: bytes that are sent before everything else, TLS included."""
         self.address = address if isinstance(address, tuple) else split_address(address)
         self.kind, self.version, self.language, self.timeout = kind, version, language, timeout
         self.socket = accepted or socket.create_connection(self.address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if begin:
+            self.socket.sendall(begin)
+        if tls:
+            try:
+                self.socket = tls.wrap_socket(self.socket)
+            except OSError:
+                self.socket.close()
+                raise
         self.buffer = bytearray()
         self.answers = {}
         self.pushed = deque()

@@ -120,9 +120,12 @@ class Server:
 
     role = main_class = None
     java_options = JAVA_OPTIONS
+    tls = None  # how is_ready() and connect() speak: an ssl.SSLContext, or plain
 
-    def __init__(self, target, home, port=None, conf=None):
+    def __init__(self, target, home, port=None, conf=None, properties=None):
+        """properties: system properties of the reference, which Ramjet takes from its file."""
         self.target, self.home = target, Path(home)
+        self.properties = properties or {}
         self.port = port or free_port()
         self.address = "127.0.0.1:%d" % self.port
         self.conf = {"listenPort": self.port, "bindAddress": "127.0.0.1", **(conf or {})}
@@ -150,7 +153,8 @@ class Server:
         (home / "conf").mkdir(parents=True, exist_ok=True)
         (home / "conf" / ("logback_%s.xml" % self.role)).write_text(
             LOGBACK % (home / (self.role + ".log")), encoding="ascii")
-        return ["java", *self.java_options, "-Duser.home=%s" % home, "-Drocketmq.home.dir=%s" % home,
+        return ["java", *self.java_options, *("-D%s=%s" % pair for pair in self.properties.items()),
+                "-Duser.home=%s" % home, "-Drocketmq.home.dir=%s" % home,
                 "-Djava.io.tmpdir=%s" % home, "-cp", "%s/*" % jars, self.main_class,
                 "-c", str(conf_path)]
 
@@ -158,7 +162,8 @@ class Server:
         """Starts the process and waits until it is ready."""
         self.home.mkdir(parents=True, exist_ok=True)
         conf_path = self.home / (self.role + ".conf")
-        conf_path.write_text("".join("%s=%s\n" % pair for pair in self.conf.items()),
+        conf = {**self.conf, **(self.properties if self.target == "ramjet" else {})}
+        conf_path.write_text("".join("%s=%s\n" % pair for pair in conf.items()),
                              encoding="utf-8")
         # files whose default place is below the home directory stay in this server's own
         environment = {**os.environ, "HOME": str(self.home / "home")}
@@ -211,7 +216,7 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def connect(self, **how):
-        return mq.Connection(self.address, **how)
+        return mq.Connection(self.address, tls=self.tls, **how)
 
     def is_ready(self):
         raise NotImplementedError
@@ -232,8 +237,9 @@ class Broker(Server):
 
     role, main_class = "broker", "org.apache.rocketmq.broker.BrokerStartup"
 
-    def __init__(self, target, home, name_servers, name="broker-a", port=None, conf=None, store=None):
-        super().__init__(target, home, port)
+    def __init__(self, target, home, name_servers, name="broker-a", port=None, conf=None, store=None,
+                 properties=None):
+        super().__init__(target, home, port, properties=properties)
         self.name, self.name_servers = name, name_servers
         self.store = Path(store) if store else self.home / "store"
         self.conf.update({

@@ -413,7 +413,7 @@ struct question {
 static void ask_writing(struct loop_task *task)
 {
     struct question *q = (struct question *)((char *)task - offsetof(struct question, task));
-    q->is_writing = namesrv_is_writing(q->running->namesrv);
+    q->is_writing = namesrv_has_work_out(q->running->namesrv);
     sem_post(&q->answered);
 }
 

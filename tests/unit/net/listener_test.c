@@ -13,6 +13,9 @@
 
 #include "net/listener.h"
 
+/* first bytes that mean something to the sniffer of this test */
+enum { REFUSED = 0x16, SKIPPED = 0x17 };
+
 struct fixture {
     struct loop *loop;
     struct listener *listener;
@@ -43,14 +46,18 @@ static void on_closed(struct conn *conn, void *ctx)
 
 static const struct conn_user user = { on_input, on_closed, NULL };
 
-static enum sniffed sniff(void *ctx, struct conn *conn, struct slice first)
+static struct sniffed sniff(void *ctx, struct conn *conn, struct slice first)
 {
     (void)conn;
     const struct fixture *f = ctx;
     assert_true(first.len > 0);
-    if (first.data[0] == 0x16)
-        return SNIFF_REFUSE;
-    return first.len < f->sniff_len ? SNIFF_MORE : SNIFF_PLAIN;
+    if (first.data[0] == REFUSED)
+        return (struct sniffed){ .what = SNIFF_REFUSE, .reason = "refused" };
+    if (first.data[0] == SKIPPED)
+        return (struct sniffed){ .what = SNIFF_SKIP, .bytes = 1 };
+    if (first.len < f->sniff_len)
+        return (struct sniffed){ .what = SNIFF_MORE, .bytes = f->sniff_len };
+    return (struct sniffed){ .what = SNIFF_PLAIN };
 }
 
 static bool on_conn(void *ctx, struct conn *conn)
