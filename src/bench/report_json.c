@@ -58,11 +58,26 @@ static void json_series(struct json_out *j, const struct series *series)
     json_array_end(j);
 }
 
+/* The sum of what was longer than a millisecond. */
+static int64_t over_1ms_ns(const struct histogram *h)
+{
+    int64_t sum_ns = 0;
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if (histogram_bucket_upper_ns(i) > 1000000)
+            sum_ns += (int64_t)h->buckets[i] * histogram_bucket_upper_ns(i);
+    return sum_ns;
+}
+
 static void json_round(struct json_out *j, const struct round *round)
 {
     json_object_begin(j);
     json_ratio(j, "messages_per_s", load_rate(&round->load));
     json_latencies(j, &round->load.latency);
+    json_ratio(j, "within_1ms",
+               round->load.due == 0
+                   ? 0
+                   : (double)histogram_count_within(&round->load.latency, 1000000) /
+                         (double)round->load.due);
     json_member_i64(j, "due", (int64_t)round->load.due);
     json_member_i64(j, "accepted", (int64_t)round->load.accepted);
     json_member_i64(j, "refused", (int64_t)round->load.refused);
@@ -83,6 +98,7 @@ static void json_round(struct json_out *j, const struct round *round)
     json_member_i64(j, "refusal_p99_ns", histogram_percentile(&round->load.refusal, 99));
     json_member_i64(j, "stall_p99_ns", histogram_percentile(&round->stall, 99));
     json_member_i64(j, "stall_max_ns", round->stall.max_ns);
+    json_member_i64(j, "stall_over_1ms_ns", over_1ms_ns(&round->stall));
     json_series(j, &round->load.series);
     json_object_end(j);
 }

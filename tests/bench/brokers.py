@@ -1,0 +1,103 @@
+"""The brokers that are measured: Ramjet and the reference, each with a name server of its own kind,
+run as they are in earnest: default settings, files of full size and, in Java, room and a good compiler.
+"""
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lib"))
+import servers  # noqa: E402
+
+FULL_SIZES = {"mappedFileSizeCommitLog": 1 << 30, "maxHashSlotNum": 5000000, "maxIndexNum": 20000000}
+
+
+class MeasuredBroker(servers.Broker):
+    java_options = ["-Xms4g", "-Xmx4g", "-XX:+UseG1GC", "--add-exports", "java.base/sun.nio.ch=ALL-UNNAMED",
+                    "--add-opens", "java.base/java.nio=ALL-UNNAMED",
+                    "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+
+    def __init__(self, target, home, name, conf=None):
+        self.name_server = servers.NameServer(target, home / "namesrv")
+        super().__init__(target, home / "broker", [self.name_server], name=name, conf={**FULL_SIZES, **(conf or {})})
+
+    def start(self):
+        if not self.name_server.is_alive():
+            self.name_server.start()
+        return super().start()
+
+    def close(self):
+        """Ends both and removes what they stored: the next ones need the disk."""
+        self.kill()
+        self.name_server.kill()
+        shutil.rmtree(self.home.parent, ignore_errors=True)
+
+    def shell_command(self):
+        """For `ramjet bench start`, which runs the broker itself, with the files of an earlier start."""
+        return f"exec {shlex.join(self.command(self.home / 'broker.conf'))} >> {self.log_path} 2>&1"
+
+    def command_alone(self, home):
+        """What someone types who wants just one: for Ramjet, broker and name server in one process."""
+        if self.target != "ramjet":
+            return self.shell_command()
+        return (f"exec {servers.ramjet_binary()} --data {home} --bind 127.0.0.1 --namesrv-port {servers.free_port()}"
+                f" --broker-port {self.port} >> {self.log_path} 2>&1")
+
+    def own_memory_bytes(self):
+        """Memory that is the process's own, not pages of mapped files."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("no RssAnon")
+
+    def forget_cached_log(self):
+        """Makes what is in the commit log cold: the broker must not be running."""
+        for path in sorted((self.store / "commitlog").iterdir()):
+            fd = os.open(path, os.O_RDWR)
+            try:
+                os.fsync(fd)
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+
+
+class Fleet:
+    """Starts the pair of a configuration when a row asks for it; there is one pair at a time, since an idle
+    broker of the reference takes its part of a core."""
+
+    CONFIGURATIONS = {"async": {}, "sync": {"flushDiskType": "SYNC_FLUSH"}}
+
+    def __init__(self, directory, reference):
+        self.directory, self.reference = directory, reference
+        self.configuration, self.brokers = None, []
+
+    def make(self, configuration):
+        kinds = [("ramjet", "ramjet")] + ([("reference", "rocketmq-" + self.reference)] if self.reference else [])
+        return [MeasuredBroker(target, self.directory / configuration / name, name, self.CONFIGURATIONS[configuration])
+                for name, target in kinds]
+
+    def pair(self, configuration):
+        """The brokers of this configuration, running. One that does not start leaves the others to be measured."""
+        if configuration != self.configuration:
+            self.close()
+            self.configuration, self.brokers = configuration, self.make(configuration)
+        for broker in list(self.brokers):
+            if broker.is_alive():
+                continue
+            try:
+                broker.start()
+            except (RuntimeError, OSError) as error:
+                if broker.target == "ramjet":
+                    raise
+                print(f"the reference does not start and is left out: {error}", file=sys.stderr)
+                broker.close()
+                self.brokers.remove(broker)
+                self.reference = None
+        return self.brokers
+
+    def close(self):
+        for broker in self.brokers:
+            broker.close()
+        self.configuration, self.brokers = None, []

@@ -1,0 +1,283 @@
+"""The rows of the table, each a function of the run; ROWS lists them in the order they are taken: what fills
+the stores comes late, and the brokers that flush synchronously come last, since another pair must start.
+"""
+import os
+import time
+
+import servers
+from table import at_least, at_most, count, duration, mebibytes, megabytes, percent, plain, times
+
+KIB = 1024
+
+
+def figure(summaries, target, key):
+    """A figure of a target; None when it was not measured or is not known."""
+    value = summaries.get(target, {}).get(key)
+    return None if value is None or value < 0 else value
+
+
+def three(summaries, key):
+    """The figure of echo, reference and Ramjet, as keyword arguments of Table.add."""
+    return {"floor": figure(summaries, "echo", key), "reference": figure(summaries, "reference", key),
+            "ramjet": figure(summaries, "ramjet", key)}
+
+
+def footprint(run):
+    """Before anything else: what is measured is a process that has done nothing."""
+    runs = {}
+    for broker in run.fleet.pair("async"):
+        broker.kill()
+        alone = broker.home / "alone"
+        runs[broker.name] = run.start_runs(f"{broker.name}, empty store", broker.command_alone(alone), broker.address,
+                                           "--runs", 3 if broker.target == "ramjet" else 1)
+    middle = lambda name, key: sorted(r[key] for r in runs[name])[len(runs[name]) // 2] if name in runs else None
+    pair = lambda key: {"ramjet": middle("ramjet", key), "reference": middle("reference", key)}
+    scaled = lambda key, by: {k: times(by, v) for k, v in pair(key).items()}
+    memory, cpu = scaled("resident_kib", KIB), pair("cpu_percent")
+    run.table.add(11, "idle, resident memory", mebibytes, **memory,
+                  checks=[at_most("<= 16 MiB", memory["ramjet"], 16 * KIB * KIB)])
+    run.table.add(11, "idle, percent of a core", plain, **cpu, checks=[at_most("<= 0.1 %", cpu["ramjet"], 0.1)])
+    first = pair("first_send_ns")
+    run.table.add(9, "first send, empty store", duration, **first, checks=[at_most("<= 500 ms", first["ramjet"], 0.5e9)])
+
+
+def send_one_at_a_time(run):
+    got = run.scenario("send", "async", "send 1 KiB, one at a time", "--size", KIB, "--warmup", run.options.warmup)
+    for key, label, factor, part in (("p50_ns", "p50", 1.3, 4), ("p99_ns", "p99", 1.5, 4), ("p99_9_ns", "p99.9", 2, None)):
+        v = three(got, key)
+        checks = [at_most(f"<= {factor} floor", v["ramjet"], times(factor, v["floor"]))]
+        if part:
+            checks.append(at_most(f"<= ref./{part}", v["ramjet"], times(1 / part, v["reference"])))
+        run.table.add(1, f"send 1 KiB, {label}", duration, **v, checks=checks)
+
+
+def throughput(run):
+    """Also finds the reference's peak, from which row 2 takes its rate."""
+    for size, label, of_floor, of_reference in ((128, "128 B", 0.7, 10), (KIB, "1 KiB", 0.45, 5)):
+        for header, cpu_part in (("json", 12), ("binary", 25)):
+            got = run.scenario("send", "async", f"{label}, 8 x 64, {header} headers", "--size", size, "--header", header,
+                               "--connections", 8, "--outstanding", 64, "--seconds", 1)
+            rate, cpu = three(got, "messages_per_s"), three(got, "cpu_ns_per_message")
+            if size == KIB and rate["reference"]:
+                run.reference_peak = max(run.reference_peak or 0, rate["reference"])
+            run.table.add(3, f"{label} 8x64 {header}, messages/s", count, **rate,
+                          checks=[at_least(f">= {of_floor:.0%} floor", rate["ramjet"], times(of_floor, rate["floor"])),
+                                  at_least(f">= {of_reference}x ref.", rate["ramjet"], times(of_reference, rate["reference"]))])
+            run.table.add(3, f"{label} 8x64 {header}, CPU/message", duration, **cpu,
+                          checks=[at_most(f"<= ref./{cpu_part}", cpu["ramjet"], times(1 / cpu_part, cpu["reference"]))])
+
+
+def open_loop(run):
+    rate = int(run.reference_peak / 2) if run.reference_peak else run.options.rate
+    length = ["--rounds", 1, "--seconds", 600] if run.options.long else ["--seconds", 3]
+    report = run.report("send", "async", f"open loop at {rate}/s, 1 KiB", "--size", KIB, "--rate", rate,
+                        "--connections", 8, "--outstanding", 256, *length)
+    got = {t["name"]: t["summary"] for t in report["targets"]}
+    v = three(got, "p99_99_ns")
+    run.table.add(2, f"open loop {rate}/s, p99.99", duration, **v,
+                  checks=[at_most("<= 3 floor", v["ramjet"], times(3, v["floor"]))])
+    v = three(got, "p99_9_ns")
+    run.table.add(2, f"open loop {rate}/s, p99.9", duration, **v,
+                  checks=[at_most("<= ref./10", v["ramjet"], times(0.1, v["reference"]))])
+    run.table.add(2, "open loop, within 1 ms", percent, **three(got, "within_1ms"))
+    net = {t["name"]: net_of_stalls(t) for t in report["targets"]}
+    pick = lambda i: {"floor": net["echo"][i], "ramjet": net["ramjet"][i],
+                      "reference": net["reference"][i] if "reference" in net else None}
+    run.table.add(2, "  net of the machine's stalls", percent, **pick(0),
+                  checks=[at_least(">= 99.999 %", net["ramjet"][0], 0.99999)])
+    run.table.add(2, "open loop, maximum net of stalls", duration, **pick(1),
+                  checks=[at_most("<= 10 ms", net["ramjet"][1], 10e6)])
+    v = three(got, "refused")
+    run.table.add(2, "open loop, refused", count, **v, checks=[at_most("none", v["ramjet"], 0)])
+
+
+def net_of_stalls(target):
+    """(fraction within 1 ms, maximum) without what the probe's own lateness explains: a stall of t seconds meets
+    rate * t messages and makes each later by at most t."""
+    due = over = 0
+    worst = 0
+    for r in target["rounds"]:
+        due += r["due"]
+        slow = r["due"] * (1 - r["within_1ms"])
+        stalled_s = r["stall_over_1ms_ns"] / 1e9
+        over += max(0, slow - stalled_s * r["messages_per_s"])
+        worst = max(worst, r["max_ns"] - r["stall_max_ns"])
+    return (1 - over / due if due else 0, max(worst, 0))
+
+
+def large_bodies(run):
+    report = run.report("send", "async", "64 KiB bodies, 4 x 4", "--size", 64 * KIB, "--connections", 4,
+                        "--outstanding", 4, "--seconds", 1, "--rounds", 3, "--disk", run.directory)
+    got = {t["name"]: t["summary"] for t in report["targets"]}
+    loopback = figure(got, "echo", "messages_per_s") * 64 * KIB
+    disk = report["disk"]["write_bytes_per_s"]
+    floor = min(loopback, disk, report["disk"]["memcpy_bytes_per_s"])
+    v = {**three(got, "bytes_per_s"), "floor": floor}
+    run.table.add(4, "64 KiB bodies, bytes/s", megabytes, **v,
+                  checks=[at_least(">= 80 % of the least floor", v["ramjet"], 0.8 * floor)])
+
+
+def deliver(run):
+    got = run.scenario("deliver", "async", "produce to long poll, 1 KiB at 1000/s", "--size", KIB, "--rate", 1000)
+    for key, label, factor, part in (("p50_ns", "p50", 2.5, 5), ("p99_ns", "p99", None, 5), ("p99_9_ns", "p99.9", 4, None)):
+        v = three(got, key)
+        checks = [at_most(f"<= {factor} floor", v["ramjet"], times(factor, v["floor"]))] if factor else []
+        checks += [at_most(f"<= ref./{part}", v["ramjet"], times(1 / part, v["reference"]))] if part else []
+        run.table.add(6, f"produce to long poll, {label}", duration, **v, checks=checks)
+
+
+def overload(run):
+    seconds = 60 if run.options.long else 2
+    report = run.report("overload", "async", "three times the peak", "--size", KIB, "--connections", 8,
+                        "--outstanding", 64, "--rounds", 3, "--seconds", seconds)
+    got = {t["name"]: t["summary"] for t in report["targets"]}
+    names = [broker.name for broker in run.fleet.brokers]
+    pick = lambda of: {"ramjet": of("ramjet"), "reference": of("reference") if "reference" in names else None}
+    goodput = pick(lambda n: figure(got, f"{n} overload", "messages_per_s") / max(1, figure(got, f"{n} peak", "messages_per_s")))
+    run.table.add(10, "overload, goodput of the peak", percent, **goodput,
+                  checks=[at_least(">= 95 %", goodput["ramjet"], 0.95)])
+    echo_p99 = figure(got, "echo", "p99_ns")
+    refusal = pick(lambda n: figure(got, f"{n} overload", "refusal_p99_ns"))
+    if refusal["ramjet"] is not None:
+        run.table.add(10, "overload, refusal p99", duration, **refusal, floor=echo_p99,
+                      checks=[at_most("<= 2 floor", refusal["ramjet"], times(2, echo_p99))])
+    accepted = pick(lambda n: figure(got, f"{n} overload", "p99_ns"))
+    normal = pick(lambda n: figure(got, f"{n} at 70 %", "p99_ns"))
+    run.table.add(10, "overload, accepted p99", duration, **accepted, floor=normal["ramjet"],
+                  checks=[at_most("<= 2x at 70 % load", accepted["ramjet"], times(2, normal["ramjet"]))])
+    beside = pick(lambda n: figure(got, f"{n} beside it", "p99_ns"))
+    run.table.add(10, "overload, innocent connection p99", duration, **beside,
+                  checks=[at_most("<= 10 ms", beside["ramjet"], 10e6)])
+    back = pick(lambda n: time_to_normal(report, n))
+    run.table.add(10, "overload, back to normal after", duration, **back,
+                  checks=[at_most("<= 100 ms", back["ramjet"], 100e6)])
+
+
+def time_to_normal(report, name):
+    """End of the last slot behind the overload whose p99 is above twice the normal one; the middle of the rounds."""
+    targets = {t["name"]: t for t in report["targets"]}
+    limit = 2 * max(targets[f"{name} at 70 %"]["summary"]["p99_ns"], 1e6)
+    ends = []
+    for r in targets[f"{name} after"]["rounds"]:
+        slots = r["series"]
+        length_ms = slots[1][0] - slots[0][0] if len(slots) > 1 else 0
+        ends.append(max([(slot[0] + length_ms) * 1e6 for slot in slots if slot[4] > limit], default=0))
+    return sorted(ends)[len(ends) // 2]
+
+
+def many_topics(run):
+    topics = 100000 if run.options.long else 10000
+    load = ["--size", KIB, "--connections", 8, "--outstanding", 64, "--seconds", 1]
+    one = run.scenario("send", "async", "1 topic", *load, "--topic", "OneTopic", echo=False)
+    before = {b.name: b.own_memory_bytes() for b in run.fleet.brokers}
+    many = run.scenario("send", "async", f"{topics} topics x 8 queues", *load, "--topic", "Many", "--topics", topics, echo=False)
+    for key, label, form, check in (
+            ("messages_per_s", "messages/s", count, lambda a, b: at_least(">= 95 % of 1 topic", b, times(0.95, a))),
+            ("p99_ns", "p99", duration, lambda a, b: at_most("<= 1.3x 1 topic", b, times(1.3, a)))):
+        single, v = figure(one, "ramjet", key), three(many, key)
+        v["floor"] = single
+        run.table.add(7, f"{topics} topics, {label} (floor: 1 topic)", form, **v, checks=[check(single, v["ramjet"])])
+    grown = {b.name: max(0, b.own_memory_bytes() - before[b.name]) / (topics * 8) for b in run.fleet.brokers}
+    run.table.add(7, f"{topics} topics, bytes of memory per queue", count, grown["ramjet"], reference=grown.get("reference"),
+                  checks=[at_most("<= 200", grown["ramjet"], 200)])
+
+
+def cold_reads(run):
+    """The stores are filled, made cold and read by four groups beside sends, in turn."""
+    mib = run.options.fill_mib or (10 * 1024 + 512 if run.options.long else 2048)
+    for broker in run.fleet.pair("async"):
+        run.fill(broker, "OldData", mib)
+    rounds = {broker.name: [] for broker in run.fleet.brokers}
+    disk = []
+    for _ in range(3):
+        for broker in list(run.fleet.brokers):
+            broker.kill()
+            broker.forget_cached_log()
+            broker.start()
+            report = run.report("read", "async", f"{broker.name}: four groups read {mib} MiB of old data", "--size", KIB,
+                                "--rate", 2000, "--readers", 4, "--read-topic", "OldData", "--rounds", 1, "--seconds", 3,
+                                "--disk", run.directory, brokers=[broker], echo=False)
+            rounds[broker.name].append({t["name"].removeprefix(broker.name): t["summary"] for t in report["targets"]})
+            disk.append(report["disk"]["read_bytes_per_s"])
+    middle = lambda values: sorted(values)[len(values) // 2]
+    pick = lambda of: {"ramjet": middle([of(r) for r in rounds["ramjet"]]),
+                       "reference": middle([of(r) for r in rounds["reference"]]) if "reference" in rounds else None}
+    alone, beside = pick(lambda r: r[""]["p99_9_ns"]), pick(lambda r: r[" with readers"]["p99_9_ns"])
+    run.table.add(8, "send p99.9 with cold readers (floor: without)", duration, **beside, floor=alone["ramjet"],
+                  checks=[at_most("<= 1.2x without", beside["ramjet"], times(1.2, alone["ramjet"]))])
+    read = pick(lambda r: r[" readers"]["bytes_per_s"])
+    run.table.add(8, "cold readers, bytes/s", megabytes, **read, floor=middle(disk),
+                  checks=[at_least(">= 70 % of the disk", read["ramjet"], 0.7 * middle(disk))])
+
+
+def restart(run):
+    """Of the stores that the rows before have filled."""
+    first, gib = {}, 0
+    for broker in run.fleet.pair("async"):
+        broker.kill()
+        gib = max(gib, sum(f.stat().st_blocks * 512 for f in (broker.store / "commitlog").iterdir()) / 2 ** 30)
+        # only the first run finds what was killed in earnest, so the slowest counts
+        first[broker.name] = max(r["first_send_ns"] for r in run.start_runs(
+            f"{broker.name}, after SIGKILL", broker.shell_command(), broker.address, "--runs", 3, "--kill",
+            "--settle-ms", 0, "--idle", 1))
+    run.table.add(9, f"first send after SIGKILL, {gib:.1f} GiB", duration, first["ramjet"], reference=first.get("reference"),
+                  checks=[at_most("<= 500 ms", first["ramjet"], 0.5e9)])
+
+
+def sync_flush(run):
+    for producers, part in ((1, 4), (16, 8), (64, 8)):
+        report = run.report("send", "sync", f"sync flush, {producers} producers, 1 KiB", "--size", KIB, "--connections", producers,
+                            "--seconds", 1, "--disk", run.directory, "--warmup", 2000 if producers == 1 else 0)
+        got = {t["name"]: t["summary"] for t in report["targets"]}
+        sync_ns = report["disk"]["fdatasync_p50_ns"]
+        p50, rate, p99 = three(got, "p50_ns"), three(got, "messages_per_s"), three(got, "p99_ns")
+        echo_p50, p50["floor"] = p50["floor"], sync_ns
+        run.table.add(5, f"sync flush, {producers} producers, p50", duration, **p50,
+                      checks=[at_most("<= 1.3 fdatasync + echo", p50["ramjet"], 1.3 * sync_ns + echo_p50)])
+        rate["floor"] = producers * 1e9 / sync_ns
+        run.table.add(5, f"sync flush, {producers} producers, messages/s", count, **rate,
+                      checks=[at_least(">= 85 % floor", rate["ramjet"], 0.85 * rate["floor"]),
+                              at_least(f">= {part}x ref.", rate["ramjet"], times(part, rate["reference"]))])
+        p99["floor"] = report["disk"]["fdatasync_p99_ns"]
+        run.table.add(5, f"sync flush, {producers} producers, p99", duration, **p99,
+                      checks=[at_most("<= ref./5", p99["ramjet"], times(0.2, p99["reference"]))])
+    written = {name: written_per_byte(got[name]) for name in got}
+    run.table.add(5, "device bytes per payload byte, 64 producers", plain, written["ramjet"], reference=written.get("reference"),
+                  checks=[at_most("<= 2", written["ramjet"], 2)])
+
+
+def written_per_byte(summary):
+    payload = summary["bytes_per_s"]
+    return None if summary["device_bytes"] < 0 or not payload else summary["device_bytes"] / payload
+
+
+def soak(run):
+    """Long form only: p99.9 of the last sixth against the second one (the first is warming up)."""
+    rate = int(run.reference_peak / 2) if run.reference_peak else run.options.rate
+    minutes = run.options.soak_minutes
+    report = run.report("send", "async", f"soak of {minutes} min at {rate}/s", "--size", KIB, "--rate", rate, "--connections", 8,
+                        "--outstanding", 256, "--rounds", minutes, "--seconds", 60, "--pause-ms", 0, echo=False,
+                        brokers=[b for b in run.fleet.pair("async") if b.target == "ramjet"])
+    tails = [r["p99_9_ns"] for r in report["targets"][0]["rounds"]]
+    part = max(1, len(tails) // 6)
+    middle = lambda values: sorted(values)[len(values) // 2]
+    early, late = middle(tails[part:2 * part] or tails), middle(tails[-part:])
+    run.table.add(12, f"p99.9 at the end of {minutes} min (floor: early)", duration, late, floor=early,
+                  checks=[at_most("<= 1.1x early", late, 1.1 * early)])
+
+
+# number, title, function, seconds it takes in the short form, only in the long form
+ROWS = [
+    (11, "footprint", footprint, 75, False),
+    (1, "one at a time", send_one_at_a_time, 60, False),
+    (3, "throughput", throughput, 85, False),
+    (2, "open loop", open_loop, 55, False),
+    (6, "produce to long poll", deliver, 45, False),
+    (10, "overload", overload, 65, False),
+    (4, "large bodies", large_bodies, 25, False),
+    (12, "soak", soak, 0, True),
+    (7, "many topics", many_topics, 80, False),
+    (8, "cold reads", cold_reads, 130, False),
+    (9, "restart", restart, 60, False),
+    (5, "sync flush", sync_flush, 100, False),
+]
