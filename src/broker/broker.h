@@ -48,6 +48,7 @@ struct broker_conf {
     bool reject_pull_consumer_enable;
     bool enable_property_filter;
     bool lite_pull_message_enable;
+    bool use_server_side_reset_offset;
     int flush_consumer_offset_interval_ms;
     int64_t channel_expired_timeout_ms;
     int max_transfer_count_in_memory;

@@ -145,26 +145,42 @@ static bool concerns(const struct held_request *held, int64_t queue_offset, int6
            (held->filter == NULL || message_filter_takes(held->filter, tags_code, properties));
 }
 
+/* It is served at the end of this pass. True: it was the last one, and its queue is gone. */
+static bool wake(struct held_request *held)
+{
+    struct hold *hold = held->hold;
+    bool is_last = held->queue->count == 1;
+    leave_queue(held);
+    list_append(&hold->woken, &held->queue_link);
+    loop_defer(hold->options.loop, &hold->serve_woken);
+    return is_last;
+}
+
+static struct held_queue *find_queue(struct hold *hold, struct slice topic, int32_t queue_id)
+{
+    uint8_t bytes[KEY_MAX];
+    return hold->queues.count == 0 ? NULL
+                                   : map_get(&hold->queues, queue_key(topic, queue_id, bytes));
+}
+
+void hold_release_queue(struct hold *hold, struct slice topic, int32_t queue_id)
+{
+    struct held_queue *q = find_queue(hold, topic, queue_id);
+    while (q != NULL && !wake(list_entry(q->waiting.next, struct held_request, queue_link)))
+        ;
+}
+
 void hold_arrived(struct hold *hold, struct slice topic, int32_t queue_id, int64_t queue_offset,
                   int64_t tags_code, struct slice properties)
 {
-    if (hold->queues.count == 0)
-        return;
-    uint8_t bytes[KEY_MAX];
-    struct held_queue *q = map_get(&hold->queues, queue_key(topic, queue_id, bytes));
+    struct held_queue *q = find_queue(hold, topic, queue_id);
     if (q == NULL)
         return;
     for (struct list *link = q->waiting.next, *next; link != &q->waiting; link = next) {
         struct held_request *held = list_entry(link, struct held_request, queue_link);
         next = link->next;
-        if (!concerns(held, queue_offset, tags_code, properties))
-            continue;
-        bool is_last = q->count == 1;
-        leave_queue(held);
-        list_append(&hold->woken, &held->queue_link);
-        loop_defer(hold->options.loop, &hold->serve_woken);
-        if (is_last)
-            return; /* the queue is gone */
+        if (concerns(held, queue_offset, tags_code, properties) && wake(held))
+            return;
     }
 }
 

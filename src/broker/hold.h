@@ -59,6 +59,9 @@ MUST_CHECK int hold_park(struct hold *hold, struct held_request *held, struct sl
 void hold_arrived(struct hold *hold, struct slice topic, int32_t queue_id, int64_t queue_offset,
                   int64_t tags_code, struct slice properties);
 
+/* Serves all that wait for the queue, whatever they wait for. */
+void hold_release_queue(struct hold *hold, struct slice topic, int32_t queue_id);
+
 /* A connection is gone: drops what its list holds. */
 void hold_drop_owner(struct hold *hold, struct list *owner);
 

@@ -128,6 +128,10 @@ request_handler handle_topic_consumers, handle_group_topics, handle_group_subscr
 /* handle_admin_offsets.c */
 request_handler handle_clone_offset, handle_correction_offset, handle_all_offsets,
     handle_all_delay_offsets;
+/* handle_reset.c */
+request_handler handle_reset_offset; /* 222 */
+/* handle_relay.c */
+request_handler handle_running_info, handle_consume_directly, handle_consumer_status;
 /* handle_admin_store.c */
 request_handler handle_clean_queues, handle_clean_log, handle_clean_topics, handle_queue_data;
 /* handle_admin_slave.c */

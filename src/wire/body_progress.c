@@ -65,17 +65,22 @@ void correction_offsets_encode(const struct queue_offset *offsets, int count, st
     json_object_end(&j);
 }
 
+void queue_offsets_to_json(const struct queue_offset *offsets, int count, struct json_out *j)
+{
+    json_object_begin(j);
+    for (int i = 0; i < count; i++) {
+        message_queue_to_json_key(&offsets[i].queue, j);
+        json_i64(j, offsets[i].queue_offset);
+    }
+    json_object_end(j);
+}
+
 void queue_offsets_encode(const struct queue_offset *offsets, int count, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
     json_object_begin(&j);
     json_key(&j, SLICE("offsetTable"));
-    json_object_begin(&j);
-    for (int i = 0; i < count; i++) {
-        message_queue_to_json_key(&offsets[i].queue, &j);
-        json_i64(&j, offsets[i].queue_offset);
-    }
-    json_object_end(&j);
+    queue_offsets_to_json(offsets, count, &j);
     json_object_end(&j);
 }
 

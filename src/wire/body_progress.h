@@ -45,6 +45,8 @@ struct queue_offset {
 void correction_offsets_encode(const struct queue_offset *offsets, int count, struct buf *out);
 /* {"offsetTable":{{"brokerName":..}:12}} */
 void queue_offsets_encode(const struct queue_offset *offsets, int count, struct buf *out);
+/* The map alone. */
+void queue_offsets_to_json(const struct queue_offset *offsets, int count, struct json_out *j);
 /* The same for clients in C++: {"offsetTable":[{"brokerName":..,"offset":12,..}]} */
 void queue_offset_list_encode(const struct queue_offset *offsets, int count, struct buf *out);
 

@@ -156,6 +156,16 @@ static const struct field reset_offset_request_rows[] = {
 const struct fields reset_offset_request_fields =
     FIELDS(reset_offset_request_rows, struct reset_offset_request);
 
+static const struct field reset_consumer_offset_rows[] = {
+    FIELD(struct reset_offset_request, group, "group", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct reset_offset_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct reset_offset_request, queue_id, "queueId", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct reset_offset_request, timestamp, "timestamp", FIELD_I64, FIELD_MANDATORY),
+    FIELD(struct reset_offset_request, is_force, "isForce", FIELD_BOOL, FIELD_MANDATORY),
+};
+const struct fields reset_consumer_offset_fields =
+    FIELDS(reset_consumer_offset_rows, struct reset_offset_request);
+
 static const struct field consumer_status_request_rows[] = {
     FIELD(struct consumer_status_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
     FIELD(struct consumer_status_request, group, "group", FIELD_STRING, FIELD_MANDATORY),

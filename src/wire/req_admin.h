@@ -138,7 +138,8 @@ struct group_forbidden_request {
 };
 extern const struct fields group_forbidden_request_fields;
 
-/* INVOKE_BROKER_TO_RESET_OFFSET and RESET_CONSUMER_CLIENT_OFFSET */
+/* INVOKE_BROKER_TO_RESET_OFFSET; as it goes to clients (RESET_CONSUMER_CLIENT_OFFSET) queueId and
+ * isForce are always there. */
 struct reset_offset_request {
     struct slice group;
     struct slice topic;
@@ -148,6 +149,7 @@ struct reset_offset_request {
     bool is_force;     /* also forwards */
 };
 extern const struct fields reset_offset_request_fields;
+extern const struct fields reset_consumer_offset_fields;
 
 /* INVOKE_BROKER_TO_GET_CONSUMER_STATUS and GET_CONSUMER_STATUS_FROM_CLIENT */
 struct consumer_status_request {

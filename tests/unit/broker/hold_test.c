@@ -220,6 +220,26 @@ static void release_serves_all(void **state)
     assert_int_equal(hold_count(f->hold), 0);
 }
 
+static void release_b(struct fixture *f)
+{
+    hold_release_queue(f->hold, SLICE("b"), 0);
+    hold_release_queue(f->hold, SLICE("nobody waits"), 0);
+}
+
+/* Goal: all that wait for a queue are served, and no others. */
+static void a_queue_is_released(void **state)
+{
+    struct fixture *f = *state;
+    park(f, 0, "a", 0, 5);
+    park(f, 1, "b", 0, 5);
+    park(f, 2, "b", 0, 9);
+    pass(f, release_b);
+    assert_int_equal(f->served[0], 0);
+    assert_int_equal(f->served[1], 1);
+    assert_int_equal(f->served[2], 1);
+    assert_int_equal(hold_count(f->hold), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(filters_have_a_common_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(owner_takes_its_requests_along, setup, teardown),
         cmocka_unit_test_setup_teardown(release_serves_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_is_released, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

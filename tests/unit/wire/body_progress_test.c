@@ -1,4 +1,5 @@
 #include "wire/bodies.h"
+#include "wire/body_consumer_status.h"
 #include "wire/body_ha_status.h"
 #include "wire/body_progress.h"
 #include "wire/body_queue_data.h"
@@ -61,9 +62,31 @@ static void store_answers_are_written(void **state)
                      "\"masterCommitLogMaxOffset\":9}");
 }
 
+/* Goal: a client's account of its queues is read and goes into the table of clients. */
+static void statuses_are_gathered(void **state)
+{
+    static const char text[] =
+        "{\"consumerTable\":{},\"messageQueueTable\":{{\"brokerName\":\"bk-a\",\"queueId\":1,"
+        "\"topic\":\"t\"}:7}}";
+    struct consumer_status status;
+    struct buf out = BUF_INIT;
+    assert_int_equal(consumer_status_decode(slice_str(text), *state, &status), 0);
+    assert_int_equal(status.queue_count, 1);
+    assert_int_equal(status.queues[0].queue_offset, 7);
+    status.client_id = SLICE("c");
+    consumer_status_table_encode(&status, 1, &out);
+    assert_buf(&out, "{\"consumerTable\":{\"c\":{{\"brokerName\":\"bk-a\",\"queueId\":1,"
+                     "\"topic\":\"t\"}:7}},\"messageQueueTable\":{}}");
+    ASSERT_PREFIXES_REFUSED(text, *state, consumer_status_decode, &status);
+    assert_int_equal(
+        consumer_status_decode(SLICE("{\"messageQueueTable\":{\"x\":1}}"), *state, &status), 0);
+    assert_int_equal(status.queue_count, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { BODY_TEST(progress_is_written),
+    const struct CMUnitTest tests[] = { BODY_TEST(statuses_are_gathered),
+                                        BODY_TEST(progress_is_written),
                                         BODY_TEST(offsets_are_written),
                                         BODY_TEST(store_answers_are_written) };
     return cmocka_run_group_tests(tests, NULL, NULL);
