@@ -109,6 +109,7 @@ static void rebuild(struct map *m)
     m->index = index;
     m->index_cap = cap;
     m->used = used;
+    m->layout++;
 }
 
 void *map_get(const struct map *m, struct slice key)

@@ -2,8 +2,8 @@
  *
  * Ownership  keys are copied; values belong to the caller, who frees them before map_fini().
  * Threads    one at a time.
- * Order      map_next() walks in insertion order as long as nothing was removed; removing the entry
- *            just returned is allowed while walking, inserting is not.
+ * Order      map_next() walks in insertion order as long as nothing was removed; removing is
+ * allowed while walking. Inserting is, too, for a walk that begins again when `layout` changed.
  * Errors     none: a failed allocation aborts; whoever fills a map from outside bounds it.
  * Keys are hashed with a seed drawn at start, so that names chosen by a client cannot collide on
  * purpose.
@@ -21,6 +21,7 @@ struct map {
     size_t used;     /* live and dead slots */
     uint32_t *index; /* open addressing, slot number + 1 */
     size_t index_cap;
+    uint32_t layout; /* another number whenever entries were moved: older cursors mean nothing */
 };
 
 void map_init(struct map *m);

@@ -389,8 +389,8 @@ static bool is_quiet(const struct broker *broker)
 static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
-           !acks_are_idle(broker->acks) || broker->offloads_out > 0 ||
-           !tls_server_is_idle(broker->tls);
+           !acks_are_idle(broker->acks) || registrar_has_work_out(broker->registrar) ||
+           broker->offloads_out > 0 || !tls_server_is_idle(broker->tls);
 }
 
 static void stop_poll(struct loop_timer *timer)

@@ -41,6 +41,8 @@ struct broker_conf {
     int register_broker_timeout_ms;
     bool force_register;
     bool compressed_register;
+    bool enable_split_registration;
+    int split_registration_size;
     /* consuming */
     bool long_polling_enable;
     int64_t short_polling_time_ms;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "broker/internal.h"
 #include "broker/register.h"
+#include "broker/saver.h"
 #include "wire/body_lists.h"
 #include "wire/req_admin.h"
 
@@ -31,8 +32,11 @@ void handle_put_conf(struct broker *broker, struct request *req)
                    SLICE_FMT(buf_slice(&complaints)));
     } else {
         data_version_next(&broker->conf_version, loop_now_ms(broker->loop));
-        if (broker->conf.broker_permission != permission)
-            registrar_changed(broker->registrar);
+        if (broker->conf.broker_permission != permission) {
+            topics_touch(broker->topics, loop_now_ms(broker->loop));
+            saver_changed(broker->saver, TABLE_TOPICS);
+            registrar_tell_all(broker->registrar);
+        }
         log_info("settings_changed by=%s", peer_address(req->peer)->text);
         reply_code(req, RESP_SUCCESS, NULL);
     }

@@ -11,13 +11,13 @@ enum { PATH_MAX_BYTES = 4096 };
 
 struct table_row {
     const char *file;
-    void (*text)(struct broker *broker, struct buf *out);
+    bool (*text_step)(struct broker *broker, struct table_text *text);
     bool (*changed)(const struct broker *broker);
 };
 
-static void topics_make_text(struct broker *broker, struct buf *out)
+static bool topics_step(struct broker *broker, struct table_text *text)
 {
-    topics_text(broker->topics, out);
+    return topics_text_step(broker->topics, text);
 }
 
 static bool topics_are_changed(const struct broker *broker)
@@ -25,9 +25,9 @@ static bool topics_are_changed(const struct broker *broker)
     return topics_changed(broker->topics);
 }
 
-static void groups_make_text(struct broker *broker, struct buf *out)
+static bool groups_step(struct broker *broker, struct table_text *text)
 {
-    groups_text(broker->groups, out);
+    return groups_text_step(broker->groups, text);
 }
 
 static bool groups_are_changed(const struct broker *broker)
@@ -35,9 +35,9 @@ static bool groups_are_changed(const struct broker *broker)
     return groups_changed(broker->groups);
 }
 
-static void offsets_make_text(struct broker *broker, struct buf *out)
+static bool offsets_step(struct broker *broker, struct table_text *text)
 {
-    offsets_text(broker->offsets, out);
+    return offsets_text_step(broker->offsets, text);
 }
 
 static bool offsets_are_changed(const struct broker *broker)
@@ -46,20 +46,20 @@ static bool offsets_are_changed(const struct broker *broker)
 }
 
 static const struct table_row table_rows[TABLE_COUNT] = {
-    [TABLE_TOPICS] = { "topics.json", topics_make_text, topics_are_changed },
-    [TABLE_GROUPS] = { "subscriptionGroup.json", groups_make_text, groups_are_changed },
-    [TABLE_OFFSETS] = { "consumerOffset.json", offsets_make_text, offsets_are_changed },
+    [TABLE_TOPICS] = { "topics.json", topics_step, topics_are_changed },
+    [TABLE_GROUPS] = { "subscriptionGroup.json", groups_step, groups_are_changed },
+    [TABLE_OFFSETS] = { "consumerOffset.json", offsets_step, offsets_are_changed },
 };
 
 struct saved {
     struct saver *saver;
     const struct table_row *row;
-    struct loop_timer timer; /* armed from a change on */
+    struct loop_timer timer; /* armed from a change on, and for each further step of the text */
     struct job job;          /* writes `text` to `path` */
-    bool is_writing;
-    bool is_failed; /* `text` was not written: the file is older than it */
+    bool is_writing;         /* the text is being made or written */
+    bool is_failed;          /* `text` was not written: the file is older than it */
     int err;
-    struct buf text;
+    struct table_text text;      /* the worker's once it is whole */
     struct save_waiter *waiting; /* for the next write */
     struct save_waiter *writing; /* for the write under way */
     char path[PATH_MAX_BYTES];
@@ -89,7 +89,7 @@ static void tell(struct save_waiter *waiters, int err)
 static void write_file(struct job *job)
 {
     struct saved *s = (struct saved *)((char *)job - offsetof(struct saved, job));
-    s->err = table_file_write(s->path, buf_slice(&s->text));
+    s->err = table_file_write(s->path, buf_slice(&s->text.out));
 }
 
 static void file_written(struct job *job)
@@ -109,18 +109,20 @@ static void file_written(struct job *job)
     tell(told, s->err);
 }
 
+/* One step of the text in each pass of the loop; then it goes to a worker. */
 static void save_due(struct loop_timer *timer)
 {
     struct saved *s = (struct saved *)((char *)timer - offsetof(struct saved, timer));
     struct broker *broker = s->saver->broker;
-    if (s->is_writing)
-        return; /* file_written() looks again */
-    buf_clear(&s->text);
-    s->row->text(broker, &s->text);
-    s->writing = s->waiting;
-    s->waiting = NULL;
-    s->is_writing = true;
-    if (workers_submit(broker->workers, broker->loop, &s->job) != 0) {
+    if (!s->is_writing) {
+        table_text_clear(&s->text);
+        s->writing = s->waiting;
+        s->waiting = NULL;
+        s->is_writing = true;
+    }
+    if (!s->row->text_step(broker, &s->text)) {
+        loop_timer_start(broker->loop, &s->timer, 0);
+    } else if (workers_submit(broker->workers, broker->loop, &s->job) != 0) {
         s->err = ERR_WOULD_BLOCK;
         file_written(&s->job);
     }
@@ -138,7 +140,8 @@ void saver_wait(struct saver *saver, enum saved_table table, struct save_waiter 
     struct saved *s = &saver->tables[table];
     waiter->next = s->waiting;
     s->waiting = waiter;
-    loop_timer_start(saver->broker->loop, &s->timer, 0);
+    if (!s->is_writing) /* else file_written() looks again */
+        loop_timer_start(saver->broker->loop, &s->timer, 0);
 }
 
 bool saver_is_idle(const struct saver *saver)
@@ -157,9 +160,10 @@ void saver_finish(struct saver *saver)
         loop_timer_stop(&s->timer);
         if (!s->is_failed && !s->row->changed(saver->broker))
             continue;
-        buf_clear(&s->text);
-        s->row->text(saver->broker, &s->text);
-        s->is_failed = table_file_write(s->path, buf_slice(&s->text)) != 0;
+        table_text_clear(&s->text);
+        while (!s->row->text_step(saver->broker, &s->text))
+            ;
+        s->is_failed = table_file_write(s->path, buf_slice(&s->text.out)) != 0;
     }
 }
 
@@ -175,6 +179,7 @@ int saver_new(struct broker *broker, struct saver **saver)
         s->row = &table_rows[i];
         s->job = (struct job){ .run = write_file, .done = file_written };
         loop_timer_init(&s->timer, save_due);
+        table_text_init(&s->text);
         broker_config_path(broker, s->row->file, s->path, sizeof s->path);
     }
     *saver = made;
@@ -187,7 +192,7 @@ void saver_free(struct saver *saver)
         return;
     for (int i = 0; i < TABLE_COUNT; i++) {
         loop_timer_stop(&saver->tables[i].timer);
-        buf_fini(&saver->tables[i].text);
+        table_text_fini(&saver->tables[i].text);
     }
     free(saver);
 }

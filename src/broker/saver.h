@@ -1,8 +1,8 @@
 /* saver.h - writes the broker's tables to their files: a while after a change, by a worker, changes
  * in between coalesced.
  *
- *     change ── delay of the table ── text made on the loop ── worker writes the file ── loop:
- * saved
+ *     change ── delay of the table ── text made on the loop, a step in each pass
+ *            ── worker writes the file ── loop: saved
  *
  * Threads    the broker's loop.
  * Errors     a file that cannot be written is tried again SAVE_RETRY_MS later, for ever; whoever

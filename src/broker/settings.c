@@ -53,6 +53,11 @@ static const struct conf_row rows[] = {
               "register each period, also when nothing changed"),
     CONF_BOOL(struct broker_conf, compressed_register, "compressedRegister", false,
               CONF_AT_RUN_TIME, "register with a compressed body"),
+    CONF_BOOL(struct broker_conf, enable_split_registration, "enableSplitRegistration", false,
+              CONF_AT_RUN_TIME,
+              "register so many topics at a time, also when they fit in one body"),
+    CONF_INT(struct broker_conf, split_registration_size, "splitRegistrationSize", 800, 1, 20000,
+             CONF_AT_RUN_TIME, "topics in one registration when it is split"),
     /* consuming */
     CONF_BOOL(struct broker_conf, long_polling_enable, "longPollingEnable", true, CONF_AT_RUN_TIME,
               "pulls wait for as long as they ask to"),
@@ -177,8 +182,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("enableMixedMessageType", "false"),
     /* registration */
     CONF_KNOWN("enableSingleTopicRegister", "false"),
-    CONF_KNOWN("enableSplitRegistration", "false"),
-    CONF_KNOWN("splitRegistrationSize", "800"),
     CONF_KNOWN("enableSplitMetadata", "true"),
     CONF_KNOWN("splitMetadataSize", "2000"),
     CONF_KNOWN("brokerHeartbeatInterval", "1000"),

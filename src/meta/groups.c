@@ -7,6 +7,7 @@
 
 #include "meta/meta.h"
 #include "meta/owned.h"
+#include "meta/table_text.h"
 
 struct groups {
     struct map by_name; /* values: struct group_config with its texts behind it */
@@ -277,29 +278,43 @@ bool groups_changed(const struct groups *groups)
     return groups->is_changed;
 }
 
-static void encode(const struct groups *groups, bool pretty, struct buf *out)
+/* What stands before the first group. */
+static void begin_table(const struct groups *groups, struct json_out *j)
 {
     struct arena arena;
+    struct group_table table = { .version = groups->version };
     arena_init(&arena);
-    struct group_config *configs =
-        arena_alloc(&arena, (groups->by_name.count + 1) * sizeof *configs);
-    struct group_table table = { .version = groups->version, .groups = configs };
     table.forbidden = list_forbidden(groups, &arena, &table.forbidden_count);
-    const struct group_config *config;
-    size_t cursor = 0;
-    while (groups_next(groups, &cursor, &config))
-        configs[table.count++] = *config;
-    group_table_encode(&table, pretty, out);
+    group_table_begin(&table, j);
     arena_fini(&arena);
 }
 
-void groups_text(struct groups *groups, struct buf *out)
+bool groups_text_step(struct groups *groups, struct table_text *text)
 {
-    encode(groups, true, out);
-    groups->is_changed = false;
+    const struct group_config *config;
+    if (table_text_begins(text, &groups->by_name)) {
+        groups->is_changed = false;
+        begin_table(groups, &text->json);
+    }
+    for (int i = 0; i < TABLE_TEXT_STEP; i++) {
+        if (!groups_next(groups, &text->cursor, &config)) {
+            group_table_end(&text->json);
+            return table_text_whole(text);
+        }
+        group_table_add(config, &text->json);
+    }
+    return false;
 }
 
 void groups_body(const struct groups *groups, struct buf *out)
 {
-    encode(groups, false, out);
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    const struct group_config *config;
+    size_t cursor = 0;
+    json_object_begin(&j);
+    begin_table(groups, &j);
+    while (groups_next(groups, &cursor, &config))
+        group_table_add(config, &j);
+    group_table_end(&j);
+    json_object_end(&j);
 }

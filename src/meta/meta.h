@@ -7,7 +7,8 @@
  *
  * Ownership  a table owns what it holds; pointers it gives stay valid until that entry is changed.
  * Threads    a table belongs to the thread that created it (the broker's loop). Saving is split:
- *            the text is made there, and written by table_file_write(), which may run on a worker.
+ *            the text is made there, step by step, and written by table_file_write(), which may run
+ *            on a worker.
  * Errors     0, or a negative code of base/err.h; the table is then as before.
  */
 #ifndef META_META_H
@@ -34,6 +35,21 @@ MUST_CHECK int table_file_write(const char *path, struct slice text);
 MUST_CHECK int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text),
                                void *ctx);
 
+/* The text of a table while it is made. Each step adds the next entries only, so that no pass of
+ * the loop is long, however large the table. What changes meanwhile is in the text or not; the
+ * table then has changed since, and is saved again. It must not move once it is begun. */
+struct table_text {
+    struct buf out; /* the whole text once a step returned true */
+    struct json_out json;
+    size_t cursor;
+    uint32_t layout; /* of the table when the walk began */
+    bool is_begun;
+};
+void table_text_init(struct table_text *text);
+/* Ready for another text, memory kept. */
+void table_text_clear(struct table_text *text);
+void table_text_fini(struct table_text *text);
+
 /* ---- topics ------------------------------------------------------------------------------ */
 
 struct topics;
@@ -50,11 +66,20 @@ void topics_put(struct topics *topics, const struct topic_config *config, int64_
 bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms);
 bool topics_next(const struct topics *topics, size_t *cursor, const struct topic_config **config);
 size_t topics_count(const struct topics *topics);
+/* Another number whenever entries were moved: a cursor from before then means nothing. */
+uint32_t topics_layout(const struct topics *topics);
+/* How many changes there were since the table was opened, and which topic the n-th was about (from
+ * 1), put or removed. False: forgotten, only the last TOPICS_CHANGES_KEPT are known. */
+enum { TOPICS_CHANGES_KEPT = 512 };
+uint64_t topics_change_count(const struct topics *topics);
+bool topics_change(const struct topics *topics, uint64_t n, struct slice *name);
 const struct data_version *topics_version(const struct topics *topics);
-/* True since the last topics_text(): there is something to save. */
+/* What is told of the topics changed, though none of them did: moves the data version on. */
+void topics_touch(struct topics *topics, int64_t now_ms);
+/* True when it changed since a text was begun: there is something to save. */
 bool topics_changed(const struct topics *topics);
-/* The file's text, pretty-printed as the reference does. */
-void topics_text(struct topics *topics, struct buf *out);
+/* The next piece of the file's text, pretty-printed as the reference does; true: it is whole. */
+bool topics_text_step(struct topics *topics, struct table_text *text);
 
 /* ---- consumer groups --------------------------------------------------------------------- */
 
@@ -68,8 +93,8 @@ bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms);
 bool groups_next(const struct groups *groups, size_t *cursor, const struct group_config **config);
 const struct data_version *groups_version(const struct groups *groups);
 bool groups_changed(const struct groups *groups);
-void groups_text(struct groups *groups, struct buf *out);
-/* The same as a body: compact, and not counted as saved. */
+bool groups_text_step(struct groups *groups, struct table_text *text);
+/* The whole of it as a body: compact, and not counted as saved. */
 void groups_body(const struct groups *groups, struct buf *out);
 
 /* What a group may not do with a topic (enum group_forbidden_bits); 0: nothing is forbidden. The
@@ -113,8 +138,8 @@ void offsets_remove_topic(struct offsets *offsets, struct slice topic);
 bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
                   struct slice *group);
 bool offsets_changed(const struct offsets *offsets);
-void offsets_text(struct offsets *offsets, struct buf *out);
-/* The same as a body: compact, and not counted as saved. */
+bool offsets_text_step(struct offsets *offsets, struct table_text *text);
+/* The whole of it as a body: compact, and not counted as saved. */
 void offsets_body(const struct offsets *offsets, struct buf *out);
 
 /* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) ------- */

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "meta/meta.h"
+#include "meta/table_text.h"
 #include "wire/body_offset_table.h"
 
 /* Topics and groups have at most 255 bytes each (wire/names.h); longer ones are not offsets of
@@ -338,47 +338,48 @@ bool offsets_changed(const struct offsets *offsets)
     return offsets->is_changed;
 }
 
-static size_t count_queues(const struct offsets *offsets)
+static void add_pair(const struct pair_offsets *pair, struct json_out *j)
 {
-    size_t count = 0;
-    size_t cursor = 0;
-    struct slice key;
-    void *pair;
-    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
-        count += ((const struct pair_offsets *)pair)->count;
-    return count;
-}
-
-static void append_pair(const struct pair_offsets *pair, struct consumer_offset *rows, int *count)
-{
-    for (size_t i = 0; i < pair->count; i++)
-        rows[(*count)++] =
-            (struct consumer_offset){ pair_topic(pair), pair_group(pair), pair->queues[i].queue_id,
-                                      pair->queues[i].queue_offset };
-}
-
-static void encode(const struct offsets *offsets, bool pretty, struct buf *out)
-{
-    struct consumer_offset *rows = reallocarray(NULL, count_queues(offsets) + 1, sizeof *rows);
+    struct consumer_offset *rows = reallocarray(NULL, pair->count + 1, sizeof *rows);
     if (rows == NULL)
         abort();
-    struct offset_table table = { .version = offsets->version, .offsets = rows };
-    size_t cursor = 0;
-    struct slice key;
-    void *pair;
-    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
-        append_pair(pair, rows, &table.count);
-    offset_table_encode(&table, pretty, out);
+    for (size_t i = 0; i < pair->count; i++)
+        rows[i] =
+            (struct consumer_offset){ pair_topic(pair), pair_group(pair), pair->queues[i].queue_id,
+                                      pair->queues[i].queue_offset };
+    if (pair->count > 0)
+        offset_table_add(rows, (int)pair->count, j);
     free(rows);
 }
 
-void offsets_text(struct offsets *offsets, struct buf *out)
+bool offsets_text_step(struct offsets *offsets, struct table_text *text)
 {
-    encode(offsets, true, out);
-    offsets->is_changed = false;
+    struct slice key;
+    void *pair;
+    if (table_text_begins(text, &offsets->by_pair)) {
+        offsets->is_changed = false;
+        offset_table_begin(&offsets->version, &text->json);
+    }
+    for (int i = 0; i < TABLE_TEXT_STEP; i++) {
+        if (!map_next(&offsets->by_pair, &text->cursor, &key, &pair)) {
+            offset_table_end(&text->json);
+            return table_text_whole(text);
+        }
+        add_pair(pair, &text->json);
+    }
+    return false;
 }
 
 void offsets_body(const struct offsets *offsets, struct buf *out)
 {
-    encode(offsets, false, out);
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    size_t cursor = 0;
+    struct slice key;
+    void *pair;
+    json_object_begin(&j);
+    offset_table_begin(&offsets->version, &j);
+    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+        add_pair(pair, &j);
+    offset_table_end(&j);
+    json_object_end(&j);
 }

@@ -4,11 +4,14 @@
 
 #include "meta/meta.h"
 #include "meta/owned.h"
+#include "meta/table_text.h"
 
 struct topics {
     struct map by_name; /* values: struct topic_config with its texts behind it */
     struct data_version version;
     bool is_changed;
+    uint64_t change_count;
+    char *changed[TOPICS_CHANGES_KEPT]; /* names; the n-th change's at n % TOPICS_CHANGES_KEPT */
 };
 
 static_assert(sizeof(struct topic_config) % _Alignof(struct pair) == 0, "pairs follow the struct");
@@ -35,8 +38,14 @@ static void put(struct topics *topics, const struct topic_config *config)
     free(map_put(&topics->by_name, copy->name, copy));
 }
 
-static void changed(struct topics *topics, int64_t now_ms)
+static void changed(struct topics *topics, struct slice name, int64_t now_ms)
 {
+    char *copy = strndup((const char *)name.data, name.len);
+    if (copy == NULL)
+        abort();
+    char **place = &topics->changed[++topics->change_count % TOPICS_CHANGES_KEPT];
+    free(*place);
+    *place = copy;
     data_version_next(&topics->version, now_ms);
     topics->is_changed = true;
 }
@@ -82,6 +91,8 @@ void topics_free(struct topics *topics)
     while (map_next(&topics->by_name, &cursor, &name, &config))
         free(config);
     map_fini(&topics->by_name);
+    for (int i = 0; i < TOPICS_CHANGES_KEPT; i++)
+        free(topics->changed[i]);
     free(topics);
 }
 
@@ -92,8 +103,8 @@ const struct topic_config *topics_get(const struct topics *topics, struct slice 
 
 void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms)
 {
+    changed(topics, config->name, now_ms); /* first: `config` may borrow from what is replaced */
     put(topics, config);
-    changed(topics, now_ms);
 }
 
 bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
@@ -101,8 +112,8 @@ bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
     void *config = map_remove(&topics->by_name, name);
     if (config == NULL)
         return false;
+    changed(topics, name, now_ms);
     free(config);
-    changed(topics, now_ms);
     return true;
 }
 
@@ -121,9 +132,33 @@ size_t topics_count(const struct topics *topics)
     return topics->by_name.count;
 }
 
+uint32_t topics_layout(const struct topics *topics)
+{
+    return topics->by_name.layout;
+}
+
+uint64_t topics_change_count(const struct topics *topics)
+{
+    return topics->change_count;
+}
+
+bool topics_change(const struct topics *topics, uint64_t n, struct slice *name)
+{
+    if (n == 0 || n > topics->change_count || topics->change_count - n >= TOPICS_CHANGES_KEPT)
+        return false;
+    *name = slice_str(topics->changed[n % TOPICS_CHANGES_KEPT]);
+    return true;
+}
+
 const struct data_version *topics_version(const struct topics *topics)
 {
     return &topics->version;
+}
+
+void topics_touch(struct topics *topics, int64_t now_ms)
+{
+    data_version_next(&topics->version, now_ms);
+    topics->is_changed = true;
 }
 
 bool topics_changed(const struct topics *topics)
@@ -131,17 +166,19 @@ bool topics_changed(const struct topics *topics)
     return topics->is_changed;
 }
 
-void topics_text(struct topics *topics, struct buf *out)
+bool topics_text_step(struct topics *topics, struct table_text *text)
 {
-    struct topic_config *configs = malloc((topics_count(topics) + 1) * sizeof *configs);
-    if (configs == NULL)
-        abort();
-    struct topic_table table = { .version = topics->version, .topics = configs };
     const struct topic_config *config;
-    size_t cursor = 0;
-    while (topics_next(topics, &cursor, &config))
-        configs[table.count++] = *config;
-    topic_table_encode(&table, true, out);
-    free(configs);
-    topics->is_changed = false;
+    if (table_text_begins(text, &topics->by_name)) {
+        topics->is_changed = false;
+        topic_table_begin(&topics->version, &text->json);
+    }
+    for (int i = 0; i < TABLE_TEXT_STEP; i++) {
+        if (!topics_next(topics, &text->cursor, &config)) {
+            topic_table_end(&text->json);
+            return table_text_whole(text);
+        }
+        topic_table_add(config, &text->json);
+    }
+    return false;
 }

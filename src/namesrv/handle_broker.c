@@ -4,10 +4,7 @@
 #include "namesrv/internal.h"
 #include "wire/names.h"
 
-static bool crc_matches(const struct register_broker_request *broker, struct slice body)
-{
-    return broker->body_crc32 == 0 || (uint32_t)broker->body_crc32 == crc31(body);
-}
+enum { LARGE_BODY_BYTES = 65536 };
 
 /* Brokers of 5.3 with compressedRegister send a zlib stream and say "compressed: false": the stream
  * shows itself, no JSON begins like that. */
@@ -39,33 +36,84 @@ static void refuse_registration(struct request *req, const char *why)
                  &no_answer, (struct slice){ NULL, 0 });
 }
 
-void namesrv_register_broker(struct namesrv *ns, struct request *req)
-{
+/* A registration on its way through decoding, in its request's arena. */
+struct registration {
+    struct job job;
+    struct namesrv *ns;
+    struct request *req;
     struct register_broker_request broker;
     struct register_body body;
+    const char *fault; /* why the body is refused; NULL: it is in `body` */
+};
+
+/* On the loop, or on a worker. */
+static void decode_registration(struct registration *r)
+{
+    struct request *req = r->req;
+    if (r->broker.body_crc32 != 0 && (uint32_t)r->broker.body_crc32 != crc31(req->body))
+        r->fault = "crc32 not match";
+    else if (register_body_decode(req->body, is_compressed(&r->broker, req->body),
+                                  req->header.version, &req->arena, &r->body) != 0)
+        r->fault = "the body is no registration";
+}
+
+static void take_registration(struct registration *r)
+{
+    struct namesrv *ns = r->ns;
+    struct request *req = r->req;
     struct register_broker_response answer;
-    if (request_fields(req, &register_broker_request_fields, &broker) != 0)
-        return;
-    if (!crc_matches(&broker, req->body)) {
-        refuse_registration(req, "crc32 not match");
+    if (r->fault != NULL) {
+        refuse_registration(req, r->fault);
         return;
     }
-    if (register_body_decode(req->body, is_compressed(&broker, req->body), req->header.version,
-                             &req->arena, &body) != 0) {
-        refuse_registration(req, "the body is no registration");
-        return;
-    }
-    const char *why =
-        route_table_register(&ns->routes, &broker, &body, req->peer, namesrv_now_ms(ns), &answer);
+    const char *why = route_table_register(&ns->routes, &r->broker, &r->body, req->peer,
+                                           namesrv_now_ms(ns), &answer);
     if (why != NULL) {
-        log_warn("broker_refused name=%.*s address=%.*s why=\"%s\"", SLICE_FMT(broker.broker_name),
-                 SLICE_FMT(broker.broker_addr), why);
+        log_warn("broker_refused name=%.*s address=%.*s why=\"%s\"",
+                 SLICE_FMT(r->broker.broker_name), SLICE_FMT(r->broker.broker_addr), why);
         refuse_registration(req, why);
         return;
     }
     peer_set_user(req->peer, ns); /* its end is the end of its brokers */
     namesrv_plan_expiry(ns);
     reply_registered(ns, req, &answer);
+}
+
+static void run_decode(struct job *job)
+{
+    decode_registration((struct registration *)((char *)job - offsetof(struct registration, job)));
+}
+
+static void decoded(struct job *job)
+{
+    struct registration *r =
+        (struct registration *)((char *)job - offsetof(struct registration, job));
+    r->ns->decodes_out--;
+    if (peer_is_open(r->req->peer))
+        take_registration(r);
+    else /* it is gone, and its brokers with it */
+        request_drop(r->req);
+}
+
+/* A body of many topics is decoded by a worker: routes are asked for meanwhile. */
+void namesrv_register_broker(struct namesrv *ns, struct request *req)
+{
+    struct register_broker_request broker;
+    bool is_large = req->body.len > LARGE_BODY_BYTES;
+    if (is_large)
+        request_detach(req); /* first: the fields borrow from it */
+    if (request_fields(req, &register_broker_request_fields, &broker) != 0)
+        return;
+    struct registration *r = arena_alloc(&req->arena, sizeof *r);
+    *r = (struct registration){
+        .job = { .run = run_decode, .done = decoded }, .ns = ns, .req = req, .broker = broker
+    };
+    if (is_large && workers_submit(ns->workers, ns->loop, &r->job) == 0) {
+        ns->decodes_out++;
+        return;
+    }
+    decode_registration(r);
+    take_registration(r);
 }
 
 void namesrv_unregister_broker(struct namesrv *ns, struct request *req)

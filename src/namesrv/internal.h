@@ -42,6 +42,7 @@ struct namesrv {
     struct kv kv;
     struct kv_saver kv_saver;
     struct conf_saver conf_saver;
+    int decodes_out; /* registrations that workers decode */
     struct loop_timer expiry_timer;
     int64_t expiry_looked_ms; /* monotonic */
     int64_t started_ms;       /* monotonic */

@@ -172,7 +172,8 @@ void namesrv_stop_accepting(struct namesrv *ns)
 
 bool namesrv_has_work_out(const struct namesrv *ns)
 {
-    return ns->kv_saver.is_writing || ns->conf_saver.req != NULL || !tls_server_is_idle(ns->tls);
+    return ns->kv_saver.is_writing || ns->conf_saver.req != NULL || ns->decodes_out > 0 ||
+           !tls_server_is_idle(ns->tls);
 }
 
 bool namesrv_is_drained(const struct namesrv *ns)

@@ -58,11 +58,12 @@ int namesrv_port(const struct namesrv *namesrv);
 
 /* No new connections and requests from here on; what was accepted is still answered. */
 void namesrv_stop_accepting(struct namesrv *namesrv);
-/* True when every request in hand was answered and sent, and no worker has anything. */
+/* True when every request in hand was answered and sent, and no work is out. */
 bool namesrv_is_drained(const struct namesrv *namesrv);
-/* True while a worker writes a file or shakes hands. Ends by itself once nothing is accepted. */
+/* True while a worker has something of it: a file to write, a body to decode, a handshake. Ends by
+ * itself once nothing is accepted. */
 bool namesrv_has_work_out(const struct namesrv *namesrv);
-/* Closes what is left; no worker has anything. */
+/* Closes what is left; no work is out. */
 void namesrv_free(struct namesrv *namesrv);
 
 #endif

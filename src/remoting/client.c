@@ -247,6 +247,12 @@ void client_tell(struct client *client, const char *address, const struct call *
     say(client, address, call, 0, NULL, NULL);
 }
 
+bool client_is_connected(const struct client *client, const char *address)
+{
+    const struct link *link = map_get(&client->links, slice_str(address));
+    return link != NULL && link->peer != NULL && peer_is_open(link->peer);
+}
+
 void client_free(struct client *client)
 {
     client->is_ending = true;

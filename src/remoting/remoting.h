@@ -171,5 +171,7 @@ void client_free(struct client *client);
 void client_call(struct client *client, const char *address, const struct call *call,
                  int64_t timeout_ms, call_done_fn *done, void *ctx);
 void client_tell(struct client *client, const char *address, const struct call *call);
+/* False: the next call to it will open a new connection; the other side knows nothing of ours. */
+bool client_is_connected(const struct client *client, const char *address);
 
 #endif

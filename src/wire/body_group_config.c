@@ -260,21 +260,35 @@ static void forbidden_to_json(const struct group_table *table, struct json_out *
     json_object_end(j);
 }
 
+void group_table_begin(const struct group_table *table, struct json_out *j)
+{
+    json_key(j, SLICE("dataVersion"));
+    data_version_to_json(&table->version, j);
+    json_key(j, SLICE("forbiddenTable"));
+    forbidden_to_json(table, j);
+    json_key(j, SLICE("subscriptionGroupTable"));
+    json_object_begin(j);
+}
+
+void group_table_add(const struct group_config *config, struct json_out *j)
+{
+    json_key(j, config->name);
+    group_config_to_json(config, j);
+}
+
+void group_table_end(struct json_out *j)
+{
+    json_object_end(j);
+}
+
 void group_table_encode(const struct group_table *table, bool pretty, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
     j.pretty = pretty;
     json_object_begin(&j);
-    json_key(&j, SLICE("dataVersion"));
-    data_version_to_json(&table->version, &j);
-    json_key(&j, SLICE("forbiddenTable"));
-    forbidden_to_json(table, &j);
-    json_key(&j, SLICE("subscriptionGroupTable"));
-    json_object_begin(&j);
-    for (int i = 0; i < table->count; i++) {
-        json_key(&j, table->groups[i].name);
-        group_config_to_json(&table->groups[i], &j);
-    }
-    json_object_end(&j);
+    group_table_begin(table, &j);
+    for (int i = 0; i < table->count; i++)
+        group_table_add(&table->groups[i], &j);
+    group_table_end(&j);
     json_object_end(&j);
 }

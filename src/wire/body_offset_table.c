@@ -59,15 +59,33 @@ static bool is_same_pair(const struct consumer_offset *a, const struct consumer_
     return slice_eq(a->topic, b->topic) && slice_eq(a->group, b->group);
 }
 
-static void begin_pair(const struct consumer_offset *entry, struct json_out *j)
+void offset_table_begin(const struct data_version *version, struct json_out *j)
+{
+    json_key(j, SLICE("dataVersion"));
+    data_version_to_json(version, j);
+    json_key(j, SLICE("offsetTable"));
+    json_object_begin(j);
+}
+
+void offset_table_add(const struct consumer_offset *offsets, int count, struct json_out *j)
 {
     struct buf key = BUF_INIT;
-    buf_append_slice(&key, entry->topic);
+    buf_append_slice(&key, offsets->topic);
     buf_append_u8(&key, '@');
-    buf_append_slice(&key, entry->group);
+    buf_append_slice(&key, offsets->group);
     json_key(j, buf_slice(&key));
     json_object_begin(j);
+    for (int i = 0; i < count; i++) {
+        json_key_i64(j, offsets[i].queue_id);
+        json_i64(j, offsets[i].queue_offset);
+    }
+    json_object_end(j);
     buf_fini(&key);
+}
+
+void offset_table_end(struct json_out *j)
+{
+    json_object_end(j);
 }
 
 void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out)
@@ -75,19 +93,15 @@ void offset_table_encode(const struct offset_table *table, bool pretty, struct b
     struct json_out j = json_out_to(out, JSON_DIALECT);
     j.pretty = pretty;
     json_object_begin(&j);
-    json_key(&j, SLICE("dataVersion"));
-    data_version_to_json(&table->version, &j);
-    json_key(&j, SLICE("offsetTable"));
-    json_object_begin(&j);
-    for (int i = 0; i < table->count; i++) {
-        const struct consumer_offset *entry = &table->offsets[i];
-        if (i == 0 || !is_same_pair(&entry[-1], entry))
-            begin_pair(entry, &j);
-        json_key_i64(&j, entry->queue_id);
-        json_i64(&j, entry->queue_offset);
-        if (i + 1 == table->count || !is_same_pair(&entry[1], entry))
-            json_object_end(&j);
+    offset_table_begin(&table->version, &j);
+    for (int i = 0; i < table->count;) {
+        const struct consumer_offset *first = &table->offsets[i];
+        int count = 1;
+        while (i + count < table->count && is_same_pair(first, &first[count]))
+            count++;
+        offset_table_add(first, count, &j);
+        i += count;
     }
-    json_object_end(&j);
+    offset_table_end(&j);
     json_object_end(&j);
 }

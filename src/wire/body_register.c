@@ -179,31 +179,37 @@ int register_body_decode(struct slice body, bool compressed, int32_t peer_versio
 /* ---- writing ------------------------------------------------------------------------------------
  */
 
-static void encode_plain(const struct register_body *body, struct buf *out)
+static void begin_plain(struct register_writer *w, const struct data_version *version)
+{
+    w->json = json_out_to(&w->text, JSON_DIALECT);
+    json_object_begin(&w->json);
+    json_key(&w->json, SLICE("filterServerList"));
+    json_array_begin(&w->json);
+    json_array_end(&w->json);
+    json_key(&w->json, SLICE("topicConfigSerializeWrapper"));
+    json_object_begin(&w->json);
+    topic_table_begin(version, &w->json);
+}
+
+static void end_plain(struct register_writer *w, const struct queue_mapping *mappings, int count)
 {
     static const struct data_version no_version = { 0 };
-    struct json_out j = json_out_to(out, JSON_DIALECT);
-    json_object_begin(&j);
-    json_key(&j, SLICE("filterServerList"));
-    json_array_begin(&j);
-    json_array_end(&j);
-    json_key(&j, SLICE("topicConfigSerializeWrapper"));
-    json_object_begin(&j);
-    topic_table_members(&body->topics, &j);
-    json_key(&j, SLICE("mappingDataVersion"));
-    data_version_to_json(&no_version, &j);
-    json_key(&j, SLICE("topicQueueMappingDetailMap"));
-    json_object_begin(&j);
-    json_object_end(&j);
-    json_key(&j, SLICE("topicQueueMappingInfoMap"));
-    json_object_begin(&j);
-    for (int i = 0; i < body->mapping_count; i++) {
-        json_key(&j, body->mappings[i].topic);
-        json_raw(&j, body->mappings[i].json);
+    struct json_out *j = &w->json;
+    topic_table_end(j);
+    json_key(j, SLICE("mappingDataVersion"));
+    data_version_to_json(&no_version, j);
+    json_key(j, SLICE("topicQueueMappingDetailMap"));
+    json_object_begin(j);
+    json_object_end(j);
+    json_key(j, SLICE("topicQueueMappingInfoMap"));
+    json_object_begin(j);
+    for (int i = 0; i < count; i++) {
+        json_key(j, mappings[i].topic);
+        json_raw(j, mappings[i].json);
     }
-    json_object_end(&j);
-    json_object_end(&j);
-    json_object_end(&j);
+    json_object_end(j);
+    json_object_end(j);
+    json_object_end(j);
 }
 
 static void append_sized(struct buf *out, struct slice text)
@@ -226,31 +232,63 @@ static void append_topic(struct buf *out, const struct topic_config *topic)
     buf_fini(&text);
 }
 
-static void encode_unpacked(const struct register_body *body, struct buf *out)
+static void begin_unpacked(struct register_writer *w, const struct data_version *version)
 {
-    struct buf version = BUF_INIT;
-    data_version_encode(&body->topics.version, &version);
-    append_sized(out, buf_slice(&version));
-    buf_fini(&version);
-    buf_append_be32(out, (uint32_t)body->topics.count);
-    for (int i = 0; i < body->topics.count; i++)
-        append_topic(out, &body->topics.topics[i]);
-    append_sized(out, SLICE("[]"));
-    buf_append_be32(out, (uint32_t)body->mapping_count);
-    for (int i = 0; i < body->mapping_count; i++)
-        append_sized(out, body->mappings[i].json);
+    struct buf text = BUF_INIT;
+    data_version_encode(version, &text);
+    append_sized(&w->text, buf_slice(&text));
+    buf_fini(&text);
+    w->count_at = w->text.len;
+    buf_append_be32(&w->text, 0);
+}
+
+static void end_unpacked(struct register_writer *w, const struct queue_mapping *mappings, int count)
+{
+    put_be32(w->text.data + w->count_at, w->topic_count);
+    append_sized(&w->text, SLICE("[]"));
+    buf_append_be32(&w->text, (uint32_t)count);
+    for (int i = 0; i < count; i++)
+        append_sized(&w->text, mappings[i].json);
+}
+
+void register_write_begin(struct register_writer *w, bool compressed,
+                          const struct data_version *version)
+{
+    *w = (struct register_writer){ .text = BUF_INIT, .compressed = compressed };
+    if (compressed)
+        begin_unpacked(w, version);
+    else
+        begin_plain(w, version);
+}
+
+void register_write_topic(struct register_writer *w, const struct topic_config *topic)
+{
+    if (w->compressed)
+        append_topic(&w->text, topic);
+    else
+        topic_table_add(topic, &w->json);
+    w->topic_count++;
+}
+
+void register_write_end(struct register_writer *w, const struct queue_mapping *mappings, int count,
+                        struct buf *out)
+{
+    if (w->compressed) {
+        end_unpacked(w, mappings, count);
+        if (compress_append(COMPRESSION_ZLIB, buf_slice(&w->text), out) != 0)
+            abort(); /* out of memory, as for every buf */
+    } else {
+        end_plain(w, mappings, count);
+        buf_append_slice(out, buf_slice(&w->text));
+    }
+    buf_fini(&w->text);
 }
 
 void register_body_encode(const struct register_body *body, bool compressed, struct buf *out)
 {
-    if (!compressed) {
-        encode_plain(body, out);
-        return;
-    }
-    struct buf unpacked = BUF_INIT;
-    encode_unpacked(body, &unpacked);
-    int err = compress_append(COMPRESSION_ZLIB, buf_slice(&unpacked), out);
-    buf_fini(&unpacked);
-    if (err != 0)
-        abort(); /* out of memory, as for every buf */
+    struct register_writer writer;
+    register_write_begin(&writer, compressed, &body->topics.version);
+    for (int i = 0; i < body->topics.count; i++)
+        register_write_topic(&writer, &body->topics.topics[i]);
+    register_write_end(&writer, body->mappings, body->mapping_count, out);
 }

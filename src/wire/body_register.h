@@ -30,7 +30,22 @@ struct register_body {
  * ERR_CORRUPT: malformed, or the mapping section is missing. ERR_TOO_BIG: unpacks to too much. */
 MUST_CHECK int register_body_decode(struct slice body, bool compressed, int32_t peer_version,
                                     struct arena *arena, struct register_body *out);
-/* In the form of WIRE_VERSION. */
+/* A body written in pieces, in the form of WIRE_VERSION: begin, each topic, end. It must not move
+ * in between. */
+struct register_writer {
+    struct buf text; /* the body, or what is to be compressed */
+    struct json_out json;
+    bool compressed;
+    size_t count_at; /* where the compressed form has the number of topics */
+    uint32_t topic_count;
+};
+void register_write_begin(struct register_writer *w, bool compressed,
+                          const struct data_version *version);
+void register_write_topic(struct register_writer *w, const struct topic_config *topic);
+/* Appends the body to `out` and frees the writer's memory. Compressing takes some ten ms a MB. */
+void register_write_end(struct register_writer *w, const struct queue_mapping *mappings, int count,
+                        struct buf *out);
+/* All of it at once. */
 void register_body_encode(const struct register_body *body, bool compressed, struct buf *out);
 
 #endif

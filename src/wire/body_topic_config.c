@@ -140,16 +140,22 @@ int topic_table_decode(struct slice text, struct arena *arena, struct topic_tabl
     return err;
 }
 
-void topic_table_members(const struct topic_table *table, struct json_out *j)
+void topic_table_begin(const struct data_version *version, struct json_out *j)
 {
     json_key(j, SLICE("dataVersion"));
-    data_version_to_json(&table->version, j);
+    data_version_to_json(version, j);
     json_key(j, SLICE("topicConfigTable"));
     json_object_begin(j);
-    for (int i = 0; i < table->count; i++) {
-        json_key(j, table->topics[i].name);
-        topic_config_to_json(&table->topics[i], j);
-    }
+}
+
+void topic_table_add(const struct topic_config *config, struct json_out *j)
+{
+    json_key(j, config->name);
+    topic_config_to_json(config, j);
+}
+
+void topic_table_end(struct json_out *j)
+{
     json_object_end(j);
 }
 
@@ -158,6 +164,9 @@ void topic_table_encode(const struct topic_table *table, bool pretty, struct buf
     struct json_out j = json_out_to(out, JSON_DIALECT);
     j.pretty = pretty;
     json_object_begin(&j);
-    topic_table_members(table, &j);
+    topic_table_begin(&table->version, &j);
+    for (int i = 0; i < table->count; i++)
+        topic_table_add(&table->topics[i], &j);
+    topic_table_end(&j);
     json_object_end(&j);
 }

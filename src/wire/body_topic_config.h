@@ -62,7 +62,10 @@ MUST_CHECK int topic_table_decode(struct slice text, struct arena *arena,
                                   struct topic_table *table);
 /* Compact for bodies, pretty for the file. */
 void topic_table_encode(const struct topic_table *table, bool pretty, struct buf *out);
-/* The members of that object, for a body that has others beside them. */
-void topic_table_members(const struct topic_table *table, struct json_out *j);
+/* The same in pieces: begin, then each topic, then end. They write the members of that object, so
+ * that a body may have others beside them. */
+void topic_table_begin(const struct data_version *version, struct json_out *j);
+void topic_table_add(const struct topic_config *config, struct json_out *j);
+void topic_table_end(struct json_out *j);
 
 #endif

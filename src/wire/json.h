@@ -15,8 +15,9 @@
 #include "base/bytes.h"
 
 enum { JSON_DEPTH_MAX = 64 };
-/* Values and keys in one text: what bounds the memory a body can ask for. */
-enum { JSON_VALUES_MAX = 2000000 };
+/* Values and keys in one text: what bounds the memory a body can ask for. A text longer than any
+ * frame is a table of ours, and may have one per JSON_BYTES_PER_VALUE bytes. */
+enum { JSON_VALUES_MAX = 2000000, JSON_BYTES_PER_VALUE = 2 };
 
 /* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory; `why` (may be
  * NULL) then says what and where. The caller releases with json_decref(). */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "wire/frame.h"
 #include "wire/text.h"
 
 enum { WHY_BYTES = 160 };
@@ -24,7 +25,7 @@ struct rewrite {
     const uint8_t *at;
     const uint8_t *end;
     struct buf *out;
-    int values_left;
+    int64_t values_left;
     const char *fault; /* what is wrong at `at`, once something is */
 };
 
@@ -178,6 +179,12 @@ static json_t *parse_standard(struct slice text, char *why)
     return json;
 }
 
+static int64_t values_max(struct slice text)
+{
+    return text.len <= FRAME_MAX_BYTES ? JSON_VALUES_MAX
+                                       : (int64_t)(text.len / JSON_BYTES_PER_VALUE);
+}
+
 json_t *json_read(struct slice text, char why[160])
 {
     struct buf standard = BUF_INIT;
@@ -186,7 +193,7 @@ json_t *json_read(struct slice text, char why[160])
                          .at = text.data,
                          .end = text.len == 0 ? text.data : text.data + text.len,
                          .out = &standard,
-                         .values_left = JSON_VALUES_MAX };
+                         .values_left = values_max(text) };
     if (rewrite_value(&r, 1)) {
         (void)peek(&r);
         if (r.at == r.end)
@@ -271,7 +278,6 @@ struct slice json_dump_in(const json_t *json, struct arena *arena)
 void *json_alloc_elements(const json_t *json, size_t element_bytes, struct arena *arena)
 {
     size_t count = json_is_array(json) ? json_array_size(json) : json_object_size(json);
-    assert(count <= JSON_VALUES_MAX);
     return count == 0 ? NULL : arena_alloc(arena, count * element_bytes);
 }
 

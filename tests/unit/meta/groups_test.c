@@ -28,11 +28,18 @@ static struct groups *open_groups(void *state)
     return groups;
 }
 
+static void make_text(struct groups *groups, struct table_text *text)
+{
+    table_text_init(text);
+    while (!groups_text_step(groups, text))
+        ;
+}
+
 static void save(void *state, struct groups *groups)
 {
-    struct buf text = BUF_INIT;
-    groups_text(groups, &text);
-    table_dir_save(state, &text);
+    struct table_text text;
+    make_text(groups, &text);
+    table_dir_save(state, &text.out);
 }
 
 static void assert_file_has(void *state, const char *part)

@@ -16,6 +16,13 @@ static struct offsets *open_offsets(void *state)
     return offsets;
 }
 
+static void make_text(struct offsets *offsets, struct table_text *text)
+{
+    table_text_init(text);
+    while (!offsets_text_step(offsets, text))
+        ;
+}
+
 static void put(struct offsets *offsets, const char *topic, const char *group, int32_t queue_id,
                 int64_t queue_offset)
 {
@@ -50,16 +57,16 @@ static void reads_the_reference_file(void **state)
 static void text_is_in_the_reference_form(void **state)
 {
     struct offsets *offsets = open_offsets(*state);
-    struct buf text = BUF_INIT;
+    struct table_text text;
     put(offsets, "t", "g", 1, 7);
     put(offsets, "t", "g", 0, 5);
-    offsets_text(offsets, &text);
-    buf_append_u8(&text, '\0');
-    assert_string_equal((const char *)text.data,
+    make_text(offsets, &text);
+    buf_append_u8(&text.out, '\0');
+    assert_string_equal((const char *)text.out.data,
                         "{\n\t\"dataVersion\":{\n\t\t\"counter\":0,\n\t\t\"stateVersion\":0,\n"
                         "\t\t\"timestamp\":0\n\t},\n\t\"offsetTable\":{\n"
                         "\t\t\"t@g\":{0:5,1:7\n\t\t}\n\t}\n}");
-    buf_fini(&text);
+    table_text_fini(&text);
     offsets_free(offsets);
 }
 
@@ -119,12 +126,12 @@ static void removes_by_group_and_by_topic(void **state)
 static void survives_a_restart(void **state)
 {
     struct offsets *offsets = open_offsets(*state);
-    struct buf text = BUF_INIT;
+    struct table_text text;
     for (int i = 0; i < 1200; i++)
         put(offsets, "t", "g", i % 16, i);
-    offsets_text(offsets, &text);
+    make_text(offsets, &text);
     assert_false(offsets_changed(offsets));
-    table_dir_save(*state, &text);
+    table_dir_save(*state, &text.out);
     offsets_free(offsets);
     assert_non_null(strstr(table_dir_get(*state, ""), "\"counter\":2,"));
     offsets = open_offsets(*state);

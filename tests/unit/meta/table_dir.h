@@ -13,7 +13,7 @@ const char *table_dir_path(void *state, const char *suffix);
 void table_dir_put(void *state, const char *suffix, const char *text);
 /* The file's text, NUL-terminated, valid until the next call; NULL when there is none. */
 const char *table_dir_get(void *state, const char *suffix);
-/* The text made by a table's *_text(), as the file's content. */
+/* The text made by a table's steps, as the file's content. */
 void table_dir_save(void *state, struct buf *text);
 
 #endif

@@ -16,6 +16,13 @@ static struct topics *open_topics(void *state)
     return topics;
 }
 
+static void make_text(struct topics *topics, struct table_text *text)
+{
+    table_text_init(text);
+    while (!topics_text_step(topics, text))
+        ;
+}
+
 static void put(struct topics *topics, const char *name, int queues)
 {
     struct topic_config config = topic_config_default(slice_str(name));
@@ -25,9 +32,9 @@ static void put(struct topics *topics, const char *name, int queues)
 
 static void save(void *state, struct topics *topics)
 {
-    struct buf text = BUF_INIT;
-    topics_text(topics, &text);
-    table_dir_save(state, &text);
+    struct table_text text;
+    make_text(topics, &text);
+    table_dir_save(state, &text.out);
 }
 
 /* Goal: what the reference writes is read with every member, attributes included.
@@ -64,18 +71,18 @@ static void reads_the_reference_file(void **state)
 static void text_is_in_the_reference_form(void **state)
 {
     struct topics *topics = open_topics(*state);
-    struct buf text = BUF_INIT;
+    struct table_text text;
     put(topics, "t", 4);
-    topics_text(topics, &text);
-    buf_append_u8(&text, '\0');
-    assert_string_equal((const char *)text.data,
+    make_text(topics, &text);
+    buf_append_u8(&text.out, '\0');
+    assert_string_equal((const char *)text.out.data,
                         "{\n\t\"dataVersion\":{\n\t\t\"counter\":1,\n\t\t\"stateVersion\":0,\n"
                         "\t\t\"timestamp\":1754000000\n\t},\n\t\"topicConfigTable\":{\n"
                         "\t\t\"t\":{\n\t\t\t\"attributes\":{},\n\t\t\t\"order\":false,\n"
                         "\t\t\t\"perm\":6,\n\t\t\t\"readQueueNums\":4,\n"
                         "\t\t\t\"topicFilterType\":\"SINGLE_TAG\",\n\t\t\t\"topicName\":\"t\",\n"
                         "\t\t\t\"topicSysFlag\":0,\n\t\t\t\"writeQueueNums\":4\n\t\t}\n\t}\n}");
-    buf_fini(&text);
+    table_text_fini(&text);
     topics_free(topics);
 }
 
@@ -140,14 +147,70 @@ static void damage_refuses_the_start(void **state)
     assert_null(topics);
 }
 
+/* Goal: a text made over many passes has every topic that was there all the time, whatever changes
+ * meanwhile, and what changed is saved again.
+ * Method: topics are removed and added between the steps, enough of them to move the table. */
+static void text_is_whole_whatever_happens_meanwhile(void **state)
+{
+    enum { KEPT = 500, MEANWHILE = 4000 };
+    struct topics *topics = open_topics(*state);
+    struct table_text text;
+    char name[32];
+    for (int i = 0; i < 2 * KEPT; i++) {
+        snprintf(name, sizeof name, i % 2 == 0 ? "kept%d" : "gone%d", i / 2);
+        put(topics, name, 4);
+    }
+    table_text_init(&text);
+    for (int step = 0; !topics_text_step(topics, &text); step++) {
+        snprintf(name, sizeof name, "gone%d", step);
+        topics_remove(topics, slice_str(name), NOW_MS);
+        for (int i = 0; i < 100 && step * 100 + i < MEANWHILE; i++) {
+            snprintf(name, sizeof name, "new%d", step * 100 + i);
+            put(topics, name, 4);
+        }
+    }
+    assert_true(topics_changed(topics));
+    table_dir_save(*state, &text.out);
+    topics_free(topics);
+    topics = open_topics(*state);
+    for (int i = 0; i < KEPT; i++) {
+        snprintf(name, sizeof name, "kept%d", i);
+        assert_non_null(topics_get(topics, slice_str(name)));
+    }
+    topics_free(topics);
+}
+
+/* Goal: a table larger than any frame can be read again.
+ * Method: more topics than a body may have values. */
+static void a_very_large_table_survives_a_restart(void **state)
+{
+    enum { COUNT = 250000 };
+    struct topics *topics = open_topics(*state);
+    char name[32];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "topic%d", i);
+        put(topics, name, 8);
+    }
+    save(*state, topics);
+    topics_free(topics);
+    topics = open_topics(*state);
+    assert_int_equal(topics_count(topics), COUNT);
+    topics_free(topics);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(reads_the_reference_file), TEST(text_is_in_the_reference_form),
-        TEST(survives_a_restart),       TEST(changes_move_the_version_on),
-        TEST(entry_can_replace_itself), TEST(damage_refuses_the_start),
+        TEST(text_is_whole_whatever_happens_meanwhile),
+        TEST(a_very_large_table_survives_a_restart),
+        TEST(reads_the_reference_file),
+        TEST(text_is_in_the_reference_form),
+        TEST(survives_a_restart),
+        TEST(changes_move_the_version_on),
+        TEST(entry_can_replace_itself),
+        TEST(damage_refuses_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
