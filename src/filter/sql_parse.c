@@ -39,16 +39,30 @@ static struct sql_token advance(struct parser *p)
     return taken;
 }
 
+enum { SAMPLE_BYTES = 32 };
+
+/* The word, short enough to be shown: whole characters, on one line. */
+static void sample_of(struct slice word, char sample[SAMPLE_BYTES + 1])
+{
+    size_t len = word.len < SAMPLE_BYTES ? word.len : SAMPLE_BYTES;
+    while (len > 0 && len < word.len && (word.data[len] & 0xc0) == 0x80)
+        len--;
+    for (size_t i = 0; i < len; i++)
+        sample[i] = word.data[i] < ' ' ? ' ' : (char)word.data[i];
+    sample[len] = '\0';
+}
+
 static void refuse(struct parser *p, const char *wanted)
 {
     const struct sql_token *t = &p->token;
+    char sample[SAMPLE_BYTES + 1];
+    sample_of(t->text, sample);
     if (t->kind == SQL_BAD)
         sql_build_fail(&p->build, t, "%s", t->why);
     else if (t->kind == SQL_END)
         sql_build_fail(&p->build, t, "%s is missing at the end", wanted);
     else
-        sql_build_fail(&p->build, t, "%s is wanted, not %.*s", wanted,
-                       (int)(t->text.len < 32 ? t->text.len : 32), (const char *)t->text.data);
+        sql_build_fail(&p->build, t, "%s is wanted, not %s", wanted, sample);
 }
 
 static struct sql_token expect(struct parser *p, enum sql_token_kind kind, const char *wanted)
