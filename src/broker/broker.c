@@ -92,6 +92,17 @@ static void group_changed(void *ctx, struct client_group *group)
         peer_tell(list_entry(link, struct client_member, group_link)->peer, &call);
 }
 
+/* A stop ends no filter: at the next start every group counts as gone anyway. */
+static void group_gone(void *ctx, struct slice group)
+{
+    struct broker *broker = ctx;
+    if (broker->is_stopping)
+        return;
+    filters_unregister(broker->filters, group, loop_now_ms(broker->loop));
+    if (filters_changed(broker->filters))
+        saver_changed(broker->saver, TABLE_FILTERS);
+}
+
 /* ---- start --------------------------------------------------------------------------------------
  */
 
@@ -164,6 +175,13 @@ static int open_tables(struct broker *broker)
         return err;
     broker_config_path(broker, "consumerOffset.json", path, sizeof path);
     err = offsets_open(path, &broker->offsets);
+    if (err != 0)
+        return err;
+    broker_config_path(broker, "consumerFilter.json", path, sizeof path);
+    err = filters_open(path,
+                       bloom_shape_of(broker->conf.max_error_rate_of_bloom_filter,
+                                      broker->conf.expect_consumer_num_use_filter),
+                       loop_now_ms(broker->loop), &broker->filters);
     return err != 0 ? err : progress_new(broker, &broker->progress);
 }
 
@@ -222,6 +240,7 @@ static int make_parts(struct broker *broker)
         .loop = broker->loop,
         .expire_ms = &broker->conf.channel_expired_timeout_ms,
         .on_changed = group_changed,
+        .on_gone = group_gone,
         .ctx = broker,
     };
     err = clients_new(&clients, &broker->clients);
@@ -435,6 +454,7 @@ void broker_free(struct broker *broker)
     clients_free(broker->clients);
     hold_free(broker->hold);
     progress_free(broker->progress);
+    filters_free(broker->filters);
     offsets_free(broker->offsets);
     groups_free(broker->groups);
     topics_free(broker->topics);

@@ -49,6 +49,10 @@ struct broker_conf {
     bool notify_consumer_ids_changed_enable;
     bool reject_pull_consumer_enable;
     bool enable_property_filter;
+    bool filter_support_retry;
+    int max_error_rate_of_bloom_filter; /* percent */
+    int expect_consumer_num_use_filter;
+    int64_t filter_data_clean_time_span_ms;
     bool lite_pull_message_enable;
     bool use_server_side_reset_offset;
     int flush_consumer_offset_interval_ms;

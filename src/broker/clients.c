@@ -181,6 +181,8 @@ static struct client_group *member_free(struct clients *c, struct client_member 
         loop_timer_stop(&c->expiry);
     if (group->member_count > 0)
         return group;
+    if (group->is_consumer && c->options.on_gone != NULL)
+        c->options.on_gone(c->options.ctx, group->name);
     group_free(c, group);
     return NULL;
 }

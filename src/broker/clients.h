@@ -53,6 +53,8 @@ struct clients_options {
     const int64_t *expire_ms; /* channelExpiredTimeout; may change at run time */
     /* The members of a consumer group or its topics are others now, and clients are to be told. */
     void (*on_changed)(void *ctx, struct client_group *group);
+    /* The last member of a consumer group has left. May be NULL. */
+    void (*on_gone)(void *ctx, struct slice group);
     void *ctx;
 };
 

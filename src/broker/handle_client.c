@@ -3,6 +3,7 @@
 #include "broker/clients.h"
 #include "broker/internal.h"
 #include "broker/message_filter.h"
+#include "broker/saver.h"
 #include "wire/body_consumer_list.h"
 #include "wire/body_subscription.h"
 #include "wire/req_client.h"
@@ -28,6 +29,14 @@ static bool group_wants_news(const struct group_config *group)
     return group == NULL || group->notify_consumer_ids_changed_enable;
 }
 
+static void take_filters(struct broker *broker, const struct heartbeat_consumer *consumer)
+{
+    filters_register(broker->filters, consumer->group, consumer->subscriptions,
+                     consumer->subscription_count, loop_now_ms(broker->loop));
+    if (filters_changed(broker->filters))
+        saver_changed(broker->saver, TABLE_FILTERS);
+}
+
 /* One group of a heartbeat. Returns whether the client is to send its subscriptions again. */
 static bool take_consumer(struct broker *broker, struct request *req,
                           const struct heartbeat *heartbeat,
@@ -39,6 +48,8 @@ static bool take_consumer(struct broker *broker, struct request *req,
     if (group == NULL)
         return false;
     broker_retry_topic_ensure(broker, group, consumer->unit_mode);
+    if (heartbeat->fingerprint == 0 || !heartbeat->without_sub)
+        take_filters(broker, consumer);
     clients_add_consumer(
         broker->clients, req, &session_of(req->peer)->members, heartbeat->client_id, consumer,
         heartbeat->fingerprint != 0 && heartbeat->without_sub, group_wants_news(group));
@@ -117,7 +128,7 @@ void handle_check_client_config(struct broker *broker, struct request *req)
         return;
     }
     struct slice type = config.subscription.expression_type;
-    if (!config.has_subscription || message_filter_is_by_tag(type))
+    if (!config.has_subscription || expression_is_by_tag(type))
         reply_code(req, RESP_SUCCESS, NULL);
     else if (!broker->conf.enable_property_filter)
         reply_code(req, RESP_SYSTEM_ERROR,

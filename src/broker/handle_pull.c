@@ -12,6 +12,7 @@
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/progress.h"
+#include "wire/names.h"
 #include "wire/req_pull.h"
 
 /* A scratch buffer that grew above this is given back. */
@@ -145,7 +146,7 @@ static bool check_topic(struct pull *p)
 
 static bool check_expression_type(struct pull *p, struct slice type)
 {
-    if (message_filter_is_by_tag(type) || broker_of(p)->conf.enable_property_filter)
+    if (expression_is_by_tag(type) || broker_of(p)->conf.enable_property_filter)
         return true;
     reply_code(request_of(p), RESP_SYSTEM_ERROR,
                "The broker does not support consumer to filter message by %.*s", SLICE_FMT(type));
@@ -159,7 +160,7 @@ static bool take_own_filter(struct pull *p)
     struct slice text = p->fields.subscription;
     struct sql_error error = { .text = "there is none" };
     int err = ERR_INVALID;
-    if (message_filter_is_by_tag(type) || text.len > 0) {
+    if (expression_is_by_tag(type) || text.len > 0) {
         if (!check_expression_type(p, type))
             return false;
         err = message_filter_compile(type, text, &request_of(p)->arena, &p->filter, &error);
@@ -168,6 +169,24 @@ static bool take_own_filter(struct pull *p)
         reply_code(request_of(p), RESP_SUBSCRIPTION_PARSE_FAILED,
                    "parse the consumer's subscription failed: %s", error.text);
     return err == 0;
+}
+
+static bool take_known_expression(struct pull *p)
+{
+    const struct filter_entry *entry =
+        filters_get(broker_of(p)->filters, p->fields.topic, p->fields.consumer_group);
+    if (entry == NULL) {
+        reply_code(request_of(p), RESP_FILTER_DATA_NOT_EXIST,
+                   "The broker's consumer filter data is not exist!Your expression may be wrong!");
+        return false;
+    }
+    if (entry->client_version < p->fields.sub_version) {
+        reply_code(request_of(p), RESP_FILTER_DATA_NOT_LATEST,
+                   "the consumer's consumer filter data not latest");
+        return false;
+    }
+    p->filter = (struct message_filter){ .tags = { .all = true }, .sql = entry->sql };
+    return true;
 }
 
 /* The subscription is known from heartbeats. */
@@ -204,11 +223,16 @@ static bool take_known_filter(struct pull *p, const struct client_group *online)
         return false;
     }
     p->filter = (struct message_filter){ .tags = sub->filter };
-    if (!message_filter_is_by_tag(sub->data.expression_type)) {
-        reply_code(req, RESP_FILTER_DATA_NOT_EXIST, "the consumer's filter data not exist");
-        return false;
-    }
-    return true;
+    return expression_is_by_tag(sub->data.expression_type) ||
+           (take_known_expression(p) && check_expression_type(p, sub->data.expression_type));
+}
+
+/* "%RETRY%group", or "%RETRY%group+topic" of a pop consumer. */
+static struct slice group_of_retry(struct slice topic)
+{
+    struct slice group = slice_from(topic, strlen(TOPIC_RETRY_PREFIX));
+    const uint8_t *end = group.len == 0 ? NULL : memchr(group.data, '+', group.len);
+    return end == NULL ? group : slice_of(group.data, (size_t)(end - group.data));
 }
 
 static bool check_subscription(struct pull *p)
@@ -219,6 +243,10 @@ static bool check_subscription(struct pull *p)
                                                                : take_known_filter(p, online);
     if (!is_ok)
         return false;
+    if (broker->conf.filter_support_retry && p->filter.sql != NULL &&
+        slice_starts_with(p->fields.topic, SLICE(TOPIC_RETRY_PREFIX)))
+        message_filter_for_retry(&p->filter, broker->filters, group_of_retry(p->fields.topic),
+                                 &request_of(p)->arena);
     if (broker->conf.reject_pull_consumer_enable &&
         (online == NULL || online->consume_type == CONSUME_ACTIVELY)) {
         reply_code(request_of(p), RESP_SUBSCRIPTION_NOT_EXIST,

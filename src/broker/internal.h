@@ -27,6 +27,7 @@ struct broker {
     struct topics *topics;
     struct groups *groups;
     struct offsets *offsets;
+    struct filters *filters;
     struct server *server;
     struct server *fast_server; /* at listenPort - 2, where old clients send; NULL: none */
     struct client *client;      /* calls to name servers */

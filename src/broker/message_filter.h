@@ -16,20 +16,32 @@
 
 #include "filter/sql.h"
 #include "filter/tags.h"
+#include "meta/meta.h"
 #include "store/store.h"
+
+/* How messages are asked that a retry topic has from this one. */
+struct retry_origin {
+    struct slice topic;
+    const struct sql_expr *sql;
+};
 
 struct message_filter {
     struct tag_filter tags;
     const struct sql_expr *sql; /* NULL: tags decide alone */
+    /* Of a retry topic, instead of sql: what came from any other topic is taken. */
+    const struct retry_origin *origins;
+    int origin_count;
 };
-
-/* The expression type of a subscription: tags for "TAG", empty and absent. */
-bool message_filter_is_by_tag(struct slice type);
 
 /* ERR_INVALID: the text is no expression of its type, or there is no such type; *error says why
  * (its text only, for tags). The filter of tags borrows from `text`. */
 MUST_CHECK int message_filter_compile(struct slice type, struct slice text, struct arena *arena,
                                       struct message_filter *filter, struct sql_error *error);
+
+/* Makes it the filter of a group's retry topic (filterSupportRetry): each message is asked by the
+ * expression that the group has for the topic the message came from. Borrows from the table. */
+void message_filter_for_retry(struct message_filter *filter, const struct filters *filters,
+                              struct slice group, struct arena *arena);
 
 /* Copies what the filter points to into the arena, without the texts of tags. */
 void message_filter_keep(struct message_filter *filter, struct arena *arena);

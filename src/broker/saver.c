@@ -8,6 +8,7 @@
 #include "broker/internal.h"
 
 enum { PATH_MAX_BYTES = 4096 };
+enum { FILTERS_SAVE_MS = 10000 };
 
 struct table_row {
     const char *file;
@@ -45,10 +46,24 @@ static bool offsets_are_changed(const struct broker *broker)
     return offsets_changed(broker->offsets);
 }
 
+/* In one step: the table is small. */
+static bool filters_step(struct broker *broker, struct table_text *text)
+{
+    filters_text(broker->filters, broker->conf.filter_data_clean_time_span_ms,
+                 loop_now_ms(broker->loop), &text->out);
+    return true;
+}
+
+static bool filters_are_changed(const struct broker *broker)
+{
+    return filters_changed(broker->filters);
+}
+
 static const struct table_row table_rows[TABLE_COUNT] = {
     [TABLE_TOPICS] = { "topics.json", topics_step, topics_are_changed },
     [TABLE_GROUPS] = { "subscriptionGroup.json", groups_step, groups_are_changed },
     [TABLE_OFFSETS] = { "consumerOffset.json", offsets_step, offsets_are_changed },
+    [TABLE_FILTERS] = { "consumerFilter.json", filters_step, filters_are_changed },
 };
 
 struct saved {
@@ -70,11 +85,12 @@ struct saver {
     struct saved tables[TABLE_COUNT];
 };
 
+/* What clients change all the time, and would tell again, is saved now and then. */
 static int64_t delay_ms(const struct saved *s)
 {
-    const struct broker *broker = s->saver->broker;
-    return s->row == &table_rows[TABLE_OFFSETS] ? broker->conf.flush_consumer_offset_interval_ms
-                                                : 0;
+    if (s->row == &table_rows[TABLE_OFFSETS])
+        return s->saver->broker->conf.flush_consumer_offset_interval_ms;
+    return s->row == &table_rows[TABLE_FILTERS] ? FILTERS_SAVE_MS : 0;
 }
 
 static void tell(struct save_waiter *waiters, int err)

@@ -27,6 +27,9 @@ enum {
 
 struct sql_expr;
 
+/* The expression type of a subscription. */
+bool expression_is_by_sql(struct slice type);
+
 /* Why an expression was refused, and where. */
 struct sql_error {
     int32_t line; /* from 1 on */

@@ -296,6 +296,11 @@ static uint16_t parse_or(struct parser *p)
 /* ---- the door ----------------------------------------------------------------------------------
  */
 
+bool expression_is_by_sql(struct slice type)
+{
+    return slice_eq(type, SLICE("SQL92"));
+}
+
 static const struct sql_expr *parse(struct slice text, struct arena *scratch, struct arena *arena,
                                     struct sql_error *error)
 {

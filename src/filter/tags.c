@@ -2,6 +2,11 @@
 
 #include "base/java_hash.h"
 
+bool expression_is_by_tag(struct slice type)
+{
+    return type.len == 0 || slice_eq(type, SLICE("TAG"));
+}
+
 static struct slice trim(struct slice s)
 {
     while (s.len > 0 && s.data[0] <= ' ')

@@ -9,6 +9,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+/* The expression type of a subscription: tags for "TAG", empty and absent. */
+bool expression_is_by_tag(struct slice type);
+
 struct tag_filter {
     bool all;             /* every message matches; codes and tags are empty */
     const int32_t *codes; /* java_hash() of each tag */

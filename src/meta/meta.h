@@ -1,5 +1,5 @@
 /* meta.h - the tables of a broker that outlive a restart: topics, consumer groups, consumer
- * offsets.
+ * offsets, consumer filters.
  *
  * Each table is one JSON file under config/ in the reference's form (docs/format/tables.md),
  * replaced atomically, its previous version kept as .bak; a damaged or missing file is read from
@@ -17,7 +17,11 @@
 #include "base/bytes.h"
 #include "base/map.h"
 #include "wire/body_assignment.h"
+#include "filter/bloom.h"
+#include "filter/sql.h"
+#include "filter/tags.h"
 #include "wire/body_group_config.h"
+#include "wire/body_subscription.h"
 #include "wire/body_topic_config.h"
 
 /* ---- files ------------------------------------------------------------------------------- */
@@ -141,6 +145,43 @@ bool offsets_changed(const struct offsets *offsets);
 bool offsets_text_step(struct offsets *offsets, struct table_text *text);
 /* The whole of it as a body: compact, and not counted as saved. */
 void offsets_body(const struct offsets *offsets, struct buf *out);
+
+/* ---- consumer filters: SQL expressions by group and topic (consumerFilter.json) ---------------
+ */
+
+struct filters;
+
+/* A filter lives on when its group goes (it is dead then) and is alive when it comes back. */
+struct filter_entry {
+    struct slice topic;
+    struct slice group;
+    struct slice expression;
+    struct slice expression_type;
+    int64_t born_ms;
+    int64_t dead_ms; /* not below born_ms: dead since */
+    int64_t client_version;
+    const struct sql_expr *sql;
+};
+
+/* The whole file is forgotten when it was made with another shape of Bloom filter. */
+MUST_CHECK int filters_open(const char *path, struct bloom_shape bloom, int64_t now_ms,
+                            struct filters **filters);
+void filters_free(struct filters *filters);
+/* What a group subscribes to now. Filters by tag are none of this table's business; a newer version
+ * with another expression replaces, or removes when it does not compile; the filters of topics that
+ * are not named die. */
+void filters_register(struct filters *filters, struct slice group, const struct subscription *subs,
+                      int count, int64_t now_ms);
+/* The group has no members any more. */
+void filters_unregister(struct filters *filters, struct slice group, int64_t now_ms);
+/* NULL: there is none. Valid until the next filters_register() of the group or filters_text(). */
+const struct filter_entry *filters_get(const struct filters *filters, struct slice topic,
+                                       struct slice group);
+bool filters_next_of_group(const struct filters *filters, struct slice group, size_t *cursor,
+                           const struct filter_entry **entry);
+bool filters_changed(const struct filters *filters);
+/* Forgets who has been dead for kept_dead_ms first. */
+void filters_text(struct filters *filters, int64_t kept_dead_ms, int64_t now_ms, struct buf *out);
 
 /* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) ------- */
 

@@ -21,6 +21,7 @@ struct fixture {
     struct list members[PEERS]; /* their sessions */
     int64_t expire_ms;
     int told; /* how often on_changed was called */
+    int gone; /* how often on_gone was */
 };
 
 /* The smallest request that makes a peer known: its header is all defaults. */
@@ -38,6 +39,12 @@ static void on_changed(void *ctx, struct client_group *group)
 {
     assert_true(group->member_count > 0);
     ((struct fixture *)ctx)->told++;
+}
+
+static void on_gone(void *ctx, struct slice group)
+{
+    assert_true(slice_eq(group, SLICE("g")));
+    ((struct fixture *)ctx)->gone++;
 }
 
 static void connect_peer(struct fixture *f)
@@ -65,7 +72,11 @@ static int setup(void **state)
     assert_int_equal(loop_new("test", &f.loop), 0);
     assert_int_equal(server_start(f.loop, &options, &f.server), 0);
     struct clients_options clients = {
-        .loop = f.loop, .expire_ms = &f.expire_ms, .on_changed = on_changed, .ctx = &f
+        .loop = f.loop,
+        .expire_ms = &f.expire_ms,
+        .on_changed = on_changed,
+        .on_gone = on_gone,
+        .ctx = &f,
     };
     assert_int_equal(clients_new(&clients, &f.clients), 0);
     for (int i = 0; i < PEERS; i++)
@@ -171,8 +182,10 @@ static void leaving_is_told_to_those_left(void **state)
     f->told = 0;
     clients_remove_consumer(f->clients, &f->members[0], SLICE("g"), true);
     assert_int_equal(f->told, 1);
+    assert_int_equal(f->gone, 0);
     clients_remove_all(f->clients, &f->members[1]);
     assert_int_equal(f->told, 1);
+    assert_int_equal(f->gone, 1);
     assert_null(clients_consumer_group(f->clients, SLICE("g")));
 }
 
