@@ -2,11 +2,13 @@
 
 import pytest
 from cargo import Cargo
+from java_job import Job
 from servers import Broker, NameServer, mqadmin
 import mini_client as mq
 
 REFERENCE = "rocketmq-5.3.3"
-ROUTE = 105
+ROUTE, MAX_OFFSET = 105, 30
+MESSAGES, SEND_SECONDS = 10000, 12  # members come and go while it runs
 
 
 @pytest.mark.parametrize("kind", ("ramjet", REFERENCE))
@@ -40,3 +42,25 @@ def test_a_broker_registers_at_name_servers_of_both_kinds(tmp_path):
                     answer = connection.call(ROUTE, {"topic": "compat-b"})
                     assert answer.code == 0, answer.remark
                     assert answer.json()["brokerDatas"][0]["brokerAddrs"] == {"0": broker.address}
+
+
+def test_java_clients_balance_over_a_mixed_cluster(tmp_path):
+    """Goal: producers spread over the queues of both kinds of broker, groups whose members come and go share them,
+    and all that was acknowledged is consumed, in order where order was asked for.
+    Method: the main job of tests/interop on a cluster of one Java broker and one of Ramjet."""
+    with NameServer("ramjet", tmp_path / "namesrv") as name_server:
+        ours = Broker("ramjet", tmp_path / "a", [name_server], name="ours")
+        theirs = Broker(REFERENCE, tmp_path / "b", [name_server], name="theirs")
+        with ours.start(), theirs.start():
+            job = Job("5.3.3", name_server, tmp_path / "job", MESSAGES, SEND_SECONDS,
+                      {"job.brokers": "ours,theirs"})
+            try:
+                summary = job.finish()
+            finally:
+                job.kill()
+            assert summary["acked"] + summary["oneway"] == MESSAGES and summary["retried"] > 0
+            for broker in (ours, theirs):
+                with broker.connect() as connection:
+                    stored = sum(int(connection.call(MAX_OFFSET, {"topic": "colours-%d" % topic, "queueId": queue}
+                                                     ).ext["offset"]) for topic in range(4) for queue in range(8))
+                assert stored > MESSAGES // 4, (broker.name, stored)

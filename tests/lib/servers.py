@@ -267,10 +267,13 @@ class Broker(Server):
 class Pair:
     """A name server and a broker, started together."""
 
-    def __init__(self, target, home, conf=None, ns_conf=None, ns_target=None):
+    def __init__(self, target, home, conf=None, ns_conf=None, ns_target=None, properties=None, tls=None):
         home = Path(home)
-        self.name_server = NameServer(ns_target or target, home / "namesrv", conf=ns_conf)
-        self.broker = Broker(target, home / "broker-a", [self.name_server], conf=conf)
+        self.name_server = NameServer(ns_target or target, home / "namesrv", conf=ns_conf,
+                                      properties=properties)
+        self.broker = Broker(target, home / "broker-a", [self.name_server], conf=conf,
+                             properties=properties)
+        self.name_server.tls = self.broker.tls = tls
 
     def __enter__(self):
         self.name_server.start()
@@ -286,9 +289,10 @@ class Pair:
         self.name_server.stop()
 
 
-def mqadmin(version, *arguments, timeout=60):
+def mqadmin(version, *arguments, timeout=60, properties=None):
     """What the reference's admin tool prints. It exits 0 even when it fails: read the text."""
     command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+               *("-D%s=%s" % pair for pair in (properties or {}).items()),
                "-cp", "%s/*" % reference_jars(version),
                "org.apache.rocketmq.tools.command.MQAdminStartup", *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

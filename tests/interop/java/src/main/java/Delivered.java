@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * What was delivered to one consumer group, and where in its queue it lay. Every delivery is also a line
- * `id topic queue queue_offset again` of the file `delivered-GROUP`. Any thread.
+ * `id broker topic queue queue_offset again` of the file `delivered-GROUP`. Any thread.
  */
 final class Delivered {
     final String group;
@@ -53,12 +53,12 @@ final class Delivered {
     }
 
     /** again: it came by way of the retry topic. */
-    void record(int id, String topic, int queueId, long queueOffset, boolean again) {
+    void record(int id, String broker, String topic, int queueId, long queueOffset, boolean again) {
         lastMs.set(System.currentTimeMillis());
         (times.getAndIncrement(id) == 0 ? distinct : duplicates).incrementAndGet();
-        file.println(id + " " + topic + " " + queueId + " " + queueOffset + " " + again);
+        file.println(id + " " + broker + " " + topic + " " + queueId + " " + queueOffset + " " + again);
         if (!again) // else the offset is one of the retry topic
-            place(id, topic + "/" + queueId, Math.toIntExact(queueOffset));
+            place(id, broker + "/" + topic + "/" + queueId, Math.toIntExact(queueOffset));
     }
 
     private void place(int id, String name, int offset) {

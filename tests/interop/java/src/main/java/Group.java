@@ -91,7 +91,8 @@ final class Group {
                 job.ledger.fault("%s: the tag of message %d changed", delivered.group, id);
             // not its reconsume times: a client that sends a message back twice forgets them the second time
             boolean again = message.getProperty(MessageConst.PROPERTY_RETRY_TOPIC) != null;
-            delivered.record(id, message.getTopic(), message.getQueueId(), message.getQueueOffset(), again);
+            delivered.record(id, message.getBrokerName(), message.getTopic(), message.getQueueId(),
+                    message.getQueueOffset(), again);
             if (again)
                 job.retried.incrementAndGet();
             else if (id % REFUSED_EVERY == 7)

@@ -17,13 +17,14 @@ import org.apache.rocketmq.common.message.MessageQueue;
  *
  * <p>java Job NAMESRV COUNT SEED SECONDS DEADLINE_S DIRECTORY: COUNT messages spread over at least SECONDS. Prints
  * `progress N` while it sends, then the faults it found and a summary; exits 0 when there is no fault, 1 otherwise.
+ * The property job.brokers names the brokers whose queues are filled, `NAME,NAME`.
  */
 final class Job {
     static final String[] TAGS = {"red", "green", "blue", "white", "black"};
     static final int CLIENT_INTERVAL_MS = 1000;
     private static final int TOPICS = 4;
     private static final int QUEUES = 8;
-    private static final String BROKER = "broker-a";
+    private static final String[] BROKERS = System.getProperty("job.brokers", "broker-a").split(",");
     private static final int RENEW_MS = 1500;
     private static final int QUIET_MS = 4000; // nothing came for so long: nothing will
 
@@ -136,7 +137,7 @@ final class Job {
     }
 
     MessageQueue queue(String topic, SplittableRandom random) {
-        return new MessageQueue(topic, BROKER, random.nextInt(QUEUES));
+        return new MessageQueue(topic, BROKERS[random.nextInt(BROKERS.length)], random.nextInt(QUEUES));
     }
 
     void sendFailed(Throwable error) {
