@@ -24,6 +24,7 @@
 #include "broker/queue_locks.h"
 #include "broker/register.h"
 #include "broker/saver.h"
+#include "broker/txns.h"
 #include "wire/names.h"
 
 enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
@@ -332,6 +333,8 @@ static int start_parts(struct broker *broker)
         return err;
     broker_make_system_topics(broker);
     err = open_ports(broker);
+    if (err == 0)
+        err = txns_open(broker, &broker->txns);
     return err != 0 ? err : tell_name_servers(broker);
 }
 
@@ -349,6 +352,10 @@ static void end_parts(struct broker *broker)
         delays_stop(broker->delays);
         delays_close(broker->delays);
     }
+    if (broker->txns != NULL) {
+        txns_stop(broker->txns);
+        txns_close(broker->txns);
+    }
     if (broker->store != NULL)
         store_close(broker->store);
     tls_client_free(broker->client_tls);
@@ -360,6 +367,7 @@ static void end_parts(struct broker *broker)
     broker->fast_server = NULL;
     broker->server = NULL;
     broker->delays = NULL;
+    broker->txns = NULL;
     broker->store = NULL;
 }
 
@@ -409,7 +417,8 @@ static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
            !acks_are_idle(broker->acks) || registrar_has_work_out(broker->registrar) ||
-           broker->offloads_out > 0 || !tls_server_is_idle(broker->tls);
+           !txns_are_idle(broker->txns) || broker->offloads_out > 0 ||
+           !tls_server_is_idle(broker->tls);
 }
 
 static void stop_poll(struct loop_timer *timer)
@@ -422,6 +431,7 @@ static void stop_poll(struct loop_timer *timer)
     }
     if (is_late)
         log_warn("stop_was_cut connections=%d", server_peer_count(broker->server));
+    txns_finish(broker->txns);
     saver_finish(broker->saver);
     end_parts(broker);
     log_info("broker_stopped name=%s", broker->conf.broker_name);
@@ -439,6 +449,7 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
         server_stop_accepting(broker->fast_server);
     registrar_stop(broker->registrar);
     delays_stop(broker->delays);
+    txns_stop(broker->txns);
     hold_release_all(broker->hold);
     broker->stop_deadline_ns = loop_now_ns(broker->loop) + (int64_t)STOP_PATIENCE_MS * 1000000;
     loop_timer_init(&broker->stop_poll, stop_poll);

@@ -36,6 +36,11 @@ struct broker_conf {
     char *region_id;
     int broker_permission;
     bool reject_transaction_message;
+    int64_t transaction_timeout_ms;
+    int transaction_check_max;
+    int64_t transaction_check_interval_ms;
+    int transaction_op_max_bytes;
+    int64_t transaction_op_batch_interval_ms;
     /* registration */
     int register_name_server_period_ms;
     int register_broker_timeout_ms;

@@ -38,6 +38,7 @@ struct send {
     const struct topic_config *topic; /* where it goes: of a dead letter not the one asked for */
     struct marks marks;
     bool is_dead_letter;
+    bool is_retried_later; /* a consumer sends it to itself again: no transaction any more */
 };
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -205,6 +206,7 @@ static void look_through_properties(struct send *s)
     s->marks.waits_for_disk = true;
     while (property_next(&rest, &name, &value))
         note_property(&s->marks, name, value);
+    s->is_retried_later = s->fields.reconsume_times > 0 && s->marks.is_delayed;
 }
 
 /* The properties as they are stored: the broker's own added, what only it may set removed. */
@@ -280,13 +282,16 @@ static bool topic_attribute_is(const struct topic_config *topic, struct slice ke
 /* Kinds of messages that are not served, told as the reference tells a switch that is off. */
 static bool check_kind(struct send *s)
 {
-    bool is_retried_later = s->fields.reconsume_times > 0 && s->marks.is_delayed;
-    if ((s->marks.is_transaction && !is_retried_later) ||
-        (s->fields.sys_flag & SYS_FLAG_TRANSACTION_MASK) != 0) {
+    bool is_transaction = s->marks.is_transaction && !s->is_retried_later;
+    if (is_transaction && s->broker->conf.reject_transaction_message) {
         refuse_printf(s, RESP_NO_PERMISSION,
-                      "the broker[%s] sending transaction message is "
-                      "forbidden: transactions are not supported yet",
+                      "the broker[%s] sending transaction message is forbidden",
                       s->broker->conf.broker_ip1);
+        return false;
+    }
+    if (!s->marks.is_transaction && (s->fields.sys_flag & SYS_FLAG_TRANSACTION_MASK) != 0) {
+        refuse(s, RESP_MESSAGE_ILLEGAL,
+               SLICE("sysFlag tells of a transaction, the properties do not: TRAN_MSG is missing"));
         return false;
     }
     if (s->marks.has_timer && !s->marks.is_delayed) {
@@ -345,7 +350,7 @@ static struct host host_of(const struct conn_address *address)
 /* All of a record but body, flag and properties. */
 static struct record record_of(const struct send *s)
 {
-    int32_t sys_flag = s->fields.sys_flag;
+    int32_t sys_flag = s->fields.sys_flag & ~SYS_FLAG_TRANSACTION_MASK;
     if (s->topic->filter_type == TOPIC_FILTER_MULTI_TAG)
         sys_flag |= SYS_FLAG_MULTI_TAGS;
     return (struct record){
@@ -371,7 +376,9 @@ static void put_one(struct send *s)
     record.body = s->req->body;
     record.properties = properties;
     struct store_put_result put;
-    int err = broker_put(s->broker, &record, 1, &s->req->arena, &put, NULL);
+    bool is_half = s->marks.is_transaction && !s->is_retried_later;
+    int err = is_half ? broker_put_half(s->broker, &record, &s->req->arena, &put)
+                      : broker_put(s->broker, &record, 1, &s->req->arena, &put, NULL);
     if (err != 0)
         refuse_put(s, err);
     else
@@ -400,6 +407,10 @@ static bool check_batch(struct send *s, int *count)
 {
     if (topic_is_retry(s->fields.topic)) {
         refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("batch request does not support retry group"));
+        return false;
+    }
+    if (s->marks.is_transaction || (s->fields.sys_flag & SYS_FLAG_TRANSACTION_MASK) != 0) {
+        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no transaction"));
         return false;
     }
     if (!check_kind(s) || !check_sizes(s, s->fields.properties.len))

@@ -14,6 +14,7 @@ struct clients;     /* clients.h: live producers and consumers */
 struct hold;        /* hold.h: parked pulls */
 struct queue_locks; /* queue_locks.h: who consumes which queue in order */
 struct delays;      /* delays.h: delay levels */
+struct txns;        /* txns.h: transactions */
 struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct saver;       /* saver.h: table files, written by a worker */
@@ -37,6 +38,7 @@ struct broker {
     struct hold *hold;
     struct queue_locks *queue_locks;
     struct delays *delays;
+    struct txns *txns;
     struct registrar *registrar;
     struct acks *acks;
     struct saver *saver;
@@ -98,6 +100,8 @@ void request_dispatch_fast(struct broker *broker, struct request *req);
 request_handler handle_send; /* 10, 310, 320 */
 /* handle_send_back.c */
 request_handler handle_send_back; /* 36 */
+/* handle_txn.c */
+request_handler handle_end_transaction, handle_resume_check;
 /* handle_pull.c */
 request_handler handle_pull; /* 11, 361 */
 /* A parked pull is to be answered: a message came, its time is over, or the broker stops. */
@@ -198,6 +202,11 @@ void acks_flushed(struct acks *acks);
 bool acks_are_idle(const struct acks *acks);
 /* When idle. */
 void acks_free(struct acks *acks);
+
+/* put.c: a half message goes to its own topic, whatever its properties say about delays; they count
+ * when it is committed. */
+MUST_CHECK int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,
+                               struct store_put_result *result);
 
 /* put.c: the response code and remark (static text) for a refused put. */
 int32_t put_refusal(int err, const char **remark);

@@ -3,6 +3,7 @@
 
 #include "broker/delays.h"
 #include "broker/internal.h"
+#include "broker/txns.h"
 #include "wire/properties.h"
 
 /* Where a single message waits, if it has to. */
@@ -44,6 +45,20 @@ int broker_put(struct broker *broker, struct record *records, int count, struct 
     if (err != 0)
         return err;
     return store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+}
+
+int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,
+                    struct store_put_result *result)
+{
+    struct record committed = *record; /* a timer that will be refused then is refused now */
+    int err = redirect(broker, &committed, arena);
+    if (err != 0)
+        return err;
+    txn_half_prepare(record, arena);
+    err = store_put(broker->store, record, 1, loop_now_ms(broker->loop), result, NULL);
+    if (err == 0)
+        txns_changed(broker->txns);
+    return err;
 }
 
 int32_t put_refusal(int err, const char **remark)

@@ -15,6 +15,7 @@ const struct request_row request_rows[] = {
     { REQ_GET_CONSUMER_LIST_BY_GROUP, "get_consumer_list_by_group", handle_consumer_list },
     { REQ_CHECK_CLIENT_CONFIG, "check_client_config", handle_check_client_config },
     { REQ_CONSUMER_SEND_MSG_BACK, "consumer_send_msg_back", handle_send_back },
+    { REQ_END_TRANSACTION, "end_transaction", handle_end_transaction },
     { REQ_LOCK_BATCH_MQ, "lock_batch_mq", handle_lock },
     { REQ_UNLOCK_BATCH_MQ, "unlock_batch_mq", handle_unlock },
     { REQ_GET_MAX_OFFSET, "get_max_offset", handle_max_offset },
@@ -73,6 +74,7 @@ const struct request_row request_rows[] = {
     { REQ_POP_ROLLBACK, "pop_rollback", handle_pop_rollback },
     { REQ_UPDATE_BROKER_CONFIG, "update_broker_config", handle_put_conf },
     { REQ_GET_BROKER_CONFIG, "get_broker_config", handle_get_conf },
+    { REQ_RESUME_CHECK_HALF_MESSAGE, "resume_check_half_message", handle_resume_check },
     { REQ_GET_BROKER_RUNTIME_INFO, "get_broker_runtime_info", handle_runtime_info },
 };
 const int request_row_count = sizeof request_rows / sizeof request_rows[0];

@@ -44,6 +44,17 @@ static const struct conf_row rows[] = {
              "4: read, 2: write"),
     CONF_BOOL(struct broker_conf, reject_transaction_message, "rejectTransactionMessage", false,
               CONF_AT_RUN_TIME, "refuse transactional messages"),
+    CONF_I64(struct broker_conf, transaction_timeout_ms, "transactionTimeOut", 6000, 0, 86400000,
+             CONF_AT_RUN_TIME, "ms a transaction is left alone before its producers are asked"),
+    CONF_INT(struct broker_conf, transaction_check_max, "transactionCheckMax", 15, 0, 1000000,
+             CONF_AT_RUN_TIME, "how often they are asked before the transaction is given up"),
+    CONF_I64(struct broker_conf, transaction_check_interval_ms, "transactionCheckInterval", 30000,
+             10, 86400000, CONF_AT_RUN_TIME, "ms between looks for transactions that do not end"),
+    CONF_INT(struct broker_conf, transaction_op_max_bytes, "transactionOpMsgMaxSize", 4096, 1,
+             1048576, CONF_AT_RUN_TIME,
+             "bytes of ended transactions noted in one record, at which it is stored at once"),
+    CONF_I64(struct broker_conf, transaction_op_batch_interval_ms, "transactionOpBatchInterval",
+             3000, 1, 600000, CONF_AT_RUN_TIME, "ms such a record waits for more"),
     /* registration */
     CONF_INT(struct broker_conf, register_name_server_period_ms, "registerNameServerPeriod", 30000,
              10000, 60000, CONF_AT_RUN_TIME, "ms between registrations"),
@@ -224,12 +235,7 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("initPopOffsetByCheckMsgInMem", "true"),
     CONF_KNOWN("popInflightMessageThreshold", "10000"),
     CONF_KNOWN("popResponseReturnActualRetryTopic", "false"),
-    /* transactions, recall, reply */
-    CONF_KNOWN("transactionTimeOut", "6000"),
-    CONF_KNOWN("transactionCheckMax", "15"),
-    CONF_KNOWN("transactionCheckInterval", "30000"),
-    CONF_KNOWN("transactionOpMsgMaxSize", "4096"),
-    CONF_KNOWN("transactionOpBatchInterval", "3000"),
+    /* recall, reply */
     CONF_KNOWN("recallMessageEnable", "false"),
     CONF_KNOWN("storeReplyMessageEnable", "true"),
     /* overload */

@@ -6,6 +6,7 @@
 
 #include "delivery/pop.h"
 #include "delivery/pop_order.h"
+#include "delivery/txn.h" /* transactions */
 #include "meta/meta.h"
 #include "store/store.h"
 #include "wire/names.h"

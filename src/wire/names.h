@@ -23,6 +23,9 @@ enum { TOPIC_NAME_MAX = 127, RETRY_TOPIC_NAME_MAX = 255, GROUP_NAME_MAX = 120 };
 #define TOPIC_DLQ_PREFIX "%DLQ%"
 #define TOPIC_LMQ_PREFIX "%LMQ%"
 
+/* Whose consumer offsets tell how far half and op messages were looked through. */
+#define GROUP_TRANS "CID_RMQ_SYS_TRANS"
+
 /* Name servers keep order settings under this namespace. */
 #define KV_NAMESPACE_ORDER_TOPIC "ORDER_TOPIC_CONFIG"
 
