@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +22,8 @@
 #include "broker/hold.h"
 #include "broker/internal.h"
 #include "broker/progress.h"
+#include "broker/put_times.h"
+#include "broker/stats.h"
 #include "broker/queue_locks.h"
 #include "broker/register.h"
 #include "broker/saver.h"
@@ -42,7 +45,9 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
 {
     struct broker *broker = ctx;
     assert(loop_is_current(broker->loop));
-    traffic_count(&broker->traffic, TRAFFIC_PUT, 1, loop_now_ns(broker->loop));
+    int64_t now_ns = loop_now_ns(broker->loop);
+    traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
+    stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
                  arrival->tags_code, arrival->properties);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
@@ -247,6 +252,11 @@ static int make_parts(struct broker *broker)
     err = clients_new(&clients, &broker->clients);
     if (err != 0)
         return err;
+    err = stats_new(slice_str(broker->conf.cluster_name), broker->conf.enable_detail_stat,
+                    &broker->stats);
+    if (err != 0)
+        return err;
+    broker->put_times = put_times_new(loop_now_ns(broker->loop));
     err = queue_locks_new(&broker->queue_locks);
     if (err != 0)
         return err;
@@ -371,6 +381,14 @@ static void end_parts(struct broker *broker)
     broker->store = NULL;
 }
 
+static int64_t seconds_to_midnight(int64_t now_ms)
+{
+    time_t now = (time_t)(now_ms / 1000);
+    struct tm local;
+    localtime_r(&now, &local);
+    return 86400 - (local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec);
+}
+
 int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,
                  struct broker **broker)
 {
@@ -383,6 +401,7 @@ int broker_start(struct loop *loop, struct workers *workers, const struct broker
     b->loop = loop;
     b->workers = workers;
     b->started_ms = loop_now_ms(loop);
+    traffic_init(&b->traffic, seconds_to_midnight(b->started_ms), loop_now_ns(loop));
     b->conf_version.timestamp = b->started_ms;
     conf_copy(&broker_conf_table, &b->conf, conf, sizeof b->conf);
     err = start_parts(b);
@@ -466,6 +485,8 @@ void broker_free(struct broker *broker)
     hold_free(broker->hold);
     progress_free(broker->progress);
     filters_free(broker->filters);
+    stats_free(broker->stats);
+    free(broker->put_times);
     offsets_free(broker->offsets);
     groups_free(broker->groups);
     topics_free(broker->topics);

@@ -34,6 +34,7 @@ struct broker_conf {
     char *msg_trace_topic_name;
     bool trace_on;
     char *region_id;
+    bool enable_detail_stat;
     int broker_permission;
     bool reject_transaction_message;
     int64_t transaction_timeout_ms;

@@ -3,6 +3,7 @@
 #include "broker/internal.h"
 #include "broker/progress.h"
 #include "broker/saved_reply.h"
+#include "broker/stats.h"
 #include "wire/req_admin.h"
 
 void handle_put_group(struct broker *broker, struct request *req)
@@ -37,6 +38,7 @@ void handle_delete_group(struct broker *broker, struct request *req)
     if (request_fields(req, &delete_group_request_fields, &fields) != 0)
         return;
     groups_remove(broker->groups, fields.group_name, loop_now_ms(broker->loop));
+    stats_forget_group(broker->stats, fields.group_name);
     broker_groups_changed(broker);
     if (fields.clean_offset)
         progress_forget_group(broker->progress, fields.group_name);

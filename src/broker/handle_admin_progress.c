@@ -10,6 +10,7 @@
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/progress.h"
+#include "broker/stats.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 
@@ -85,6 +86,7 @@ struct consume_query {
     struct consume_stats_request fields;
     struct consume_queue_stats *queues;
     int queue_count;
+    double get_rate;
 };
 
 static void add_topic(const struct broker *broker, struct arena *arena, struct slice topic,
@@ -139,7 +141,9 @@ static void read_consume_stats(struct offload *o)
 {
     struct consume_query *q = (struct consume_query *)o;
     read_queues(o->broker->store, q->queues, q->queue_count);
-    struct consume_stats stats = { .queues = q->queues, .queue_count = q->queue_count };
+    struct consume_stats stats = { .queues = q->queues,
+                                   .queue_count = q->queue_count,
+                                   .consume_tps = q->get_rate };
     consume_stats_encode(&stats, &o->body);
 }
 
@@ -164,6 +168,8 @@ void handle_consume_stats(struct broker *broker, struct request *req)
                         topics->queue_count);
         memcpy(q->queues + q->queue_count, queues, (size_t)topics->queue_count * sizeof *queues);
         q->queue_count += topics->queue_count;
+        q->get_rate += stats_get_rate(broker->stats, topics->topic, q->fields.consumer_group,
+                                      loop_now_ns(broker->loop));
     }
     offload_start(&q->offload, broker, req, read_consume_stats, reply_offload_body);
 }
@@ -232,6 +238,8 @@ static void fill_group(struct broker *broker, struct arena *arena, struct slice 
             .queues = list_queues(broker, arena, pair->topic, group->group, broker_name,
                                   pair->queue_count),
             .queue_count = pair->queue_count,
+            .consume_tps =
+                stats_get_rate(broker->stats, pair->topic, group->group, loop_now_ns(broker->loop)),
         };
 }
 

@@ -4,6 +4,7 @@
 #include "broker/offload.h"
 #include "broker/progress.h"
 #include "broker/saved_reply.h"
+#include "broker/stats.h"
 #include "broker/topic_attributes.h"
 #include "wire/body_stats.h"
 #include "wire/names.h"
@@ -130,6 +131,7 @@ static void delete_topic(struct broker *broker, struct slice topic)
 {
     topics_remove(broker->topics, topic, loop_now_ms(broker->loop));
     progress_forget_topic(broker->progress, topic);
+    stats_forget_topic(broker->stats, topic);
     store_delete_topic(broker->store, topic);
 }
 
@@ -213,6 +215,7 @@ struct stats_query {
     struct offload offload;
     struct topic_queue_stats *queues;
     int queue_count;
+    double put_rate;
 };
 
 static void read_topic_stats(struct offload *o)
@@ -229,7 +232,9 @@ static void read_topic_stats(struct offload *o)
             store_queue_time(store, s->queue.topic, s->queue.queue_id, s->max_offset - 1);
         s->last_update_timestamp = time > 0 ? time : 0;
     }
-    struct topic_stats stats = { .queues = q->queues, .queue_count = q->queue_count };
+    struct topic_stats stats = { .queues = q->queues,
+                                 .queue_count = q->queue_count,
+                                 .topic_put_tps = q->put_rate };
     topic_stats_encode(&stats, &o->body);
 }
 
@@ -251,6 +256,7 @@ void handle_topic_stats(struct broker *broker, struct request *req)
     }
     struct stats_query *q = arena_zalloc(&req->arena, sizeof *q);
     struct slice broker_name = arena_copy(&req->arena, slice_str(broker->conf.broker_name));
+    q->put_rate = stats_put_rate(broker->stats, fields.topic, loop_now_ns(broker->loop));
     int32_t queue_count = config->write_queue_count > config->read_queue_count
                               ? config->write_queue_count
                               : config->read_queue_count;

@@ -13,6 +13,7 @@
 #include "broker/offload.h"
 #include "broker/progress.h"
 #include "wire/names.h"
+#include "broker/stats.h"
 #include "wire/req_pull.h"
 
 /* A scratch buffer that grew above this is given back. */
@@ -31,7 +32,8 @@ struct pull {
     int64_t max_bytes;
     int32_t topic_sys_flag;
     int32_t group_sys_flag;
-    bool may_suspend; /* first pass of a request that wants to wait */
+    int64_t cold_start_ns; /* a worker had to read; 0: not */
+    bool may_suspend;      /* first pass of a request that wants to wait */
 };
 
 static struct broker *broker_of(const struct pull *p)
@@ -280,14 +282,27 @@ static int32_t code_of(enum store_get_status status, int64_t queue_offset)
     return RESP_SYSTEM_ERROR;
 }
 
-static void count_traffic(const struct pull *p)
+static void count_traffic(const struct pull *p, int64_t body_bytes)
 {
     struct traffic *traffic = &broker_of(p)->traffic;
     int64_t now_ns = loop_now_ns(broker_of(p)->loop);
     bool is_found = p->result.status == GET_FOUND;
     traffic_count(traffic, is_found ? TRAFFIC_FOUND : TRAFFIC_MISSED, 1, now_ns);
-    if (is_found)
-        traffic_count(traffic, TRAFFIC_TRANSFERRED, (uint32_t)p->result.count, now_ns);
+    if (!is_found)
+        return;
+    traffic_count(traffic, TRAFFIC_TRANSFERRED, (uint32_t)p->result.count, now_ns);
+    struct stats_got got = {
+        .topic = p->fields.topic,
+        .group = p->fields.consumer_group,
+        .queue_id = p->fields.queue_id,
+        .messages = p->result.count,
+        .bytes = body_bytes,
+        .took_ms = p->cold_start_ns == 0 ? 0 : (now_ns - p->cold_start_ns) / 1000000,
+        .from_disk = p->cold_start_ns != 0,
+    };
+    if (got.took_ms > broker_of(p)->get_took_max_ms)
+        broker_of(p)->get_took_max_ms = got.took_ms;
+    stats_get(broker_of(p)->stats, &got, now_ns);
 }
 
 static void reply_result(struct pull *p, int32_t code, struct slice remark, struct slice body)
@@ -305,7 +320,7 @@ static void reply_result(struct pull *p, int32_t code, struct slice remark, stru
 
 static void answer(struct pull *p, struct slice body)
 {
-    count_traffic(p);
+    count_traffic(p, (int64_t)body.len);
     progress_note_pull(broker_of(p)->progress, p->fields.topic, p->fields.consumer_group,
                        p->fields.queue_id, p->result.next_offset);
     reply_result(p, code_of(p->result.status, p->fields.queue_offset),
@@ -413,9 +428,11 @@ static void read_now(struct pull *p)
     struct buf *body = &broker->pull_body;
     buf_clear(body);
     set_limits(p);
+    p->cold_start_ns = 0;
     p->err = get(p, false, body);
     if (p->err == ERR_WOULD_BLOCK) {
         keep(p);
+        p->cold_start_ns = loop_now_ns(broker->loop);
         offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold);
         return;
     }

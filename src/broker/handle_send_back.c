@@ -8,8 +8,10 @@
  */
 #include "broker/internal.h"
 #include "broker/offload.h"
+#include "broker/stats.h"
 #include "delivery/delivery.h"
 #include "wire/names.h"
+#include "wire/properties.h"
 #include "wire/req_send.h"
 
 enum { DEAD_LETTER_QUEUES = 1 };
@@ -77,7 +79,14 @@ static int move_to_retry_topic(struct send_back *s, const struct group_config *g
     return err;
 }
 
-static void put_copy(struct send_back *s, struct record *record)
+/* The topic it was sent to first. */
+static struct slice origin_topic(const struct record *record)
+{
+    struct slice origin = property_get(record->properties, SLICE(PROPERTY_RETRY_TOPIC));
+    return origin.len > 0 ? origin : record->topic;
+}
+
+static void put_copy(struct send_back *s, struct record *record, struct slice origin)
 {
     struct request *req = s->offload.req;
     struct broker *broker = s->offload.broker;
@@ -90,6 +99,8 @@ static void put_copy(struct send_back *s, struct record *record)
         reply_code(req, code, "%s", remark);
         return;
     }
+    stats_count(broker->stats, STATS_SENT_BACK, origin, s->fields.group, 1,
+                loop_now_ns(broker->loop));
     struct reply reply = { .code = RESP_SUCCESS };
     acks_reply(broker, req, &reply, result.end_phy_offset, true);
 }
@@ -111,8 +122,10 @@ static void store_copy(struct offload *o)
                record_decode(buf_slice(&o->body), RECORD_CHECK_BODY_CRC, &record) != 0) {
         reply_code(o->req, RESP_SYSTEM_ERROR, "look message by offset failed, %lld",
                    (long long)s->fields.phy_offset);
-    } else if (move_to_retry_topic(s, group, &record) == 0) {
-        put_copy(s, &record);
+    } else {
+        struct slice origin = origin_topic(&record);
+        if (move_to_retry_topic(s, group, &record) == 0)
+            put_copy(s, &record, origin);
     }
 }
 

@@ -19,6 +19,8 @@ struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct saver;       /* saver.h: table files, written by a worker */
 struct progress;    /* progress.h: where consumer groups are */
+struct stats;       /* stats.h: what came and went, by name */
+struct put_times;   /* put_times.h: how long puts took */
 
 struct broker {
     struct broker_conf conf;
@@ -43,6 +45,8 @@ struct broker {
     struct acks *acks;
     struct saver *saver;
     struct progress *progress;
+    struct stats *stats;
+    struct put_times *put_times;
     struct uniq_key_source uniq_keys;
     struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
     struct host self;     /* advertised address, in records and message ids */
@@ -52,6 +56,7 @@ struct broker {
     int64_t started_ms;
     int64_t start_phy_offset; /* the log's end when it was opened */
     struct traffic traffic;
+    int64_t get_took_max_ms;          /* the longest read for a pull */
     struct data_version conf_version; /* moves with each change of settings at run time */
     bool is_stopping;
     struct loop_timer stop_poll;
@@ -143,7 +148,9 @@ request_handler handle_clean_queues, handle_clean_log, handle_clean_topics, hand
 request_handler handle_ha_status, handle_exchange_ha_info, handle_reset_flush_offset,
     handle_min_broker_changed, handle_epoch_cache, handle_pop_rollback;
 /* handle_admin_broker.c */
-request_handler handle_put_conf, handle_get_conf, handle_runtime_info;
+request_handler handle_put_conf, handle_get_conf;
+/* handle_runtime_info.c */
+request_handler handle_runtime_info, handle_broker_stats;
 
 /* ---- put.c: the way of every message into the store ------------------------------------------ */
 

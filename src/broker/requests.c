@@ -75,6 +75,7 @@ const struct request_row request_rows[] = {
     { REQ_UPDATE_BROKER_CONFIG, "update_broker_config", handle_put_conf },
     { REQ_GET_BROKER_CONFIG, "get_broker_config", handle_get_conf },
     { REQ_RESUME_CHECK_HALF_MESSAGE, "resume_check_half_message", handle_resume_check },
+    { REQ_VIEW_BROKER_STATS_DATA, "view_broker_stats_data", handle_broker_stats },
     { REQ_GET_BROKER_RUNTIME_INFO, "get_broker_runtime_info", handle_runtime_info },
 };
 const int request_row_count = sizeof request_rows / sizeof request_rows[0];

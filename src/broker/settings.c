@@ -40,6 +40,8 @@ static const struct conf_row rows[] = {
               "tell producers that traces are wanted"),
     CONF_STRING(struct broker_conf, region_id, "regionId", "DefaultRegion", CONF_AT_START,
                 "region told to producers"),
+    CONF_BOOL(struct broker_conf, enable_detail_stat, "enableDetailStat", true, CONF_AT_START,
+              "count messages by queue, too"),
     CONF_INT(struct broker_conf, broker_permission, "brokerPermission", 6, 0, 15, CONF_AT_RUN_TIME,
              "4: read, 2: write"),
     CONF_BOOL(struct broker_conf, reject_transaction_message, "rejectTransactionMessage", false,

@@ -4,9 +4,28 @@
 #include <assert.h>
 #include <string.h>
 
+enum { DAY_S = 86400 };
+
+void traffic_init(struct traffic *traffic, int64_t seconds, int64_t now_ns)
+{
+    memset(traffic, 0, sizeof *traffic);
+    traffic->next_morning = now_ns / 1000000000 + seconds;
+}
+
+void traffic_advance(struct traffic *traffic, int64_t now_ns)
+{
+    int64_t second = now_ns / 1000000000;
+    while (second >= traffic->next_morning) {
+        memcpy(traffic->yesterday, traffic->today, sizeof traffic->today);
+        memcpy(traffic->today, traffic->totals, sizeof traffic->totals);
+        traffic->next_morning += DAY_S;
+    }
+}
+
 void traffic_count(struct traffic *traffic, enum traffic_kind kind, uint32_t count, int64_t now_ns)
 {
     int64_t second = now_ns / 1000000000;
+    traffic_advance(traffic, now_ns);
     size_t at = (size_t)(second % TRAFFIC_SECONDS);
     if (traffic->slots[at].second != second) {
         traffic->slots[at].second = second;

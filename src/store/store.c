@@ -399,6 +399,7 @@ static void tell_arrivals(struct store *store, const struct record *records, int
         const struct store_arrival arrival = { .topic = placed.topic,
                                                .queue_id = placed.queue_id,
                                                .queue_offset = result->queue_offset + i,
+                                               .bytes = (int32_t)record_bytes(&records[i]),
                                                .tags_code = entry.tags_code,
                                                .store_timestamp = result->store_timestamp,
                                                .properties = placed.properties };

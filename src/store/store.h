@@ -34,6 +34,7 @@ struct store_arrival {
     struct slice topic;
     int32_t queue_id;
     int64_t queue_offset; /* of the message that arrived; the queue's max is this + 1 */
+    int32_t bytes;        /* of its record */
     int64_t tags_code;
     int64_t store_timestamp;
     struct slice properties;

@@ -112,3 +112,25 @@ void consume_stats_encode(const struct consume_stats *stats, struct buf *out)
     struct json_out j = json_out_to(out, JSON_DIALECT);
     consume_stats_to_json(stats, &j);
 }
+
+static void member_window(struct json_out *j, const char *key, const struct window_stats *window)
+{
+    json_key(j, slice_str(key));
+    json_object_begin(j);
+    json_key(j, SLICE("avgpt"));
+    json_double(j, window->avg_pt);
+    json_member_i64(j, "sum", window->sum);
+    json_key(j, SLICE("tps"));
+    json_double(j, window->tps);
+    json_object_end(j);
+}
+
+void broker_stats_encode(const struct broker_stats *stats, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    member_window(&j, "statsDay", &stats->day);
+    member_window(&j, "statsHour", &stats->hour);
+    member_window(&j, "statsMinute", &stats->minute);
+    json_object_end(&j);
+}

@@ -1,5 +1,5 @@
 /* body_stats.h - GET_TOPIC_STATS_INFO and GET_CONSUME_STATS: figures by queue, in maps whose keys
- * are objects. */
+ * are objects; VIEW_BROKER_STATS_DATA: what was counted lately. */
 #ifndef WIRE_BODY_STATS_H
 #define WIRE_BODY_STATS_H
 
@@ -36,5 +36,18 @@ MUST_CHECK int consume_stats_decode(struct slice body, struct arena *arena,
                                     struct consume_stats *stats);
 void consume_stats_encode(const struct consume_stats *stats, struct buf *out);
 void consume_stats_to_json(const struct consume_stats *stats, struct json_out *j);
+
+/* VIEW_BROKER_STATS_DATA */
+struct window_stats {
+    int64_t sum;
+    double tps;    /* a second */
+    double avg_pt; /* each time it was counted */
+};
+struct broker_stats {
+    struct window_stats minute;
+    struct window_stats hour;
+    struct window_stats day;
+};
+void broker_stats_encode(const struct broker_stats *stats, struct buf *out);
 
 #endif

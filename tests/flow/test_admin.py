@@ -269,9 +269,44 @@ def test_runtime_information(broker, topic):
     """Goal: 28 is a table of texts with what tools show."""
     table = broker.call(28).json()["table"]
     assert all(isinstance(value, str) for value in table.values())
-    assert {"bootTimestamp", "brokerVersion", "brokerVersionDesc", "msgPutTotalTodayNow",
-            "commitLogMaxOffset", "commitLogMinOffset", "putTps", "getTransferredTps",
-            "runtime"} <= set(table)
+    assert {"bootTimestamp", "brokerVersion", "brokerVersionDesc", "brokerActive", "runtime",
+            "msgPutTotalTodayNow", "msgPutTotalTodayMorning", "msgPutTotalYesterdayMorning",
+            "msgGetTotalTodayNow", "msgGetTotalTodayMorning", "msgGetTotalYesterdayMorning",
+            "commitLogMaxOffset", "commitLogMinOffset", "earliestMessageTimeStamp",
+            "commitLogDiskRatio", "consumeQueueDiskRatio", "commitLogDirCapacity",
+            "remainHowManyDataToFlush", "dispatchBehindBytes", "pageCacheLockTimeMills",
+            "startAcceptSendRequestTimeStamp", "putMessageDistributeTime",
+            "putMessageEntireTimeMax", "putLatency99", "putLatency999"} <= set(table)
+    for pool in ("send", "pull", "litePull", "query", "ack"):
+        for what in ("Size", "Capacity", "HeadWaitTimeMills"):
+            assert int(table["%sThreadPoolQueue%s" % (pool, what)]) >= 0
+    for rate in ("putTps", "getTotalTps", "getFoundTps", "getMissTps", "getTransferredTps"):
+        assert [float(number) >= 0 for number in table[rate].split()], "numbers, 10, 60, 600 s"
+
+
+def test_runtime_information_moves_with_messages(broker, topic, group):
+    """Goal: totals, sizes and the end of the log grow with what is sent and pulled."""
+    before = broker.call(28).json()["table"]
+    send(broker, topic, b"x" * 1000)
+    pull_all(broker, group, topic)
+
+    def grown():
+        table = broker.call(28).json()["table"]
+        return all(int(table[key]) > int(before[key]) for key in
+                   ("msgPutTotalTodayNow", "msgGetTotalTodayNow", "putMessageTimesTotal",
+                    "putMessageSizeTotal", "commitLogMaxOffset"))
+    wait_until(grown, what="figures that moved")
+
+
+def test_delay_levels_in_the_runtime_information(broker, topic):
+    """Goal: each level that delivered shows its next message and how many there are."""
+    send(broker, topic, properties={"DELAY": "1"})
+
+    def shown():
+        text = broker.call(28).json()["table"].get("scheduleMessageOffset_1", "0,1")
+        done, there = map(int, text.split(","))
+        return done == there
+    wait_until(shown, 12, "level 1")
 
 
 def test_names_of_the_flow_group_are_not_checked(broker):

@@ -42,11 +42,31 @@ static void old_seconds_are_forgotten(void **state)
     assert_float_equal(rate(&t, 1, 101 + TRAFFIC_SECONDS), 1.0, 1e-9);
 }
 
+/* Goal: the totals of this morning and of the one before are kept, also over days without any
+ * traffic. */
+static void mornings_are_remembered(void **state)
+{
+    (void)state;
+    static struct traffic t;
+    traffic_init(&t, 50, (int64_t)100 * SECOND_NS);
+    traffic_count(&t, TRAFFIC_PUT, 7, (int64_t)149 * SECOND_NS);
+    assert_int_equal(t.today[TRAFFIC_PUT], 0);
+    traffic_count(&t, TRAFFIC_PUT, 2, (int64_t)150 * SECOND_NS);
+    assert_int_equal(t.today[TRAFFIC_PUT], 7);
+    assert_int_equal(t.yesterday[TRAFFIC_PUT], 0);
+    traffic_advance(&t, (int64_t)(150 + 86400) * SECOND_NS);
+    assert_int_equal(t.today[TRAFFIC_PUT], 9);
+    assert_int_equal(t.yesterday[TRAFFIC_PUT], 7);
+    traffic_advance(&t, (int64_t)(150 + 3 * 86400) * SECOND_NS);
+    assert_int_equal(t.yesterday[TRAFFIC_PUT], 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rate_covers_the_last_whole_seconds),
         cmocka_unit_test(old_seconds_are_forgotten),
+        cmocka_unit_test(mornings_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

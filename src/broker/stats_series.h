@@ -1,0 +1,50 @@
+/* stats_series.h - how often something was counted in the last minute, hour and day.
+ *
+ *     minute  | 10 s | 10 s | 10 s | 10 s | 10 s | 10 s | now |     six whole slots and the one at
+ *     hour    | 10 min ...                              | now |     hand; the day has 24 hours
+ *     day     | 1 h ...                                 | now |
+ *
+ * Counting is an addition to the slot at hand of each window; slots that were passed without any
+ * count are cleared by the next one. Nothing wakes to keep them.
+ *
+ * Units      a count has messages, their bytes, the ms they took, and the times it was made.
+ * Threads    one (the broker's loop). Time: monotonic, ns.
+ */
+#ifndef BROKER_STATS_SERIES_H
+#define BROKER_STATS_SERIES_H
+
+#include <stdint.h>
+
+enum stats_window { STATS_MINUTE, STATS_HOUR, STATS_DAY, STATS_WINDOWS };
+enum stats_column { STATS_MESSAGES, STATS_BYTES, STATS_TOOK_MS, STATS_COLUMNS };
+enum { STATS_MINUTE_SLOTS = 7, STATS_HOUR_SLOTS = 7, STATS_DAY_SLOTS = 25 };
+enum { STATS_SLOTS = STATS_MINUTE_SLOTS + STATS_HOUR_SLOTS + STATS_DAY_SLOTS };
+
+struct stats_slot {
+    int64_t bytes;
+    uint32_t messages;
+    uint32_t took_ms;
+    uint32_t times;
+};
+
+struct stats_series {
+    int64_t born_ns; /* the first count */
+    int64_t tick;    /* of 10 s, in which the latest count fell */
+    struct stats_slot slots[STATS_SLOTS];
+};
+
+/* All zeros but the time of birth. */
+void stats_series_init(struct stats_series *series, int64_t now_ns);
+
+void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns);
+
+struct stats_sum {
+    int64_t sum;
+    double per_second;
+    double per_time;
+};
+/* Over at least one slot's length, so that a first count makes no absurd rate. */
+struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window window,
+                                  enum stats_column column, int64_t now_ns);
+
+#endif

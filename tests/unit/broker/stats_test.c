@@ -1,0 +1,195 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "broker/stats.h"
+
+#define SECOND INT64_C(1000000000)
+/* Some time at the start of a minute, an hour and a day of the windows. */
+#define START (INT64_C(250) * 3600 * SECOND)
+
+static struct stats_sum sum_of(struct stats_series *series, enum stats_window window,
+                               int64_t now_ns)
+{
+    return stats_series_sum(series, window, STATS_MESSAGES, now_ns);
+}
+
+/* Goal: what was counted leaves the minute, the hour and the day as time passes, and rates are over
+ * the time that was counted. */
+static void windows_forget(void **state)
+{
+    struct stats_series series;
+    (void)state;
+    stats_series_init(&series, START);
+    stats_series_add(&series, (struct stats_slot){ .messages = 6, .times = 2 }, START);
+    struct stats_sum sum = sum_of(&series, STATS_MINUTE, START + 1);
+    assert_int_equal(sum.sum, 6);
+    assert_true(sum.per_second > 0.59 && sum.per_second < 0.61);
+    assert_true(sum.per_time > 2.9 && sum.per_time < 3.1);
+    sum = sum_of(&series, STATS_MINUTE, START + 60 * SECOND);
+    assert_int_equal(sum.sum, 6);
+    assert_true(sum.per_second > 0.09 && sum.per_second < 0.11);
+    assert_int_equal(sum_of(&series, STATS_MINUTE, START + 70 * SECOND).sum, 0);
+    assert_int_equal(sum_of(&series, STATS_HOUR, START + 70 * SECOND).sum, 6);
+    assert_int_equal(sum_of(&series, STATS_HOUR, START + 70 * 60 * SECOND).sum, 0);
+    assert_int_equal(sum_of(&series, STATS_DAY, START + 70 * 60 * SECOND).sum, 6);
+    assert_int_equal(sum_of(&series, STATS_DAY, START + 25 * 3600 * SECOND).sum, 0);
+}
+
+/* Goal: counts in each second of two hours; each window has exactly what falls into it.
+ * Method: a count per second, compared with the number of seconds the window reaches back. */
+static void windows_count_each_second(void **state)
+{
+    struct stats_series series;
+    (void)state;
+    stats_series_init(&series, START);
+    for (int64_t s = 0; s < 7200; s++) {
+        int64_t now_ns = START + s * SECOND;
+        stats_series_add(&series, (struct stats_slot){ .messages = 1, .times = 1 }, now_ns);
+        int64_t minute = s / 10 < 6 ? s + 1 : s - (s / 10 - 6) * 10 + 1;
+        int64_t hour = s / 600 < 6 ? s + 1 : s - (s / 600 - 6) * 600 + 1;
+        assert_int_equal(sum_of(&series, STATS_MINUTE, now_ns).sum, minute);
+        assert_int_equal(sum_of(&series, STATS_HOUR, now_ns).sum, hour);
+        assert_int_equal(sum_of(&series, STATS_DAY, now_ns).sum, s + 1);
+    }
+}
+
+static int64_t count_of(struct stats *stats, const char *name, const char *key)
+{
+    struct stats_view view;
+    if (!stats_find(stats, slice_str(name), slice_str(key), START, &view))
+        return -1;
+    return view.windows[STATS_MINUTE].sum;
+}
+
+static struct stats *some_traffic(bool by_queue)
+{
+    struct stats *stats;
+    struct stats_got got = { .topic = SLICE("t"),
+                             .group = SLICE("g"),
+                             .queue_id = 3,
+                             .messages = 5,
+                             .bytes = 500,
+                             .took_ms = 7,
+                             .from_disk = true };
+    assert_int_equal(stats_new(SLICE("cluster"), by_queue, &stats), 0);
+    stats_put(stats, SLICE("t"), 3, 100, START);
+    stats_put(stats, SLICE("t"), 3, 150, START);
+    stats_put_took(stats, 9, START);
+    stats_put(stats, SLICE("TBW102"), 0, 10, START);
+    stats_get(stats, &got, START);
+    stats_count(stats, STATS_ACKED, SLICE("t"), SLICE("g"), 4, START);
+    return stats;
+}
+
+/* Goal: every name of the field gives its figure under its key. */
+static void names_and_keys(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *key;
+        int64_t sum;
+    } rows[] = {
+        { "TOPIC_PUT_NUMS", "t", 2 },
+        { "TOPIC_PUT_SIZE", "t", 250 },
+        { "TOPIC_PUT_LATENCY", "3@t", 9 },
+        { "QUEUE_PUT_NUMS", "t@3", 2 },
+        { "QUEUE_PUT_SIZE", "t@3", 250 },
+        { "GROUP_GET_NUMS", "t@g", 5 },
+        { "GROUP_GET_SIZE", "t@g", 500 },
+        { "GROUP_GET_LATENCY", "3@t@g", 7 },
+        { "QUEUE_GET_NUMS", "t@3@g", 5 },
+        { "QUEUE_GET_SIZE", "t@3@g", 500 },
+        { "GROUP_GET_FROM_DISK_NUMS", "t@g", 5 },
+        { "GROUP_GET_FROM_DISK_SIZE", "t@g", 500 },
+        { "GROUP_ACK_NUMS", "t@g", 4 },
+        { "BROKER_PUT_NUMS", "cluster", 3 },
+        { "BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC", "cluster", 2 },
+        { "BROKER_GET_NUMS", "cluster", 5 },
+        { "BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC", "cluster", 5 },
+        { "BROKER_GET_FROM_DISK_NUMS", "cluster", 5 },
+        { "BROKER_ACK_NUMS", "cluster", 4 },
+    };
+    struct stats *stats = some_traffic(true);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(count_of(stats, rows[i].name, rows[i].key), rows[i].sum);
+    stats_free(stats);
+}
+
+/* Goal: what was never counted is not there; nor are keys of another form. */
+static void nothing_under_other_names(void **state)
+{
+    static const char *const rows[][2] = {
+        { "TOPIC_PUT_NUMS", "u" },       { "TOPIC_PUT_NUMS", "t@g" },  { "TOPIC_PUT_NUMS", "" },
+        { "QUEUE_PUT_NUMS", "t" },       { "QUEUE_PUT_NUMS", "t@4" },  { "QUEUE_PUT_NUMS", "t@-1" },
+        { "QUEUE_PUT_NUMS", "t@99999" }, { "QUEUE_PUT_NUMS", "t@x" },  { "GROUP_GET_NUMS", "t@h" },
+        { "GROUP_GET_NUMS", "@" },       { "SNDBCK_PUT_NUMS", "t@g" }, { "BROKER_PUT_NUMS", "t" },
+        { "GROUP_CK_NUMS", "t@g" },      { "NO_SUCH_NAME", "t" },      { "", "" },
+        { "BROKER_CK_NUMS", "cluster" },
+    };
+    struct stats *stats = some_traffic(true);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(count_of(stats, rows[i][0], rows[i][1]), -1);
+    stats_free(stats);
+}
+
+/* Goal: without enableDetailStat queues are not counted, and a group's latency is by topic@group.
+ */
+static void without_detail(void **state)
+{
+    struct stats *stats = some_traffic(false);
+    (void)state;
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "t"), 2);
+    assert_int_equal(count_of(stats, "QUEUE_PUT_NUMS", "t@3"), -1);
+    assert_int_equal(count_of(stats, "GROUP_GET_LATENCY", "t@g"), 7);
+    assert_int_equal(count_of(stats, "GROUP_GET_LATENCY", "3@t@g"), -1);
+    stats_free(stats);
+}
+
+/* Goal: a topic or a group that is gone takes its figures along. */
+static void what_is_gone_is_forgotten(void **state)
+{
+    struct stats *stats = some_traffic(true);
+    (void)state;
+    stats_forget_group(stats, SLICE("g"));
+    assert_int_equal(count_of(stats, "GROUP_GET_NUMS", "t@g"), -1);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "t"), 2);
+    stats_forget_topic(stats, SLICE("t"));
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "t"), -1);
+    stats_put_took(stats, 5, START);
+    stats_free(stats);
+}
+
+/* Goal: names made up without end are not counted without end. */
+static void is_bounded(void **state)
+{
+    struct stats *stats;
+    (void)state;
+    assert_int_equal(stats_new(SLICE("cluster"), true, &stats), 0);
+    for (int i = 0; i < STATS_SERIES_MAX; i++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "topic%d", i);
+        stats_put(stats, slice_of(name, (size_t)len), 0, 1, START);
+    }
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic0"), 1);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic65535"), -1);
+    assert_int_equal(count_of(stats, "BROKER_PUT_NUMS", "cluster"), STATS_SERIES_MAX);
+    stats_free(stats);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(windows_forget), cmocka_unit_test(windows_count_each_second),
+        cmocka_unit_test(names_and_keys), cmocka_unit_test(nothing_under_other_names),
+        cmocka_unit_test(without_detail), cmocka_unit_test(what_is_gone_is_forgotten),
+        cmocka_unit_test(is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
