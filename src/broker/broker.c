@@ -21,6 +21,8 @@
 #include "broker/delays.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
+#include "broker/pop_hold.h"
+#include "broker/pops.h"
 #include "broker/progress.h"
 #include "broker/put_times.h"
 #include "broker/stats.h"
@@ -28,6 +30,7 @@
 #include "broker/register.h"
 #include "broker/saver.h"
 #include "broker/txns.h"
+#include "client/client.h"
 #include "wire/names.h"
 
 enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
@@ -50,6 +53,10 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
                  arrival->tags_code, arrival->properties);
+    pop_hold_arrived(broker->pop_hold, arrival->topic, arrival->queue_id, arrival->tags_code,
+                     arrival->properties);
+    if (broker->pops != NULL)
+        pops_arrived(broker->pops, arrival->topic, arrival->queue_id);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
         delays_arrived(broker->delays, arrival->queue_id);
 }
@@ -81,6 +88,21 @@ static void serve_held(void *ctx, struct held_request *held)
 }
 
 static void drop_held(void *ctx, struct held_request *held)
+{
+    (void)ctx;
+    request_drop(held->req);
+}
+
+static void serve_held_pop(void *ctx, struct held_pop *held)
+{
+    (void)ctx;
+    if (held->kind == HELD_POP)
+        pop_resume(held);
+    else
+        notification_resume(held);
+}
+
+static void drop_held_pop(void *ctx, struct held_pop *held)
 {
     (void)ctx;
     request_drop(held->req);
@@ -179,6 +201,10 @@ static int open_tables(struct broker *broker)
     err = groups_open(path, &broker->groups);
     if (err != 0)
         return err;
+    broker_config_path(broker, "messageRequestMode.json", path, sizeof path);
+    err = request_modes_open(path, &broker->request_modes);
+    if (err != 0)
+        return err;
     broker_config_path(broker, "consumerOffset.json", path, sizeof path);
     err = offsets_open(path, &broker->offsets);
     if (err != 0)
@@ -240,6 +266,18 @@ static int make_parts(struct broker *broker)
         .ctx = broker,
     };
     int err = hold_new(&hold, &broker->hold);
+    if (err != 0)
+        return err;
+    struct pop_hold_options pop_hold = {
+        .loop = broker->loop,
+        .max_count = &broker->conf.max_pop_polling_size,
+        .max_count_per_queue = &broker->conf.pop_polling_size,
+        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
+        .serve = serve_held_pop,
+        .drop = drop_held_pop,
+        .ctx = broker,
+    };
+    err = pop_hold_new(&pop_hold, &broker->pop_hold);
     if (err != 0)
         return err;
     struct clients_options clients = {
@@ -320,6 +358,8 @@ static int tell_name_servers(struct broker *broker)
         return err;
     options.tls = broker->client_tls;
     err = client_new(broker->loop, &options, &broker->client);
+    if (err == 0 && broker->conf.namesrv_addr[0] != '\0')
+        err = routes_new(broker->loop, broker->client, broker->conf.namesrv_addr, &broker->routes);
     return err != 0 ? err : registrar_start(broker, &broker->registrar);
 }
 
@@ -341,6 +381,9 @@ static int start_parts(struct broker *broker)
     err = delays_open(broker, path, &broker->delays);
     if (err != 0)
         return err;
+    err = pops_open(broker, &broker->pops);
+    if (err != 0)
+        return err;
     broker_make_system_topics(broker);
     err = open_ports(broker);
     if (err == 0)
@@ -354,6 +397,8 @@ static void end_parts(struct broker *broker)
     if (broker->client != NULL)
         client_free(broker->client);
     registrar_free(broker->registrar);
+    if (broker->routes != NULL)
+        routes_free(broker->routes);
     if (broker->fast_server != NULL)
         server_free(broker->fast_server);
     if (broker->server != NULL)
@@ -366,6 +411,10 @@ static void end_parts(struct broker *broker)
         txns_stop(broker->txns);
         txns_close(broker->txns);
     }
+    if (broker->pops != NULL) {
+        pops_stop(broker->pops);
+        pops_close(broker->pops);
+    }
     if (broker->store != NULL)
         store_close(broker->store);
     tls_client_free(broker->client_tls);
@@ -374,6 +423,8 @@ static void end_parts(struct broker *broker)
     broker->tls = NULL;
     broker->client = NULL;
     broker->registrar = NULL;
+    broker->routes = NULL;
+    broker->pops = NULL;
     broker->fast_server = NULL;
     broker->server = NULL;
     broker->delays = NULL;
@@ -436,8 +487,8 @@ static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
            !acks_are_idle(broker->acks) || registrar_has_work_out(broker->registrar) ||
-           !txns_are_idle(broker->txns) || broker->offloads_out > 0 ||
-           !tls_server_is_idle(broker->tls);
+           !txns_are_idle(broker->txns) || !pops_are_idle(broker->pops) ||
+           broker->offloads_out > 0 || !tls_server_is_idle(broker->tls);
 }
 
 static void stop_poll(struct loop_timer *timer)
@@ -469,7 +520,9 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
     registrar_stop(broker->registrar);
     delays_stop(broker->delays);
     txns_stop(broker->txns);
+    pops_stop(broker->pops);
     hold_release_all(broker->hold);
+    pop_hold_release_all(broker->pop_hold);
     broker->stop_deadline_ns = loop_now_ns(broker->loop) + (int64_t)STOP_PATIENCE_MS * 1000000;
     loop_timer_init(&broker->stop_poll, stop_poll);
     loop_timer_start(broker->loop, &broker->stop_poll, 0);
@@ -483,6 +536,8 @@ void broker_free(struct broker *broker)
     queue_locks_free(broker->queue_locks);
     clients_free(broker->clients);
     hold_free(broker->hold);
+    pop_hold_free(broker->pop_hold);
+    request_modes_free(broker->request_modes);
     progress_free(broker->progress);
     filters_free(broker->filters);
     stats_free(broker->stats);

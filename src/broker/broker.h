@@ -71,6 +71,20 @@ struct broker_conf {
     int64_t consumer_fallbehind_threshold;
     int default_query_max_num;
     int64_t start_accept_send_request_timestamp;
+    /* popping */
+    int revive_queue_num;
+    int pop_polling_size;
+    int64_t max_pop_polling_size;
+    int pop_from_retry_probability;
+    bool enable_retry_topic_v2;
+    bool retrieve_message_from_pop_retry_topic_v1;
+    bool init_pop_offset_by_check_msg_in_mem;
+    bool enable_pop_message_threshold;
+    int64_t pop_inflight_message_threshold;
+    bool pop_response_return_actual_retry_topic;
+    bool server_load_balancer_enable;
+    char *default_message_request_mode;
+    int default_pop_share_queue_num;
     /* connections */
     int server_channel_max_idle_seconds;
     struct tls_conf tls;

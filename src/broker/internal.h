@@ -17,6 +17,9 @@ struct delays;      /* delays.h: delay levels */
 struct txns;        /* txns.h: transactions */
 struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
+struct pops;        /* pops.h: popping, what it leaves in the log */
+struct pop_hold;    /* pop_hold.h: parked pops */
+struct routes;      /* client/client.h: where topics are */
 struct saver;       /* saver.h: table files, written by a worker */
 struct progress;    /* progress.h: where consumer groups are */
 struct stats;       /* stats.h: what came and went, by name */
@@ -44,6 +47,10 @@ struct broker {
     struct registrar *registrar;
     struct acks *acks;
     struct saver *saver;
+    struct pops *pops;
+    struct pop_hold *pop_hold;
+    struct request_modes *request_modes;
+    struct routes *routes; /* NULL: no name servers */
     struct progress *progress;
     struct stats *stats;
     struct put_times *put_times;
@@ -53,6 +60,7 @@ struct broker {
     char address[64];     /* the same as text, "10.1.1.7:10911" */
     int offloads_out;     /* offload.c: requests that workers have */
     uint32_t next_queue;  /* for sends that leave the choice to the broker */
+    uint32_t next_pop;    /* where pops begin */
     int64_t started_ms;
     int64_t start_phy_offset; /* the log's end when it was opened */
     struct traffic traffic;
@@ -67,8 +75,9 @@ struct broker {
 
 /* What the broker keeps per connection, made when first needed and gone when it closes. */
 struct session {
-    struct list held;    /* hold.c: its parked requests */
-    struct list members; /* clients.c: its places in groups */
+    struct list held;      /* hold.c: its parked pulls */
+    struct list held_pops; /* pop_hold.c: its parked pops and notifications */
+    struct list members;   /* clients.c: its places in groups */
 };
 struct session *session_of(struct peer *peer);
 /* The connection closed: nothing of it is left. */
@@ -112,6 +121,18 @@ request_handler handle_pull; /* 11, 361 */
 /* A parked pull is to be answered: a message came, its time is over, or the broker stops. */
 struct held_request;
 void pull_resume(struct held_request *held);
+/* handle_pop.c */
+request_handler handle_pop; /* 200050 */
+/* handle_ack.c */
+request_handler handle_ack, handle_batch_ack, handle_change_invisible_time;
+/* handle_notification.c */
+request_handler handle_notification, handle_polling_info, handle_peek;
+/* A parked one is to look again: something came, its time is over, or the broker stops. */
+struct held_pop;
+void pop_resume(struct held_pop *held);
+void notification_resume(struct held_pop *held);
+/* handle_assignment.c */
+request_handler handle_query_assignment, handle_set_request_mode, handle_all_request_modes;
 /* handle_client.c */
 request_handler handle_heartbeat, handle_unregister, handle_consumer_list,
     handle_check_client_config;
@@ -181,6 +202,10 @@ const struct topic_config *broker_topic_ensure(struct broker *broker, struct sli
                                                int32_t queue_count, int32_t perm);
 /* The group, created with defaults when allowed; else NULL. */
 const struct group_config *broker_group_ensure(struct broker *broker, struct slice group);
+/* The retry topic `name` that messages a group did not acknowledge are put on, created when absent;
+ * NULL: its name is too long. */
+const struct topic_config *broker_pop_retry_topic_ensure(struct broker *broker, struct slice name,
+                                                         struct slice group);
 /* After any change of the topic table: saves it and tells the name servers. */
 void broker_topics_changed(struct broker *broker);
 void broker_groups_changed(struct broker *broker);

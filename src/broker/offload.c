@@ -23,7 +23,7 @@ static void done(struct job *job)
     buf_fini(&body);
 }
 
-void offload_start(struct offload *o, struct broker *broker, struct request *req,
+bool offload_start(struct offload *o, struct broker *broker, struct request *req,
                    void (*work)(struct offload *o), void (*finish)(struct offload *o))
 {
     assert(req->is_detached);
@@ -36,9 +36,9 @@ void offload_start(struct offload *o, struct broker *broker, struct request *req
         .finish = finish,
     };
     broker->offloads_out++;
-    if (workers_submit(broker->workers, broker->loop, &o->job) != 0) {
-        broker->offloads_out--;
-        reply_code(req, RESP_SYSTEM_BUSY,
-                   "[OVERLOAD]system busy, too many requests wait for the disk");
-    }
+    if (workers_submit(broker->workers, broker->loop, &o->job) == 0)
+        return true;
+    broker->offloads_out--;
+    reply_code(req, RESP_SYSTEM_BUSY, "[OVERLOAD]system busy, too many requests wait for the disk");
+    return false;
 }

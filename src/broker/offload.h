@@ -20,8 +20,9 @@ struct offload {
 };
 
 /* Takes req, which is detached, over: hands it to a worker, or answers SYSTEM_BUSY when too many
- * wait. `o` is in its arena, usually at the start of a larger struct with what `work` needs. */
-void offload_start(struct offload *o, struct broker *broker, struct request *req,
+ * wait (false; req and `o` are gone then). `o` is in its arena, usually at the start of a larger
+ * struct with what `work` needs. */
+bool offload_start(struct offload *o, struct broker *broker, struct request *req,
                    void (*work)(struct offload *o), void (*finish)(struct offload *o));
 
 #endif

@@ -8,11 +8,22 @@ const struct request_row request_rows[] = {
     { REQ_SEND_BATCH_MESSAGE, "send_batch_message", handle_send },
     { REQ_PULL_MESSAGE, "pull_message", handle_pull },
     { REQ_LITE_PULL_MESSAGE, "lite_pull_message", handle_pull },
+    { REQ_POP_MESSAGE, "pop_message", handle_pop },
+    { REQ_ACK_MESSAGE, "ack_message", handle_ack },
+    { REQ_BATCH_ACK_MESSAGE, "batch_ack_message", handle_batch_ack },
+    { REQ_CHANGE_MESSAGE_INVISIBLETIME, "change_message_invisibletime",
+      handle_change_invisible_time },
+    { REQ_NOTIFICATION, "notification", handle_notification },
+    { REQ_POLLING_INFO, "polling_info", handle_polling_info },
+    { REQ_PEEK_MESSAGE, "peek_message", handle_peek },
     { REQ_UPDATE_CONSUMER_OFFSET, "update_consumer_offset", handle_update_offset },
     { REQ_QUERY_CONSUMER_OFFSET, "query_consumer_offset", handle_query_offset },
     { REQ_HEART_BEAT, "heart_beat", handle_heartbeat },
     { REQ_UNREGISTER_CLIENT, "unregister_client", handle_unregister },
     { REQ_GET_CONSUMER_LIST_BY_GROUP, "get_consumer_list_by_group", handle_consumer_list },
+    { REQ_QUERY_ASSIGNMENT, "query_assignment", handle_query_assignment },
+    { REQ_SET_MESSAGE_REQUEST_MODE, "set_message_request_mode", handle_set_request_mode },
+    { REQ_GET_ALL_MESSAGE_REQUEST_MODE, "get_all_message_request_mode", handle_all_request_modes },
     { REQ_CHECK_CLIENT_CONFIG, "check_client_config", handle_check_client_config },
     { REQ_CONSUMER_SEND_MSG_BACK, "consumer_send_msg_back", handle_send_back },
     { REQ_END_TRANSACTION, "end_transaction", handle_end_transaction },
@@ -80,8 +91,18 @@ const struct request_row request_rows[] = {
 };
 const int request_row_count = sizeof request_rows / sizeof request_rows[0];
 
+/* Codes above 16 bits, which a binary header cuts. The reference does not know them then. */
+static int32_t whole_code(int32_t code)
+{
+    enum { CUT = 0x10000, POPS = REQ_POP_MESSAGE / CUT * CUT };
+    bool is_cut = (code >= REQ_POP_MESSAGE - POPS && code <= REQ_POP_ROLLBACK - POPS) ||
+                  code == REQ_BATCH_ACK_MESSAGE - POPS;
+    return is_cut ? code + POPS : code;
+}
+
 static const struct request_row *find_row(int32_t code)
 {
+    code = whole_code(code);
     for (int i = 0; i < request_row_count; i++)
         if (request_rows[i].code == code)
             return &request_rows[i];
@@ -103,10 +124,18 @@ void request_dispatch(struct broker *broker, struct request *req)
         refuse(req);
 }
 
+/* What clients may let wait: not served beside the sends. */
+static bool may_wait(const struct request_row *row)
+{
+    return row->handle == handle_pull || row->handle == handle_pop ||
+           row->handle == handle_notification || row->handle == handle_polling_info ||
+           row->handle == handle_peek;
+}
+
 void request_dispatch_fast(struct broker *broker, struct request *req)
 {
     const struct request_row *row = find_row(req->header.code);
-    if (row != NULL && row->handle != handle_pull)
+    if (row != NULL && !may_wait(row))
         row->handle(broker, req);
     else
         refuse(req);

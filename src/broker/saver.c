@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "broker/internal.h"
+#include "broker/pops.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 enum { FILTERS_SAVE_MS = 10000 };
@@ -38,6 +39,8 @@ static bool groups_are_changed(const struct broker *broker)
 
 static bool offsets_step(struct broker *broker, struct table_text *text)
 {
+    if (broker->pops != NULL && !text->is_begun)
+        pops_note_log_end(broker->pops);
     return offsets_text_step(broker->offsets, text);
 }
 
@@ -59,11 +62,36 @@ static bool filters_are_changed(const struct broker *broker)
     return filters_changed(broker->filters);
 }
 
+static bool pop_order_step(struct broker *broker, struct table_text *text)
+{
+    pop_order_text(pops_order(broker->pops), loop_now_ms(broker->loop), &text->out);
+    return true;
+}
+
+static bool pop_order_is_changed(const struct broker *broker)
+{
+    return broker->pops != NULL && pop_order_changed(pops_order(broker->pops));
+}
+
+static bool request_modes_step(struct broker *broker, struct table_text *text)
+{
+    request_modes_text(broker->request_modes, &text->out);
+    return true;
+}
+
+static bool request_modes_are_changed(const struct broker *broker)
+{
+    return request_modes_changed(broker->request_modes);
+}
+
 static const struct table_row table_rows[TABLE_COUNT] = {
     [TABLE_TOPICS] = { "topics.json", topics_step, topics_are_changed },
     [TABLE_GROUPS] = { "subscriptionGroup.json", groups_step, groups_are_changed },
     [TABLE_OFFSETS] = { "consumerOffset.json", offsets_step, offsets_are_changed },
     [TABLE_FILTERS] = { "consumerFilter.json", filters_step, filters_are_changed },
+    [TABLE_POP_ORDER] = { "consumerOrderInfo.json", pop_order_step, pop_order_is_changed },
+    [TABLE_REQUEST_MODES] = { "messageRequestMode.json", request_modes_step,
+                              request_modes_are_changed },
 };
 
 struct saved {
@@ -88,7 +116,7 @@ struct saver {
 /* What clients change all the time, and would tell again, is saved now and then. */
 static int64_t delay_ms(const struct saved *s)
 {
-    if (s->row == &table_rows[TABLE_OFFSETS])
+    if (s->row == &table_rows[TABLE_OFFSETS] || s->row == &table_rows[TABLE_POP_ORDER])
         return s->saver->broker->conf.flush_consumer_offset_interval_ms;
     return s->row == &table_rows[TABLE_FILTERS] ? FILTERS_SAVE_MS : 0;
 }

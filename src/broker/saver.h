@@ -15,7 +15,15 @@
 
 #include "base/err.h"
 
-enum saved_table { TABLE_TOPICS, TABLE_GROUPS, TABLE_OFFSETS, TABLE_FILTERS, TABLE_COUNT };
+enum saved_table {
+    TABLE_TOPICS,
+    TABLE_GROUPS,
+    TABLE_OFFSETS,
+    TABLE_FILTERS,
+    TABLE_POP_ORDER,
+    TABLE_REQUEST_MODES,
+    TABLE_COUNT
+};
 enum { SAVE_RETRY_MS = 5000 };
 
 struct broker;

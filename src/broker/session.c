@@ -5,6 +5,7 @@
 #include "broker/clients.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
+#include "broker/pop_hold.h"
 
 struct session *session_of(struct peer *peer)
 {
@@ -14,6 +15,7 @@ struct session *session_of(struct peer *peer)
     session = malloc(sizeof *session);
     assert(session != NULL);
     list_init(&session->held);
+    list_init(&session->held_pops);
     list_init(&session->members);
     peer_set_user(peer, session);
     return session;
@@ -25,6 +27,7 @@ void session_end(struct broker *broker, struct peer *peer)
     if (session == NULL)
         return;
     hold_drop_owner(broker->hold, &session->held);
+    pop_hold_drop_owner(broker->pop_hold, &session->held_pops);
     clients_remove_all(broker->clients, &session->members);
     peer_set_user(peer, NULL);
     free(session);

@@ -5,7 +5,7 @@
 #include "wire/names.h"
 
 enum { READ_WRITE = PERM_READ | PERM_WRITE };
-enum { BENCHMARK_QUEUES = 1024, CLUSTER_QUEUES = 16, DELAY_QUEUES = 18, REVIVE_QUEUES = 8 };
+enum { BENCHMARK_QUEUES = 1024, CLUSTER_QUEUES = 16, DELAY_QUEUES = 18 };
 enum { TOPIC_SYS_FLAG_UNIT_SUB = 2 };
 
 void broker_topics_changed(struct broker *broker)
@@ -96,6 +96,18 @@ broker_retry_topic_ensure(struct broker *broker, const struct group_config *grou
     return config;
 }
 
+const struct topic_config *broker_pop_retry_topic_ensure(struct broker *broker, struct slice name,
+                                                         struct slice group)
+{
+    const struct topic_config *config = topics_get(broker->topics, name);
+    if (config != NULL || name.len > RETRY_TOPIC_NAME_MAX)
+        return config;
+    config = make_topic(broker, name, 1, READ_WRITE, 0);
+    if (offsets_get(broker->offsets, name, group, 0) < 0)
+        offsets_put(broker->offsets, name, group, 0, 0, loop_now_ms(broker->loop));
+    return config;
+}
+
 /* ---- at start -------------------------------------------------------------------------------- */
 
 static void system_topic(struct broker *broker, struct slice name, int32_t queue_count,
@@ -125,7 +137,7 @@ static void make_system_topics(struct broker *broker, struct arena *arena)
     system_topic(broker, arena_printf(arena, "%s" TOPIC_REPLY_SUFFIX, conf->cluster_name), 1,
                  READ_WRITE);
     system_topic(broker, arena_printf(arena, "rmq_sys_REVIVE_LOG_%s", conf->cluster_name),
-                 REVIVE_QUEUES, READ_WRITE);
+                 conf->revive_queue_num, READ_WRITE);
     system_topic(broker, arena_printf(arena, "rmq_sys_SYNC_BROKER_MEMBER_%s", conf->broker_name), 1,
                  PERM_INHERIT);
     system_topic(broker, SLICE(TOPIC_TRANS_HALF), 1, READ_WRITE);

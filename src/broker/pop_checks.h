@@ -1,0 +1,26 @@
+/* pop_checks.h - what the handlers of the pop family ask alike.
+ *
+ * A fault is the remark of a refusal, in the request's arena; its data is NULL when nothing is
+ * wrong.
+ */
+#ifndef BROKER_POP_CHECKS_H
+#define BROKER_POP_CHECKS_H
+
+#include "broker/internal.h"
+#include "broker/offload.h"
+#include "wire/pop_info.h"
+#include "wire/req_pop.h"
+
+/* Topic, queue (below zero: any) and group of a request that reads; *code goes with the fault. The
+ * group is created when allowed. */
+struct slice pop_place_fault(struct broker *broker, struct request *req, struct slice topic,
+                             struct slice group, int32_t queue_id, int32_t *code);
+/* An invisible time that the timer would not take. */
+struct slice pop_invisible_fault(const struct broker *broker, int64_t invisible_ms,
+                                 struct arena *arena);
+
+/* Where a pop of the queue goes on, or begins (`keeps`: and that is its consumer offset then). */
+int64_t pop_begin_offset(struct broker *broker, struct slice topic, struct slice group,
+                         int32_t queue_id, int32_t init_mode, bool keeps);
+
+#endif

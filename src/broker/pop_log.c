@@ -1,0 +1,286 @@
+/* pop_log.c - reads the revive log back: checkpoints and acks as the timer brings them.
+ *
+ * Of this process they are known already: a checkpoint that comes up is remembered by its place, so
+ * that the committed offset waits for it, or is finished. Those of an earlier process enter the
+ * table here. What is not in memory is read by a worker, one queue at a time.
+ *
+ * At start it also mends the table of consumer offsets. That is saved every few seconds; what was
+ * popped since the last save would be popped again after a crash. Each checkpoint of ours says
+ * which consumer offset it led to, and the saved table says where the log ended, so what is behind
+ * is applied before anybody pops.
+ */
+#include <assert.h>
+
+#include "base/log.h"
+#include "broker/pops_internal.h"
+#include "broker/saver.h"
+#include "wire/properties.h"
+
+enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };
+/* How soon to look again when a worker was not free, or the table is full. */
+enum { BUSY_RETRY_MS = 100 };
+
+/* The group under which the ends of the log are noted among the consumer offsets. */
+#define NOTED_GROUP "CID_RMQ_SYS_POP_NOTED"
+
+/* ---- one record --------------------------------------------------------------------------------
+ */
+
+/* ERR_TOO_BIG: the table is full, nothing was taken. */
+static int take_record(struct pops *pops, int32_t queue_id, const struct record *record)
+{
+    struct slice tag = property_get(record->properties, SLICE(PROPERTY_TAGS));
+    struct pop_checkpoint checkpoint;
+    struct pop_log_ack ack;
+    int err = 0;
+    if (slice_eq(tag, SLICE(POP_TAG_CHECKPOINT))) {
+        if (pop_checkpoint_decode(record->body, &pops->arena, &checkpoint) == 0)
+            err = pop_log_checkpoint(pops->table, &checkpoint, queue_id, record->queue_offset);
+    } else if (slice_eq(tag, SLICE(POP_TAG_ACK)) || slice_eq(tag, SLICE(POP_TAG_BATCH_ACK))) {
+        bool is_batch = slice_eq(tag, SLICE(POP_TAG_BATCH_ACK));
+        if (pop_log_ack_decode(record->body, is_batch, &pops->arena, &ack) == 0)
+            pop_log_ack(pops->table, &ack);
+    }
+    arena_reset(&pops->arena);
+    return err;
+}
+
+/* Takes what was read of a queue; false: the table is full. */
+static bool take_records(struct pops *pops, int32_t queue_id, struct slice records)
+{
+    struct revive_queue *queue = &pops->queues[queue_id];
+    struct record record;
+    while (records.len > 0) {
+        int err = record_decode(records, RECORD_CHECK_BODY_CRC, &record);
+        if (err != 0) {
+            log_error("pop_log_damaged queue=%d offset=%lld", queue_id, (long long)queue->next);
+            return true;
+        }
+        if (record.queue_offset >= queue->next &&
+            take_record(pops, queue_id, &record) == ERR_TOO_BIG) {
+            queue->next = record.queue_offset;
+            return false;
+        }
+        records = slice_from(records, (size_t)record.total_bytes);
+    }
+    return true;
+}
+
+/* ---- reading on --------------------------------------------------------------------------------
+ */
+
+static struct pops *by_read_timer(struct loop_timer *timer)
+{
+    return (struct pops *)((char *)timer - offsetof(struct pops, read_timer));
+}
+
+static int get(struct pops *pops, int32_t queue_id, bool may_block, struct buf *records,
+               struct store_get_result *got)
+{
+    struct store_get_request request = {
+        .topic = pops->revive_topic,
+        .queue_id = queue_id,
+        .queue_offset = pops->queues[queue_id].next,
+        .max_count = READ_COUNT,
+        .max_bytes = READ_BYTES,
+        .may_block = may_block,
+    };
+    buf_clear(records);
+    return store_get(pops->broker->store, &request, records, got);
+}
+
+/* False: the table is full. */
+static bool take_answer(struct pops *pops, int32_t queue_id, struct slice records,
+                        const struct store_get_result *got)
+{
+    struct revive_queue *queue = &pops->queues[queue_id];
+    int64_t before = queue->next;
+    bool is_taken = got->status != GET_FOUND || take_records(pops, queue_id, records);
+    if (is_taken && got->next_offset > queue->next)
+        queue->next = got->next_offset;
+    /* an entry that leads nowhere must not be looked at for ever */
+    queue->has_more = queue->next < got->max_offset && (!is_taken || queue->next > before);
+    pops_log_commit(pops, queue_id);
+    return is_taken;
+}
+
+static void read_cold(struct job *job)
+{
+    struct pops *pops = (struct pops *)((char *)job - offsetof(struct pops, read_job));
+    pops->read_err = get(pops, pops->reading_queue, true, &pops->read_records, &pops->read_got);
+}
+
+static void cold_read(struct job *job)
+{
+    struct pops *pops = (struct pops *)((char *)job - offsetof(struct pops, read_job));
+    bool is_taken = false;
+    pops->is_reading = false;
+    if (pops->is_stopped)
+        return;
+    if (pops->read_err == 0)
+        is_taken =
+            take_answer(pops, pops->reading_queue, buf_slice(&pops->read_records), &pops->read_got);
+    pops_changed(pops);
+    loop_timer_start(pops->broker->loop, &pops->read_timer, is_taken ? 0 : BUSY_RETRY_MS);
+}
+
+/* How long to wait before the next look; -1: for an arrival. */
+static int read_queue(struct pops *pops, int32_t queue_id, int *budget)
+{
+    struct store_get_result got;
+    while (pops->queues[queue_id].has_more) {
+        if ((*budget -= READ_COUNT) < 0)
+            return 0;
+        int err = get(pops, queue_id, false, &pops->read_records, &got);
+        if (err == ERR_WOULD_BLOCK) {
+            pops->reading_queue = queue_id;
+            pops->read_job = (struct job){ .run = read_cold, .done = cold_read };
+            pops->is_reading =
+                workers_submit(pops->broker->workers, pops->broker->loop, &pops->read_job) == 0;
+            return BUSY_RETRY_MS;
+        }
+        if (err != 0 || !take_answer(pops, queue_id, buf_slice(&pops->read_records), &got))
+            return BUSY_RETRY_MS;
+    }
+    return -1;
+}
+
+static void read_on(struct loop_timer *timer)
+{
+    struct pops *pops = by_read_timer(timer);
+    int budget = READ_BUDGET;
+    int wait_ms = -1;
+    for (int32_t i = 0; i < pops->revive_queue_count && !pops->is_reading; i++) {
+        int wanted_ms = read_queue(pops, i, &budget);
+        if (wanted_ms >= 0 && (wait_ms < 0 || wanted_ms < wait_ms))
+            wait_ms = wanted_ms;
+    }
+    pops_changed(pops);
+    if (!pops->is_reading && wait_ms >= 0)
+        loop_timer_start(pops->broker->loop, &pops->read_timer, wait_ms);
+}
+
+void pops_log_arrived(struct pops *pops, int32_t queue_id)
+{
+    if (queue_id < 0 || queue_id >= pops->revive_queue_count || pops->is_stopped)
+        return;
+    pops->queues[queue_id].has_more = true;
+    if (!pops->is_reading && pops->read_timer.at == 0)
+        loop_timer_start(pops->broker->loop, &pops->read_timer, 0);
+}
+
+void pops_log_commit(struct pops *pops, int32_t queue_id)
+{
+    struct broker *broker = pops->broker;
+    int64_t committed = pop_log_committed(pops->table, queue_id, pops->queues[queue_id].next);
+    if (committed < 0 || committed <= offsets_get(broker->offsets, pops->revive_topic,
+                                                  SLICE(POP_REVIVE_GROUP), queue_id))
+        return;
+    offsets_put(broker->offsets, pops->revive_topic, SLICE(POP_REVIVE_GROUP), queue_id, committed,
+                loop_now_ms(broker->loop));
+    saver_changed(broker->saver, TABLE_OFFSETS);
+}
+
+/* The committed offset is the last one that was done. */
+void pops_log_open(struct pops *pops)
+{
+    struct broker *broker = pops->broker;
+    bool has_more = false;
+    loop_timer_init(&pops->read_timer, read_on);
+    for (int32_t i = 0; i < pops->revive_queue_count; i++) {
+        struct revive_queue *queue = &pops->queues[i];
+        int64_t min = store_queue_min(broker->store, pops->revive_topic, i);
+        queue->next =
+            offsets_get(broker->offsets, pops->revive_topic, SLICE(POP_REVIVE_GROUP), i) + 1;
+        if (queue->next < min)
+            queue->next = min;
+        queue->has_more = store_queue_max(broker->store, pops->revive_topic, i) > queue->next;
+        has_more = has_more || queue->has_more;
+    }
+    if (has_more)
+        loop_timer_start(broker->loop, &pops->read_timer, 0);
+}
+
+/* ---- consumer offsets after a crash ------------------------------------------------------------
+ */
+
+static void note_end(struct pops *pops, struct slice topic, int32_t queue_id)
+{
+    struct broker *broker = pops->broker;
+    int64_t end = store_queue_max(broker->store, topic, queue_id);
+    if (end != offsets_get(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id))
+        offsets_put(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id, end,
+                    loop_now_ms(broker->loop));
+}
+
+void pops_note_log_end(struct pops *pops)
+{
+    note_end(pops, SLICE(TOPIC_TIMER), 0);
+    for (int32_t i = 0; i < pops->revive_queue_count; i++)
+        note_end(pops, pops->revive_topic, i);
+}
+
+/* True when the record moved a consumer offset. One that the timer has brought was applied when it
+ * was put. */
+static bool apply_record(struct pops *pops, const struct record *record)
+{
+    struct broker *broker = pops->broker;
+    struct pop_checkpoint c;
+    int64_t next;
+    bool is_brought = slice_starts_with(record->topic, SLICE(POP_REVIVE_TOPIC_PREFIX)) &&
+                      property_get(record->properties, SLICE(PROPERTY_TIMER_OUT_MS)).data != NULL;
+    if (is_brought ||
+        !slice_to_i64(property_get(record->properties, SLICE(PROPERTY_POP_NEXT)), &next) ||
+        pop_checkpoint_decode(record->body, &pops->arena, &c) != 0)
+        return false;
+    bool moves = next > offsets_get(broker->offsets, c.topic, c.group, c.queue_id);
+    if (moves)
+        offsets_put(broker->offsets, c.topic, c.group, c.queue_id, next, loop_now_ms(broker->loop));
+    return moves;
+}
+
+static int apply_records(struct pops *pops, struct slice records)
+{
+    struct record record;
+    int moved = 0;
+    while (records.len > 0 && record_decode(records, RECORD_CHECK_BODY_CRC, &record) == 0) {
+        moved += apply_record(pops, &record) ? 1 : 0;
+        arena_reset(&pops->arena);
+        records = slice_from(records, (size_t)record.total_bytes);
+    }
+    return moved;
+}
+
+/* Applies a queue of the log from the noted end on. */
+static int recover_from(struct pops *pops, struct slice topic, int32_t queue_id)
+{
+    struct broker *broker = pops->broker;
+    struct store_get_result got;
+    int moved = 0;
+    struct store_get_request request = {
+        .topic = topic,
+        .queue_id = queue_id,
+        .queue_offset = offsets_get(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id),
+        .max_count = READ_COUNT,
+        .max_bytes = READ_BYTES,
+        .may_block = true,
+    };
+    while (request.queue_offset >= 0) {
+        buf_clear(&pops->read_records);
+        if (store_get(broker->store, &request, &pops->read_records, &got) != 0 ||
+            got.next_offset <= request.queue_offset)
+            break;
+        moved += apply_records(pops, buf_slice(&pops->read_records));
+        request.queue_offset = got.next_offset;
+    }
+    return moved;
+}
+
+void pops_recover_offsets(struct pops *pops)
+{
+    int moved = recover_from(pops, SLICE(TOPIC_TIMER), 0);
+    for (int32_t i = 0; i < pops->revive_queue_count; i++)
+        moved += recover_from(pops, pops->revive_topic, i);
+    if (moved > 0)
+        log_info("pop_offsets_recovered checkpoints=%d", moved);
+}
