@@ -57,8 +57,10 @@ static void name_targets(struct run *run)
             struct target *target = target_of(run, b, v);
             const struct run_broker *broker = &run->brokers[b];
             const char *variant = broker->is_floor ? "" : run->scenario->variants[v];
-            snprintf(target->name, sizeof target->name, "%.*s%s",
-                     (int)(sizeof target->name - 1 - strlen(variant)), broker->name, variant);
+            char name[sizeof target->name];
+            snprintf(name, sizeof name, "%.*s%s", (int)(sizeof name - 1 - strlen(variant)),
+                     broker->name, variant);
+            memcpy(target->name, name, sizeof name);
             target->address = broker->address_text;
             target->is_floor = broker->is_floor;
             target->variant = v;
