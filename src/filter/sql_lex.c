@@ -5,7 +5,7 @@
 static const struct {
     const char *text;
     enum sql_token_kind kind;
-} words[] = {
+} reserved[] = {
     { "NOT", SQL_NOT },
     { "AND", SQL_AND },
     { "OR", SQL_OR },
@@ -54,14 +54,22 @@ static bool is_blank(uint8_t c)
 /* ---- between tokens ----------------------------------------------------------------------------
  */
 
-/* Bytes of the comment at the front, 0 when there is none that ends. */
-static size_t comment_bytes(struct slice s)
+static bool is_line_end(uint8_t c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* Bytes of the comment at the front, 0 when there is none that ends. Signs that begin no comment
+ * cost no look for its end: an expression may be full of them. */
+static size_t comment_bytes(struct slice s, size_t last_line_bytes)
 {
     if (slice_starts_with(s, SLICE("--"))) {
-        for (size_t i = 2; i < s.len; i++)
-            if (s.data[i] == '\n' || s.data[i] == '\r')
-                return i + 1;
-        return 0;
+        if (s.len <= last_line_bytes)
+            return 0;
+        size_t bytes = 2;
+        while (!is_line_end(s.data[bytes]))
+            bytes++;
+        return bytes + 1;
     }
     if (!slice_starts_with(s, SLICE("/*")))
         return 0;
@@ -69,13 +77,13 @@ static size_t comment_bytes(struct slice s)
     return end == NULL ? 0 : (size_t)(end - s.data) + 2;
 }
 
-static struct slice skip_between(struct slice s)
+static struct slice skip_between(struct slice s, size_t last_line_bytes)
 {
     size_t bytes;
     do {
         while (s.len > 0 && is_blank(s.data[0]))
             s = slice_from(s, 1);
-        bytes = comment_bytes(s);
+        bytes = comment_bytes(s, last_line_bytes);
         s = slice_from(s, bytes);
     } while (bytes > 0);
     return s;
@@ -157,10 +165,10 @@ static struct sql_token name_token(struct slice s)
     size_t end = 1;
     while (end < s.len && (starts_name(s.data[end]) || is_digit(s.data[end])))
         end++;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strlen(words[i].text) == end &&
-            strncasecmp(words[i].text, (const char *)s.data, end) == 0)
-            return token_of(words[i].kind, s, end);
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (strlen(reserved[i].text) == end &&
+            strncasecmp(reserved[i].text, (const char *)s.data, end) == 0)
+            return token_of(reserved[i].kind, s, end);
     return token_of(SQL_NAME, s, end);
 }
 
@@ -186,11 +194,19 @@ static struct sql_token token_at(struct slice s)
     return mark_token(s);
 }
 
-struct sql_token sql_next_token(struct slice *rest)
+struct sql_words sql_words_of(struct slice expression)
 {
-    struct slice s = skip_between(*rest);
+    size_t last = expression.len;
+    while (last > 0 && !is_line_end(expression.data[last - 1]))
+        last--;
+    return (struct sql_words){ .rest = expression, .last_line_bytes = expression.len - last };
+}
+
+struct sql_token sql_next_token(struct sql_words *words)
+{
+    struct slice s = skip_between(words->rest, words->last_line_bytes);
     struct sql_token token = token_at(s);
     token.bytes_left = s.len;
-    *rest = slice_from(s, token.kind == SQL_BAD ? 0 : token.text.len);
+    words->rest = slice_from(s, token.kind == SQL_BAD ? 0 : token.text.len);
     return token;
 }

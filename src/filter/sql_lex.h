@@ -51,7 +51,14 @@ struct sql_token {
     const char *why;   /* of SQL_BAD */
 };
 
-/* The token at the front of *rest, which is cut off. At a bad one *rest stays before it. */
-struct sql_token sql_next_token(struct slice *rest);
+/* The words not read yet. */
+struct sql_words {
+    struct slice rest;
+    size_t last_line_bytes; /* behind the last line end: where no line comment can end */
+};
+struct sql_words sql_words_of(struct slice expression);
+
+/* Takes the next token. A bad one stays: it is the next one again. */
+struct sql_token sql_next_token(struct sql_words *words);
 
 #endif

@@ -18,7 +18,7 @@
 #include "filter/sql_build.h"
 
 struct parser {
-    struct slice rest;
+    struct sql_words words;
     struct sql_token token; /* the one that is looked at */
     struct sql_build build;
     int depth; /* of parentheses and signs; the stack grows with it */
@@ -35,7 +35,7 @@ static struct sql_token advance(struct parser *p)
 {
     struct sql_token taken = p->token;
     if (taken.kind != SQL_BAD)
-        p->token = sql_next_token(&p->rest);
+        p->token = sql_next_token(&p->words);
     return taken;
 }
 
@@ -304,9 +304,9 @@ bool expression_is_by_sql(struct slice type)
 static const struct sql_expr *parse(struct slice text, struct arena *scratch, struct arena *arena,
                                     struct sql_error *error)
 {
-    struct parser p = { .rest = text };
+    struct parser p = { .words = sql_words_of(text) };
     sql_build_init(&p.build, text, scratch, error);
-    p.token = sql_next_token(&p.rest);
+    p.token = sql_next_token(&p.words);
     struct sql_token first = p.token;
     uint16_t root = sql_build_truth(&p.build, &first, parse_or(&p));
     if (p.token.kind == SQL_BAD)

@@ -186,6 +186,8 @@ static void words_are_found(void **state)
         { "a = 5 -- so\n", SQL_TRUE },
         { "a -- which\r = 5", SQL_TRUE },
         { "a = 5 -- so", SQL_TRUE }, /* ends before the signs */
+        { "a = --5", SQL_TRUE },
+        { "a = --6\n5", SQL_TRUE },
         { "a = 5 /* so", REFUSED },
         { "a = 5 b = 6", SQL_TRUE }, /* what follows is not looked at */
         { "a = 5 )", SQL_TRUE },
