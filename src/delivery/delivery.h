@@ -101,6 +101,67 @@ enum timer_verdict {
 enum timer_verdict timer_redirect(const struct timer_rules *rules, struct record *record,
                                   int64_t now_ms, struct arena *arena);
 
+/* ---- timers: what waits, and its delivery -------------------------------------------------------
+ *
+ * Ownership  the store outlives it. The options are copied.
+ * Threads    one (the broker's loop), but for timer_work() and timer_flush(), which run on a
+ * worker, one of each at a time, between their begin and end. They may block, the rest does not
+ *            wait for the disk.
+ * Errors     a delivery whose put fails is tried again TIMER_RETRY_MS later, for as long as it
+ *            takes; so is a turn of work that failed.
+ * Bounds     in memory are timers due within seconds, 32 bytes each, some hundred thousand at most
+ *            and a tick; all others are on disk only, however many there are.
+ */
+struct timer;
+enum { TIMER_RETRY_MS = 1000 };
+
+struct timer_options {
+    struct store *store;
+    const char *root_dir;      /* of the store: timerwheel, timerlog/ and config/ lie below */
+    int64_t precision_ms;      /* timer_precision() */
+    int64_t roll_window_ticks; /* timerRollWindowSlot */
+    int64_t log_file_bytes;    /* mappedFileSizeTimerLog */
+    /* Puts a due message on its real topic, or a rolled one back in the timer topic, as it is.
+     * *end_phy_offset: behind what was put, 0 when nothing was. ERR_TOO_BIG: can never be put, and
+     * is passed over; another error: it stays next. The arena is emptied after the call. */
+    int (*put)(void *ctx, struct record *record, int64_t due_ms, struct arena *arena,
+               int64_t *end_phy_offset);
+    void *ctx;
+};
+/* Cheap; the recovery is the first turn of work. ERR_CORRUPT: a file is not of its length. */
+MUST_CHECK int timer_open(const struct timer_options *options, int64_t now_ms,
+                          struct timer **timer);
+/* Saves how far it has come. Nothing may be on a worker. */
+void timer_close(struct timer *timer, int64_t now_ms);
+
+/* A message was put in the timer topic. */
+void timer_arrived(struct timer *timer, struct slice properties, int64_t now_ms);
+/* Delivers what is due, at most `budget` messages. Returns when to call again (wall clock, ms);
+ * INT64_MAX: not before a turn of work has ended. */
+int64_t timer_run(struct timer *timer, int64_t now_ms, int budget);
+
+/* When a turn of work is to begin (wall clock, ms); INT64_MAX while one is under way. */
+int64_t timer_work_due(const struct timer *timer, int64_t now_ms);
+/* may_enqueue false: what arrives stays in the queue. */
+void timer_work_begin(struct timer *timer, int64_t now_ms, bool may_enqueue);
+void timer_work(struct timer *timer);
+/* may_deliver false: what was fetched for a delivery waits on. */
+void timer_work_end(struct timer *timer, int64_t now_ms, bool may_deliver);
+/* Instead of timer_work() and timer_work_end(): no worker was free. */
+void timer_work_abort(struct timer *timer);
+
+/* There is something new to say about how far it has come. */
+bool timer_has_progress(const struct timer *timer);
+/* Takes a snapshot of it, between two turns of work. Returns the phy_offset below which the store
+ * must be on disk before timer_flush() may be called. */
+int64_t timer_flush_begin(struct timer *timer, int64_t now_ms);
+void timer_flush(struct timer *timer);
+void timer_flush_end(struct timer *timer);
+
+/* The bodies of GET_TIMER_CHECK_POINT and GET_TIMER_METRICS. */
+void timer_check_text(const struct timer *timer, struct buf *out);
+void timer_metrics_body(struct timer *timer, struct buf *out);
+
 /* ---- retries and dead letters ---------------------------------------------------------- */
 
 enum retry_place { RETRY_LATER, RETRY_DEAD };

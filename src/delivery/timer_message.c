@@ -144,3 +144,72 @@ enum timer_verdict timer_redirect(const struct timer_rules *rules, struct record
     move_to_timer_topic(record, tick_ms, arena);
     return TIMER_REDIRECTED;
 }
+
+/* ---- while it waits -------------------------------------------------------------------------- */
+
+bool timer_tick_in(const struct record *record, int64_t *tick_ms)
+{
+    struct slice value = property_get(record->properties, SLICE(PROPERTY_TIMER_OUT_MS));
+    return slice_to_i64(value, tick_ms) && *tick_ms >= 0 && *tick_ms < TIME_MAX_MS;
+}
+
+struct slice timer_cancelled_by(const struct record *record)
+{
+    return property_get(record->properties, SLICE(PROPERTY_TIMER_DEL_UNIQ_KEY));
+}
+
+struct slice timer_cancel_key(const struct record *record, struct arena *arena)
+{
+    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
+    struct slice key = property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY));
+    if (topic.len == 0 || key.len == 0)
+        return slice_of(NULL, 0);
+    return arena_printf(arena, "%.*s+%.*s", SLICE_FMT(topic), SLICE_FMT(key));
+}
+
+/* ---- when its time has come ------------------------------------------------------------------ */
+
+/* What the timer adds is for people who look; it never makes a message too big to be delivered. */
+static void add_notes(struct record *record, const struct property_change *changes, int count,
+                      struct arena *arena)
+{
+    struct slice noted = properties_edit(record->properties, changes, count, arena);
+    if (noted.len <= RECORD_PROPERTIES_MAX)
+        record->properties = noted;
+}
+
+bool timer_restore(struct record *record, int64_t write_ms, int64_t now_ms, struct arena *arena)
+{
+    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
+    struct slice queue = property_get(record->properties, SLICE(PROPERTY_REAL_QUEUE_ID));
+    int32_t queue_id;
+    if (topic.len == 0 || topic.len > RECORD_TOPIC_MAX || !slice_to_i32(queue, &queue_id) ||
+        queue_id < 0 || slice_eq(topic, SLICE(TOPIC_TRANS_HALF)))
+        return false;
+    const struct property_change notes[] = {
+        { SLICE(PROPERTY_TIMER_ENQUEUE_MS), arena_printf(arena, "%lld", (long long)write_ms) },
+        { SLICE(PROPERTY_TIMER_DEQUEUE_MS), arena_printf(arena, "%lld", (long long)now_ms) },
+    };
+    record->topic = topic;
+    record->queue_id = queue_id;
+    record->prepared_transaction_offset = 0;
+    add_notes(record, notes, sizeof notes / sizeof notes[0], arena);
+    return true;
+}
+
+void timer_roll(struct record *record, int64_t due_ms, int64_t write_ms, int64_t now_ms,
+                struct arena *arena)
+{
+    int32_t rolls = 0;
+    slice_to_i32(property_get(record->properties, SLICE(PROPERTY_TIMER_ROLL_TIMES)), &rolls);
+    const struct property_change notes[] = {
+        { SLICE(PROPERTY_TIMER_ENQUEUE_MS), arena_printf(arena, "%lld", (long long)write_ms) },
+        { SLICE(PROPERTY_TIMER_DEQUEUE_MS), arena_printf(arena, "%lld", (long long)now_ms) },
+        { SLICE(PROPERTY_TIMER_ROLL_TIMES), arena_printf(arena, "%d", rolls + 1) },
+        { SLICE(PROPERTY_TIMER_DELIVER_MS), arena_printf(arena, "%lld", (long long)due_ms) },
+    };
+    record->topic = SLICE(TOPIC_TIMER);
+    record->queue_id = 0;
+    record->prepared_transaction_offset = 0;
+    add_notes(record, notes, sizeof notes / sizeof notes[0], arena);
+}

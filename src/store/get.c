@@ -266,6 +266,24 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
     return err;
 }
 
+int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes, bool may_block,
+                     struct buf *out)
+{
+    size_t before = out->len;
+    if (bytes <= RECORD_BORN_HOST || phy_offset < commit_log_min(store->log))
+        return ERR_NOT_FOUND;
+    int err = commit_log_read(store->log, phy_offset, (size_t)bytes, may_block, out);
+    if (err != 0)
+        return err;
+    struct record record;
+    if (record_decode(slice_of(out->data + before, out->len - before), RECORD_CHECK_LENGTHS,
+                      &record) == 0 &&
+        record.total_bytes == bytes && record.phy_offset == phy_offset)
+        return 0;
+    out->len = before;
+    return ERR_NOT_FOUND;
+}
+
 /* ---- by time --------------------------------------------------------------------------------- */
 
 /* Store time of the record an entry leads to; -1 when the log has it no more. */

@@ -1,0 +1,573 @@
+/* timer.c - delivers messages of the timer topic at the time that was asked for.
+ *
+ * On disk the timers lie as the reference keeps them: a log of units, chained by the tick in which
+ * they fall due, and a wheel with a slot per tick. A tick is a second long, and the reference
+ * delivers a tick when it is over. Here the ticks that are about to begin are loaded into memory,
+ * each timer with its exact time, and the loop delivers from there.
+ *
+ *     arrived ──> turn of work ──> wheel and log ── 3 s ahead ──> due (memory) ──> put
+ *                                        └───────────────────────── read_ms <── tick over
+ *
+ * read_ms, the start of the first tick that is not over, is what the check point keeps. After a
+ * crash the ticks from there on are loaded again, so what was delivered since the last check point
+ * is delivered again, and nothing is left out. A tick is over when its time is and nothing in it
+ * waits; it moves between turns of work only, so a unit is never written behind it.
+ *
+ * A recall takes effect when it is stored: the loop notes it on arrival (timer_arrived), before the
+ * unit that stands for it is written, since its target may be due any millisecond.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "delivery/timer_internal.h"
+#include "wire/properties.h"
+
+/* What is not due soon is taken in together. */
+enum { ARRIVED_WAIT_MS = 20 };
+/* A recall that far ahead of now is noted on arrival; others are loaded with their tick. */
+enum { CANCEL_AHEAD_TICKS = 64 };
+enum { METRICS_INTERVAL_MS = 10000 };
+
+uint32_t timer_relative(const struct timer *t, int64_t time_ms)
+{
+    int64_t tick = time_ms / t->options.precision_ms - t->base_tick;
+    return tick < 0 ? 0 : (uint32_t)tick;
+}
+
+int64_t timer_tick_ms(const struct timer *t, uint32_t tick)
+{
+    return (t->base_tick + tick) * t->options.precision_ms;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void path_below(const struct timer *t, const char *name, char path[TIMER_PATH_MAX])
+{
+    snprintf(path, TIMER_PATH_MAX, "%.4000s/%s", t->options.root_dir, name);
+}
+
+/* Where reading goes on: at the check point, but not farther back than the wheel reaches. */
+static int64_t first_tick(const struct timer *t, bool has_log, int64_t now_ms)
+{
+    int64_t now_tick = now_ms / t->options.precision_ms;
+    int64_t tick = t->work.check.read_ms / t->options.precision_ms;
+    int64_t least = now_tick - TIMER_WHEEL_SLOTS / 2 + TIMER_WHEEL_BLANK_SLOTS;
+    if (tick <= 0 && !has_log)
+        return now_tick;
+    return tick < least ? least : tick;
+}
+
+static int open_files(struct timer *t)
+{
+    char path[TIMER_PATH_MAX];
+    path_below(t, "config/timercheck", t->check_path);
+    path_below(t, "config/timermetrics", t->metrics_path);
+    int err = timer_check_read(t->check_path, &t->work.check);
+    if (err != 0)
+        return err;
+    path_below(t, "timerlog", path);
+    err = timer_log_open(path, t->options.log_file_bytes, &t->work.log);
+    if (err != 0)
+        return err;
+    path_below(t, "timerwheel", path);
+    err = timer_wheel_open(path, &t->work.wheel);
+    if (err != 0)
+        timer_log_close(t->work.log);
+    return err;
+}
+
+/* The window must leave the wheel room for what is not read yet. */
+static int64_t usable_window(int64_t asked_ticks)
+{
+    int64_t most = TIMER_WHEEL_SLOTS / 2 - TIMER_WHEEL_BLANK_SLOTS;
+    return asked_ticks < 2 || asked_ticks > most ? most : asked_ticks;
+}
+
+int timer_open(const struct timer_options *options, int64_t now_ms, struct timer **opened)
+{
+    assert(options->put != NULL && options->precision_ms > 0 && now_ms > 0);
+    struct timer *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    t->options = *options;
+    t->options.roll_window_ticks = usable_window(options->roll_window_ticks);
+    int err = open_files(t);
+    if (err != 0) {
+        free(t);
+        return err;
+    }
+    t->flushed = t->work.check;
+    t->base_tick =
+        first_tick(t, timer_log_min(t->work.log) > 0 || t->work.check.log_pos > 0, now_ms);
+    t->arrived_due_ms = INT64_MAX;
+    t->work.chain_pos = TIMER_NO_POS;
+    t->work.clean_due_ms = now_ms;
+    t->flush.unsynced = (struct timer_log_unsynced){ { -1, -1 } };
+    timer_due_init(&t->due, 0);
+    timer_metrics_open(&t->metrics, t->metrics_path);
+    arena_init(&t->arena);
+    *opened = t;
+    return 0;
+}
+
+static void save_metrics(struct timer *t)
+{
+    buf_clear(&t->flush.metrics_text);
+    timer_metrics_text(&t->metrics, &t->flush.metrics_text);
+    if (table_file_write(t->metrics_path, buf_slice(&t->flush.metrics_text)) != 0)
+        log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
+}
+
+void timer_close(struct timer *t, int64_t now_ms)
+{
+    if (t == NULL)
+        return;
+    assert(!t->is_working);
+    if (t->is_flushing) { /* a snapshot that no worker got: its files are still to be synced */
+        timer_flush(t);
+        timer_flush_end(t);
+    }
+    if (timer_has_progress(t)) {
+        timer_flush_begin(t, now_ms);
+        timer_flush(t);
+        timer_flush_end(t);
+    }
+    if (t->metrics.is_changed)
+        save_metrics(t);
+    timer_wheel_close(&t->work.wheel);
+    timer_log_close(t->work.log);
+    timer_metrics_close(&t->metrics);
+    timer_due_fini(&t->due);
+    buf_fini(&t->record);
+    buf_fini(&t->flush.metrics_text);
+    buf_fini(&t->work.notes);
+    buf_fini(&t->work.records);
+    buf_fini(&t->work.cold_records);
+    arena_fini(&t->arena);
+    free(t->cold);
+    free(t->work.cold);
+    free(t->work.items);
+    free(t);
+}
+
+/* ---- delivery -------------------------------------------------------------------------------- */
+
+enum outcome { OUTCOME_DONE, OUTCOME_COLD, OUTCOME_RETRY };
+
+static void done(struct timer *t, const struct timer_item *item)
+{
+    timer_due_done(&t->due, item);
+    if (!t->has_delivered || item->tick > t->delivered_tick)
+        t->delivered_tick = item->tick;
+    t->has_delivered = true;
+    t->has_delivered_since = true;
+}
+
+static void count_out(struct timer *t, const struct record *record, int64_t now_ms)
+{
+    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
+    if (timer_cancelled_by(record).data == NULL)
+        timer_metrics_add(&t->metrics, topic, -1, now_ms);
+}
+
+static bool is_cancelled(struct timer *t, const struct timer_item *item,
+                         const struct record *record)
+{
+    if (item->is_roll || !timer_due_has_cancelled(&t->due, item->tick))
+        return false;
+    struct slice key = timer_cancel_key(record, &t->arena);
+    return key.len > 0 && timer_due_is_cancelled(&t->due, item->tick, key);
+}
+
+/* Makes of the waiting record the one to put. */
+static bool prepare(struct timer *t, const struct timer_item *item, struct record *record,
+                    int64_t now_ms)
+{
+    int64_t write_ms = (t->base_tick + item->write_tick) * t->options.precision_ms;
+    int64_t own_tick_ms;
+    if (!timer_tick_in(record, &own_tick_ms))
+        return false;
+    if (!item->is_roll)
+        return timer_restore(record, write_ms, now_ms, &t->arena);
+    timer_roll(record, timer_due_of(record, own_tick_ms, t->options.precision_ms), write_ms, now_ms,
+               &t->arena);
+    return true;
+}
+
+static enum outcome put_record(struct timer *t, const struct timer_item *item,
+                               struct record *record)
+{
+    int64_t end = 0;
+    int err = t->options.put(t->options.ctx, record, item->due_ms, &t->arena, &end);
+    if (err == ERR_TOO_BIG) {
+        log_error("timer_message_undeliverable phy_offset=%lld reason=too_big",
+                  (long long)item->phy_offset);
+        return OUTCOME_DONE;
+    }
+    if (err != 0) {
+        log_warn("timer_delivery_failed phy_offset=%lld error=%s", (long long)item->phy_offset,
+                 err_name(err));
+        return OUTCOME_RETRY;
+    }
+    if (end > t->delivered_end)
+        t->delivered_end = end;
+    return OUTCOME_DONE;
+}
+
+static enum outcome deliver_bytes(struct timer *t, const struct timer_item *item,
+                                  struct slice bytes, int64_t now_ms)
+{
+    struct record record;
+    struct record waiting;
+    int err = record_decode(bytes, RECORD_CHECK_BODY_CRC, &record);
+    waiting = record;
+    if (err == 0 && is_cancelled(t, item, &record)) {
+        count_out(t, &record, now_ms);
+        return OUTCOME_DONE;
+    }
+    if (err != 0 || !prepare(t, item, &record, now_ms)) {
+        log_error("timer_message_undeliverable phy_offset=%lld reason=%s",
+                  (long long)item->phy_offset, err == 0 ? "no_real_topic" : err_name(err));
+        return OUTCOME_DONE;
+    }
+    enum outcome outcome = put_record(t, item, &record);
+    if (outcome == OUTCOME_DONE)
+        count_out(t, &waiting, now_ms);
+    return outcome;
+}
+
+static enum outcome deliver_item(struct timer *t, const struct timer_item *item, int64_t now_ms)
+{
+    buf_clear(&t->record);
+    int err = store_get_record(t->options.store, item->phy_offset, item->bytes, false, &t->record);
+    if (err == ERR_WOULD_BLOCK)
+        return OUTCOME_COLD;
+    if (err == ERR_NOT_FOUND) {
+        log_error("timer_message_gone phy_offset=%lld bytes=%d", (long long)item->phy_offset,
+                  item->bytes);
+        return OUTCOME_DONE;
+    }
+    return err != 0 ? OUTCOME_RETRY : deliver_bytes(t, item, buf_slice(&t->record), now_ms);
+}
+
+static void add_cold(struct timer *t, const struct timer_item *item)
+{
+    if (t->cold_count == t->cold_cap) {
+        t->cold_cap = t->cold_cap == 0 ? 16 : t->cold_cap * 2;
+        t->cold = reallocarray(t->cold, t->cold_cap, sizeof *t->cold);
+        if (t->cold == NULL)
+            abort();
+    }
+    t->cold[t->cold_count++] = (struct timer_cold){ .item = *item };
+}
+
+static void settle(struct timer *t, const struct timer_item *item, enum outcome outcome,
+                   int64_t now_ms)
+{
+    arena_reset(&t->arena);
+    switch (outcome) {
+    case OUTCOME_DONE:
+        done(t, item);
+        break;
+    case OUTCOME_COLD:
+        add_cold(t, item);
+        break;
+    case OUTCOME_RETRY:
+        timer_due_give_back(&t->due, item);
+        t->retry_ms = now_ms + TIMER_RETRY_MS;
+        break;
+    }
+}
+
+/* Lets go of the ticks that are over. Not while a worker may write into them. */
+static void pass_ticks(struct timer *t, int64_t now_ms)
+{
+    uint32_t now_tick = timer_relative(t, now_ms);
+    if (!t->is_working)
+        timer_due_pass(&t->due, t->loaded_to < now_tick ? t->loaded_to : now_tick);
+}
+
+/* The first timer when it may be delivered at all: a tick counts once all of it is there. */
+static const struct timer_item *first_item(const struct timer *t)
+{
+    const struct timer_item *item = timer_due_first(&t->due);
+    return t->is_ready && item != NULL && item->tick < t->loaded_to ? item : NULL;
+}
+
+static int64_t next_due(const struct timer *t, int64_t now_ms)
+{
+    int64_t due_ms = INT64_MAX;
+    const struct timer_item *item = first_item(t);
+    if (item != NULL)
+        due_ms = item->due_ms > t->retry_ms ? item->due_ms : t->retry_ms;
+    /* the tick of the last delivery is to be known as over, or a restart would deliver it again */
+    if (t->has_delivered && t->due.first_tick <= t->delivered_tick) {
+        int64_t over_ms = timer_tick_ms(t, t->delivered_tick + 1);
+        if (over_ms > now_ms && over_ms < due_ms)
+            due_ms = over_ms;
+    }
+    return due_ms < now_ms ? now_ms : due_ms;
+}
+
+int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
+{
+    assert(budget > 0);
+    const struct timer_item *first;
+    while (budget-- > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
+           first->due_ms <= now_ms) {
+        struct timer_item item = timer_due_take(&t->due);
+        settle(t, &item, deliver_item(t, &item, now_ms), now_ms);
+    }
+    pass_ticks(t, now_ms);
+    return next_due(t, now_ms);
+}
+
+/* ---- turns of work --------------------------------------------------------------------------- */
+
+void timer_arrived(struct timer *t, struct slice properties, int64_t now_ms)
+{
+    const struct record record = { .properties = properties };
+    int64_t own_tick_ms;
+    if (!timer_tick_in(&record, &own_tick_ms))
+        return;
+    bool is_soon = own_tick_ms <= now_ms + AHEAD_MS;
+    int64_t due_ms = is_soon ? now_ms : now_ms + ARRIVED_WAIT_MS;
+    if (due_ms < t->arrived_due_ms)
+        t->arrived_due_ms = due_ms;
+    struct slice cancelled = timer_cancelled_by(&record);
+    uint32_t tick = timer_relative(t, own_tick_ms);
+    if (cancelled.data != NULL && tick < timer_relative(t, now_ms) + CANCEL_AHEAD_TICKS &&
+        timer_due_fits(&t->due, tick))
+        timer_due_cancel(&t->due, tick, cancelled);
+}
+
+/* When the next tick that may hold a timer is to be loaded. */
+static int64_t load_due(const struct timer *t, int64_t now_ms)
+{
+    const struct timer_work *w = &t->work;
+    if (w->is_loading)
+        return now_ms;
+    if (t->due.count >= LOADED_MAX || w->loaded_to - t->due.first_tick >= TIMER_DUE_TICKS)
+        return INT64_MAX; /* deliveries make room first */
+    uint32_t tick = w->empty_to > w->loaded_to ? w->empty_to : w->loaded_to;
+    return timer_tick_ms(t, tick) - AHEAD_MS;
+}
+
+int64_t timer_work_due(const struct timer *t, int64_t now_ms)
+{
+    const struct timer_work *w = &t->work;
+    if (t->is_working)
+        return INT64_MAX;
+    int64_t due_ms = load_due(t, now_ms);
+    if (t->arrived_due_ms < due_ms)
+        due_ms = t->arrived_due_ms;
+    if (!w->is_recovered || w->has_backlog || t->cold_count > 0)
+        due_ms = now_ms;
+    if (due_ms < t->work_retry_ms)
+        due_ms = t->work_retry_ms;
+    return due_ms < now_ms ? now_ms : due_ms;
+}
+
+/* Nothing waits, and what has passed since is known to be empty: no tick of it has to be looked at.
+ */
+static void skip_idle_time(struct timer *t, int64_t now_ms)
+{
+    struct timer_work *w = &t->work;
+    uint32_t now_tick = timer_relative(t, now_ms);
+    uint32_t upto = w->empty_to < now_tick ? w->empty_to : now_tick;
+    if (w->is_loading || t->due.count > 0 || t->cold_count > 0 || upto <= w->loaded_to)
+        return;
+    w->loaded_to = upto;
+    t->loaded_to = upto;
+}
+
+void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
+{
+    struct timer_work *w = &t->work;
+    assert(!t->is_working);
+    skip_idle_time(t, now_ms);
+    pass_ticks(t, now_ms);
+    t->is_working = true;
+    t->arrived_due_ms = INT64_MAX;
+    w->now_ms = now_ms;
+    w->read_tick = t->due.first_tick;
+    w->waiting = t->due.count;
+    w->may_enqueue = may_enqueue;
+    w->item_count = 0;
+    buf_clear(&w->notes);
+    w->cold = t->cold;
+    w->cold_count = t->cold_count;
+    t->cold = NULL;
+    t->cold_count = 0;
+    t->cold_cap = 0;
+}
+
+static void take_notes(struct timer *t, int64_t now_ms)
+{
+    struct slice rest = buf_slice(&t->work.notes);
+    while (rest.len > 0) {
+        struct timer_note note;
+        assert(rest.len >= sizeof note);
+        memcpy(&note, rest.data, sizeof note);
+        rest = slice_from(rest, sizeof note);
+        assert(note.len <= rest.len);
+        struct slice text = slice_of(rest.data, note.len);
+        rest = slice_from(rest, note.len);
+        if (note.kind == NOTE_COUNT)
+            timer_metrics_add(&t->metrics, text, 1, now_ms);
+        else if (timer_due_fits(&t->due, note.tick))
+            timer_due_cancel(&t->due, note.tick, text);
+    }
+}
+
+/* What was fetched is delivered; what was not is asked for again. */
+static void deliver_cold(struct timer *t, int64_t now_ms, bool may_deliver)
+{
+    struct timer_work *w = &t->work;
+    for (size_t i = 0; i < w->cold_count; i++) {
+        const struct timer_cold *cold = &w->cold[i];
+        if (cold->len == 0 || !may_deliver) {
+            timer_due_give_back(&t->due, &cold->item);
+            continue;
+        }
+        struct slice bytes = slice_of(w->cold_records.data + cold->at, cold->len);
+        settle(t, &cold->item, deliver_bytes(t, &cold->item, bytes, now_ms), now_ms);
+    }
+    free(w->cold);
+    w->cold = NULL;
+    w->cold_count = 0;
+    if (w->cold_records.cap > (1 << 20))
+        buf_fini(&w->cold_records);
+}
+
+void timer_work_abort(struct timer *t)
+{
+    assert(t->is_working);
+    t->is_working = false;
+    t->arrived_due_ms = 0;
+    deliver_cold(t, 0, false);
+}
+
+void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
+{
+    struct timer_work *w = &t->work;
+    assert(t->is_working);
+    assert(w->loaded_to >= t->loaded_to);
+    t->is_working = false;
+    take_notes(t, now_ms);
+    for (size_t i = 0; i < w->item_count; i++)
+        timer_due_add(&t->due, &w->items[i]);
+    t->loaded_to = w->loaded_to;
+    if (w->err != 0)
+        t->work_retry_ms = now_ms + TIMER_RETRY_MS;
+    if (w->is_recovered && w->err == 0 && (!w->has_backlog || !w->may_enqueue))
+        t->is_ready = true;
+    deliver_cold(t, now_ms, may_deliver);
+    pass_ticks(t, now_ms);
+}
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+/* Up to when everything of the first tick was delivered: before what waits. */
+static int64_t exact_progress(const struct timer *t)
+{
+    int64_t tick_ms = timer_tick_ms(t, t->due.first_tick);
+    int64_t exact_ms = tick_ms + t->options.precision_ms;
+    const struct timer_item *first = timer_due_first(&t->due);
+    if (!t->is_ready || t->due.first_tick >= t->loaded_to)
+        return tick_ms;
+    if (first != NULL && first->due_ms - 1 < exact_ms)
+        exact_ms = first->due_ms - 1;
+    for (size_t i = 0; i < t->cold_count; i++)
+        if (t->cold[i].item.due_ms - 1 < exact_ms)
+            exact_ms = t->cold[i].item.due_ms - 1;
+    return exact_ms < tick_ms ? tick_ms : exact_ms;
+}
+
+/* How far it has come, in memory. */
+static struct timer_check progress(const struct timer *t)
+{
+    struct timer_check check = t->flushed;
+    check.read_ms = timer_tick_ms(t, t->due.first_tick);
+    check.exact_ms = exact_progress(t);
+    check.log_pos = timer_log_end(t->work.log);
+    check.queue_offset = t->work.queue_next;
+    check.master_queue_offset = t->work.queue_next;
+    return check;
+}
+
+bool timer_has_progress(const struct timer *t)
+{
+    if (t->has_flush_failed || !t->work.is_recovered)
+        return false;
+    if (t->is_working)
+        return true;
+    struct timer_check check = progress(t);
+    /* time passing over empty ticks is no news, but for what was delivered in them */
+    bool has_passed = t->has_delivered && t->flushed.read_ms <= timer_tick_ms(t, t->delivered_tick);
+    return t->has_delivered_since || (has_passed && check.read_ms != t->flushed.read_ms) ||
+           check.log_pos != t->flushed.log_pos || check.queue_offset != t->flushed.queue_offset;
+}
+
+int64_t timer_flush_begin(struct timer *t, int64_t now_ms)
+{
+    assert(!t->is_working && !t->is_flushing);
+    struct timer_flush *f = &t->flush;
+    t->is_flushing = true;
+    t->has_delivered_since = false;
+    f->check = progress(t);
+    f->check.timestamp = now_ms;
+    f->check.counter++;
+    timer_log_take_unsynced(t->work.log, &f->unsynced);
+    buf_clear(&f->metrics_text);
+    if (t->metrics.is_changed && now_ms >= t->metrics_due_ms) {
+        timer_metrics_text(&t->metrics, &f->metrics_text);
+        t->metrics_due_ms = now_ms + METRICS_INTERVAL_MS;
+    }
+    int64_t enqueued_end = t->work.enqueued_end;
+    f->needs_phy_offset = enqueued_end > t->delivered_end ? enqueued_end : t->delivered_end;
+    return f->needs_phy_offset;
+}
+
+void timer_flush(struct timer *t)
+{
+    struct timer_flush *f = &t->flush;
+    f->err = timer_log_sync(&f->unsynced, "timerlog");
+    if (f->err == 0)
+        f->err = timer_wheel_sync(&t->work.wheel);
+    if (f->err == 0)
+        f->err = timer_check_write(t->check_path, &f->check);
+    if (f->metrics_text.len > 0 &&
+        table_file_write(t->metrics_path, buf_slice(&f->metrics_text)) != 0)
+        log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
+}
+
+void timer_flush_end(struct timer *t)
+{
+    assert(t->is_flushing);
+    t->is_flushing = false;
+    if (t->flush.err == 0) {
+        t->flushed = t->flush.check;
+        return;
+    }
+    /* what the disk holds is not known any more: the next start goes on from the last check point
+     */
+    t->has_flush_failed = true;
+    log_error("timer_flush_failed error=%s: timers go on, a restart will deliver some again",
+              err_name(t->flush.err));
+}
+
+void timer_check_text(const struct timer *t, struct buf *out)
+{
+    timer_check_encode(&t->flushed, buf_reserve(out, TIMER_CHECK_BYTES));
+    out->len += TIMER_CHECK_BYTES;
+}
+
+void timer_metrics_body(struct timer *t, struct buf *out)
+{
+    bool was_changed = t->metrics.is_changed;
+    timer_metrics_text(&t->metrics, out);
+    t->metrics.is_changed = was_changed;
+}

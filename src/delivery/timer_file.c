@@ -1,0 +1,137 @@
+#include "delivery/timer_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+
+static int failed(const char *call, const char *path, int cause)
+{
+    log_error("timer_file_failed call=%s path=%s errno=%d", call, path, cause);
+    return err_from_errno(cause);
+}
+
+/* Makes the directory of `path` and syncs nothing: an empty directory is no loss. */
+static int make_directory_of(const char *path)
+{
+    char copy[TIMER_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *dir = dirname(copy);
+    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+        return failed("mkdir", dir, errno);
+    return 0;
+}
+
+/* So that a file that was made is found after a loss of power. */
+static void sync_directory_of(const char *path)
+{
+    char copy[TIMER_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fsync(fd) != 0)
+        failed("fsync", path, errno);
+    close(fd);
+}
+
+static int set_length(int fd, const char *path, int64_t bytes)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return failed("fstat", path, errno);
+    if (st.st_size == bytes)
+        return 0;
+    if (st.st_size != 0) {
+        log_error("timer_file_length path=%s bytes=%lld expected=%lld", path, (long long)st.st_size,
+                  (long long)bytes);
+        return ERR_CORRUPT;
+    }
+    if (ftruncate(fd, bytes) != 0)
+        return failed("ftruncate", path, errno);
+    sync_directory_of(path);
+    return 0;
+}
+
+int timer_file_open(const char *path, int64_t bytes, int *fd)
+{
+    assert(bytes > 0);
+    int err = make_directory_of(path);
+    if (err != 0)
+        return err;
+    int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (opened < 0)
+        return failed("open", path, errno);
+    err = set_length(opened, path, bytes);
+    if (err != 0) {
+        close(opened);
+        return err;
+    }
+    *fd = opened;
+    return 0;
+}
+
+int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at)
+{
+    assert(fd >= 0 && at >= 0);
+    int err = fault_check("timer.read");
+    if (err != 0)
+        return err;
+    char *to = into;
+    while (len > 0) {
+        ssize_t n = pread(fd, to, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed("pread", path, errno);
+        if (n == 0)
+            return ERR_CORRUPT;
+        to += n;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int timer_file_write(int fd, const char *path, const void *data, size_t len, int64_t at)
+{
+    assert(fd >= 0 && at >= 0);
+    int err = fault_check("timer.write");
+    if (err != 0)
+        return err;
+    const char *from = data;
+    while (len > 0) {
+        ssize_t n = pwrite(fd, from, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed("pwrite", path, errno);
+        from += n;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int timer_file_sync(int fd, const char *path)
+{
+    int err = fault_check("timer.sync");
+    if (err != 0)
+        return err;
+    return fdatasync(fd) == 0 ? 0 : failed("fdatasync", path, errno);
+}
+
+int timer_file_wipe(int fd, const char *path, int64_t from, int64_t bytes)
+{
+    assert(from >= 0 && from <= bytes);
+    if (ftruncate(fd, from) != 0 || ftruncate(fd, bytes) != 0)
+        return failed("ftruncate", path, errno);
+    return 0;
+}

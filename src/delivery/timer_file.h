@@ -1,0 +1,27 @@
+/* timer_file.h - reading and writing at a place of a file, for the wheel, the timer log and the
+ * check point: complete or failed, interruptions retried, one log line that names path and errno.
+ *
+ * Errors: 0 or a negative code of base/err.h. Fault points "timer.read", "timer.write",
+ * "timer.sync". Threads: any.
+ */
+#ifndef DELIVERY_TIMER_FILE_H
+#define DELIVERY_TIMER_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { TIMER_PATH_MAX = 4096 };
+
+/* Opens a file of exactly `bytes`; one that is not there is made, sparse, its directory too.
+ * ERR_CORRUPT: it has another length, which means another layout. */
+MUST_CHECK int timer_file_open(const char *path, int64_t bytes, int *fd);
+/* ERR_CORRUPT when the file ends before. */
+MUST_CHECK int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at);
+MUST_CHECK int timer_file_write(int fd, const char *path, const void *data, size_t len, int64_t at);
+MUST_CHECK int timer_file_sync(int fd, const char *path);
+/* Everything from `from` on reads as zeros again; the length stays `bytes`. */
+MUST_CHECK int timer_file_wipe(int fd, const char *path, int64_t from, int64_t bytes);
+
+#endif

@@ -1,0 +1,129 @@
+/* timer_internal.h - what the files of the timer share.
+ *
+ * struct timer has two halves. The loop's: what is due soon, in memory. The worker's (`work`):
+ * wheel and log, while is_working; else the loop's too. What the worker finds for the loop goes
+ * through `work.items` and `work.notes`, taken over in timer_work_end().
+ *
+ * Ticks are relative: counted from base_tick, where the first read position of this run lies.
+ */
+#ifndef DELIVERY_TIMER_INTERNAL_H
+#define DELIVERY_TIMER_INTERNAL_H
+
+#include "delivery/timer_check.h"
+#include "delivery/timer_due.h"
+#include "delivery/timer_log.h"
+#include "delivery/timer_message.h"
+#include "delivery/timer_metrics.h"
+#include "delivery/timer_wheel.h"
+
+enum {
+    AHEAD_MS = 3000,         /* a tick is loaded so long before it begins */
+    LOADED_MAX = 256 * 1024, /* timers in memory above which no further tick is loaded */
+};
+
+/* What the worker tells the loop about a timer: a note of `len` bytes of text behind it. */
+enum timer_note_kind { NOTE_CANCEL, NOTE_COUNT };
+struct timer_note {
+    enum timer_note_kind kind;
+    uint32_t tick; /* NOTE_CANCEL */
+    uint32_t len;
+};
+
+struct timer_cold {
+    struct timer_item item;
+    size_t at;  /* of its record in work.cold_records */
+    size_t len; /* 0: not read */
+};
+
+struct timer_work {
+    struct timer_wheel wheel;
+    struct timer_log *log;
+    struct timer_check check; /* as the process found it */
+    bool is_recovered;
+
+    /* given by the loop with each turn */
+    int64_t now_ms;
+    uint32_t read_tick;
+    size_t waiting; /* timers in memory */
+    bool may_enqueue;
+
+    /* from the timer topic's queue into wheel and log */
+    int64_t queue_next;
+    int64_t enqueued_end; /* phy_offset behind the last record that is in the wheel */
+    bool has_backlog;
+
+    /* from the wheel into memory: ticks before loaded_to are there, those up to empty_to are empty
+     */
+    uint32_t loaded_to;
+    uint32_t empty_to;
+    bool is_loading; /* tick loaded_to, whose next unit is at chain_pos */
+    int64_t chain_pos;
+
+    /* for the loop */
+    struct timer_item *items;
+    size_t item_count;
+    size_t item_cap;
+    struct buf notes;
+    struct timer_cold *cold;
+    size_t cold_count;
+    struct buf cold_records;
+    int err; /* what stopped this turn */
+
+    struct buf records; /* scratch */
+    int64_t clean_due_ms;
+};
+
+struct timer_flush {
+    struct timer_check check;
+    struct timer_log_unsynced unsynced;
+    struct buf metrics_text; /* empty: not to be written */
+    int64_t needs_phy_offset;
+    int err;
+};
+
+struct timer {
+    struct timer_options options;
+    char check_path[TIMER_PATH_MAX];
+    char metrics_path[TIMER_PATH_MAX];
+    int64_t base_tick;
+
+    struct timer_due due;
+    struct timer_metrics metrics;
+    uint32_t loaded_to; /* work.loaded_to as of the last turn that ended */
+    bool is_ready;      /* what was sent before the start is in the wheel: deliver */
+    bool is_working;
+    int64_t retry_ms;         /* no delivery before, after a failure */
+    int64_t work_retry_ms;    /* no turn before, after a failure */
+    int64_t arrived_due_ms;   /* when what arrived is to be taken in; INT64_MAX: nothing did */
+    bool has_delivered;       /* in this run; then: */
+    uint32_t delivered_tick;  /* the latest tick of which something was delivered */
+    bool has_delivered_since; /* the last flush began */
+    int64_t delivered_end;    /* phy_offset behind the last delivered copy */
+    struct timer_cold *cold;  /* due, and not in memory */
+    size_t cold_count;
+    size_t cold_cap;
+    struct buf record;
+    struct arena arena;
+
+    struct timer_work work;
+
+    struct timer_check flushed; /* as on disk */
+    struct timer_flush flush;
+    bool is_flushing;
+    bool has_flush_failed; /* for good: what the disk has cannot be told any more */
+    int64_t metrics_due_ms;
+};
+
+/* The tick, relative; times before the base give 0. */
+uint32_t timer_relative(const struct timer *t, int64_t time_ms);
+/* Start of a relative tick. */
+int64_t timer_tick_ms(const struct timer *t, uint32_t tick);
+
+/* timer_recover.c: brings wheel and log together after a crash, finds where the queue goes on. */
+MUST_CHECK int timer_recover(struct timer *t);
+
+/* Hands a timer, or whom it cancels, to the loop. */
+void timer_emit(struct timer *t, const struct timer_item *item);
+void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text);
+
+#endif

@@ -1,0 +1,484 @@
+/* timer_log.c - units of the timer log.
+ *
+ * One unit: 52 bytes, big-endian.
+ *
+ *   0      4          12      16         24         28           36      40           44         52
+ *   | 52   | prev_pos | magic | write_ms | delay_ms | phy_offset | bytes | topic_hash | reserved |
+ *
+ * Where a unit and a filler do not fit any more, a filler of 16 bytes closes the file and the rest
+ * is zeros:
+ *
+ *   0            4   12                 16
+ *   | bytes left | 0 | FILLER_MAGIC     |
+ */
+#include "delivery/timer_log.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+enum {
+    UNIT_SIZE = 0,
+    UNIT_PREV_POS = 4,
+    UNIT_MAGIC = 12,
+    UNIT_WRITE_MS = 16,
+    UNIT_DELAY_MS = 24,
+    UNIT_PHY_OFFSET = 28,
+    UNIT_RECORD_BYTES = 36,
+    UNIT_TOPIC_HASH = 40,
+    UNIT_RESERVED = 44,
+};
+static_assert(UNIT_RESERVED + sizeof(int64_t) == TIMER_UNIT_BYTES, "a unit has no padding");
+enum { FILLER_BYTES = 16, FILLER_LEFT = 0, FILLER_MAGIC_AT = 12 };
+#define FILLER_MAGIC 0xCBD43194u
+enum { UNIT_MAGIC_BITS = 0xF };
+enum { UNITS_PER_READ = 1024 };
+
+struct log_file {
+    int64_t start;
+    int fd;
+};
+
+struct timer_log {
+    char dir[TIMER_PATH_MAX - 64];
+    int64_t file_bytes;
+    struct log_file *files; /* ascending, without gaps */
+    int file_count;
+    int64_t end;
+    int64_t last_pos;  /* of the last unit; -1: none */
+    int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
+    bool is_unsynced;  /* the last file has */
+};
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static void path_of(const struct timer_log *log, int64_t start, char path[TIMER_PATH_MAX])
+{
+    snprintf(path, TIMER_PATH_MAX, "%s/%020lld", log->dir, (long long)start);
+}
+
+static int add_file(struct timer_log *log, int64_t start)
+{
+    assert(log->file_count == 0 ||
+           start == log->files[log->file_count - 1].start + log->file_bytes);
+    char path[TIMER_PATH_MAX];
+    int fd;
+    path_of(log, start, path);
+    int err = timer_file_open(path, log->file_bytes, &fd);
+    if (err != 0)
+        return err;
+    struct log_file *files =
+        realloc(log->files, (size_t)(log->file_count + 1) * sizeof *log->files);
+    if (files == NULL)
+        abort();
+    log->files = files;
+    log->files[log->file_count++] = (struct log_file){ start, fd };
+    return 0;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* The starts of the files there are, ascending; the caller frees. */
+static int64_t *list_starts(const char *dir, int *count)
+{
+    int64_t *starts = NULL;
+    *count = 0;
+    DIR *listed = opendir(dir);
+    if (listed == NULL)
+        return NULL;
+    for (const struct dirent *entry; (entry = readdir(listed)) != NULL;) {
+        int64_t start;
+        if (strlen(entry->d_name) != 20 || !slice_to_i64(slice_str(entry->d_name), &start))
+            continue;
+        int64_t *longer = realloc(starts, (size_t)(*count + 1) * sizeof *starts);
+        if (longer == NULL)
+            abort();
+        starts = longer;
+        starts[(*count)++] = start;
+    }
+    closedir(listed);
+    if (*count > 0)
+        qsort(starts, (size_t)*count, sizeof *starts, compare_starts);
+    return starts;
+}
+
+int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **opened)
+{
+    assert(file_bytes >= TIMER_UNIT_BYTES + FILLER_BYTES);
+    struct timer_log *log = calloc(1, sizeof *log);
+    if (log == NULL)
+        return ERR_NO_MEMORY;
+    snprintf(log->dir, sizeof log->dir, "%s", dir);
+    log->file_bytes = file_bytes;
+    log->last_pos = -1;
+    log->full_unsynced = -1;
+    int count;
+    int err = 0;
+    int64_t *starts = list_starts(dir, &count);
+    for (int i = 0; err == 0 && i < count; i++) {
+        bool follows =
+            i == 0 ? starts[0] % file_bytes == 0 : starts[i] == starts[i - 1] + file_bytes;
+        if (!follows) {
+            log_error("timer_log_gap dir=%s before=%lld", dir, (long long)starts[i]);
+            err = ERR_CORRUPT;
+            break;
+        }
+        err = add_file(log, starts[i]);
+    }
+    free(starts);
+    if (err != 0) {
+        timer_log_close(log);
+        return err;
+    }
+    log->end = timer_log_min(log);
+    *opened = log;
+    return 0;
+}
+
+void timer_log_close(struct timer_log *log)
+{
+    if (log == NULL)
+        return;
+    for (int i = 0; i < log->file_count; i++)
+        close(log->files[i].fd);
+    if (log->full_unsynced >= 0)
+        close(log->full_unsynced);
+    free(log->files);
+    free(log);
+}
+
+int64_t timer_log_min(const struct timer_log *log)
+{
+    return log->file_count == 0 ? 0 : log->files[0].start;
+}
+
+int64_t timer_log_end(const struct timer_log *log)
+{
+    return log->end;
+}
+
+static const struct log_file *file_at(const struct timer_log *log, int64_t pos)
+{
+    if (log->file_count == 0 || pos < log->files[0].start)
+        return NULL;
+    int64_t index = (pos - log->files[0].start) / log->file_bytes;
+    return index < log->file_count ? &log->files[index] : NULL;
+}
+
+/* ---- units ----------------------------------------------------------------------------------- */
+
+static void encode(const struct timer_unit *unit, uint8_t *out)
+{
+    put_be32(out + UNIT_SIZE, TIMER_UNIT_BYTES);
+    put_be64(out + UNIT_PREV_POS, (uint64_t)unit->prev_pos);
+    put_be32(out + UNIT_MAGIC, (uint32_t)unit->magic);
+    put_be64(out + UNIT_WRITE_MS, (uint64_t)unit->write_ms);
+    put_be32(out + UNIT_DELAY_MS, (uint32_t)unit->delay_ms);
+    put_be64(out + UNIT_PHY_OFFSET, (uint64_t)unit->phy_offset);
+    put_be32(out + UNIT_RECORD_BYTES, (uint32_t)unit->bytes);
+    put_be32(out + UNIT_TOPIC_HASH, (uint32_t)unit->topic_hash);
+    put_be64(out + UNIT_RESERVED, 0);
+}
+
+static bool decode(const uint8_t *in, struct timer_unit *unit)
+{
+    *unit = (struct timer_unit){
+        .prev_pos = (int64_t)get_be64(in + UNIT_PREV_POS),
+        .magic = (int32_t)get_be32(in + UNIT_MAGIC),
+        .write_ms = (int64_t)get_be64(in + UNIT_WRITE_MS),
+        .delay_ms = (int32_t)get_be32(in + UNIT_DELAY_MS),
+        .phy_offset = (int64_t)get_be64(in + UNIT_PHY_OFFSET),
+        .bytes = (int32_t)get_be32(in + UNIT_RECORD_BYTES),
+        .topic_hash = (int32_t)get_be32(in + UNIT_TOPIC_HASH),
+    };
+    return get_be32(in + UNIT_SIZE) == TIMER_UNIT_BYTES && (unit->magic & ~UNIT_MAGIC_BITS) == 0 &&
+           unit->write_ms > 0 && unit->phy_offset >= 0 && unit->bytes > 0;
+}
+
+static bool has_room_for_unit(const struct timer_log *log, int64_t file_pos)
+{
+    return file_pos + TIMER_UNIT_BYTES + FILLER_BYTES <= log->file_bytes;
+}
+
+int timer_log_read(const struct timer_log *log, int64_t pos, struct timer_unit *unit)
+{
+    const struct log_file *file = file_at(log, pos);
+    uint8_t bytes[TIMER_UNIT_BYTES];
+    char path[TIMER_PATH_MAX];
+    if (file == NULL)
+        return ERR_NOT_FOUND;
+    if (pos >= log->end || !has_room_for_unit(log, pos - file->start))
+        return ERR_CORRUPT;
+    path_of(log, file->start, path);
+    int err = timer_file_read(file->fd, path, bytes, sizeof bytes, pos - file->start);
+    if (err == 0 && !decode(bytes, unit))
+        err = ERR_CORRUPT;
+    return err;
+}
+
+int timer_log_last(const struct timer_log *log, struct timer_unit *unit)
+{
+    return log->last_pos < 0 ? ERR_NOT_FOUND : timer_log_read(log, log->last_pos, unit);
+}
+
+/* ---- append ---------------------------------------------------------------------------------- */
+
+static int close_file(struct timer_log *log, const struct log_file *file)
+{
+    uint8_t filler[FILLER_BYTES] = { 0 };
+    char path[TIMER_PATH_MAX];
+    int64_t file_pos = log->end - file->start;
+    path_of(log, file->start, path);
+    put_be32(filler + FILLER_LEFT, (uint32_t)(log->file_bytes - file_pos));
+    put_be32(filler + FILLER_MAGIC_AT, FILLER_MAGIC);
+    int err = timer_file_write(file->fd, path, filler, sizeof filler, file_pos);
+    if (err != 0 || !log->is_unsynced)
+        return err;
+    /* Two full files unsynced at once: more than a file between two syncs. Wait for the first. */
+    if (log->full_unsynced >= 0) {
+        err = timer_file_sync(log->full_unsynced, log->dir);
+        close(log->full_unsynced);
+        log->full_unsynced = -1;
+    }
+    if (err == 0)
+        log->full_unsynced = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    return err == 0 && log->full_unsynced < 0 ? err_from_errno(errno) : err;
+}
+
+/* Makes sure that the last file has room behind `end`. */
+static int make_room(struct timer_log *log)
+{
+    if (log->file_count == 0)
+        return add_file(log, log->end);
+    const struct log_file *file = &log->files[log->file_count - 1];
+    if (log->end < file->start + log->file_bytes) {
+        if (has_room_for_unit(log, log->end - file->start))
+            return 0;
+        int err = close_file(log, file);
+        if (err != 0)
+            return err;
+        log->end = file->start + log->file_bytes;
+        log->is_unsynced = false;
+    }
+    return add_file(log, log->end);
+}
+
+int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64_t *pos)
+{
+    assert(unit->prev_pos < log->end);
+    int err = make_room(log);
+    if (err != 0)
+        return err;
+    const struct log_file *file = &log->files[log->file_count - 1];
+    uint8_t bytes[TIMER_UNIT_BYTES];
+    char path[TIMER_PATH_MAX];
+    assert(has_room_for_unit(log, log->end - file->start));
+    encode(unit, bytes);
+    path_of(log, file->start, path);
+    err = timer_file_write(file->fd, path, bytes, sizeof bytes, log->end - file->start);
+    if (err != 0)
+        return err;
+    *pos = log->end;
+    log->last_pos = log->end;
+    log->end += TIMER_UNIT_BYTES;
+    log->is_unsynced = true;
+    return 0;
+}
+
+/* ---- recovery -------------------------------------------------------------------------------- */
+
+struct walk {
+    struct timer_log *log;
+    int64_t limit; /* positions from here on are not looked at */
+    int64_t pos;   /* of the next unit */
+    int64_t last_pos;
+    timer_unit_visitor *visit;
+    void *ctx;
+};
+
+/* Walks one file from w->pos on. *is_over: what stands at w->pos is no unit, or not accepted. */
+static int walk_file(struct walk *w, const struct log_file *file, bool *is_over)
+{
+    uint8_t block[UNITS_PER_READ * TIMER_UNIT_BYTES];
+    char path[TIMER_PATH_MAX];
+    int64_t file_end = file->start + w->log->file_bytes;
+    path_of(w->log, file->start, path);
+    *is_over = false;
+    while (w->pos < file_end && w->pos < w->limit) {
+        int64_t len = file_end - w->pos;
+        len = len < (int64_t)sizeof block ? len : (int64_t)sizeof block;
+        if (len < FILLER_BYTES) { /* a full file ends with a filler */
+            *is_over = true;
+            return 0;
+        }
+        int err = timer_file_read(file->fd, path, block, (size_t)len, w->pos - file->start);
+        if (err != 0)
+            return err;
+        for (int64_t at = 0; at + FILLER_BYTES <= len && w->pos < w->limit;) {
+            struct timer_unit unit;
+            if (get_be32(block + at + FILLER_MAGIC_AT) == FILLER_MAGIC) {
+                w->pos = file_end;
+                return 0;
+            }
+            if (at + TIMER_UNIT_BYTES > len && w->pos + TIMER_UNIT_BYTES <= file_end)
+                break; /* the rest of the unit is in the next block */
+            bool is_unit = at + TIMER_UNIT_BYTES <= len && decode(block + at, &unit);
+            int verdict = is_unit ? w->visit(w->ctx, w->pos, &unit) : 1;
+            if (verdict != 0) {
+                *is_over = verdict > 0;
+                return verdict > 0 ? 0 : verdict;
+            }
+            w->last_pos = w->pos;
+            w->pos += TIMER_UNIT_BYTES;
+            at += TIMER_UNIT_BYTES;
+        }
+    }
+    return 0;
+}
+
+static int walk_from(struct walk *w)
+{
+    bool is_over = false;
+    for (int i = 0; i < w->log->file_count && !is_over; i++) {
+        const struct log_file *file = &w->log->files[i];
+        if (w->pos >= file->start + w->log->file_bytes || w->pos >= w->limit)
+            continue;
+        int err = walk_file(w, file, &is_over);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+/* A place where a unit can begin, at or before `pos`. */
+static int64_t aligned(const struct timer_log *log, int64_t pos)
+{
+    const struct log_file *file = file_at(log, pos > 0 ? pos - 1 : 0);
+    if (file == NULL)
+        file = pos <= timer_log_min(log) || log->file_count == 0 ? NULL
+                                                                 : &log->files[log->file_count - 1];
+    if (file == NULL)
+        return timer_log_min(log);
+    bool is_end_of_file = pos == file->start + log->file_bytes;
+    return is_end_of_file || (pos - file->start) % TIMER_UNIT_BYTES != 0 ||
+                   pos > file->start + log->file_bytes
+               ? file->start
+               : pos;
+}
+
+/* Where the last unit of a full file starts. */
+static int64_t last_unit_pos(const struct timer_log *log, int64_t start)
+{
+    int64_t room = log->file_bytes - FILLER_BYTES;
+    return start + (room / TIMER_UNIT_BYTES - 1) * TIMER_UNIT_BYTES;
+}
+
+/* The unit before a place where one begins; -1: there is none. */
+static int64_t unit_before(const struct timer_log *log, int64_t pos)
+{
+    const struct log_file *file = file_at(log, pos);
+    if (file == NULL || pos <= timer_log_min(log))
+        return -1;
+    return pos > file->start ? pos - TIMER_UNIT_BYTES
+                             : last_unit_pos(log, file->start - log->file_bytes);
+}
+
+/* Forgets what lies behind `end`, so that it is not taken for units when the next ones reach it. */
+static int cut_at(struct timer_log *log, int64_t end)
+{
+    while (log->file_count > 1 && log->files[log->file_count - 1].start >= end) {
+        char path[TIMER_PATH_MAX];
+        struct log_file *last = &log->files[--log->file_count];
+        path_of(log, last->start, path);
+        close(last->fd);
+        unlink(path);
+    }
+    log->end = end;
+    if (log->file_count == 0)
+        return 0;
+    const struct log_file *file = &log->files[log->file_count - 1];
+    char path[TIMER_PATH_MAX];
+    path_of(log, file->start, path);
+    if (end >= file->start + log->file_bytes)
+        return 0;
+    log->is_unsynced = true;
+    return timer_file_wipe(file->fd, path, end - file->start, log->file_bytes);
+}
+
+int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *visit, void *ctx)
+{
+    struct walk w = { .log = log, .limit = INT64_MAX, .visit = visit, .ctx = ctx };
+    w.pos = aligned(log, from);
+    w.last_pos = unit_before(log, w.pos);
+    int err = walk_from(&w);
+    if (err != 0)
+        return err;
+    log->last_pos = w.last_pos;
+    return cut_at(log, w.pos);
+}
+
+int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visit, void *ctx)
+{
+    struct walk w = { .log = log, .limit = log->end, .visit = visit, .ctx = ctx };
+    w.pos = aligned(log, from);
+    return walk_from(&w);
+}
+
+/* ---- cleaning and syncing -------------------------------------------------------------------- */
+
+void timer_log_clean(struct timer_log *log, int64_t phy_min)
+{
+    while (log->file_count > 1) {
+        struct timer_unit unit;
+        char path[TIMER_PATH_MAX];
+        int64_t start = log->files[0].start;
+        if (timer_log_read(log, last_unit_pos(log, start), &unit) != 0 ||
+            unit.phy_offset >= phy_min)
+            return;
+        path_of(log, start, path);
+        close(log->files[0].fd);
+        if (unlink(path) != 0)
+            log_warn("timer_log_not_removed path=%s errno=%d", path, errno);
+        log->file_count--;
+        memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof *log->files);
+        log_info("timer_log_removed path=%s", path);
+    }
+}
+
+void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *unsynced)
+{
+    unsynced->fds[0] = log->full_unsynced;
+    unsynced->fds[1] = -1;
+    log->full_unsynced = -1;
+    if (log->is_unsynced && log->file_count > 0)
+        unsynced->fds[1] = fcntl(log->files[log->file_count - 1].fd, F_DUPFD_CLOEXEC, 0);
+    log->is_unsynced = log->is_unsynced && unsynced->fds[1] < 0;
+}
+
+int timer_log_sync(struct timer_log_unsynced *unsynced, const char *name)
+{
+    int first_err = 0;
+    for (int i = 0; i < 2; i++) {
+        if (unsynced->fds[i] < 0)
+            continue;
+        int err = timer_file_sync(unsynced->fds[i], name);
+        if (first_err == 0)
+            first_err = err;
+        close(unsynced->fds[i]);
+        unsynced->fds[i] = -1;
+    }
+    return first_err;
+}

@@ -1,0 +1,96 @@
+/* timer_recover.c - what a crash may have left of wheel and log, and how they come together again.
+ *
+ *   check point      units before log_pos are on disk, and so are the slots that lead to them
+ *   log              goes on behind it, for as long as there are whole units whose records exist
+ *   wheel            may lack slots of those units (killed), or lead behind the log's end (power)
+ *
+ * So the units behind log_pos are walked and their slots set again. Slots that lead behind the end
+ * are emptied, and set again from the units that are left. The queue goes on behind the record of
+ * the last unit: nothing is taken in twice, nothing is left out.
+ */
+#include <assert.h>
+
+#include "base/log.h"
+#include "delivery/timer_internal.h"
+
+struct revising {
+    struct timer *timer;
+    int64_t store_end;
+    int64_t count;
+};
+
+/* Makes the unit the last of its slot unless a later one is. */
+static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
+{
+    struct revising *r = ctx;
+    struct timer *t = r->timer;
+    struct timer_slot slot;
+    if (unit->phy_offset + unit->bytes > r->store_end)
+        return 1;
+    r->count++;
+    int64_t tick = (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
+    if (tick < 0)
+        return 0;
+    int err = timer_wheel_get(&t->work.wheel, tick, &slot);
+    if (err != 0 || slot.last_pos >= pos)
+        return err;
+    if (slot.last_pos < 0)
+        slot = (struct timer_slot){ .first_pos = pos };
+    slot.last_pos = pos;
+    slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
+    return timer_wheel_put(&t->work.wheel, tick, &slot);
+}
+
+/* The queue offset of the last unit's record; -1 when that cannot be told. */
+static int64_t last_queue_offset(struct timer *t)
+{
+    struct timer_unit unit;
+    struct record record;
+    buf_clear(&t->work.records);
+    if (timer_log_last(t->work.log, &unit) != 0 ||
+        store_get_record(t->options.store, unit.phy_offset, unit.bytes, true, &t->work.records) !=
+            0 ||
+        record_decode(buf_slice(&t->work.records), RECORD_CHECK_LENGTHS, &record) != 0 ||
+        !slice_eq(record.topic, SLICE(TOPIC_TIMER)))
+        return -1;
+    return record.queue_offset;
+}
+
+/* Where the queue goes on. The check point may be behind the log (killed), or before it: records
+ * that needed no unit were passed. It is not believed about a log that lost its end. */
+static int64_t first_queue_offset(struct timer *t)
+{
+    struct store *store = t->options.store;
+    int64_t next = last_queue_offset(t) + 1;
+    bool is_whole = timer_log_end(t->work.log) >= t->work.check.log_pos;
+    if (next == 0 || (is_whole && t->work.check.queue_offset > next))
+        next = t->work.check.queue_offset;
+    int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
+    int64_t max = store_queue_max(store, SLICE(TOPIC_TIMER), 0);
+    if (next < min || next > max)
+        log_warn("timer_queue_offset_corrected next=%lld min=%lld max=%lld", (long long)next,
+                 (long long)min, (long long)max);
+    return next < min ? min : next > max ? max : next;
+}
+
+int timer_recover(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    struct store_state state;
+    int64_t min_first;
+    store_state(t->options.store, &state);
+    struct revising r = { .timer = t, .store_end = state.max_phy_offset };
+    int err = timer_log_recover(w->log, w->check.log_pos, revise, &r);
+    if (err == 0)
+        err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &min_first);
+    if (err == 0 && min_first < timer_log_end(w->log))
+        err = timer_log_walk(w->log, min_first, revise, &r);
+    if (err != 0)
+        return err;
+    w->queue_next = first_queue_offset(t);
+    w->is_recovered = true;
+    log_info("timers_recovered read_ms=%lld log_end=%lld queue_next=%lld units=%lld",
+             (long long)timer_tick_ms(t, 0), (long long)timer_log_end(w->log),
+             (long long)w->queue_next, (long long)r.count);
+    return 0;
+}

@@ -1,0 +1,142 @@
+/* timer_wheel.c - slots of the file `timerwheel`.
+ *
+ * One slot: 32 bytes, big-endian; its place is tick mod TIMER_WHEEL_SLOTS.
+ *
+ *   0      8           16         24      28      32
+ *   | tick | first_pos | last_pos | count | magic |
+ *
+ * A slot keeps its values when its tick is over: whether it counts is told by `tick`.
+ */
+#include "delivery/timer_wheel.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+
+enum {
+    SLOT_TICK = 0,
+    SLOT_FIRST_POS = 8,
+    SLOT_LAST_POS = 16,
+    SLOT_COUNT = 24,
+    SLOT_MAGIC = 28,
+    SLOT_BYTES = 32
+};
+static_assert(SLOT_MAGIC + sizeof(int32_t) == SLOT_BYTES, "a slot has no padding");
+enum { SLOTS_PER_READ = 2048, BLOCK_BYTES = SLOTS_PER_READ * SLOT_BYTES };
+#define WHEEL_BYTES ((int64_t)TIMER_WHEEL_SLOTS * SLOT_BYTES)
+
+static const struct timer_slot empty_slot = { TIMER_NO_POS, TIMER_NO_POS, 0 };
+
+static int64_t place_of(int64_t tick)
+{
+    assert(tick >= 0);
+    return tick % TIMER_WHEEL_SLOTS * SLOT_BYTES;
+}
+
+/* What `at` says about `tick`. */
+static struct timer_slot slot_of(const uint8_t *at, int64_t tick)
+{
+    if ((int64_t)get_be64(at + SLOT_TICK) != tick)
+        return empty_slot;
+    return (struct timer_slot){ .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
+                                .last_pos = (int64_t)get_be64(at + SLOT_LAST_POS),
+                                .count = (int32_t)get_be32(at + SLOT_COUNT) };
+}
+
+int timer_wheel_open(const char *path, struct timer_wheel *wheel)
+{
+    int len = snprintf(wheel->path, sizeof wheel->path, "%s", path);
+    assert(len > 0 && (size_t)len < sizeof wheel->path);
+    return timer_file_open(path, WHEEL_BYTES, &wheel->fd);
+}
+
+void timer_wheel_close(struct timer_wheel *wheel)
+{
+    close(wheel->fd);
+    wheel->fd = -1;
+}
+
+int timer_wheel_get(const struct timer_wheel *wheel, int64_t tick, struct timer_slot *slot)
+{
+    uint8_t bytes[SLOT_BYTES];
+    int err = timer_file_read(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(tick));
+    if (err == 0)
+        *slot = slot_of(bytes, tick);
+    return err;
+}
+
+int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick, const struct timer_slot *slot)
+{
+    assert(slot->first_pos >= 0 && slot->first_pos <= slot->last_pos);
+    uint8_t bytes[SLOT_BYTES];
+    put_be64(bytes + SLOT_TICK, (uint64_t)tick);
+    put_be64(bytes + SLOT_FIRST_POS, (uint64_t)slot->first_pos);
+    put_be64(bytes + SLOT_LAST_POS, (uint64_t)slot->last_pos);
+    put_be32(bytes + SLOT_COUNT, (uint32_t)slot->count);
+    put_be32(bytes + SLOT_MAGIC, 0);
+    return timer_file_write(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(tick));
+}
+
+/* How many slots from `tick` on lie behind one another, at most `most`. */
+static int64_t run_of(int64_t tick, int64_t most)
+{
+    int64_t up_to_end = TIMER_WHEEL_SLOTS - tick % TIMER_WHEEL_SLOTS;
+    int64_t run = most < SLOTS_PER_READ ? most : SLOTS_PER_READ;
+    return run < up_to_end ? run : up_to_end;
+}
+
+int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto, int64_t *tick,
+                     struct timer_slot *slot)
+{
+    assert(from <= upto && upto - from <= TIMER_WHEEL_SLOTS);
+    uint8_t block[BLOCK_BYTES];
+    while (from < upto) {
+        int64_t run = run_of(from, upto - from);
+        int err = timer_file_read(wheel->fd, wheel->path, block, (size_t)run * SLOT_BYTES,
+                                  place_of(from));
+        if (err != 0)
+            return err;
+        for (int64_t i = 0; i < run; i++) {
+            *slot = slot_of(block + i * SLOT_BYTES, from + i);
+            if (slot->last_pos >= 0) {
+                *tick = from + i;
+                return 0;
+            }
+        }
+        from += run;
+    }
+    *tick = upto;
+    *slot = empty_slot;
+    return 0;
+}
+
+int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, int64_t *min_first)
+{
+    uint8_t block[BLOCK_BYTES];
+    *min_first = INT64_MAX;
+    for (int64_t at = 0; at < WHEEL_BYTES; at += BLOCK_BYTES) {
+        size_t len = at + BLOCK_BYTES <= WHEEL_BYTES ? BLOCK_BYTES : (size_t)(WHEEL_BYTES - at);
+        int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
+        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
+            int64_t last_pos = (int64_t)get_be64(block + i + SLOT_LAST_POS);
+            int64_t first_pos = (int64_t)get_be64(block + i + SLOT_FIRST_POS);
+            if (get_be64(block + i + SLOT_TICK) == 0 || last_pos < end)
+                continue;
+            if (first_pos < *min_first)
+                *min_first = first_pos;
+            memset(block + i, 0, SLOT_BYTES);
+            err = timer_file_write(wheel->fd, wheel->path, block + i, SLOT_BYTES, at + (int64_t)i);
+        }
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+int timer_wheel_sync(const struct timer_wheel *wheel)
+{
+    return timer_file_sync(wheel->fd, wheel->path);
+}

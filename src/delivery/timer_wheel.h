@@ -1,0 +1,50 @@
+/* timer_wheel.h - the file `timerwheel`: for each tick of two weeks, which units of the timer log
+ * fall due in it (docs/format/timer.md).
+ *
+ * Units      tick: time in ms / precision_ms. Positions: bytes from the start of the timer log.
+ * Threads    one at a time, but for timer_wheel_sync() and timer_wheel_count().
+ * Errors     0 or a negative code; after a failed put the slot holds what it held or the new value.
+ * The file is read and written in place, not mapped: a full disk is an error then, not a signal.
+ */
+#ifndef DELIVERY_TIMER_WHEEL_H
+#define DELIVERY_TIMER_WHEEL_H
+
+#include <stdbool.h>
+
+#include "delivery/timer_file.h"
+
+enum { TIMER_WHEEL_DAYS = 7, TIMER_WHEEL_SLOTS = TIMER_WHEEL_DAYS * 86400 * 2 };
+/* The last ticks before the wheel's end are left free, so that old and new never meet. */
+enum { TIMER_WHEEL_BLANK_SLOTS = 60 };
+enum { TIMER_NO_POS = -1 };
+
+struct timer_slot {
+    int64_t first_pos; /* TIMER_NO_POS: the tick has no unit */
+    int64_t last_pos;
+    int32_t count; /* units; those that cancel count -1 */
+};
+
+struct timer_wheel {
+    int fd;
+    char path[TIMER_PATH_MAX];
+};
+
+/* ERR_CORRUPT: a file of another size. */
+MUST_CHECK int timer_wheel_open(const char *path, struct timer_wheel *wheel);
+void timer_wheel_close(struct timer_wheel *wheel);
+
+/* The tick's slot; empty when the place holds another tick's. */
+MUST_CHECK int timer_wheel_get(const struct timer_wheel *wheel, int64_t tick,
+                               struct timer_slot *slot);
+MUST_CHECK int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick,
+                               const struct timer_slot *slot);
+/* The first tick of [from, upto) that has a unit; `upto` when there is none. The range is at most
+ * TIMER_WHEEL_SLOTS. */
+MUST_CHECK int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto,
+                                int64_t *tick, struct timer_slot *slot);
+/* Empties every slot that leads to `end` or beyond, where the log has nothing; *min_first becomes
+ * the smallest first_pos of those, INT64_MAX when there are none. */
+MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, int64_t *min_first);
+MUST_CHECK int timer_wheel_sync(const struct timer_wheel *wheel);
+
+#endif

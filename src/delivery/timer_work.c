@@ -1,0 +1,372 @@
+/* timer_work.c - what the timers do on disk, in turns on a worker.
+ *
+ *   rmq_sys_wheel_timer ── enqueue ──> timer log, wheel         every record, in the queue's order
+ *                                        └── load ──> items     a tick AHEAD_MS before it begins
+ *
+ * A turn is short, so that what has just arrived and is due soon does not wait behind a crowded
+ * tick: a number of records, a number of units. What is in a tick that is loaded, or being loaded,
+ * is handed to the loop as it is enqueued. Records are read when their tick is loaded: that tells
+ * their exact time, and has them in the page cache when they are due.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/java_hash.h"
+#include "base/log.h"
+#include "delivery/timer_internal.h"
+#include "wire/properties.h"
+
+enum {
+    ENQUEUE_RECORDS = 512, /* a turn */
+    ENQUEUE_GET = 64,      /* a read */
+    LOAD_UNITS = 1000,     /* a turn */
+    COLD_BYTES = 8 << 20,  /* a turn */
+    CLEAN_INTERVAL_MS = 30000,
+};
+#define ENQUEUE_BYTES (1 << 20)
+
+/* ---- for the loop ---------------------------------------------------------------------------- */
+
+void timer_emit(struct timer *t, const struct timer_item *item)
+{
+    struct timer_work *w = &t->work;
+    if (w->item_count == w->item_cap) {
+        w->item_cap = w->item_cap == 0 ? 64 : w->item_cap * 2;
+        w->items = reallocarray(w->items, w->item_cap, sizeof *w->items);
+        if (w->items == NULL)
+            abort();
+    }
+    w->items[w->item_count++] = *item;
+}
+
+void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text)
+{
+    struct timer_note note = { .kind = kind, .tick = tick, .len = (uint32_t)text.len };
+    buf_append(&t->work.notes, &note, sizeof note);
+    buf_append_slice(&t->work.notes, text);
+}
+
+/* Hands over what a unit stands for, its record at hand. */
+static void emit_unit(struct timer *t, uint32_t tick, const struct timer_unit *unit,
+                      const struct record *record, int64_t own_tick_ms)
+{
+    int64_t precision_ms = t->options.precision_ms;
+    bool is_roll = (unit->magic & TIMER_MAGIC_ROLL) != 0;
+    struct slice cancelled = timer_cancelled_by(record);
+    if (!is_roll && cancelled.data != NULL) {
+        timer_emit_note(t, NOTE_CANCEL, tick, cancelled);
+        return;
+    }
+    const struct timer_item item = {
+        .due_ms = is_roll ? timer_tick_ms(t, tick) + precision_ms
+                          : timer_due_of(record, own_tick_ms, precision_ms),
+        .phy_offset = unit->phy_offset,
+        .bytes = unit->bytes,
+        .tick = tick,
+        .write_tick = (int32_t)(unit->write_ms / precision_ms - t->base_tick),
+        .is_roll = is_roll,
+    };
+    timer_emit(t, &item);
+}
+
+/* ---- from the queue into the wheel ----------------------------------------------------------- */
+
+/* Which tick the record is to lie in, and whether it has to be put in again then. The wheel reaches
+ * only so far: what is due beyond lies at its end, or half way when little would be left to go. */
+static int64_t slot_tick_of(const struct timer *t, int64_t own_tick, int64_t write_tick,
+                            bool *is_roll)
+{
+    int64_t window = t->options.roll_window_ticks;
+    int64_t read_tick = t->base_tick + t->work.read_tick;
+    int64_t delay = own_tick - write_tick;
+    *is_roll = delay >= window;
+    if (*is_roll)
+        return write_tick + (delay - window < window / 3 ? window / 2 : window);
+    return own_tick < read_tick ? read_tick
+                                : own_tick; /* that tick is over: the first that is not */
+}
+
+static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
+{
+    struct timer_slot slot;
+    int64_t pos;
+    int err = timer_wheel_get(&t->work.wheel, tick, &slot);
+    if (err != 0)
+        return err;
+    unit->prev_pos = slot.last_pos;
+    err = timer_log_append(t->work.log, unit, &pos);
+    if (err != 0)
+        return err;
+    assert(pos > slot.last_pos);
+    if (slot.last_pos < 0)
+        slot = (struct timer_slot){ .first_pos = pos };
+    slot.last_pos = pos;
+    slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
+    return timer_wheel_put(&t->work.wheel, tick, &slot);
+}
+
+static int enqueue_record(struct timer *t, const struct record *record)
+{
+    struct timer_work *w = &t->work;
+    int64_t precision_ms = t->options.precision_ms;
+    int64_t own_tick_ms;
+    if (!timer_tick_in(record, &own_tick_ms)) {
+        log_error("timer_record_without_time queue_offset=%lld phy_offset=%lld",
+                  (long long)record->queue_offset, (long long)record->phy_offset);
+        return 0;
+    }
+    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
+    int64_t write_tick = w->now_ms / precision_ms;
+    bool is_roll;
+    bool cancels = timer_cancelled_by(record).data != NULL;
+    int64_t tick = slot_tick_of(t, own_tick_ms / precision_ms, write_tick, &is_roll);
+    struct timer_unit unit = {
+        .magic = TIMER_MAGIC_DEFAULT | (is_roll ? TIMER_MAGIC_ROLL : 0) |
+                 (cancels ? TIMER_MAGIC_DELETE : 0),
+        .write_ms = write_tick * precision_ms,
+        .delay_ms = (int32_t)((tick - write_tick) * precision_ms),
+        .phy_offset = record->phy_offset,
+        .bytes = record->total_bytes,
+        .topic_hash = java_hash(topic),
+    };
+    int err = write_unit(t, tick, &unit);
+    if (err != 0)
+        return err;
+    assert(tick >= t->base_tick + w->read_tick);
+    uint32_t relative = (uint32_t)(tick - t->base_tick);
+    if (relative < w->loaded_to || (w->is_loading && relative == w->loaded_to))
+        emit_unit(t, relative, &unit, record, own_tick_ms);
+    else if (relative < w->empty_to)
+        w->empty_to = relative;
+    if (!cancels)
+        timer_emit_note(t, NOTE_COUNT, 0, topic);
+    w->enqueued_end = record->phy_offset + record->total_bytes;
+    return 0;
+}
+
+/* Takes in the records of one read; w->queue_next moves behind those that are in the wheel. */
+static int enqueue_records(struct timer *t, const struct store_get_result *got)
+{
+    struct timer_work *w = &t->work;
+    struct slice rest = buf_slice(&w->records);
+    while (rest.len > 0) {
+        struct record record;
+        int err = record_decode(rest, RECORD_CHECK_LENGTHS, &record);
+        assert(err == 0); /* store_get() gave it */
+        err = enqueue_record(t, &record);
+        if (err != 0)
+            return err;
+        w->queue_next = record.queue_offset + 1;
+        rest = slice_from(rest, (size_t)record.total_bytes);
+    }
+    if (got->next_offset > w->queue_next) /* what cannot be read any more is behind us too */
+        w->queue_next = got->next_offset;
+    return 0;
+}
+
+static int enqueue(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    struct store *store = t->options.store;
+    int64_t upto = w->queue_next + ENQUEUE_RECORDS;
+    while (w->queue_next < upto) {
+        int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
+        if (w->queue_next < min) {
+            log_error("timers_expired from=%lld to=%lld", (long long)w->queue_next, (long long)min);
+            w->queue_next = min;
+        }
+        if (w->queue_next >= store_queue_max(store, SLICE(TOPIC_TIMER), 0))
+            break;
+        const struct store_get_request get = { .topic = SLICE(TOPIC_TIMER),
+                                               .queue_offset = w->queue_next,
+                                               .max_count = ENQUEUE_GET,
+                                               .max_bytes = ENQUEUE_BYTES,
+                                               .may_block = true };
+        struct store_get_result got;
+        int64_t before = w->queue_next;
+        buf_clear(&w->records);
+        int err = store_get(store, &get, &w->records, &got);
+        if (err == 0)
+            err = enqueue_records(t, &got);
+        if (err != 0)
+            return err;
+        if (w->queue_next == before)
+            return ERR_NOT_FOUND; /* the queue's file has just expired: look again later */
+    }
+    w->has_backlog = w->queue_next < store_queue_max(store, SLICE(TOPIC_TIMER), 0);
+    return 0;
+}
+
+/* ---- from the wheel into memory -------------------------------------------------------------- */
+
+static bool is_full(const struct timer *t)
+{
+    return t->work.waiting + t->work.item_count >= LOADED_MAX;
+}
+
+/* Whether the check point knows the unit as delivered, though its tick was not over then. What does
+ * not lie in its own tick counts as due at the tick's end. */
+static bool was_delivered(const struct timer *t, int64_t pos, const struct timer_unit *unit,
+                          const struct record *record, int64_t own_tick_ms)
+{
+    const struct timer_check *check = &t->work.check;
+    int64_t tick_ms = timer_tick_ms(t, t->work.loaded_to);
+    int64_t due_ms = tick_ms + t->options.precision_ms;
+    if (tick_ms != check->read_ms || pos >= check->log_pos)
+        return false;
+    if (own_tick_ms == tick_ms && (unit->magic & TIMER_MAGIC_ROLL) == 0)
+        due_ms = timer_due_of(record, tick_ms, t->options.precision_ms);
+    return due_ms <= check->exact_ms && timer_cancelled_by(record).data == NULL;
+}
+
+/* Hands over one unit of the tick that is being loaded. */
+static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit)
+{
+    struct timer_work *w = &t->work;
+    struct record record;
+    int64_t own_tick_ms;
+    buf_clear(&w->records);
+    int err = store_get_record(t->options.store, unit->phy_offset, unit->bytes, true, &w->records);
+    if (err == ERR_IO || err == ERR_NO_MEMORY)
+        return err;
+    if (err != 0 || record_decode(buf_slice(&w->records), RECORD_CHECK_LENGTHS, &record) != 0 ||
+        !slice_eq(record.topic, SLICE(TOPIC_TIMER)) || !timer_tick_in(&record, &own_tick_ms)) {
+        log_error("timer_message_gone phy_offset=%lld bytes=%d", (long long)unit->phy_offset,
+                  unit->bytes);
+        return 0;
+    }
+    if (!was_delivered(t, pos, unit, &record, own_tick_ms))
+        emit_unit(t, w->loaded_to, unit, &record, own_tick_ms);
+    return 0;
+}
+
+/* One step down the chain of units of the tick that is being loaded. */
+static int load_step(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    struct timer_unit unit;
+    int64_t tick = t->base_tick + w->loaded_to;
+    int err = timer_log_read(w->log, w->chain_pos, &unit);
+    if (err == 0 && (unit.prev_pos >= w->chain_pos ||
+                     (unit.write_ms + unit.delay_ms) / t->options.precision_ms != tick))
+        err = ERR_CORRUPT;
+    if (err == ERR_CORRUPT)
+        log_error("timer_chain_broken tick=%lld pos=%lld", (long long)tick,
+                  (long long)w->chain_pos);
+    if (err == 0)
+        err = load_unit(t, w->chain_pos, &unit);
+    else if (err == ERR_CORRUPT || err == ERR_NOT_FOUND) {
+        unit.prev_pos = TIMER_NO_POS;
+        err = 0;
+    }
+    if (err != 0)
+        return err;
+    w->chain_pos = unit.prev_pos;
+    if (w->chain_pos < 0) {
+        w->is_loading = false;
+        w->loaded_to++;
+    }
+    return 0;
+}
+
+/* Looks for the next tick that has a unit, from loaded_to on. */
+static int find_next_tick(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    struct timer_slot slot;
+    int64_t from = t->base_tick + w->loaded_to;
+    int64_t upto = w->now_ms / t->options.precision_ms + t->options.roll_window_ticks +
+                   TIMER_WHEEL_BLANK_SLOTS;
+    int64_t tick;
+    if (upto <= from)
+        upto = from + 1;
+    if (upto - from > TIMER_WHEEL_SLOTS)
+        upto = from + TIMER_WHEEL_SLOTS;
+    int err = timer_wheel_next(&w->wheel, from, upto, &tick, &slot);
+    if (err != 0)
+        return err;
+    w->empty_to = (uint32_t)(tick - t->base_tick);
+    if (tick == from && tick < upto) {
+        w->is_loading = true;
+        w->chain_pos = slot.last_pos;
+    }
+    return 0;
+}
+
+/* Passes over ticks that are known to be empty. False: there is no room for a further one. */
+static bool skip_empty(struct timer *t, uint32_t target)
+{
+    struct timer_work *w = &t->work;
+    uint32_t upto = w->empty_to < target ? w->empty_to : target;
+    bool holds_any = w->waiting > 0 || w->item_count > 0 || w->notes.len > 0;
+    if (holds_any && upto > w->read_tick + TIMER_DUE_TICKS)
+        upto = w->read_tick + TIMER_DUE_TICKS;
+    if (upto <= w->loaded_to)
+        return false;
+    w->loaded_to = upto;
+    return true;
+}
+
+static int load(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    uint32_t target = timer_relative(t, w->now_ms + AHEAD_MS) + 1;
+    if (target <= w->read_tick)
+        target = w->read_tick + 1; /* what is late lies there, and is to be delivered now */
+    int err = 0;
+    for (int left = LOAD_UNITS; left > 0 && err == 0; left--) {
+        if (w->is_loading)
+            err = load_step(t);
+        else if (w->loaded_to >= target || is_full(t) ||
+                 w->loaded_to - w->read_tick >= TIMER_DUE_TICKS)
+            break;
+        else if (w->loaded_to >= w->empty_to)
+            err = find_next_tick(t);
+        else if (!skip_empty(t, target))
+            break;
+    }
+    return err;
+}
+
+/* ---- a turn ---------------------------------------------------------------------------------- */
+
+/* Reads what was due and not in memory. */
+static void read_cold(struct timer_work *w, struct store *store)
+{
+    buf_clear(&w->cold_records);
+    for (size_t i = 0; i < w->cold_count && w->cold_records.len < COLD_BYTES; i++) {
+        struct timer_cold *cold = &w->cold[i];
+        cold->at = w->cold_records.len;
+        int err = store_get_record(store, cold->item.phy_offset, cold->item.bytes, true,
+                                   &w->cold_records);
+        if (err == 0)
+            cold->len = w->cold_records.len - cold->at;
+    }
+}
+
+static void clean(struct timer *t)
+{
+    struct store_state state;
+    if (t->work.now_ms < t->work.clean_due_ms)
+        return;
+    t->work.clean_due_ms = t->work.now_ms + CLEAN_INTERVAL_MS;
+    store_state(t->options.store, &state);
+    timer_log_clean(t->work.log, state.min_phy_offset);
+}
+
+void timer_work(struct timer *t)
+{
+    struct timer_work *w = &t->work;
+    assert(t->is_working);
+    w->err = 0;
+    if (!w->is_recovered)
+        w->err = timer_recover(t);
+    if (w->err != 0)
+        return;
+    read_cold(w, t->options.store);
+    if (w->may_enqueue)
+        w->err = enqueue(t);
+    if (w->err == 0)
+        w->err = load(t);
+    clean(t);
+}
