@@ -46,3 +46,18 @@ int address_resolve(const char *text, struct host *host)
     freeaddrinfo(found);
     return 0;
 }
+
+struct host address_host(const struct conn_address *address)
+{
+    struct host host = { .is_v6 = address->sockaddr.ss_family == AF_INET6 };
+    if (host.is_v6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->sockaddr;
+        memcpy(host.address, &in6->sin6_addr, sizeof in6->sin6_addr);
+        host.port = ntohs(in6->sin6_port);
+    } else {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&address->sockaddr;
+        memcpy(host.address, &in4->sin_addr, sizeof in4->sin_addr);
+        host.port = ntohs(in4->sin_port);
+    }
+    return host;
+}

@@ -30,6 +30,7 @@
 #include "broker/register.h"
 #include "broker/saver.h"
 #include "broker/txns.h"
+#include "broker/timers.h"
 #include "client/client.h"
 #include "wire/names.h"
 
@@ -59,6 +60,8 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
         pops_arrived(broker->pops, arrival->topic, arrival->queue_id);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
         delays_arrived(broker->delays, arrival->queue_id);
+    if (broker->timers != NULL && slice_eq(arrival->topic, SLICE(TOPIC_TIMER)))
+        timers_arrived(broker->timers, arrival->properties);
 }
 
 static void log_flushed(void *ctx)
@@ -379,6 +382,8 @@ static int start_parts(struct broker *broker)
         return err;
     broker_config_path(broker, "delayOffset.json", path, sizeof path);
     err = delays_open(broker, path, &broker->delays);
+    if (err == 0 && broker->conf.timer_wheel_enable)
+        err = timers_open(broker, &broker->timers);
     if (err != 0)
         return err;
     err = pops_open(broker, &broker->pops);
@@ -415,6 +420,10 @@ static void end_parts(struct broker *broker)
         pops_stop(broker->pops);
         pops_close(broker->pops);
     }
+    if (broker->timers != NULL) {
+        timers_stop(broker->timers);
+        timers_close(broker->timers);
+    }
     if (broker->store != NULL)
         store_close(broker->store);
     tls_client_free(broker->client_tls);
@@ -429,6 +438,7 @@ static void end_parts(struct broker *broker)
     broker->server = NULL;
     broker->delays = NULL;
     broker->txns = NULL;
+    broker->timers = NULL;
     broker->store = NULL;
 }
 
@@ -486,6 +496,7 @@ static bool is_quiet(const struct broker *broker)
 static bool has_work_out(const struct broker *broker)
 {
     return !saver_is_idle(broker->saver) || !delays_are_idle(broker->delays) ||
+           (broker->timers != NULL && !timers_are_idle(broker->timers)) ||
            !acks_are_idle(broker->acks) || registrar_has_work_out(broker->registrar) ||
            !txns_are_idle(broker->txns) || !pops_are_idle(broker->pops) ||
            broker->offloads_out > 0 || !tls_server_is_idle(broker->tls);
@@ -521,6 +532,8 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
     delays_stop(broker->delays);
     txns_stop(broker->txns);
     pops_stop(broker->pops);
+    if (broker->timers != NULL)
+        timers_stop(broker->timers);
     hold_release_all(broker->hold);
     pop_hold_release_all(broker->pop_hold);
     broker->stop_deadline_ns = loop_now_ns(broker->loop) + (int64_t)STOP_PATIENCE_MS * 1000000;

@@ -116,6 +116,13 @@ struct broker_conf {
     bool timer_wheel_enable;
     int timer_precision_ms;
     int timer_max_delay_sec;
+    int timer_roll_window_slot;
+    int timer_flush_interval_ms;
+    bool timer_stop_enqueue;
+    bool timer_stop_dequeue;
+    int timer_log_file_bytes;
+    bool recall_message_enable;
+    bool allow_recall_when_broker_not_writeable;
 };
 extern const struct conf_table broker_conf_table;
 

@@ -4,20 +4,20 @@
  * refusal has its code. Properties are looked through once and rewritten once. What is allocated
  * lives in the request's arena.
  */
-#include <netinet/in.h>
-
+#include "broker/address.h"
 #include "broker/internal.h"
 #include "broker/queue_locks.h"
 #include "wire/batch.h"
 #include "wire/names.h"
 #include "wire/properties.h"
+#include "wire/recall_handle.h"
 #include "wire/req_send.h"
 
 /* Clients from this version on (3.4.9) send their own limit of retries. */
 enum { MAX_RECONSUME_TIMES_SINCE = 121 };
 enum { DEAD_LETTER_QUEUES = 1 };
 enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
-enum { CHANGES_MAX = 10 };
+enum { CHANGES_MAX = 7 };
 
 /* What the properties of a message say about the way it goes. */
 struct marks {
@@ -38,7 +38,8 @@ struct send {
     const struct topic_config *topic; /* where it goes: of a dead letter not the one asked for */
     struct marks marks;
     bool is_dead_letter;
-    bool is_retried_later; /* a consumer sends it to itself again: no transaction any more */
+    bool is_retried_later;      /* a consumer sends it to itself again: no transaction any more */
+    struct slice recall_handle; /* data NULL: it cannot be recalled */
 };
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -64,7 +65,14 @@ static void refuse_put(struct send *s, int err)
 {
     const char *remark;
     int32_t code = put_refusal(err, &remark);
-    refuse(s, code, slice_str(remark));
+    if (err == ERR_INVALID && s->marks.has_timer)
+        refuse_printf(s, code,
+                      "timer message illegal, the delay time should be a number and not be bigger "
+                      "than the max delay %lldms; or if set del msg, the delay time should be "
+                      "bigger than the current time",
+                      s->broker->conf.timer_max_delay_sec * 1000LL);
+    else
+        refuse(s, code, slice_str(remark));
 }
 
 /* The ids of `count` messages, joined by commas. */
@@ -91,6 +99,7 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
         .transaction_id = s->marks.uniq_key,
         .msg_region = slice_str(s->broker->conf.region_id),
         .trace_on = trace_on_text(s->broker),
+        .recall_handle = s->recall_handle,
     };
     if (fields.transaction_id.data != NULL)
         fields.transaction_id = arena_copy(arena, fields.transaction_id);
@@ -229,11 +238,6 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
         s->marks.uniq_key = slice_of(key, 32);
         changes[count++] = (struct property_change){ SLICE(PROPERTY_UNIQ_KEY), s->marks.uniq_key };
     }
-    if (s->marks.is_delayed && s->marks.has_timer) { /* a delay level wins */
-        changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_TIMER_DELAY_SEC) };
-        changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_TIMER_DELAY_MS) };
-        changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_TIMER_DELIVER_MS) };
-    }
     if (s->is_dead_letter)
         changes[count++] = (struct property_change){ SLICE(PROPERTY_DELAY), SLICE("-1") };
     return properties_edit(s->fields.properties, changes, count, arena);
@@ -294,11 +298,6 @@ static bool check_kind(struct send *s)
                SLICE("sysFlag tells of a transaction, the properties do not: TRAN_MSG is missing"));
         return false;
     }
-    if (s->marks.has_timer && !s->marks.is_delayed) {
-        refuse(s, RESP_SYSTEM_ERROR,
-               SLICE("accurate timer message is not enabled: it is not supported yet"));
-        return false;
-    }
     if (topic_attribute_is(s->topic, SLICE("cleanup.policy"), SLICE("COMPACTION")) &&
         !s->marks.has_keys) {
         refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("Required message key is missing"));
@@ -332,21 +331,6 @@ static bool check_sizes(struct send *s, size_t properties_bytes)
     return true;
 }
 
-static struct host host_of(const struct conn_address *address)
-{
-    struct host host = { .is_v6 = address->sockaddr.ss_family == AF_INET6 };
-    if (host.is_v6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->sockaddr;
-        memcpy(host.address, &in6->sin6_addr, sizeof in6->sin6_addr);
-        host.port = ntohs(in6->sin6_port);
-    } else {
-        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&address->sockaddr;
-        memcpy(host.address, &in4->sin_addr, sizeof in4->sin_addr);
-        host.port = ntohs(in4->sin_port);
-    }
-    return host;
-}
-
 /* All of a record but body, flag and properties. */
 static struct record record_of(const struct send *s)
 {
@@ -357,11 +341,29 @@ static struct record record_of(const struct send *s)
         .queue_id = s->fields.queue_id,
         .sys_flag = sys_flag,
         .born_timestamp = s->fields.born_timestamp,
-        .born_host = host_of(peer_address(s->req->peer)),
+        .born_host = address_host(peer_address(s->req->peer)),
         .store_host = s->broker->self,
         .reconsume_times = s->fields.reconsume_times,
         .topic = s->topic->name,
     };
+}
+
+/* What the producer may recall the message by while it waits for its time. */
+static struct slice recall_handle_of(const struct send *s, const struct record *stored)
+{
+    int64_t out_ms;
+    struct slice out = property_get(stored->properties, SLICE(PROPERTY_TIMER_OUT_MS));
+    if (!slice_eq(stored->topic, SLICE(TOPIC_TIMER)) || topic_is_retry(s->topic->name) ||
+        !slice_to_i64(out, &out_ms))
+        return slice_of(NULL, 0);
+    struct arena *arena = &s->req->arena;
+    const struct recall_handle handle = {
+        .topic = s->topic->name,
+        .broker_name = slice_str(s->broker->conf.broker_name),
+        .deliver_ms = arena_printf(arena, "%lld", (long long)out_ms + 1), /* still in its tick */
+        .uniq_key = s->marks.uniq_key,
+    };
+    return recall_handle_encode(&handle, arena);
 }
 
 static void put_one(struct send *s)
@@ -379,10 +381,13 @@ static void put_one(struct send *s)
     bool is_half = s->marks.is_transaction && !s->is_retried_later;
     int err = is_half ? broker_put_half(s->broker, &record, &s->req->arena, &put)
                       : broker_put(s->broker, &record, 1, &s->req->arena, &put, NULL);
-    if (err != 0)
+    if (err != 0) {
         refuse_put(s, err);
-    else
-        answer_stored(s, &put, &put.phy_offset, 1);
+        return;
+    }
+    if (s->marks.has_timer)
+        s->recall_handle = recall_handle_of(s, &record);
+    answer_stored(s, &put, &put.phy_offset, 1);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------
@@ -415,8 +420,8 @@ static bool check_batch(struct send *s, int *count)
     }
     if (!check_kind(s) || !check_sizes(s, s->fields.properties.len))
         return false;
-    if (s->marks.is_delayed) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no delay level"));
+    if (s->marks.is_delayed || s->marks.has_timer) {
+        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no delay level and no timer"));
         return false;
     }
     if (batch_count(s->req->body, count) != 0) {

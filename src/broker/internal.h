@@ -15,6 +15,7 @@ struct hold;        /* hold.h: parked pulls */
 struct queue_locks; /* queue_locks.h: who consumes which queue in order */
 struct delays;      /* delays.h: delay levels */
 struct txns;        /* txns.h: transactions */
+struct timers;      /* timers.h: messages with a time of their own */
 struct registrar;   /* register.h: heartbeats to name servers */
 struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct pops;        /* pops.h: popping, what it leaves in the log */
@@ -44,6 +45,7 @@ struct broker {
     struct queue_locks *queue_locks;
     struct delays *delays;
     struct txns *txns;
+    struct timers *timers; /* NULL: timerWheelEnable is off */
     struct registrar *registrar;
     struct acks *acks;
     struct saver *saver;
@@ -116,6 +118,8 @@ request_handler handle_send; /* 10, 310, 320 */
 request_handler handle_send_back; /* 36 */
 /* handle_txn.c */
 request_handler handle_end_transaction, handle_resume_check;
+/* handle_recall.c */
+request_handler handle_recall, handle_timer_check_point, handle_timer_metrics; /* 370, 60, 61 */
 /* handle_pull.c */
 request_handler handle_pull; /* 11, 361 */
 /* A parked pull is to be answered: a message came, its time is over, or the broker stops. */

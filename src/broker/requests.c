@@ -87,6 +87,9 @@ const struct request_row request_rows[] = {
     { REQ_GET_BROKER_CONFIG, "get_broker_config", handle_get_conf },
     { REQ_RESUME_CHECK_HALF_MESSAGE, "resume_check_half_message", handle_resume_check },
     { REQ_VIEW_BROKER_STATS_DATA, "view_broker_stats_data", handle_broker_stats },
+    { REQ_RECALL_MESSAGE, "recall_message", handle_recall },
+    { REQ_GET_TIMER_CHECK_POINT, "get_timer_check_point", handle_timer_check_point },
+    { REQ_GET_TIMER_METRICS, "get_timer_metrics", handle_timer_metrics },
     { REQ_GET_BROKER_RUNTIME_INFO, "get_broker_runtime_info", handle_runtime_info },
 };
 const int request_row_count = sizeof request_rows / sizeof request_rows[0];

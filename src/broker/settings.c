@@ -211,6 +211,21 @@ static const struct conf_row rows[] = {
              "length of a tick on disk in ms: 100, 200, 500 or 1000, others are rounded down"),
     CONF_INT(struct broker_conf, timer_max_delay_sec, "timerMaxDelaySec", 259200, 1, 2147483,
              CONF_AT_RUN_TIME, "seconds from now beyond which a timer is refused"),
+    CONF_INT(struct broker_conf, timer_roll_window_slot, "timerRollWindowSlot", 172800, 2, 604740,
+             CONF_AT_START, "ticks a timer waits at most before it is put in again"),
+    CONF_INT(struct broker_conf, timer_flush_interval_ms, "timerFlushIntervalMs", 1000, 10, 600000,
+             CONF_AT_RUN_TIME, "ms between check points of the timers"),
+    CONF_BOOL(struct broker_conf, timer_stop_enqueue, "timerStopEnqueue", false, CONF_AT_RUN_TIME,
+              "take no further timers into the wheel, for repairs; they stay in their queue"),
+    CONF_BOOL(struct broker_conf, timer_stop_dequeue, "timerStopDequeue", false, CONF_AT_RUN_TIME,
+              "deliver no timers, for repairs"),
+    CONF_INT(struct broker_conf, timer_log_file_bytes, "mappedFileSizeTimerLog", 104857600, 4096,
+             1073741824, CONF_AT_START, "bytes of a file of the timer log"),
+    CONF_BOOL(struct broker_conf, recall_message_enable, "recallMessageEnable", false,
+              CONF_AT_RUN_TIME, "let producers recall messages that wait for their time"),
+    CONF_BOOL(struct broker_conf, allow_recall_when_broker_not_writeable,
+              "allowRecallWhenBrokerNotWriteable", true, CONF_AT_RUN_TIME,
+              "also while brokerPermission forbids writing"),
 
     /* keys of the reference that have no effect yet */
     /* identity, network */
@@ -256,8 +271,7 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("popConsumerFSServiceInit", "true"),
     CONF_KNOWN("popConsumerKVServiceEnable", "false"),
     CONF_KNOWN("popReviveMaxAttemptTimes", "16"),
-    /* recall, reply */
-    CONF_KNOWN("recallMessageEnable", "false"),
+    /* reply */
     CONF_KNOWN("storeReplyMessageEnable", "true"),
     /* overload */
     CONF_KNOWN("brokerFastFailureEnable", "true"),
@@ -327,6 +341,15 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("timerGetMessageThreadNum", "3"),
     CONF_KNOWN("timerPutMessageThreadNum", "3"),
     CONF_KNOWN("timerInterceptDelayLevel", "false"),
+    CONF_KNOWN("timerCongestNumEachSlot", "2147483647"),
+    CONF_KNOWN("timerEnableDisruptor", "false"),
+    CONF_KNOWN("timerEnableCheckMetrics", "true"),
+    CONF_KNOWN("timerCheckMetricsWhen", "05"),
+    CONF_KNOWN("timerSkipUnknownError", "false"),
+    CONF_KNOWN("timerWarmEnable", "false"),
+    CONF_KNOWN("timerEnableRetryUntilSuccess", "false"),
+    CONF_KNOWN("timerMetricSmallThreshold", "1000000"),
+    CONF_KNOWN("timerProgressLogIntervalMs", "10000"),
     /* replication, controller, cold data */
     CONF_KNOWN("haMasterAddress", ""),
     CONF_KNOWN("haSendHeartbeatInterval", "5000"),

@@ -55,3 +55,16 @@ static const struct field send_back_request_rows[] = {
 };
 const struct fields send_back_request_fields =
     FIELDS(send_back_request_rows, struct send_back_request);
+
+static const struct field recall_request_rows[] = {
+    FIELD(struct recall_request, producer_group, "producerGroup", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD(struct recall_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct recall_request, recall_handle, "recallHandle", FIELD_STRING, FIELD_OPTIONAL),
+};
+const struct fields recall_request_fields = FIELDS(recall_request_rows, struct recall_request);
+
+static const struct field recall_response_rows[] = {
+    FIELD(struct recall_response, msg_id, "msgId", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD(struct recall_response, msg_region, "MSG_REGION", FIELD_STRING, FIELD_OPTIONAL),
+};
+const struct fields recall_response_fields = FIELDS(recall_response_rows, struct recall_response);

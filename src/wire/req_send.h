@@ -55,4 +55,18 @@ struct send_back_request {
 };
 extern const struct fields send_back_request_fields;
 
+/* RECALL_MESSAGE */
+struct recall_request {
+    struct slice producer_group;
+    struct slice topic;
+    struct slice recall_handle; /* wire/recall_handle.h */
+};
+extern const struct fields recall_request_fields;
+
+struct recall_response {
+    struct slice msg_id; /* the UNIQ_KEY of the message that will not come */
+    struct slice msg_region;
+};
+extern const struct fields recall_response_fields;
+
 #endif

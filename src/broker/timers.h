@@ -1,0 +1,39 @@
+/* timers.h - runs the timers on the broker's loop: wakes when one is due, has wheel and log written
+ * and read by a worker, keeps the check point.
+ *
+ * Threads    the broker's loop.
+ * Ownership  between open and close the broker's store, loop and workers are in use.
+ * Nothing wakes while nothing is due within seconds.
+ */
+#ifndef BROKER_TIMERS_H
+#define BROKER_TIMERS_H
+
+#include "broker/internal.h"
+#include "delivery/delivery.h"
+
+struct timers;
+
+/* ERR_CORRUPT: the wheel or a file of the timer log has not the length that the settings say. */
+MUST_CHECK int timers_open(struct broker *broker, struct timers **timers);
+
+/* A message with these properties was stored in TOPIC_TIMER. */
+void timers_arrived(struct timers *timers, struct slice properties);
+
+/* What is due on `topic` (a text that stays) is shown to `due` first, which takes it by returning
+ * true: then it is not put into the topic. The record is as it would be put, and borrowed. One
+ * topic at a time: the queues of the broker's own that it reads when they are due. */
+typedef bool timers_due_fn(void *ctx, const struct record *record, int64_t due_ms);
+void timers_intercept(struct timers *timers, struct slice topic, timers_due_fn *due, void *ctx);
+
+/* Bodies of GET_TIMER_CHECK_POINT and GET_TIMER_METRICS. */
+void timers_check_point(const struct timers *timers, struct buf *out);
+void timers_metrics(struct timers *timers, struct buf *out);
+
+/* Delivers nothing any more. */
+void timers_stop(struct timers *timers);
+/* True when no worker is busy for it any more. */
+bool timers_are_idle(const struct timers *timers);
+/* Saves how far it has come. After timers_stop(), when idle, before the store is closed. */
+void timers_close(struct timers *timers);
+
+#endif
