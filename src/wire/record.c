@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/crc.h"
+#include "wire/record_crc.h"
 
 enum {
     PORT_BYTES = 4,
@@ -255,7 +256,12 @@ int record_decode(struct slice in, enum record_check check, struct record *r)
     read_fields(&from, &decoded);
     if (from.failed || from.rest.len > 0)
         return ERR_CORRUPT;
-    if (check == RECORD_CHECK_BODY_CRC && decoded.body.len > 0 &&
+    enum record_crc whole = RECORD_CRC_NONE;
+    if (check == RECORD_CHECK_ALL && decoded.properties.len >= RECORD_CRC_BYTES)
+        whole = record_crc_check(slice_of(in.data, (size_t)decoded.total_bytes));
+    if (whole == RECORD_CRC_BAD)
+        return ERR_CORRUPT;
+    if (whole == RECORD_CRC_NONE && check != RECORD_CHECK_LENGTHS && decoded.body.len > 0 &&
         crc31(decoded.body) != decoded.body_crc)
         return ERR_CORRUPT;
     *r = decoded;

@@ -84,8 +84,9 @@ void record_encode(const struct record *r, uint8_t *out);
 void record_stamp(uint8_t *record, int64_t queue_offset, int64_t phy_offset,
                   int64_t store_timestamp);
 
-/* How far record_decode() goes. */
-enum record_check { RECORD_CHECK_LENGTHS, RECORD_CHECK_BODY_CRC };
+/* How far record_decode() goes; ALL takes the checksum of the whole record (record_crc.h) where
+ * there is one, else the body's. */
+enum record_check { RECORD_CHECK_LENGTHS, RECORD_CHECK_BODY_CRC, RECORD_CHECK_ALL };
 
 /* Decodes the record at the start of `in` (slices borrow it).
  * ERR_INCOMPLETE: `in` ends first. ERR_NOT_FOUND: a blank, i.e. the end mark of a file;
