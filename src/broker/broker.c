@@ -232,6 +232,8 @@ static int open_store(struct broker *broker)
     options.consume_queue_file_bytes = conf->consume_queue_file_bytes;
     options.index_slot_count = conf->max_hash_slot_num;
     options.index_entry_count = conf->max_index_num;
+    options.append_record_crc = conf->enabled_append_prop_crc;
+    options.verify_reads = conf->verify_records_on_read;
     options.index_enable = conf->message_index_enable;
     options.sync_flush = strcmp(conf->flush_disk_type, "SYNC_FLUSH") == 0;
     options.flush_interval_ms = conf->flush_interval_commit_log_ms;

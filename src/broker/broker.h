@@ -106,6 +106,8 @@ struct broker_conf {
     int disk_space_warning_level_ratio;
     bool clean_file_forcibly_enable;
     int max_message_bytes;
+    bool enabled_append_prop_crc;
+    bool verify_records_on_read;
     bool message_index_enable;
     int max_hash_slot_num;
     int max_index_num;

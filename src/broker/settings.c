@@ -190,6 +190,12 @@ static const struct conf_row rows[] = {
               CONF_AT_START, "allow that"),
     CONF_INT(struct broker_conf, max_message_bytes, "maxMessageSize", 4194304, 1, 16000000,
              CONF_AT_START, "bytes of a message body"),
+    CONF_BOOL(
+        struct broker_conf, enabled_append_prop_crc, "enabledAppendPropCRC", true, CONF_AT_START,
+        "a checksum of the whole record behind its properties, 20 bytes; taken off again when "
+        "it is read (the reference's default is false)"),
+    CONF_BOOL(struct broker_conf, verify_records_on_read, "verifyRecordsOnRead", true,
+              CONF_AT_START, "check what is read before it is delivered (Ramjet's own)"),
     CONF_BOOL(struct broker_conf, message_index_enable, "messageIndexEnable", true, CONF_AT_START,
               "make messages searchable by key"),
     CONF_INT(struct broker_conf, max_hash_slot_num, "maxHashSlotNum", 5000000, 1, 100000000,

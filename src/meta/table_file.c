@@ -4,7 +4,7 @@
  *     write path.tmp, sync it      path: old    path.bak: older    path.tmp: new, perhaps torn
  *     path     -> path.bak         path: -      path.bak: old      path.tmp: new
  *     path.tmp -> path             path: new    path.bak: old
- *     sync the directory
+ *     sync the directory, and the one above
  *
  * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
  * or the next write would put it in the place of the version that saved the day.
@@ -105,19 +105,26 @@ static int write_synced(const char *path, struct slice text)
     return err;
 }
 
+static int sync_directory(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) /* what we may not read, we did not make */
+        return errno == EACCES ? 0 : failed("open", directory, errno);
+    int err = sync_fd(fd, directory, "table.sync_directory");
+    close(fd);
+    return err;
+}
+
+/* The names in it, and its own: the directory may have been made with its first table. */
 static int sync_directory_of(const char *path)
 {
     char copy[PATH_MAX];
     int err = path_with(path, "", copy);
     if (err != 0)
         return err;
-    const char *directory = dirname(copy);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return failed("open", directory, errno);
-    err = sync_fd(fd, directory, "table.sync_directory");
-    close(fd);
-    return err;
+    char *directory = dirname(copy);
+    err = sync_directory(directory);
+    return err != 0 ? err : sync_directory(dirname(directory));
 }
 
 static int rename_at(const char *point, const char *from, const char *to)

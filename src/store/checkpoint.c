@@ -21,12 +21,13 @@ enum {
     BLOCK_COPY = 72, /* the first three fields of the page, as we left them */
     BLOCK_FLUSHED = 96,
     BLOCK_QUEUE_FILES = 104,
-    BLOCK_BYTES = 112,
+    BLOCK_INDEX_END = 112,
+    BLOCK_BYTES = 120,
     VERSION = 2,
 };
 static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
 static_assert(BLOCK_COPY + 24 == BLOCK_FLUSHED, "three fields are copied");
-static_assert(BLOCK_QUEUE_FILES + 8 == BLOCK_BYTES, "the block ends with the last field");
+static_assert(BLOCK_INDEX_END + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCK + BLOCK_BYTES <= CHECKPOINT_BYTES, "the block fits the page");
 
 static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
@@ -53,6 +54,7 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
     checkpoint->durable = (int64_t)get_be64(block + BLOCK_DURABLE);
     checkpoint->flushed = (int64_t)get_be64(block + BLOCK_FLUSHED);
     checkpoint->queue_files = (int64_t)get_be64(block + BLOCK_QUEUE_FILES);
+    checkpoint->index_end = (int64_t)get_be64(block + BLOCK_INDEX_END);
     /* Bytes from outside, for all their checksum: looked at, not asserted. */
     if (checkpoint->durable < 0 || checkpoint->durable > checkpoint->dispatched) {
         log_warn("checkpoint_block_unfit dispatched=%lld durable=%lld",
@@ -63,6 +65,7 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
         checkpoint->durable = 0;
         checkpoint->flushed = 0;
         checkpoint->queue_files = 0;
+        checkpoint->index_end = 0;
     }
 }
 
@@ -121,6 +124,7 @@ int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool
     put_be64(block + BLOCK_DURABLE, (uint64_t)checkpoint->durable);
     put_be64(block + BLOCK_FLUSHED, (uint64_t)checkpoint->flushed);
     put_be64(block + BLOCK_QUEUE_FILES, (uint64_t)checkpoint->queue_files);
+    put_be64(block + BLOCK_INDEX_END, (uint64_t)checkpoint->index_end);
     memcpy(block + BLOCK_COPY, page, 24);
     put_be32(block + BLOCK_CRC, block_crc(block));
     assert_reads_back(page, checkpoint);

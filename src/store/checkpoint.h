@@ -2,7 +2,7 @@
  *
  *   0 physic_ms | 8 logics_ms | 16 index_ms | 24 master_flushed | 32 confirm_phy_offset | ...
  *   64 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
- *            | flushed | queue_files
+ *            | flushed | queue_files | index_end
  *
  * The first 40 bytes are the reference's, the block at 64 is ours (decision 0003).
  * Threads: the flusher, or whoever opens and closes the store.
@@ -25,6 +25,7 @@ struct checkpoint {
     int64_t durable;     /* the same, as the disk has it */
     int64_t flushed;     /* the disk has the log up to here, queue entries or not */
     int64_t queue_files; /* how many there were when `durable` became true; fewer: some are lost */
+    int64_t index_end;   /* end of the last index file that is on the disk, as index_ms but exact */
     /* How much of the block may be believed after reading. */
     bool is_ours;      /* written by us last: `durable` holds */
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */

@@ -49,7 +49,7 @@ struct log_file {
     _Atomic int64_t allocated; /* bytes from the start that have blocks */
     int64_t populated;         /* allocator's */
     int64_t released;          /* allocator's: page tables let go below */
-    bool is_removed;           /* unlink when the last reader is gone */
+    bool is_removed;           /* has no name any more */
     struct log_file *next_unused;
     char path[];
 };
@@ -108,6 +108,8 @@ static int file_open(struct commit_log *log, int64_t start, bool create, struct 
     if (err != 0)
         goto fail;
     err = disk_map(file->fd, file->path, log->file_bytes, &file->base);
+    if (err == 0 && create) /* its length, before another file can follow it */
+        err = disk_sync(file->fd, file->path);
     if (err == 0 && create) /* or a later sync of the file's bytes may leave it without a name */
         err = disk_sync_dirs(log->dir, 0);
     if (err != 0)
@@ -129,10 +131,19 @@ static void file_free(struct commit_log *log, struct log_file *file)
 {
     assert(file->refs <= 1);
     disk_unmap(file->base, log->file_bytes);
-    disk_close(file->fd);
     if (file->is_removed)
-        disk_remove_in_slices(file->path);
+        disk_free_in_slices(file->fd);
+    disk_close(file->fd);
     free(file);
+}
+
+/* Takes the name away; what is in the file goes when its last reader has. Names go in the order of
+ * the log, so that a crash never leaves a hole in it. */
+static int remove_name(struct log_file *file)
+{
+    int err = disk_remove(file->path);
+    file->is_removed = err == 0;
+    return err;
 }
 
 static void file_unref(struct commit_log *log, struct log_file *file)
@@ -294,8 +305,7 @@ void commit_log_close(struct commit_log *log)
         file_free(log, log->files[i]);
     }
     if (log->spare != NULL) {
-        log->spare->is_removed =
-            true; /* holds nothing; the reference would take it for a gap-free log */
+        (void)remove_name(log->spare); /* the reference would take it for a gap-free log */
         file_free(log, log->spare);
     }
     free(log->files);
@@ -505,8 +515,10 @@ static int remove_files_from(struct commit_log *log, int64_t end)
         if (!holds_nothing)
             break;
         assert(last->refs == 1);
+        int err = remove_name(last);
+        if (err != 0)
+            return err;
         log_info("commit_log_file_behind_end_removed path=%s", last->path);
-        last->is_removed = true;
         log->file_count--;
         file_free(log, last);
     }
@@ -743,17 +755,20 @@ int commit_log_remove_first(struct commit_log *log)
 {
     pthread_mutex_lock(&log->files_lock);
     struct log_file *first = log->file_count > 1 ? log->files[0] : NULL;
-    if (first != NULL) {
-        first->is_removed = true;
-        log->file_count--;
-        memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof(struct log_file *));
-        assert(log->file_count > 0);
-        assert(log->files[0]->start == first->start + log->file_bytes);
-        atomic_store(&log->min, log->files[0]->start);
-    }
     pthread_mutex_unlock(&log->files_lock);
     if (first == NULL)
         return ERR_NOT_FOUND;
+    int err = remove_name(first); /* stays open: only this thread takes the first file out */
+    if (err != 0)
+        return err;
+    pthread_mutex_lock(&log->files_lock);
+    assert(log->files[0] == first);
+    log->file_count--;
+    memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof(struct log_file *));
+    assert(log->file_count > 0);
+    assert(log->files[0]->start == first->start + log->file_bytes);
+    atomic_store(&log->min, log->files[0]->start);
+    pthread_mutex_unlock(&log->files_lock);
     log_info("commit_log_file_expired path=%s", first->path);
     file_unref(log, first);
     return 0;

@@ -63,10 +63,10 @@ MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end
  * that failed the kernel takes for clean what the disk does not have. */
 MUST_CHECK int commit_log_rewrite(struct commit_log *log, int64_t from, int64_t end);
 
-/* Takes the first file out of the log; the last one never goes: ERR_NOT_FOUND. It is unlinked by
- * commit_log_free_unused(), after its last reader. */
+/* Takes the first file out of the log and its name away; the last one never goes: ERR_NOT_FOUND.
+ * What is in it is freed by commit_log_free_unused(), after its last reader. Threads: one. */
 MUST_CHECK int commit_log_remove_first(struct commit_log *log);
-/* Unlinks, in slices, what was removed and is read no more. May take long. */
+/* Gives back, in slices, what was removed and is read no more. May take long. */
 void commit_log_free_unused(struct commit_log *log);
 /* Modification time of the first file (ms), -1 when it is the only one. */
 int64_t commit_log_first_modified_ms(struct commit_log *log);

@@ -91,14 +91,13 @@ static int use_file(struct consume_queue *queue, int64_t queue_offset, bool crea
     close_fd(queue);
     char path[DISK_PATH_MAX];
     disk_numbered_path(path, queue->dir, file);
-    int err = disk_open(path, 0, &queue->fd);
-    if (err == ERR_NOT_FOUND && create) {
-        err = disk_make_dirs(queue->dir);
-        if (err == 0)
-            err = disk_open(path, queue->file_bytes, &queue->fd);
+    bool is_new = create && !disk_exists(path);
+    int err = is_new ? disk_make_dirs(queue->dir) : 0;
+    if (err == 0)
+        err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
+    if (err == 0 && is_new) {
         queue->has_new_names = true;
-        if (err == 0)
-            atomic_fetch_add(queue->file_count, 1);
+        atomic_fetch_add(queue->file_count, 1);
     }
     if (err != 0)
         queue->fd = -1;
@@ -172,7 +171,8 @@ static bool entry_is_written(const struct store_queue_entry *entry, int64_t boun
 
 static bool entry_is_below(const struct store_queue_entry *entry, int64_t log_min)
 {
-    return is_filler(entry) || entry->phy_offset < log_min;
+    /* Zeros in between are newer entries that a loss of power took. */
+    return is_filler(entry) || (is_written(entry) && entry->phy_offset < log_min);
 }
 
 /* 1 when the entry leads to the record that belongs there, 0 when not, or an error. What the log
@@ -360,7 +360,7 @@ static void unlock_both(struct consume_queue *queue)
 }
 
 /* Drops every entry from queue_offset on. Under both locks. */
-static void cut_at(struct consume_queue *queue, int64_t queue_offset)
+static int cut_at(struct consume_queue *queue, int64_t queue_offset)
 {
     assert(is_held(&queue->file_lock));
     assert(is_held(&queue->lock));
@@ -369,18 +369,19 @@ static void cut_at(struct consume_queue *queue, int64_t queue_offset)
         assert((size_t)(queue_offset - queue->written) <= queue->tail_count);
         queue->tail_count = (size_t)(queue_offset - queue->written);
     } else {
+        int err = zero_from(queue, queue_offset);
+        if (err != 0)
+            return err;
         queue->tail_count = 0;
         queue->written = queue_offset;
         if (queue->synced > queue_offset)
             queue->synced = queue_offset;
-        if (zero_from(queue, queue_offset) != 0)
-            log_error("consume_queue_not_cut topic=%.*s queue=%d at=%lld", SLICE_FMT(queue->topic),
-                      queue->queue_id, (long long)queue_offset);
     }
     assert(queue->written + (int64_t)queue->tail_count == queue_offset);
     atomic_store(&queue->max, queue_offset);
     if (atomic_load(&queue->min) > queue_offset)
         atomic_store(&queue->min, queue_offset);
+    return 0;
 }
 
 /* Under both locks; queue_offset < max. */
@@ -397,8 +398,17 @@ static int read_one(struct consume_queue *queue, int64_t queue_offset,
     return 0;
 }
 
+/* The log has none of the queue's records any more. Under both locks. */
+static bool is_all_below(struct consume_queue *queue, int64_t log_min)
+{
+    struct store_queue_entry last;
+    int64_t max = atomic_load(&queue->max);
+    return max <= atomic_load(&queue->min) ||
+           (read_one(queue, max - 1, &last) == 0 && entry_is_below(&last, log_min));
+}
+
 /* False: no queue is that long; the number in the record is damaged. Under both locks. */
-static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
+static bool fill_gap(struct consume_queue *queue, int64_t queue_offset, int64_t log_min)
 {
     assert(is_held(&queue->file_lock));
     assert(is_held(&queue->lock));
@@ -416,6 +426,8 @@ static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
         queue->written = file_of(queue, queue_offset) / CQ_ENTRY_BYTES;
         queue->synced = queue->written;
         atomic_store(&queue->min, queue_offset);
+    } else if (is_all_below(queue, log_min)) { /* so is what the gap stands for */
+        atomic_store(&queue->min, queue_offset);
     } else {
         log_warn("consume_queue_gap_filled topic=%.*s queue=%d from=%lld to=%lld",
                  SLICE_FMT(queue->topic), queue->queue_id, (long long)max, (long long)queue_offset);
@@ -426,40 +438,55 @@ static bool fill_gap(struct consume_queue *queue, int64_t queue_offset)
     return true;
 }
 
-/* The place is taken by another record that names it too: one of the two is damaged, and the queue
- * keeps what it has. Under both locks. */
-static bool is_taken(struct consume_queue *queue, int64_t queue_offset,
-                     const struct store_queue_entry *there, struct log_reader *reader)
-{
-    if (is_filler(there) || leads_to_its_record(queue, queue_offset, there, reader) != 1)
-        return false;
-    log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
-              SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
-              (long long)there->phy_offset);
-    return true;
-}
-
-bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
-                         const struct store_queue_entry *entry, struct log_reader *reader)
+/* What stands in the place of a record: 1 when it may stay, 0 when it is to be dropped, or ERR_IO.
+ * Another record that names the place too stays: one of the two is damaged, and the queue keeps
+ * what it has. Under both locks. */
+static int may_stay(struct consume_queue *queue, int64_t queue_offset,
+                    const struct store_queue_entry *entry, struct log_reader *reader)
 {
     struct store_queue_entry there;
-    if (queue_offset < 0) /* damaged, as in fill_gap() */
-        return false;
-    lock_both(queue);
+    int err = read_one(queue, queue_offset, &there);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    if (there.phy_offset == entry->phy_offset)
+        return there.bytes == entry->bytes && there.tags_code == entry->tags_code;
+    if (is_filler(&there) || !is_written(&there))
+        return 0;
+    int fits = leads_to_its_record(queue, queue_offset, &there, reader);
+    if (fits == 1)
+        log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld "
+                  "phy_offset=%lld",
+                  SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
+                  (long long)there.phy_offset);
+    return fits;
+}
+
+/* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
+ * be. Under both locks. */
+static int make_place(struct consume_queue *queue, int64_t queue_offset,
+                      const struct store_queue_entry *entry, struct log_reader *reader)
+{
     int64_t max = atomic_load(&queue->max);
-    bool is_there = queue_offset < max && queue_offset >= atomic_load(&queue->min) &&
-                    read_one(queue, queue_offset, &there) == 0;
-    bool fits = true;
-    if (is_there && (there.phy_offset != entry->phy_offset || there.bytes != entry->bytes ||
-                     there.tags_code != entry->tags_code))
-        is_there =
-            there.phy_offset != entry->phy_offset && is_taken(queue, queue_offset, &there, reader);
-    if (!is_there && queue_offset < max)
-        cut_at(queue, queue_offset);
-    else if (!is_there && queue_offset > max)
-        fits = fill_gap(queue, queue_offset);
+    int stays = 0;
+    if (queue_offset < max && queue_offset >= atomic_load(&queue->min))
+        stays = may_stay(queue, queue_offset, entry, reader);
+    if (stays != 0)
+        return stays < 0 ? stays : 0;
+    if (queue_offset > max)
+        return fill_gap(queue, queue_offset, commit_log_min(reader->log));
+    int err = queue_offset < max ? cut_at(queue, queue_offset) : 0;
+    return err != 0 ? err : 1;
+}
+
+int consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
+                        const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    if (queue_offset < 0) /* damaged, as in fill_gap() */
+        return 0;
+    lock_both(queue);
+    int is_made = make_place(queue, queue_offset, entry, reader);
     unlock_both(queue);
-    return is_there || !fits ? false : consume_queue_append(queue, entry);
+    return is_made == 1 ? consume_queue_append(queue, entry) : is_made;
 }
 
 int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
@@ -483,20 +510,24 @@ int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
     return err == ERR_NOT_FOUND ? 0 : err; /* the file has expired */
 }
 
-void consume_queue_cut(struct consume_queue *queue, int64_t log_end)
+int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
 {
     assert(log_end >= 0);
     lock_both(queue);
     int64_t end = atomic_load(&queue->max);
     int64_t min = atomic_load(&queue->min);
-    struct store_queue_entry entry;
-    while (end > min && read_one(queue, end - 1, &entry) == 0 &&
-           entry.phy_offset > log_end - entry.bytes && !is_filler(&entry))
-        end--;
+    int err = 0;
+    for (; end > min; end--) {
+        struct store_queue_entry entry;
+        err = read_one(queue, end - 1, &entry);
+        if (err != 0 || is_filler(&entry) || entry.phy_offset <= log_end - entry.bytes)
+            break;
+    }
     assert(end >= min);
-    if (end < atomic_load(&queue->max))
-        cut_at(queue, end);
+    if (err == 0 && end < atomic_load(&queue->max))
+        err = cut_at(queue, end);
     unlock_both(queue);
+    return err;
 }
 
 /* ---- read --------------------------------------------------------------------------------------

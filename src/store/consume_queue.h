@@ -70,16 +70,18 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
 
 /* Recovery: the record at queue_offset is this one. What is there already and equal is left, and so
  * is what leads to another record that belongs there; anything else from queue_offset on is dropped
- * before. Entries missing before it are filled. Returns as append. */
-bool consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
-                         const struct store_queue_entry *entry, struct log_reader *reader);
+ * before. Entries missing before it are filled. 1 when the queue became dirty (as append), 0, or
+ * ERR_IO. */
+MUST_CHECK int consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
+                                   const struct store_queue_entry *entry,
+                                   struct log_reader *reader);
 
 /* Writes one entry that is in the files once more, so that the next sync really brings it to the
  * disk. */
 MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset);
 
-/* Drops entries from the end that reach beyond log_end. */
-void consume_queue_cut(struct consume_queue *queue, int64_t log_end);
+/* Drops entries from the end that reach beyond log_end. ERR_IO: it cannot be told, or done. */
+MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_end);
 
 /* Where in the log the record of the last entry ends; 0 when the queue has none. */
 int64_t consume_queue_reach(struct consume_queue *queue);

@@ -51,9 +51,13 @@ int disk_open(const char *path, int64_t create_bytes, int *fd)
     if (opened < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : failed("open", path, errno);
     struct stat state;
-    if (fstat(opened, &state) != 0 ||
-        (create_bytes > 0 && state.st_size == 0 && ftruncate(opened, create_bytes) != 0)) {
-        int cause = errno;
+    int cause = fstat(opened, &state) == 0 ? 0 : errno;
+    if (cause == 0 && create_bytes > 0 && state.st_size == 0 &&
+        ftruncate(opened, create_bytes) != 0) {
+        cause = errno;
+        unlink(path); /* an empty file is nobody's; the next try makes it anew */
+    }
+    if (cause != 0) {
         close(opened);
         return failed("ftruncate", path, cause);
     }
@@ -224,6 +228,8 @@ int disk_zero(int fd, const char *path, int64_t from, int64_t len)
 static int sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) /* what we may not read, we did not make */
+        return 0;
     if (fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : failed("open_dir", path, errno);
     int err = fsync(fd) == 0 ? 0 : failed("fsync_dir", path, errno);
@@ -288,21 +294,26 @@ int disk_remove(const char *path)
     return unlink(path) == 0 || errno == ENOENT ? 0 : failed("unlink", path, errno);
 }
 
-void disk_remove_in_slices(const char *path)
+void disk_free_in_slices(int fd)
 {
     enum { SLICE_BYTES = 64 << 20 };
+    struct stat state;
+    if (fstat(fd, &state) != 0 || state.st_nlink != 0)
+        return;
+    for (int64_t left = state.st_size - SLICE_BYTES; left > 0; left -= SLICE_BYTES)
+        if (ftruncate(fd, left) != 0)
+            break;
+}
+
+void disk_remove_in_slices(const char *path)
+{
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (unlink(path) != 0 && errno != ENOENT)
         failed("unlink", path, errno);
     if (fd < 0)
         return;
     /* The name goes first: a crash in between never leaves a file of a wrong length under it. */
-    struct stat state;
-    if (fstat(fd, &state) == 0 && state.st_nlink == 0) {
-        for (int64_t left = state.st_size - SLICE_BYTES; left > 0; left -= SLICE_BYTES)
-            if (ftruncate(fd, left) != 0)
-                break;
-    }
+    disk_free_in_slices(fd);
     close(fd);
 }
 

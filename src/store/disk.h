@@ -54,6 +54,8 @@ MUST_CHECK int disk_sync_name(const char *path);
 MUST_CHECK int disk_remove(const char *path);
 /* Removes a file in slices, so that no single call holds the file system's journal for long. */
 void disk_remove_in_slices(const char *path);
+/* Gives the blocks of a file without a name back in slices, before it is closed. */
+void disk_free_in_slices(int fd);
 /* A directory and everything below it, files in slices. */
 void disk_remove_tree(const char *path);
 /* ERR_NOT_FOUND: there is no `from`. */

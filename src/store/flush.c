@@ -35,11 +35,18 @@ struct flush_round {
     int64_t next_durable_ns;
 };
 
+static bool has_failed(const struct store *store)
+{
+    return atomic_load(&store->refusal) == ERR_IO;
+}
+
 static int flush_log(struct store *store, int64_t upto)
 {
     int64_t from = atomic_load(&store->flushed);
     assert(upto >= 0);
     assert(upto <= commit_log_max(store->log));
+    if (has_failed(store)) /* also within the round: a second sync would be believed */
+        return ERR_IO;
     if (from >= upto)
         return 0;
     int64_t newest_ms = atomic_load(&store->last_put_ms);
@@ -100,6 +107,20 @@ static int sync_queues(struct store *store)
     return first_err;
 }
 
+static void write_checkpoint(struct store *store, bool sync)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "checkpoint", path);
+    if (store->indexer != NULL) {
+        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
+        store->checkpoint.index_end = indexer_safe_end(store->indexer);
+    }
+    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
+        store->checkpoint.queue_files = queues_file_count(store->queues);
+    if (checkpoint_write(path, &store->checkpoint, sync) != 0)
+        log_warn("checkpoint_not_written path=%s", path);
+}
+
 /* The entry of one record that was there when the store was opened. */
 static int rewrite_entry(struct store *store, const struct record *record)
 {
@@ -148,18 +169,6 @@ static int rewrite_entries(struct store *store)
     return err;
 }
 
-static void write_checkpoint(struct store *store, bool sync)
-{
-    char path[DISK_PATH_MAX];
-    store_path(store, "checkpoint", path);
-    if (store->indexer != NULL)
-        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
-    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
-        store->checkpoint.queue_files = queues_file_count(store->queues);
-    if (checkpoint_write(path, &store->checkpoint, sync) != 0)
-        log_warn("checkpoint_not_written path=%s", path);
-}
-
 /* Puts before `upto` have their entries in the queues' memory: the append lock was taken after
  * them. */
 static int64_t settled_end(struct store *store)
@@ -177,8 +186,15 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     int err = flush_log(store, upto);
     if (err == 0)
         err = rewrite_entries(store);
-    if (err == 0)
+    if (err == 0) {
+        /* A sync that fails may take entries out of the page cache. Should the process die before
+         * that is known, the next start must not believe they are there. */
+        int64_t dispatched = store->checkpoint.dispatched;
+        store->checkpoint.dispatched = store->checkpoint.durable;
+        write_checkpoint(store, false);
+        store->checkpoint.dispatched = dispatched;
         err = sync_queues(store);
+    }
     if (err != 0) {
         store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
         return err;
@@ -200,10 +216,12 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     int err = write_queues(store, scratch);
     if (err != 0)
         return err;
-    assert(upto >= store->checkpoint.dispatched);
+    assert(upto >= store->checkpoint.dispatched || has_failed(store));
     store->checkpoint.dispatched = upto;
     if (durable)
         err = make_durable(store, upto, newest_ms);
+    if (has_failed(store)) /* the next start looks at all that is doubtful */
+        store->checkpoint.dispatched = store->checkpoint.durable;
     write_checkpoint(store, durable && err == 0);
     return err;
 }
@@ -213,8 +231,7 @@ static int64_t run_round(struct flush_round *round, bool is_urgent)
 {
     struct store *store = round->store;
     int64_t now_ns = clock_monotonic_ns();
-    bool has_failed = atomic_load(&store->refusal) == ERR_IO;
-    if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed) {
+    if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed(store)) {
         int64_t end = settled_end(store);
         bool is_growing = end != round->last_end;
         flush_log(store, is_urgent || !is_growing ? end : end / PAGE_BYTES * PAGE_BYTES);
@@ -222,21 +239,21 @@ static int64_t run_round(struct flush_round *round, bool is_urgent)
         round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
     }
     if (now_ns >= round->next_queue_ns) {
-        bool durable = now_ns >= round->next_durable_ns && !has_failed;
+        bool durable = now_ns >= round->next_durable_ns && !has_failed(store);
         flush_queues(store, &round->scratch, durable);
         now_ns = clock_monotonic_ns();
         round->next_queue_ns = now_ns + store->options.queue_flush_interval_ms * 1000000;
         if (durable)
             round->next_durable_ns = now_ns + (int64_t)DURABLE_MS * 1000000;
     }
-    return round->next_log_ns < round->next_queue_ns && !has_failed ? round->next_log_ns
-                                                                    : round->next_queue_ns;
+    return round->next_log_ns < round->next_queue_ns && !has_failed(store) ? round->next_log_ns
+                                                                           : round->next_queue_ns;
 }
 
 static bool is_all_written(const struct store *store)
 {
     int64_t max = commit_log_max(store->log);
-    return (atomic_load(&store->flushed) >= max || atomic_load(&store->refusal) == ERR_IO) &&
+    return (atomic_load(&store->flushed) >= max || has_failed(store)) &&
            store->checkpoint.dispatched >= max && store->checkpoint.durable >= max;
 }
 
@@ -269,7 +286,7 @@ static void *run_flusher(void *arg)
         pthread_mutex_unlock(&store->flush_lock);
         due_ns = run_round(&round, is_urgent);
         pthread_mutex_lock(&store->flush_lock);
-        if (!is_all_written(store) && atomic_load(&store->refusal) != ERR_IO)
+        if (!is_all_written(store) && !has_failed(store))
             atomic_store(&store->is_dirty, true);
     }
     pthread_mutex_unlock(&store->flush_lock);
@@ -313,7 +330,7 @@ int store_flush_all(struct store *store)
 {
     assert(!store->has_flusher);
     struct buf scratch = BUF_INIT;
-    bool had_failed = atomic_load(&store->refusal) == ERR_IO;
+    bool had_failed = has_failed(store);
     int err = 0;
     do {
         err = flush_queues(store, &scratch, !had_failed);

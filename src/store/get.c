@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
+#include "wire/record_crc.h"
 
 enum { ENTRIES_PER_READ = 128, SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
 enum { QUERY_MAX = 64 };
@@ -65,18 +66,33 @@ static int read_record(struct store *store, const struct consume_queue *queue, i
     int err = commit_log_read(store->log, entry->phy_offset, (size_t)entry->bytes, may_block, body);
     if (err != 0)
         return err;
-    bool fits = record_decode(slice_of(body->data + before, body->len - before),
-                              RECORD_CHECK_LENGTHS, record) == 0 &&
-                record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
-                record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic);
     assert(body->len == before + (size_t)entry->bytes);
-    if (fits)
+    uint8_t *bytes = body->data + before;
+    enum record_check check = store->options.verify_reads ? RECORD_CHECK_ALL : RECORD_CHECK_LENGTHS;
+    if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
+        record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
+        record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic)) {
+        body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
+    }
     body->len = before;
-    log_error("queue_entry_leads_astray topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
-              SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
-              (long long)entry->phy_offset);
+    store_note_damage(store, entry->phy_offset, queue->topic, queue->queue_id, queue_offset);
     return ERR_CORRUPT;
+}
+
+void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
+                       int32_t queue_id, int64_t queue_offset)
+{
+    char path[DISK_PATH_MAX];
+    int64_t file_pos;
+    atomic_fetch_add(&store->damaged_records, 1);
+    if (phy_offset < 0 || atomic_exchange(&store->last_damaged, phy_offset) == phy_offset)
+        return; /* asked for again and again */
+    commit_log_place(store->log, phy_offset, path, &file_pos);
+    log_error(
+        "record_damaged path=%s at=%lld phy_offset=%lld topic=%.*s queue=%d queue_offset=%lld",
+        path, (long long)file_pos, (long long)phy_offset, SLICE_FMT(topic), queue_id,
+        (long long)queue_offset);
 }
 
 struct collecting {
@@ -257,12 +273,12 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
     err = commit_log_read(store->log, phy_offset, (size_t)bytes, true, out);
     struct record record;
     if (err == 0 && (record_decode(slice_of(out->data + before, out->len - before),
-                                   RECORD_CHECK_LENGTHS, &record) != 0 ||
+                                   RECORD_CHECK_ALL, &record) != 0 ||
                      record.phy_offset != phy_offset))
         err = ERR_NOT_FOUND;
-    if (err != 0)
-        out->len = before;
-    assert(out->len == before + (err == 0 ? (size_t)bytes : 0));
+    out->len = before;
+    if (err == 0)
+        out->len += record_crc_strip(out->data + before, (size_t)bytes, &record);
     return err;
 }
 

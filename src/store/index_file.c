@@ -213,6 +213,9 @@ static int run_set_end(void *ctx)
 
 int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms)
 {
+    int err = allocate_for(file, INDEX_HEADER_BYTES);
+    if (err != 0)
+        return err;
     file->end_phy_offset = phy_offset;
     file->end_ms = store_ms;
     if (phy_offset > file->opened_end)

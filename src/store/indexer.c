@@ -53,6 +53,7 @@ struct indexer {
     pthread_t thread;
     _Atomic int64_t done_to;
     _Atomic int64_t safe_ms;
+    _Atomic int64_t safe_end;
 };
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -89,8 +90,15 @@ static int open_file(struct indexer *indexer, int64_t name)
     }
     if (err != 0)
         return err;
+    /* A file that was just begun names the end of the one before as its own. */
+    const struct index_file *before = newest(indexer);
+    int64_t begun_at = before == NULL ? commit_log_min(indexer->options.log) - 1
+                                      : index_file_end_phy_offset(before);
+    bool is_behind = indexer->options.safe_end >= 0
+                         ? index_file_end_phy_offset(file) > indexer->options.safe_end
+                         : index_file_end_ms(file) > indexer->options.safe_ms;
     bool is_unsafe =
-        indexer->options.drop_unsafe && index_file_end_ms(file) > indexer->options.safe_ms;
+        indexer->options.drop_unsafe && (is_behind || index_file_end_phy_offset(file) <= begun_at);
     bool is_beyond = index_file_end_phy_offset(file) > 0 &&
                      index_file_end_phy_offset(file) >= commit_log_max(indexer->options.log);
     if (is_unsafe || is_beyond) {
@@ -120,6 +128,7 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     pthread_cond_init(&indexer->caught_up, &attributes);
     pthread_condattr_destroy(&attributes);
     atomic_store(&indexer->safe_ms, options->safe_ms);
+    atomic_store(&indexer->safe_end, options->safe_end < 0 ? 0 : options->safe_end);
     int64_t *names = NULL;
     int count = 0;
     int err = disk_make_dirs(indexer->dir);
@@ -222,8 +231,10 @@ static void note_synced(struct indexer *indexer, struct index_file *file)
 {
     if (index_file_sync(file) != 0)
         indexer->is_doubtful = true;
-    if (!indexer->is_doubtful)
-        atomic_store(&indexer->safe_ms, index_file_end_ms(file));
+    if (indexer->is_doubtful)
+        return;
+    atomic_store(&indexer->safe_ms, index_file_end_ms(file));
+    atomic_store(&indexer->safe_end, index_file_end_phy_offset(file));
 }
 
 /* Outside the lock, so that queries go on; the cleaner removes no file that was just filled. */
@@ -341,9 +352,21 @@ static void catch_up(struct indexer *indexer)
     pthread_mutex_unlock(&indexer->wake_lock);
 }
 
+/* Files that a process filled which died before it had synced them. */
+static void sync_left_over(struct indexer *indexer)
+{
+    pthread_mutex_lock(&indexer->files_lock);
+    int64_t safe_end = atomic_load(&indexer->safe_end);
+    for (int i = 0; i + 1 < indexer->file_count; i++)
+        if (index_file_end_phy_offset(indexer->files[i]) > safe_end)
+            note_synced(indexer, indexer->files[i]);
+    pthread_mutex_unlock(&indexer->files_lock);
+}
+
 static void *run_indexer(void *arg)
 {
     struct indexer *indexer = arg;
+    sync_left_over(indexer);
     for (bool is_ending = false; !is_ending;) {
         is_ending = wait_for_work(indexer);
         int err = fill(indexer);
@@ -372,7 +395,7 @@ int indexer_start(struct indexer *indexer)
     return 0;
 }
 
-int64_t indexer_close(struct indexer *indexer)
+void indexer_stop(struct indexer *indexer)
 {
     if (indexer->has_thread) {
         pthread_mutex_lock(&indexer->wake_lock);
@@ -380,11 +403,16 @@ int64_t indexer_close(struct indexer *indexer)
         pthread_cond_signal(&indexer->wake);
         pthread_mutex_unlock(&indexer->wake_lock);
         pthread_join(indexer->thread, NULL);
+        indexer->has_thread = false;
     }
     struct index_file *last = newest(indexer);
     if (last != NULL)
         note_synced(indexer, last);
-    int64_t safe_ms = atomic_load(&indexer->safe_ms);
+}
+
+void indexer_close(struct indexer *indexer)
+{
+    indexer_stop(indexer);
     for (int i = 0; i < indexer->file_count; i++)
         index_file_close(indexer->files[i]);
     free(indexer->files);
@@ -393,7 +421,6 @@ int64_t indexer_close(struct indexer *indexer)
     pthread_mutex_destroy(&indexer->wake_lock);
     pthread_mutex_destroy(&indexer->files_lock);
     free(indexer);
-    return safe_ms;
 }
 
 void indexer_wake(struct indexer *indexer)
@@ -414,6 +441,11 @@ int64_t indexer_done_to(const struct indexer *indexer)
 int64_t indexer_safe_ms(const struct indexer *indexer)
 {
     return atomic_load(&indexer->safe_ms);
+}
+
+int64_t indexer_safe_end(const struct indexer *indexer)
+{
+    return atomic_load(&indexer->safe_end);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */

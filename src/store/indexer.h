@@ -16,21 +16,25 @@ struct indexer_options {
     struct commit_log *log;
     bool drop_unsafe; /* power was lost: files newer than safe_ms are made again */
     int64_t safe_ms;  /* the checkpoint's index time */
+    int64_t safe_end; /* the checkpoint's index end, -1: not known */
 };
 
 MUST_CHECK int indexer_open(const struct indexer_options *options, struct indexer **indexer);
 /* Starts indexing what the log has behind the newest file's end. */
 MUST_CHECK int indexer_start(struct indexer *indexer);
-/* Finishes what is in the log, syncs, closes. Returns the store time up to which all is on disk. */
-int64_t indexer_close(struct indexer *indexer);
+/* Finishes what is in the log and syncs it. */
+void indexer_stop(struct indexer *indexer);
+/* Stops and closes. */
+void indexer_close(struct indexer *indexer);
 
 /* A message was appended. Costs one exchange while the thread is about to look anyway. */
 void indexer_wake(struct indexer *indexer);
 
 /* Every record below is indexed. */
 int64_t indexer_done_to(const struct indexer *indexer);
-/* Store time up to which full files are on disk. */
+/* Store time, and place in the log, up to which files are on disk. */
 int64_t indexer_safe_ms(const struct indexer *indexer);
+int64_t indexer_safe_end(const struct indexer *indexer);
 
 /* Places of records with that key hash, newest first; at most `most`. Returns how many. What was
  * put before is waited for (a second at most). */

@@ -30,6 +30,7 @@ struct queues {
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
     _Atomic int64_t file_count;
+    bool has_set_aside; /* a file that is to be built again */
 };
 
 /* ---- the files, looked at once when the store is opened
@@ -102,6 +103,7 @@ static int count_files(struct queues *queues, const char *root_dir)
     int64_t fit = atomic_load(&queues->file_count);
     if (unfit > 0 && fit > 0) {
         counting->sets_aside = true;
+        queues->has_set_aside = true;
         disk_each_name(queues->dir, look_at, counting);
     }
     free(counting);
@@ -121,7 +123,7 @@ int64_t queues_file_count(const struct queues *queues)
 
 bool queues_are_all_there(const struct queues *queues, int64_t expected)
 {
-    return queues_file_count(queues) >= expected;
+    return queues_file_count(queues) >= expected && !queues->has_set_aside;
 }
 
 int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,

@@ -37,7 +37,7 @@ static bool has_torn_text(const struct record *record)
 /* As log_reader_record(), with everything checked that can be. */
 static int read_checked(struct log_reader *reader, int64_t phy_offset, struct record *record)
 {
-    int err = log_reader_record(reader, phy_offset, RECORD_CHECK_BODY_CRC, record);
+    int err = log_reader_record(reader, phy_offset, RECORD_CHECK_ALL, record);
     return err == 0 && has_torn_text(record) ? ERR_CORRUPT : err;
 }
 
@@ -167,9 +167,10 @@ static int dispatch(struct store *store, struct log_reader *reader, const struct
     }
     if (err != 0)
         return err;
-    if (consume_queue_place(queue, record->queue_offset, &entry, reader))
+    int placed = consume_queue_place(queue, record->queue_offset, &entry, reader);
+    if (placed == 1)
         queues_link_dirty(store->queues, queue);
-    return 0;
+    return placed < 0 ? placed : 0;
 }
 
 /* Takes every record from recovery->at on, up to the first that is none. */
@@ -243,6 +244,19 @@ static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
            (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2);
 }
 
+/* All of what stands at recovery->at was on the disk: `flushed` may lie within a record, whose rest
+ * may be missing. */
+static bool was_durable_whole(struct recovery *recovery)
+{
+    struct slice head;
+    const struct checkpoint *checkpoint = &recovery->store->checkpoint;
+    if (!checkpoint->is_ours || recovery->at >= checkpoint->flushed)
+        return false;
+    int err = log_reader_bytes(&recovery->reader, recovery->at, RECORD_HEAD_BYTES_MAX, &head);
+    int32_t bytes = err == 0 ? record_bytes_by_head(head) : 0;
+    return recovery->at + (bytes > 0 ? bytes : RECORD_HEAD_BYTES_MAX) <= checkpoint->flushed;
+}
+
 /* No record stands at recovery->at. That is the end of the log, unless it cannot be: what lies
  * there was on the disk once, or the process died alone and something whole follows. Cutting there
  * would lose good messages, so the start is refused and the operator told what to look at. */
@@ -250,7 +264,7 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
     const struct checkpoint *checkpoint = &store->checkpoint;
-    bool was_durable = checkpoint->is_ours && recovery->at < checkpoint->flushed;
+    bool was_durable = was_durable_whole(recovery);
     bool is_cached = was_clean || (checkpoint->is_ours && checkpoint->is_same_boot);
     if (!was_durable && checkpoint->is_ours && !is_cached)
         return 0; /* power was lost, and with it what was not flushed, in whatever order */
@@ -274,9 +288,17 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
     return ERR_CORRUPT;
 }
 
+struct cutting {
+    int64_t log_end;
+    int err;
+};
+
 static void cut_queue(void *ctx, struct consume_queue *queue)
 {
-    consume_queue_cut(queue, *(const int64_t *)ctx);
+    struct cutting *cutting = ctx;
+    int err = consume_queue_cut(queue, cutting->log_end);
+    if (err != 0)
+        cutting->err = err;
 }
 
 /* What may be on the disk already, and what is written again because it may not be (flush.c). */
@@ -325,12 +347,23 @@ static int recover(struct recovery *recovery, bool was_clean)
         err = refuse_damage(recovery, was_clean);
     if (err != 0)
         return err;
-    queues_each(store->queues, false, cut_queue, &recovery->at);
+    struct cutting cutting = { .log_end = recovery->at };
+    queues_each(store->queues, false, cut_queue, &cutting);
+    if (cutting.err != 0)
+        return cutting.err;
+    bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;
+    note_doubts(store, start, recovery->at, was_clean);
+    if (is_cut) { /* before it is zeros: the next start would miss what was said to be there */
+        char path[DISK_PATH_MAX];
+        store_path(store, "checkpoint", path);
+        err = checkpoint_write(path, &store->checkpoint, true);
+        if (err != 0)
+            return err;
+    }
     err = commit_log_set_end(store->log, recovery->at, !was_clean && has_remains(recovery));
     if (err != 0)
         return err;
     atomic_store(&store->last_put_ms, recovery->newest_ms);
-    note_doubts(store, start, recovery->at, was_clean);
     if (start != recovery->at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
                  (long long)recovery->at, (long long)store->recovered_records, was_clean);

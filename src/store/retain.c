@@ -87,7 +87,8 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
         removed++;
     }
     assert(removed <= FILES_PER_ROUND);
-    if (removed > 0)
+    /* What is derived goes after the files it is derived from are gone for good. */
+    if (removed > 0 && disk_sync_dirs(store->log_dir, 0) == 0)
         retain_queues(store);
     commit_log_free_unused(store->log);
     char graveyard[DISK_PATH_MAX];

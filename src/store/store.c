@@ -18,6 +18,7 @@
 #include "store/log_reader.h"
 #include "wire/names.h"
 #include "wire/properties.h"
+#include "wire/record_crc.h"
 
 enum { COLD_PERCENT = 40, SCRATCH_KEPT_BYTES = 1 << 20 };
 
@@ -39,6 +40,7 @@ void store_options_init(struct store_options *options)
         .disk_warning_percent = 90,
         .clean_forcibly_enable = true,
         .max_message_bytes = 4 << 20,
+        .verify_reads = true,
         .message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
     };
 }
@@ -73,6 +75,7 @@ static int take_lock(struct store *store)
     int err = disk_open(path, 4, &store->lock_fd);
     if (err != 0) {
         store->lock_fd = -1;
+        store->last_damaged = -1;
         return err;
     }
     err = disk_lock(store->lock_fd);
@@ -133,7 +136,10 @@ static int open_parts(struct store *store)
                                                      .entry_count = options->index_entry_count,
                                                      .log = store->log,
                                                      .drop_unsafe = lost_power,
-                                                     .safe_ms = store->checkpoint.index_ms };
+                                                     .safe_ms = store->checkpoint.index_ms,
+                                                     .safe_end = store->checkpoint.is_ours
+                                                                     ? store->checkpoint.index_end
+                                                                     : -1 };
     err = indexer_open(&indexer_options, &store->indexer);
     return err != 0 ? err : indexer_start(store->indexer);
 }
@@ -222,14 +228,11 @@ int store_close(struct store *store)
 {
     assert(store->has_flusher);
     assert(store->log != NULL);
-    if (atomic_load(&store->refusal) != ERR_IO)
-        atomic_store(&store->refusal, ERR_CLOSED);
+    store_set_refusal(store, ERR_CLOSED);
     store_cleaner_stop(store);
     store_flusher_stop(store);
-    if (store->indexer != NULL) {
-        store->checkpoint.index_ms = indexer_close(store->indexer);
-        store->indexer = NULL;
-    }
+    if (store->indexer != NULL)
+        indexer_stop(store->indexer);
     int err = store_flush_all(store);
     if (err == 0) {
         char path[DISK_PATH_MAX];
@@ -249,8 +252,9 @@ int store_close(struct store *store)
 void store_set_refusal(struct store *store, int err)
 {
     assert(err <= 0);
+    /* Nothing follows on a failed sync, not even closing: what it left is never believed. */
     int before = atomic_load(&store->refusal);
-    while (before != ERR_IO && before != ERR_CLOSED &&
+    while (before != ERR_IO && (before != ERR_CLOSED || err == ERR_IO) &&
            !atomic_compare_exchange_weak(&store->refusal, &before, err))
         ;
 }
@@ -318,14 +322,18 @@ static void give_scratch_back(struct store *store, struct scratch *scratch)
 static int encode(struct store *store, const struct record *records, int count, struct buf *out)
 {
     for (int i = 0; i < count; i++) {
-        const struct record *record = &records[i];
+        struct record copy = records[i];
+        const struct record *record = &copy;
+        copy.properties = record_crc_without_forged(copy.properties);
         size_t bytes = record_bytes(record);
         if (record->body.len > (size_t)store->options.max_message_bytes ||
             bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
             record->properties.len > RECORD_PROPERTIES_MAX || record->topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
-        uint8_t *into = buf_reserve(out, bytes);
+        uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
         record_encode(record, into);
+        if (store->options.append_record_crc)
+            bytes = record_crc_append(into, bytes, record->properties.len);
         assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
     }
@@ -343,6 +351,7 @@ static void stamp(uint8_t *encoded, int count, const struct store_put_result *re
         int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
         assert(bytes > 0);
         record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
+        record_crc_stamp(at);
         if (phy_offsets != NULL)
             phy_offsets[i] = phy_offset;
         at += bytes;
@@ -504,6 +513,7 @@ void store_state(struct store *store, struct store_state *state)
         .earliest_message_ms = earliest_ms(store),
         .commit_log_disk_percent = atomic_load(&store->log_disk_percent),
         .consume_queue_disk_percent = atomic_load(&store->queue_disk_percent),
+        .damaged_records = atomic_load(&store->damaged_records),
         .recovered_records = store->recovered_records,
         .start_ms = store->start_ms,
     };

@@ -59,6 +59,8 @@ struct store_options {
     int disk_warning_percent;         /* diskSpaceWarningLevelRatio */
     bool clean_forcibly_enable;       /* cleanFileForciblyEnable */
     int32_t max_message_bytes;        /* maxMessageSize: limit of a body */
+    bool append_record_crc;           /* enabledAppendPropCRC: guards all of a record */
+    bool verify_reads;                /* verifyRecordsOnRead: checksums before delivery */
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
     /* A message became readable in its queue. Called on the putting thread. May be NULL. */
@@ -153,8 +155,9 @@ struct store_get_result {
     bool suggest_slave; /* far behind the end of the log */
 };
 
-/* Appends the records found to `body`. ERR_WOULD_BLOCK: nothing was done; call again on a worker
- * with may_block. ERR_IO. */
+/* Appends the records found to `body`, without the checksum that the log may hold behind their
+ * properties. One that is damaged is passed over, counted and logged, never appended.
+ * ERR_WOULD_BLOCK: nothing was done; call again on a worker with may_block. ERR_IO. */
 MUST_CHECK int store_get(struct store *store, const struct store_get_request *request,
                          struct buf *body, struct store_get_result *result);
 
@@ -214,6 +217,7 @@ struct store_state {
     int64_t earliest_message_ms; /* store time of the oldest record, -1 when empty */
     int commit_log_disk_percent;
     int consume_queue_disk_percent;
+    int64_t damaged_records;   /* met by reads and skipped, and by the scrubber, since the start */
     int64_t recovered_records; /* scanned at start-up */
     int64_t start_ms;          /* how long opening took */
 };

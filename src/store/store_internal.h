@@ -64,6 +64,8 @@ struct store {
     _Atomic int log_disk_percent;
     _Atomic int queue_disk_percent;
 
+    _Atomic int64_t damaged_records;
+    _Atomic int64_t last_damaged; /* phy_offset; is not logged twice in a row */
     int64_t recovered_records;
     int64_t start_ms;
 };
@@ -73,6 +75,9 @@ void store_path(const struct store *store, const char *name, char path[DISK_PATH
 /* What the record says to its consume queue: false when it takes no place in one. */
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry);
+/* Counts a record that is not what its place says, and logs file and position. */
+void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
+                       int32_t queue_id, int64_t queue_offset);
 /* Refuses puts from now on for this reason, or takes them again (0). A failed sync is for good. */
 void store_set_refusal(struct store *store, int err);
 

@@ -1,0 +1,277 @@
+#include "history.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/properties.h"
+
+enum { ID_BYTES = 8 };
+
+struct history history;
+
+void history_reset(void)
+{
+    history.message_count = 0;
+    history.topic_count = 0;
+    history.flushed = 0;
+    history.has_promises = true;
+    history.may_refuse = false;
+    history.table_version = 0;
+    history.sync_failed = false;
+    history_new_topic();
+    history_new_topic();
+}
+
+int history_new_topic(void)
+{
+    if (history.topic_count == TOPICS_MAX)
+        return -1;
+    int topic = history.topic_count++;
+    snprintf(history.topics[topic].name, sizeof history.topics[topic].name, "topic-%d", topic);
+    history.topics[topic].is_deleted = false;
+    return topic;
+}
+
+int history_send(int topic, int queue, int count, bool takes_no_place)
+{
+    if (history.message_count + count > MESSAGES_MAX)
+        return -1;
+    int first = history.message_count;
+    history.message_count += count;
+    for (int id = first; id < first + count; id++)
+        history.messages[id] = (struct message){
+            .state = MESSAGE_SENT,
+            .takes_no_place = takes_no_place,
+            .topic = (uint8_t)topic,
+            .queue = (uint8_t)queue,
+            .body_bytes =
+                (uint16_t)(ID_BYTES + (chance_one_in(12) ? chance_below(6000) : chance_below(300)))
+        };
+    return first;
+}
+
+static uint8_t body_byte(int id, size_t at)
+{
+    return (uint8_t)((size_t)id * 131 + at * 7 + (at >> 8));
+}
+
+static void make_properties(int id, char *properties, size_t cap)
+{
+    snprintf(properties, cap, "UNIQ_KEY\001u%d\002TAGS\001tag%d\002KEYS\001k%d\002", id, id % 3,
+             id % 17);
+}
+
+void history_record(int id, struct record *record, uint8_t *body, char *properties, size_t cap)
+{
+    const struct message *message = &history.messages[id];
+    const struct host host = { .address = { 127, 0, 0, 1 }, .port = 10911 };
+    put_be64(body, (uint64_t)id);
+    for (size_t i = ID_BYTES; i < message->body_bytes; i++)
+        body[i] = body_byte(id, i);
+    make_properties(id, properties, cap);
+    *record =
+        (struct record){ .queue_id = message->queue,
+                         .flag = id & 0xFF,
+                         .sys_flag = message->takes_no_place ? SYS_FLAG_TRANSACTION_PREPARED : 0,
+                         .born_timestamp = 1600000000000 + id,
+                         .born_host = host,
+                         .store_host = host,
+                         .body = slice_of(body, message->body_bytes),
+                         .topic = slice_str(history.topics[message->topic].name),
+                         .properties = slice_str(properties) };
+}
+
+void history_stored(int id, int count, const struct store_put_result *result,
+                    const int64_t *phy_offsets)
+{
+    for (int i = 0; i < count; i++) {
+        struct message *message = &history.messages[id + i];
+        message->state = MESSAGE_STORED;
+        message->queue_offset = result->queue_offset + i;
+        message->phy_offset = phy_offsets[i];
+        message->end_phy_offset = i + 1 < count ? phy_offsets[i + 1] : result->end_phy_offset;
+        if (message->end_phy_offset <= history.flushed)
+            message->is_safe = true;
+    }
+}
+
+void history_note_flushed(int64_t upto)
+{
+    if (upto < history.flushed)
+        violation("flushed_to went back from %lld to %lld", (long long)history.flushed,
+                  (long long)upto);
+    history.flushed = upto;
+    for (int id = 0; id < history.message_count; id++)
+        if (history.messages[id].state == MESSAGE_STORED &&
+            history.messages[id].end_phy_offset <= upto)
+            history.messages[id].is_safe = true;
+}
+
+void history_topic_deleted(int topic)
+{
+    history.topics[topic].is_deleted = true;
+}
+
+/* ---- what is served -------------------------------------------------------------------------- */
+
+static bool is_body_of(int id, struct slice body)
+{
+    for (size_t i = ID_BYTES; i < body.len; i++)
+        if (body.data[i] != body_byte(id, i))
+            return false;
+    return body.len == history.messages[id].body_bytes;
+}
+
+int history_check_served(const struct record *record)
+{
+    char properties[128];
+    if (record->body.len < ID_BYTES)
+        violation("served a message of nobody: body of %zu bytes", record->body.len);
+    uint64_t number = get_be64(record->body.data);
+    if (number >= (uint64_t)history.message_count)
+        violation("served a message of nobody: id %llu", (unsigned long long)number);
+    int id = (int)number;
+    const struct message *message = &history.messages[id];
+    make_properties(id, properties, sizeof properties);
+    if (!is_body_of(id, record->body))
+        violation("message %d is served with another body", id);
+    if (!slice_eq(record->topic, slice_str(history.topics[message->topic].name)) ||
+        record->queue_id != message->queue)
+        violation("message %d is served from another queue", id);
+    if (!slice_eq(record->properties, slice_str(properties)))
+        violation("message %d is served with other properties: '%.*s'", id,
+                  SLICE_FMT(record->properties));
+    if (record->flag != (id & 0xFF) || record->born_timestamp != 1600000000000 + id)
+        violation("message %d is served with other fields", id);
+    if (message->state == MESSAGE_REFUSED)
+        violation("message %d was refused, and is there", id);
+    if (message->state == MESSAGE_LOST && history.has_promises)
+        violation("message %d was gone, and has come back", id);
+    if (message->state == MESSAGE_STORED && (record->queue_offset != message->queue_offset ||
+                                             record->phy_offset != message->phy_offset))
+        violation("message %d has moved: queue offset %lld, was %lld", id,
+                  (long long)record->queue_offset, (long long)message->queue_offset);
+    return id;
+}
+
+/* ---- after a stop ---------------------------------------------------------------------------- */
+
+static void see(int id, const struct record *record, int64_t end)
+{
+    struct message *message = &history.messages[id];
+    if (message->was_seen && !history.topics[message->topic].is_deleted)
+        violation("message %d is there twice", id);
+    message->was_seen = true;
+    message->state = MESSAGE_STORED;
+    message->queue_offset = record->queue_offset;
+    message->phy_offset = record->phy_offset;
+    message->end_phy_offset = end;
+}
+
+/* Reads one queue whole. */
+static void read_queue(struct store *store, int topic, int queue)
+{
+    struct slice name = slice_str(history.topics[topic].name);
+    int64_t at = store_queue_min(store, name, queue);
+    int64_t max = store_queue_max(store, name, queue);
+    int64_t last_place = -1;
+    struct buf body = BUF_INIT;
+    while (at < max) {
+        struct store_get_request request = { .topic = name,
+                                             .queue_id = queue,
+                                             .queue_offset = at,
+                                             .max_count = 32,
+                                             .max_bytes = 1 << 20,
+                                             .may_block = true };
+        struct store_get_result result;
+        buf_clear(&body);
+        int err = store_get(store, &request, &body, &result);
+        if (err != 0)
+            violation("queue %s/%d cannot be read at %lld: %s", history.topics[topic].name, queue,
+                      (long long)at, err_name(err));
+        struct slice rest = buf_slice(&body);
+        for (int i = 0; i < result.count; i++, at++) {
+            struct record record;
+            if (record_decode(rest, RECORD_CHECK_BODY_CRC, &record) != 0)
+                violation("queue %s/%d serves what is no record at %lld",
+                          history.topics[topic].name, queue, (long long)at);
+            if (record.queue_offset != at && history.has_promises &&
+                !history.topics[topic].is_deleted)
+                violation("queue %s/%d has a hole: %lld instead of %lld",
+                          history.topics[topic].name, queue, (long long)record.queue_offset,
+                          (long long)at);
+            if (record.phy_offset <= last_place)
+                violation("queue %s/%d is out of order at %lld", history.topics[topic].name, queue,
+                          (long long)at);
+            last_place = record.phy_offset;
+            struct store_queue_entry entry;
+            if (store_queue_entry_at(store, name, queue, record.queue_offset, &entry) != 0)
+                violation("queue %s/%d has no entry %lld", history.topics[topic].name, queue,
+                          (long long)record.queue_offset);
+            see(history_check_served(&record), &record, entry.phy_offset + entry.bytes);
+            rest = slice_from(rest, (size_t)record.total_bytes);
+        }
+        if (result.count == 0 && history.has_promises && !history.topics[topic].is_deleted)
+            violation("queue %s/%d serves nothing at %lld of %lld: %s", history.topics[topic].name,
+                      queue, (long long)at, (long long)max, store_get_status_name(result.status));
+        if (result.next_offset <= at && result.count == 0)
+            break;
+        at = result.next_offset;
+    }
+    buf_fini(&body);
+}
+
+/* Those without a queue are looked for where they were put. */
+static void read_half_messages(struct store *store)
+{
+    struct buf bytes = BUF_INIT;
+    for (int id = 0; id < history.message_count; id++) {
+        struct message *message = &history.messages[id];
+        if (!message->takes_no_place || message->state != MESSAGE_STORED)
+            continue;
+        struct record record;
+        buf_clear(&bytes);
+        if (store_get_at(store, message->phy_offset, &bytes) != 0 ||
+            record_decode(buf_slice(&bytes), RECORD_CHECK_BODY_CRC, &record) != 0)
+            continue;
+        if (record.body.len >= ID_BYTES && get_be64(record.body.data) == (uint64_t)id) {
+            history_check_served(&record);
+            message->was_seen = true;
+        }
+    }
+    buf_fini(&bytes);
+}
+
+void history_verify(struct store *store, enum machine_end stop, bool sync_failed)
+{
+    struct store_state state;
+    store_state(store, &state);
+    for (int id = 0; id < history.message_count; id++)
+        history.messages[id].was_seen = false;
+    for (int topic = 0; topic < history.topic_count; topic++)
+        for (int queue = 0; queue < QUEUES; queue++)
+            read_queue(store, topic, queue);
+    read_half_messages(store);
+    for (int id = 0; id < history.message_count; id++) {
+        struct message *message = &history.messages[id];
+        if (message->was_seen || message->state == MESSAGE_REFUSED ||
+            message->state == MESSAGE_LOST || message->state == MESSAGE_EXPIRED)
+            continue;
+        bool was_promised = message->state == MESSAGE_STORED &&
+                            (message->is_safe || (stop != MACHINE_POWER_LOST && !sync_failed));
+        if (message->state == MESSAGE_STORED && (message->phy_offset < state.min_phy_offset ||
+                                                 history.topics[message->topic].is_deleted))
+            message->state = MESSAGE_EXPIRED;
+        else if (was_promised && history.has_promises)
+            violation("message %d is lost: topic %d queue %d offset %lld phy_offset %lld%s; the "
+                      "log is %lld to %lld",
+                      id, message->topic, message->queue, (long long)message->queue_offset,
+                      (long long)message->phy_offset, message->is_safe ? " (safe)" : "",
+                      (long long)state.min_phy_offset, (long long)state.max_phy_offset);
+        else
+            message->state =
+                history.topics[message->topic].is_deleted ? MESSAGE_EXPIRED : MESSAGE_LOST;
+    }
+    history.flushed = store_flushed_to(store);
+    history_note_flushed(history.flushed);
+}
