@@ -24,6 +24,8 @@ struct broker_conf {
     char *bind_address;
     int listen_port;
     char *namesrv_addr; /* "host:port;host:port", may be empty */
+    char *broker_config_path;
+    char *config_black_list;
     /* topics and groups */
     bool auto_create_topic_enable;
     int default_topic_queue_nums;

@@ -67,6 +67,15 @@ static void read_conf(const struct conf_table *table, void *values, const char *
     buf_fini(&complaints);
 }
 
+/* The same for a broker, which writes changes of its settings there. */
+static void read_broker_conf(struct broker_conf *conf, const char *path)
+{
+    char absolute[PATH_MAX];
+    read_conf(&broker_conf_table, conf, path);
+    if (realpath(path, absolute) != NULL)
+        set(&broker_conf_table, conf, "brokerConfigPath", absolute);
+}
+
 /* ---- starting
  * -------------------------------------------------------------------------------------- */
 
@@ -277,7 +286,7 @@ int role_broker(int argc, char **argv)
         set(&broker_conf_table, &servers.broker_conf, "namesrvAddr", from_environment);
     for (int c; (c = getopt_long(argc, argv, "c:n:ph", long_options, NULL)) != -1;) {
         if (c == 'c')
-            read_conf(&broker_conf_table, &servers.broker_conf, optarg);
+            read_broker_conf(&servers.broker_conf, optarg);
         else if (c == 'n')
             namesrv_addr = optarg;
         else if (c == 'p')
@@ -452,7 +461,7 @@ int role_all(int argc, char **argv)
             options.broker_port = port;
             break;
         case 'c':
-            read_conf(&broker_conf_table, &servers.broker_conf, optarg);
+            read_broker_conf(&servers.broker_conf, optarg);
             break;
         default:
             return usage(c == 'h' ? stdout : stderr, all_usage);

@@ -1,6 +1,7 @@
 ramjet_unit_test(base arena)
 ramjet_unit_test(base bytes)
 ramjet_unit_test(base conf)
+ramjet_unit_test(base conf_edit)
 ramjet_unit_test(base crc)
 ramjet_unit_test(base err)
 ramjet_unit_test(base fault)
