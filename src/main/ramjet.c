@@ -19,6 +19,7 @@ static const struct role roles[] = {
     { "send", cmd_send, "TOPIC [BODY|-]", "send messages" },
     { "receive", cmd_receive, "TOPIC", "receive messages as a member of a consumer group" },
     { "topics", cmd_topics, "", "list topics" },
+    { "store", cmd_store, "check|dump|repair DIR", "look at a store that no broker has open" },
     { "bench", bench_main, "WHAT", "measure a broker" },
 };
 enum { ROLE_COUNT = sizeof(roles) / sizeof(roles[0]) };

@@ -204,6 +204,7 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     bool is_settled = store->rewritten_queues >= store->doubtful_queues;
     store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
     store->checkpoint.queue_files = queue_files;
+    atomic_store(&store->durable, store->checkpoint.durable);
     if (is_settled)
         store->checkpoint.logics_ms = newest_ms;
     return 0;
@@ -227,7 +228,7 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
 }
 
 /* Does what is due; returns when something will be again (monotonic ns). */
-static int64_t run_round(struct flush_round *round, bool is_urgent)
+static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_durable)
 {
     struct store *store = round->store;
     int64_t now_ns = clock_monotonic_ns();
@@ -238,8 +239,8 @@ static int64_t run_round(struct flush_round *round, bool is_urgent)
         round->last_end = end;
         round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
     }
-    if (now_ns >= round->next_queue_ns) {
-        bool durable = now_ns >= round->next_durable_ns && !has_failed(store);
+    if (now_ns >= round->next_queue_ns || wants_durable) {
+        bool durable = (now_ns >= round->next_durable_ns || wants_durable) && !has_failed(store);
         flush_queues(store, &round->scratch, durable);
         now_ns = clock_monotonic_ns();
         round->next_queue_ns = now_ns + store->options.queue_flush_interval_ms * 1000000;
@@ -261,7 +262,7 @@ static bool is_all_written(const struct store *store)
 static void wait_until(struct store *store, int64_t due_ns)
 {
     struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
-    while (!store->flush_is_ending && !store->flush_is_urgent &&
+    while (!store->flush_is_ending && !store->flush_is_urgent && !store->durable_is_wanted &&
            pthread_cond_timedwait(&store->flush_wake, &store->flush_lock, &due) != ETIMEDOUT)
         ;
 }
@@ -273,7 +274,8 @@ static void *run_flusher(void *arg)
     int64_t due_ns = 0;
     pthread_mutex_lock(&store->flush_lock);
     while (!store->flush_is_ending) {
-        if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent) {
+        if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent &&
+            !store->durable_is_wanted) {
             pthread_cond_wait(&store->flush_wake, &store->flush_lock);
             due_ns = 0;
             continue;
@@ -281,10 +283,12 @@ static void *run_flusher(void *arg)
         if (due_ns > 0)
             wait_until(store, due_ns);
         bool is_urgent = store->flush_is_urgent;
+        bool wants_durable = store->durable_is_wanted;
         store->flush_is_urgent = false;
+        store->durable_is_wanted = false;
         atomic_store(&store->is_dirty, false);
         pthread_mutex_unlock(&store->flush_lock);
-        due_ns = run_round(&round, is_urgent);
+        due_ns = run_round(&round, is_urgent, wants_durable);
         pthread_mutex_lock(&store->flush_lock);
         if (!is_all_written(store) && !has_failed(store))
             atomic_store(&store->is_dirty, true);
@@ -337,6 +341,14 @@ int store_flush_all(struct store *store)
     } while (err == 0 && !had_failed && store->rewritten_queues < store->doubtful_queues);
     buf_fini(&scratch);
     return had_failed ? ERR_IO : err;
+}
+
+void store_request_durable(struct store *store)
+{
+    pthread_mutex_lock(&store->flush_lock);
+    store->durable_is_wanted = true;
+    pthread_cond_signal(&store->flush_wake);
+    pthread_mutex_unlock(&store->flush_lock);
 }
 
 void store_flusher_note(struct store *store)

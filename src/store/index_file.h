@@ -42,7 +42,7 @@ bool index_file_is_full(const struct index_file *file);
  * ERR_IO: a page could not be read; the entry may be there without its slot leading to it. */
 MUST_CHECK int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset,
                               int64_t store_ms);
-/* All keys of the record were added. ERR_DISK_FULL, ERR_IO. */
+/* A key of this record was added last. ERR_DISK_FULL, ERR_IO. */
 MUST_CHECK int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms);
 
 int64_t index_file_begin_ms(const struct index_file *file);

@@ -193,9 +193,11 @@ static int add_key(struct indexer *indexer, const struct record *record, struct 
 {
     struct index_file *file;
     int err = file_for_next(indexer, &file);
-    return err != 0 ? err
-                    : index_file_add(file, index_key_hash(record->topic, key), record->phy_offset,
-                                     record->store_timestamp);
+    if (err == 0)
+        err = index_file_add(file, index_key_hash(record->topic, key), record->phy_offset,
+                             record->store_timestamp);
+    /* With each key: those of one record may lie in two files, and a file expires by its end. */
+    return err != 0 ? err : index_file_set_end(file, record->phy_offset, record->store_timestamp);
 }
 
 /* Under the lock. */
@@ -220,8 +222,6 @@ static int add_record(struct indexer *indexer, const struct record *record)
         }
         keys = slice_from(keys, len + 1);
     }
-    if (err == 0 && added > 0)
-        err = index_file_set_end(newest(indexer), record->phy_offset, record->store_timestamp);
     return err;
 }
 

@@ -315,6 +315,7 @@ static void note_doubts(struct store *store, int64_t start, int64_t end, bool wa
         checkpoint->flushed = end;
     int64_t flushed = was_clean ? end : checkpoint->flushed;
     atomic_store(&store->flushed, flushed < min ? min : flushed);
+    atomic_store(&store->durable, checkpoint->durable);
     store->rewritten_log = atomic_load(&store->flushed);
     store->rewritten_queues = checkpoint->durable;
     store->doubtful_queues = was_clean ? checkpoint->durable : end;

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "store/store_internal.h"
 
-enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000 };
+enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000, HELD_BACK_MS = 100 };
 
 static bool is_delete_hour(const char *hours, int64_t now_ms)
 {
@@ -64,7 +64,14 @@ static void watch_fill_level(struct store *store, int percent)
     }
 }
 
-void store_clean(struct store *store, int64_t now_ms, bool asked)
+/* What queues hold of the first file is on the disk: they keep their places when it is gone. */
+static bool may_go(struct store *store)
+{
+    int64_t end = commit_log_min(store->log) + commit_log_file_bytes(store->log);
+    return end <= atomic_load(&store->durable);
+}
+
+bool store_clean(struct store *store, int64_t now_ms, bool asked)
 {
     const struct store_options *options = &store->options;
     int log_percent = disk_used_percent(store->log_dir);
@@ -79,10 +86,14 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
     bool by_age = asked || percent > options->disk_max_used_percent ||
                   is_delete_hour(options->delete_when, now_ms);
     int removed = 0;
+    bool is_held_back = false;
     while ((forcibly || by_age) && removed < FILES_PER_ROUND) {
         int64_t modified_ms = commit_log_first_modified_ms(store->log);
         bool is_expired = modified_ms >= 0 && modified_ms + options->file_reserved_ms < now_ms;
-        if ((!is_expired && !forcibly) || commit_log_remove_first(store->log) != 0)
+        if (modified_ms < 0 || (!is_expired && !forcibly))
+            break;
+        is_held_back = !may_go(store);
+        if (is_held_back || commit_log_remove_first(store->log) != 0)
             break;
         removed++;
     }
@@ -94,6 +105,10 @@ void store_clean(struct store *store, int64_t now_ms, bool asked)
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);
     disk_remove_tree(graveyard);
+    if (!is_held_back || atomic_load(&store->refusal) == ERR_IO) /* then it stays for good */
+        return false;
+    store_request_durable(store);
+    return true;
 }
 
 static void *run_cleaner(void *arg)
@@ -101,6 +116,7 @@ static void *run_cleaner(void *arg)
     struct store *store = arg;
     int64_t wait_ms = FIRST_ROUND_MS;
     pthread_mutex_lock(&store->clean_lock);
+    bool is_owed = false; /* who asked is owed a round: a file had to stay */
     while (!store->clean_is_ending) {
         int64_t due_ns = clock_monotonic_ns() + wait_ms * 1000000;
         struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
@@ -110,16 +126,17 @@ static void *run_cleaner(void *arg)
             ;
         if (store->clean_is_ending)
             break;
-        bool asked = store->clean_is_wanted;
+        bool asked = store->clean_is_wanted || is_owed;
         bool queues_asked = store->clean_queues_is_wanted;
         store->clean_is_wanted = false;
         store->clean_queues_is_wanted = false;
         pthread_mutex_unlock(&store->clean_lock);
         if (queues_asked)
             retain_queues(store);
-        store_clean(store, clock_wall_ms(), asked);
+        bool is_held_back = store_clean(store, clock_wall_ms(), asked);
         pthread_mutex_lock(&store->clean_lock);
-        wait_ms = store->options.clean_interval_ms;
+        is_owed = asked && is_held_back;
+        wait_ms = is_held_back ? HELD_BACK_MS : store->options.clean_interval_ms;
     }
     pthread_mutex_unlock(&store->clean_lock);
     return NULL;

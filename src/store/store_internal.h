@@ -33,14 +33,16 @@ struct store {
 
     _Atomic int refusal;         /* enum err: why puts are refused */
     _Atomic int64_t flushed;     /* phy_offset */
+    _Atomic int64_t durable;     /* the checkpoint's, for who is not the flusher */
     _Atomic int64_t last_put_ms; /* store time of the newest record */
 
     /* flusher */
     pthread_mutex_t flush_lock; /* guards what follows up to the thread */
     pthread_cond_t flush_wake;
     bool flush_is_ending;
-    bool flush_is_urgent; /* somebody waits for the disk */
-    atomic_bool is_dirty; /* something was put since the flusher looked */
+    bool flush_is_urgent;   /* somebody waits for the disk */
+    bool durable_is_wanted; /* queues too: the cleaner waits for them */
+    atomic_bool is_dirty;   /* something was put since the flusher looked */
     bool has_flusher;
     pthread_t flusher;
     struct checkpoint checkpoint; /* flusher's */
@@ -89,13 +91,15 @@ MUST_CHECK int store_flusher_start(struct store *store);
 void store_flusher_stop(struct store *store);
 /* After the flusher has stopped: 0 when everything is on disk, checkpoint included. */
 MUST_CHECK int store_flush_all(struct store *store);
+/* Asks for queues and log on the disk, up to now. */
+void store_request_durable(struct store *store);
 /* Something was put. */
 void store_flusher_note(struct store *store);
 
 /* retain.c */
 MUST_CHECK int store_cleaner_start(struct store *store);
 void store_cleaner_stop(struct store *store);
-/* One round of retention at `now_ms`. */
-void store_clean(struct store *store, int64_t now_ms, bool asked);
+/* One round of retention at `now_ms`. True when a file has to stay for now. */
+bool store_clean(struct store *store, int64_t now_ms, bool asked);
 
 #endif

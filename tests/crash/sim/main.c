@@ -452,9 +452,9 @@ static void flip_some(void)
     static const char *const dirs[] = { ROOT "/commitlog", ROOT "/consumequeue", ROOT "/index",
                                         ROOT "/config", ROOT };
     char where[256];
-    for (uint32_t i = 1 + chance_below(3); i > 0; i--)
-        if (sim_disk_flip_bit(dirs[chance_below(5)], where, sizeof where))
-            say("flipped %s", where);
+    /* One: two that agree with each other may pass any checksum that is not everywhere. */
+    if (sim_disk_flip_bit(dirs[chance_below(5)], where, sizeof where))
+        say("flipped %s", where);
     history.has_promises = false;
     history.may_refuse = true;
 }

@@ -309,6 +309,53 @@ static void a_checkpoint_that_leads_astray_is_not_believed(void **state)
     expect_unharmed_by_checkpoint_at(dir, LOG_FILE_BYTES + 1, true, end);
 }
 
+/* Goal: damage in the middle of the log is not taken for its end: the start is refused, and nothing
+ * is changed, until someone has decided. Method: three records, killed; a bit of the second is
+ * turned; the block has recovery start before it. */
+static void damage_in_the_middle_is_refused(void **state)
+{
+    struct store_dir *dir = *state;
+    put_numbered(dir, "orders", 0);
+    struct store_put_result second = store_dir_put(dir, "orders", 0, "second", "");
+    put_numbered(dir, "orders", 0);
+    int64_t end = store_dir_log_end(dir);
+    store_dir_close(dir);
+    uint8_t before[1024];
+    uint8_t after[1024];
+    point_checkpoint_at(dir, 0);
+    store_dir_write(dir, "abort", 0, "1", 1);
+    store_dir_write(dir, LOG_FILE, second.phy_offset + 88, "S", 1);
+    store_dir_read(dir, LOG_FILE, 0, before, (size_t)end);
+    struct store *store;
+    assert_int_equal(store_open(&dir->options, &store), ERR_CORRUPT);
+    store_dir_read(dir, LOG_FILE, 0, after, (size_t)end);
+    assert_memory_equal(before, after, (size_t)end);
+    store_dir_write(dir, LOG_FILE, second.phy_offset + 88, "s", 1);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 3);
+}
+
+/* Goal: queue files that went missing or were cut are built again, though the checkpoint knows
+ * nothing of it. Method: the files of one queue are removed from a closed store, then one of the
+ * other is cut; both are whole again, and the cut one is kept. */
+static void lost_queue_files_are_noticed(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int i = 0; i < 500; i++)
+        put_numbered(dir, "orders", i % 2);
+    store_dir_close(dir);
+    store_dir_delete(dir, "consumequeue/orders/0");
+    store_dir_open(dir);
+    expect_numbered(dir, "orders", 0, 250);
+    store_dir_close(dir);
+    char path[256];
+    store_dir_file_path(dir, "consumequeue/orders/1/00000000000000002000", path);
+    assert_int_equal(truncate(path, 700), 0);
+    store_dir_open(dir);
+    expect_numbered(dir, "orders", 1, 250);
+    assert_true(store_dir_has(dir, "set-aside/orders@1@00000000000000002000"));
+}
+
 /* Goal: where a record, an end mark or the end of the log stands, recovery starts there.
  * Method: the block of a closed store over two files is pointed at each of them; what is counted as
  * recovered are the records from there on. */
@@ -544,6 +591,8 @@ int main(void)
         STORE_TEST(what_is_derived_is_rebuilt),
         STORE_TEST(a_checkpoint_of_the_reference_is_obeyed),
         STORE_TEST(a_checkpoint_that_leads_astray_is_not_believed),
+        STORE_TEST(damage_in_the_middle_is_refused),
+        STORE_TEST(lost_queue_files_are_noticed),
         STORE_TEST(a_checkpoint_that_leads_to_a_record_is_believed),
         STORE_TEST(the_queues_say_where_a_clean_log_is_taken_up),
         STORE_TEST(keys_are_not_entered_twice),
