@@ -44,6 +44,7 @@ void tls_connect(struct tls_client *client, struct conn *conn, int64_t timeout_m
     if (tls == NULL || tls_set_session(tls, client->context) != 0)
         abort(); /* out of memory */
     conn_set_ready_deadline(conn, timeout_ms);
-    tls_note_step(tls, tls_shake(tls));
-    conn_update_events(conn);
+    conn->has_unread =
+        true; /* begun by a read, later in this pass: the caller still has the conn */
+    conn_input_wanted(conn);
 }

@@ -135,10 +135,7 @@ static void on_connected(void *ctx, struct conn *conn, int err)
     link->peer = peer_ref(peer);
     if (link->client->options.tls != NULL)
         tls_connect(link->client->options.tls, conn, link->client->options.connect_timeout_ms);
-    if (link->peer != NULL)
-        send_waiting(link);
-    else
-        fail_waiting(link, ERR_CLOSED);
+    send_waiting(link);
 }
 
 /* "host:port" or "[v6]:port"; false when it is neither. */

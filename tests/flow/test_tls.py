@@ -223,7 +223,8 @@ def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet
     with mq.Connection(pair.name_server.address, tls=ANY) as honest:
         assert honest.call(106).code == 0
     assert name_server.call(106).code == 0
-    assert resident_kb(pair.name_server.pid) - before_kb < 128 * 1024
+    print("resident: %d kB more" % (resident_kb(pair.name_server.pid) - before_kb))
+    assert resident_kb(pair.name_server.pid) - before_kb < 256 * 1024
     waiting = {s.fileno(): s for s in silent}
     while waiting and time.monotonic() - began < HANDSHAKE_S + 20:
         ready, _, _ = select.select(list(waiting), [], [], 1)
