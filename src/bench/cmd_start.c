@@ -148,7 +148,7 @@ static int await_answer(struct sender *s, int wait_ms)
 static bool try_send(const struct start_bench *bench, pid_t pid, int64_t deadline_ns)
 {
     struct sender s;
-    int got = sender_open(&s, &bench->address, &bench->frame, 0, 1, S_NS);
+    int got = sender_open(&s, &bench->address, false, &bench->frame, 0, 1, S_NS);
     if (got != 0)
         return false;
     sender_put(&s, clock_monotonic_ns(), clock_wall_ms());
@@ -198,7 +198,7 @@ static int watch_idle(const struct start_bench *bench, pid_t pid, struct start_r
 static int start_once(const struct start_bench *bench, struct start_run *run)
 {
     struct sender stranger;
-    if (sender_open(&stranger, &bench->address, &bench->frame, 0, 1, S_NS) == 0) {
+    if (sender_open(&stranger, &bench->address, false, &bench->frame, 0, 1, S_NS) == 0) {
         sender_close(&stranger);
         return say("something listens there already", bench->settings.broker);
     }

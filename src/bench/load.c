@@ -299,8 +299,9 @@ static int open_senders(struct load *load)
 {
     for (; load->opened < load->plan->connections; load->opened++) {
         struct sender *s = &load->senders[load->opened];
-        int err = sender_open(s, &load->plan->address, load->plan->frame, (uint32_t)load->opened,
-                              load->plan->outstanding, load->plan->timeout_ns);
+        int err =
+            sender_open(s, &load->plan->address, load->plan->is_tls, load->plan->frame,
+                        (uint32_t)load->opened, load->plan->outstanding, load->plan->timeout_ns);
         if (err != 0)
             return fail(load, err, "connecting to");
         err = watch(load, load->opened, EPOLL_CTL_ADD);

@@ -23,6 +23,7 @@ enum { LOAD_CONNECTIONS_MAX = 1024, LOAD_OUTSTANDING_MAX = 4096 };
 
 struct load_plan {
     struct sockaddr_in address;
+    bool is_tls;
     const struct send_frame *frame;
     int32_t accept_code; /* the answer's code when a message was accepted */
     int connections;     /* 1 .. LOAD_CONNECTIONS_MAX */

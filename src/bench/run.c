@@ -88,6 +88,7 @@ struct load_plan run_plan(const struct run *run, const struct run_broker *broker
     const struct run_settings *s = &run->settings;
     return (struct load_plan){
         .address = broker->address,
+        .is_tls = broker->is_tls,
         .frame = &run->frame,
         .accept_code = broker->is_floor ? REQ_SEND_MESSAGE_V2 : RESP_SUCCESS,
         .connections = run->scenario->is_single ? 1 : s->connections,

@@ -47,6 +47,7 @@ struct run_broker {
     char name[REPORT_NAME_BYTES];
     const char *address_text;
     struct sockaddr_in address;
+    bool is_tls;
     pid_t pid; /* 0: not known */
     bool is_floor;
 };

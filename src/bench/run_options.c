@@ -57,8 +57,12 @@ static int take_broker(void *ctx, const char *value)
     broker->address_text = option_named_value(value, broker->name, sizeof broker->name);
     if (broker->name[0] == '\0')
         snprintf(broker->name, sizeof broker->name, "%s", broker->address_text);
-    if (option_address(broker->address_text, &broker->address) != 0)
-        return complain(run, "--broker is not [NAME=]HOST:PORT of an IPv4 host", value);
+    const char *address = broker->address_text;
+    broker->is_tls = strncmp(address, "tls:", 4) == 0;
+    if (option_address(address + (broker->is_tls ? 4 : 0), &broker->address) != 0)
+        return complain(run, "--broker is not [NAME=][tls:]HOST:PORT of an IPv4 host", value);
+    if (broker->is_tls && run->scenario != &scenario_send)
+        return complain(run, "tls: is for sends only", value);
     run->broker_count++;
     return 0;
 }
@@ -79,7 +83,8 @@ static int take_pid(void *ctx, const char *value)
 }
 
 static const struct repeated_option repeated[] = {
-    { "broker", "[NAME=]ADDR", "HOST:PORT of a broker; several are measured in turn", take_broker },
+    { "broker", "[NAME=]ADDR", "HOST:PORT of a broker, tls:HOST:PORT; several are measured in turn",
+      take_broker },
     { "pid", "[NAME=]PID", "the broker's process: adds CPU per message and memory", take_pid },
 };
 

@@ -8,6 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bench/sender_tls.h"
+
 enum { BELT_BYTES_MAX = 1 << 20, INPUT_BYTES_LEAST = 1 << 18, RING_LEAST = 64 };
 
 static uint32_t power_of_two_from(uint32_t least)
@@ -60,8 +62,8 @@ static int allocate(struct sender *s, uint32_t index)
     return 0;
 }
 
-int sender_open(struct sender *s, const struct sockaddr_in *address, const struct send_frame *frame,
-                uint32_t index, int outstanding, int64_t timeout_ns)
+int sender_open(struct sender *s, const struct sockaddr_in *address, bool is_tls,
+                const struct send_frame *frame, uint32_t index, int outstanding, int64_t timeout_ns)
 {
     *s = (struct sender){ .fd = -1, .frame = frame, .outstanding = (uint32_t)outstanding };
     int err = allocate(s, index);
@@ -73,6 +75,8 @@ int sender_open(struct sender *s, const struct sockaddr_in *address, const struc
         goto fail;
     }
     err = connect_to(s->fd, address, timeout_ns);
+    if (err == 0 && is_tls)
+        err = sender_tls_open(s->fd, timeout_ns, &s->ssl);
     if (err != 0)
         goto fail;
     return 0;
@@ -83,6 +87,7 @@ fail:
 
 void sender_close(struct sender *s)
 {
+    sender_tls_close(s->ssl);
     if (s->fd >= 0)
         close(s->fd);
     free(s->belt);
@@ -129,7 +134,8 @@ int sender_write(struct sender *s)
         size_t first = left < belt_bytes - from ? left : belt_bytes - from;
         struct iovec parts[2] = { { s->belt + from, first }, { s->belt, left - first } };
         struct msghdr message = { .msg_iov = parts, .msg_iovlen = left > first ? 2 : 1 };
-        ssize_t sent = sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = s->ssl != NULL ? sender_tls_write(s->ssl, parts, message.msg_iovlen)
+                                      : sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN)
             return 0;
         if (sent < 0 && errno != EINTR)
@@ -149,7 +155,10 @@ int sender_receive(struct sender *s)
     }
     if (s->input_end == s->input_cap)
         return ERR_TOO_BIG;
-    ssize_t got = recv(s->fd, s->input + s->input_end, s->input_cap - s->input_end, MSG_DONTWAIT);
+    uint8_t *into = s->input + s->input_end;
+    size_t room = s->input_cap - s->input_end;
+    ssize_t got = s->ssl != NULL ? sender_tls_read(s->ssl, into, room)
+                                 : recv(s->fd, into, room, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (got <= 0)

@@ -33,6 +33,7 @@ struct under_way {
 
 struct sender {
     int fd;
+    struct ssl_st *ssl; /* NULL: plain */
     const struct send_frame *frame;
     uint32_t outstanding; /* most messages under way */
     uint32_t under_way;   /* messages */
@@ -49,8 +50,8 @@ struct sender {
 };
 
 /* `index` tells senders of one run apart. The frame is borrowed until sender_close().
- * ERR_TIMEOUT: not connected within timeout_ns. */
-MUST_CHECK int sender_open(struct sender *s, const struct sockaddr_in *address,
+ * ERR_TIMEOUT: not connected within timeout_ns. is_tls: what goes over it is encrypted. */
+MUST_CHECK int sender_open(struct sender *s, const struct sockaddr_in *address, bool is_tls,
                            const struct send_frame *frame, uint32_t index, int outstanding,
                            int64_t timeout_ns);
 void sender_close(struct sender *s);

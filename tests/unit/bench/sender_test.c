@@ -34,8 +34,9 @@ static void open_rig(struct rig *rig, size_t body_bytes, int outstanding)
     assert_int_equal(bind(rig->listen_fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(rig->listen_fd, 1), 0);
     assert_int_equal(getsockname(rig->listen_fd, (struct sockaddr *)&address, &len), 0);
-    assert_int_equal(
-        sender_open(&rig->sender, &address, &rig->frame, 0, outstanding, INT64_C(1000000000)), 0);
+    assert_int_equal(sender_open(&rig->sender, &address, false, &rig->frame, 0, outstanding,
+                                 INT64_C(1000000000)),
+                     0);
     rig->server_fd = accept(rig->listen_fd, NULL, NULL);
     assert_true(rig->server_fd >= 0);
     rig->got_cap = 64 << 20;
