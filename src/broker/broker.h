@@ -39,6 +39,7 @@ struct broker_conf {
     bool enable_detail_stat;
     int broker_permission;
     bool reject_transaction_message;
+    bool store_reply_message_enable;
     int64_t transaction_timeout_ms;
     int transaction_check_max;
     int64_t transaction_check_interval_ms;

@@ -12,6 +12,7 @@ struct clients {
     struct clients_options options;
     struct map producers; /* name -> struct client_group */
     struct map consumers;
+    struct map producer_ids; /* client id -> struct list of client_member.id_link */
     int member_count;
     struct loop_timer expiry; /* armed while there are members */
 };
@@ -149,6 +150,37 @@ static struct client_member *find_member(const struct list *members,
     return NULL;
 }
 
+/* ---- producers by client id ------------------------------------------------------------------ */
+
+static void add_id(struct clients *c, struct client_member *m)
+{
+    struct list *same = map_get(&c->producer_ids, m->client_id);
+    if (same == NULL) {
+        same = malloc(sizeof *same);
+        assert(same != NULL);
+        list_init(same);
+        map_put(&c->producer_ids, m->client_id, same);
+    }
+    list_append(same, &m->id_link);
+}
+
+static void remove_id(struct clients *c, struct client_member *m)
+{
+    struct list *same = map_get(&c->producer_ids, m->client_id);
+    assert(same != NULL);
+    list_remove(&m->id_link);
+    if (list_empty(same)) {
+        map_remove(&c->producer_ids, m->client_id);
+        free(same);
+    }
+}
+
+struct client_member *clients_producer(const struct clients *clients, struct slice client_id)
+{
+    const struct list *same = map_get(&clients->producer_ids, client_id);
+    return same == NULL ? NULL : list_entry(same->prev, struct client_member, id_link);
+}
+
 static struct client_member *member_new(struct clients *c, struct client_group *group,
                                         struct list *members, struct peer *peer,
                                         struct slice client_id)
@@ -162,6 +194,8 @@ static struct client_member *member_new(struct clients *c, struct client_group *
     m->peer = peer_ref(peer);
     list_append(&group->members, &m->group_link);
     list_append(members, &m->session_link);
+    if (!group->is_consumer)
+        add_id(c, m);
     group->member_count++;
     if (c->member_count++ == 0)
         loop_timer_start(c->options.loop, &c->expiry, EXPIRY_SCAN_MS);
@@ -174,6 +208,8 @@ static struct client_group *member_free(struct clients *c, struct client_member 
     struct client_group *group = m->group;
     list_remove(&m->group_link);
     list_remove(&m->session_link);
+    if (!group->is_consumer)
+        remove_id(c, m);
     peer_unref(m->peer);
     free(m);
     group->member_count--;
@@ -373,6 +409,7 @@ int clients_new(const struct clients_options *options, struct clients **clients)
     c->options = *options;
     map_init(&c->producers);
     map_init(&c->consumers);
+    map_init(&c->producer_ids);
     loop_timer_init(&c->expiry, expire);
     *clients = c;
     return 0;
@@ -386,5 +423,6 @@ void clients_free(struct clients *clients)
     loop_timer_stop(&clients->expiry);
     map_fini(&clients->producers);
     map_fini(&clients->consumers);
+    map_fini(&clients->producer_ids);
     free(clients);
 }

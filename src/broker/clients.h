@@ -21,6 +21,7 @@ struct client_group;
 struct client_member {
     struct list group_link;
     struct list session_link;
+    struct list id_link; /* of producers: all with this client id, the newest last */
     struct client_group *group;
     struct peer *peer;
     struct slice client_id;
@@ -86,6 +87,10 @@ void clients_remove_consumer(struct clients *clients, struct list *members, stru
                              bool notify);
 /* The connection is gone: it leaves all its groups. */
 void clients_remove_all(struct clients *clients, struct list *members);
+
+/* The producer with this client id, of any group, the latest to come when there are several; NULL:
+ * none is online. */
+struct client_member *clients_producer(const struct clients *clients, struct slice client_id);
 
 /* NULL: nobody of that group is online. */
 struct client_group *clients_consumer_group(const struct clients *clients, struct slice name);

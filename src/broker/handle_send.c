@@ -473,6 +473,26 @@ static void put_batch(struct send *s)
         answer_stored(s, &put, phy_offsets, count);
 }
 
+bool send_check(struct broker *broker, struct request *req, enum field_names names,
+                struct send_request *fields, struct record *record)
+{
+    struct send s = { .broker = broker, .req = req };
+    const char *missing = NULL;
+    if (fields_decode(&send_request_fields, names, &req->header, &s.fields, &missing) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
+        return false;
+    }
+    if (!check_broker(&s) || !check_topic(&s) || !check_queue(&s) ||
+        !check_sizes(&s, s.fields.properties.len))
+        return false;
+    *record = record_of(&s);
+    record->flag = s.fields.flag;
+    record->body = req->body;
+    record->properties = s.fields.properties;
+    *fields = s.fields;
+    return true;
+}
+
 void handle_send(struct broker *broker, struct request *req)
 {
     struct send s = { .broker = broker, .req = req };

@@ -115,6 +115,14 @@ void request_dispatch_fast(struct broker *broker, struct request *req);
 
 /* handle_send.c */
 request_handler handle_send; /* 10, 310, 320 */
+struct send_request;
+/* What every message from a client passes: fields, the broker's and the topic's state, queue and
+ * sizes. On success *record is the message with the properties it came with, its slices those of
+ * the request; false: the request was answered. */
+bool send_check(struct broker *broker, struct request *req, enum field_names names,
+                struct send_request *fields, struct record *record);
+/* handle_reply.c */
+request_handler handle_reply_message; /* 324, 325 */
 /* handle_send_back.c */
 request_handler handle_send_back; /* 36 */
 /* handle_txn.c */

@@ -27,6 +27,8 @@ const struct request_row request_rows[] = {
     { REQ_CHECK_CLIENT_CONFIG, "check_client_config", handle_check_client_config },
     { REQ_CONSUMER_SEND_MSG_BACK, "consumer_send_msg_back", handle_send_back },
     { REQ_END_TRANSACTION, "end_transaction", handle_end_transaction },
+    { REQ_SEND_REPLY_MESSAGE_V2, "send_reply_message_v2", handle_reply_message },
+    { REQ_SEND_REPLY_MESSAGE, "send_reply_message", handle_reply_message },
     { REQ_LOCK_BATCH_MQ, "lock_batch_mq", handle_lock },
     { REQ_UNLOCK_BATCH_MQ, "unlock_batch_mq", handle_unlock },
     { REQ_GET_MAX_OFFSET, "get_max_offset", handle_max_offset },

@@ -62,6 +62,8 @@ static const struct conf_row rows[] = {
              "bytes of ended transactions noted in one record, at which it is stored at once"),
     CONF_I64(struct broker_conf, transaction_op_batch_interval_ms, "transactionOpBatchInterval",
              3000, 1, 600000, CONF_AT_RUN_TIME, "ms such a record waits for more"),
+    CONF_BOOL(struct broker_conf, store_reply_message_enable, "storeReplyMessageEnable", true,
+              CONF_AT_RUN_TIME, "store replies beside handing them to who asked"),
     /* registration */
     CONF_INT(struct broker_conf, register_name_server_period_ms, "registerNameServerPeriod", 30000,
              10000, 60000, CONF_AT_RUN_TIME, "ms between registrations"),
@@ -282,8 +284,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("popConsumerFSServiceInit", "true"),
     CONF_KNOWN("popConsumerKVServiceEnable", "false"),
     CONF_KNOWN("popReviveMaxAttemptTimes", "16"),
-    /* reply */
-    CONF_KNOWN("storeReplyMessageEnable", "true"),
     /* overload */
     CONF_KNOWN("brokerFastFailureEnable", "true"),
     CONF_KNOWN("waitTimeMillsInSendQueue", "200"),

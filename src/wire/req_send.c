@@ -44,6 +44,27 @@ static const struct field send_refused_response_rows[] = {
 const struct fields send_refused_response_fields =
     FIELDS(send_refused_response_rows, struct send_refused_response);
 
+static const struct field push_reply_request_rows[] = {
+    FIELD(struct push_reply_request, producer_group, "producerGroup", FIELD_STRING,
+          FIELD_MANDATORY),
+    FIELD(struct push_reply_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, default_topic, "defaultTopic", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, default_topic_queue_nums, "defaultTopicQueueNums", FIELD_I32,
+          FIELD_MANDATORY),
+    FIELD(struct push_reply_request, queue_id, "queueId", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, sys_flag, "sysFlag", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, born_timestamp, "bornTimestamp", FIELD_I64, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, flag, "flag", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, properties, "properties", FIELD_STRING, FIELD_OPTIONAL),
+    FIELD(struct push_reply_request, reconsume_times, "reconsumeTimes", FIELD_I32, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, unit_mode, "unitMode", FIELD_BOOL, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, born_host, "bornHost", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, store_host, "storeHost", FIELD_STRING, FIELD_MANDATORY),
+    FIELD(struct push_reply_request, store_timestamp, "storeTimestamp", FIELD_I64, FIELD_MANDATORY),
+};
+const struct fields push_reply_request_fields =
+    FIELDS(push_reply_request_rows, struct push_reply_request);
+
 static const struct field send_back_request_rows[] = {
     FIELD(struct send_back_request, phy_offset, "offset", FIELD_I64, FIELD_MANDATORY),
     FIELD(struct send_back_request, group, "group", FIELD_STRING, FIELD_MANDATORY),

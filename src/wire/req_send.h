@@ -1,4 +1,4 @@
-/* req_send.h - header fields of the send family: 10, 310, 320 and 36. */
+/* req_send.h - header fields of the send family: 10, 310, 320, 324, 325, 326 and 36. */
 #ifndef WIRE_REQ_SEND_H
 #define WIRE_REQ_SEND_H
 
@@ -42,6 +42,25 @@ struct send_refused_response {
     struct slice trace_on;
 };
 extern const struct fields send_refused_response_fields;
+
+/* PUSH_REPLY_MESSAGE_TO_CLIENT, sent by the broker: the reply as it came, and where from. */
+struct push_reply_request {
+    struct slice producer_group;
+    struct slice topic;
+    struct slice default_topic;
+    int32_t default_topic_queue_nums;
+    int32_t queue_id;
+    int32_t sys_flag;
+    int64_t born_timestamp;
+    int32_t flag;
+    struct slice properties;
+    int32_t reconsume_times;
+    bool unit_mode;
+    struct slice born_host;
+    struct slice store_host;
+    int64_t store_timestamp;
+};
+extern const struct fields push_reply_request_fields;
 
 /* CONSUMER_SEND_MSG_BACK */
 struct send_back_request {

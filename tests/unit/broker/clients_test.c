@@ -219,9 +219,29 @@ static void producers_and_consumers_are_apart(void **state)
     assert_non_null(clients_consumer_group(f->clients, SLICE("g")));
 }
 
+/* Goal: a producer is found by its client id through any of its groups; of two with one id the
+ * later one is, until it leaves. */
+static void a_producer_is_found_by_its_id(void **state)
+{
+    struct fixture *f = *state;
+    struct request req[] = { { .peer = f->peers[0] }, { .peer = f->peers[1] } };
+    assert_null(clients_producer(f->clients, SLICE("id")));
+    clients_add_producer(f->clients, &req[0], &f->members[0], SLICE("id"), SLICE("a"));
+    clients_add_producer(f->clients, &req[0], &f->members[0], SLICE("id"), SLICE("b"));
+    assert_ptr_equal(clients_producer(f->clients, SLICE("id"))->peer, f->peers[0]);
+    clients_add_producer(f->clients, &req[1], &f->members[1], SLICE("id"), SLICE("a"));
+    assert_ptr_equal(clients_producer(f->clients, SLICE("id"))->peer, f->peers[1]);
+    clients_remove_all(f->clients, &f->members[1]);
+    clients_remove_producer(f->clients, &f->members[0], SLICE("a"));
+    assert_ptr_equal(clients_producer(f->clients, SLICE("id"))->peer, f->peers[0]);
+    clients_remove_producer(f->clients, &f->members[0], SLICE("b"));
+    assert_null(clients_producer(f->clients, SLICE("id")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_producer_is_found_by_its_id, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_member_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(broadcasting_groups_are_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(topics_count_expressions_do_not, setup, teardown),
