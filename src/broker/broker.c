@@ -38,7 +38,8 @@ enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
 enum { HELD_FILTER_BYTES_MAX = 64 << 20 };
 /* Parked pulls count as pending: a client has one per queue. */
 enum { PENDING_PER_PEER_MAX = 16384 };
-enum { FAST_PORT_BELOW = 2 }; /* the VIP port of the field: listenPort - 2 */
+enum { FAST_PORT_BELOW = 2 };       /* the VIP port of the field: listenPort - 2 */
+enum { GO_AWAY_KNOWN_ABOVE = 475 }; /* version 5.3.1 */
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
 enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
 
@@ -69,14 +70,26 @@ static void log_flushed(void *ctx)
     acks_flushed(((struct broker *)ctx)->acks);
 }
 
+/* A broker that is about to stop sends clients away that know what that means; others are served as
+ * long as it runs. True: the request was answered. */
+static bool turn_away(const struct broker *broker, struct request *req)
+{
+    if (!broker->is_leaving || req->header.version <= GO_AWAY_KNOWN_ABOVE)
+        return false;
+    reply_code(req, RESP_GO_AWAY, "please go away");
+    return true;
+}
+
 static void request_came(void *ctx, struct request *req)
 {
-    request_dispatch(ctx, req);
+    if (!turn_away(ctx, req))
+        request_dispatch(ctx, req);
 }
 
 static void fast_request_came(void *ctx, struct request *req)
 {
-    request_dispatch_fast(ctx, req);
+    if (!turn_away(ctx, req))
+        request_dispatch_fast(ctx, req);
 }
 
 static void peer_closed(void *ctx, struct peer *peer)
@@ -521,16 +534,12 @@ static void stop_poll(struct loop_timer *timer)
     broker->stopped(broker->stopped_ctx);
 }
 
-void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
+static void end_service(struct broker *broker)
 {
-    assert(!broker->is_stopping);
     broker->is_stopping = true;
-    broker->stopped = stopped;
-    broker->stopped_ctx = ctx;
     server_stop_accepting(broker->server);
     if (broker->fast_server != NULL)
         server_stop_accepting(broker->fast_server);
-    registrar_stop(broker->registrar);
     delays_stop(broker->delays);
     txns_stop(broker->txns);
     pops_stop(broker->pops);
@@ -541,6 +550,28 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
     broker->stop_deadline_ns = loop_now_ns(broker->loop) + (int64_t)STOP_PATIENCE_MS * 1000000;
     loop_timer_init(&broker->stop_poll, stop_poll);
     loop_timer_start(broker->loop, &broker->stop_poll, 0);
+}
+
+static void leaving_is_over(struct loop_timer *timer)
+{
+    end_service(list_entry(timer, struct broker, stop_poll));
+}
+
+void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
+{
+    assert(!broker->is_stopping && !broker->is_leaving);
+    broker->stopped = stopped;
+    broker->stopped_ctx = ctx;
+    registrar_stop(broker->registrar);
+    if (!broker->conf.enable_shutdown_gracefully) {
+        end_service(broker);
+        return;
+    }
+    broker->is_leaving = true;
+    log_info("broker_leaving seconds=%d", broker->conf.shutdown_wait_seconds);
+    loop_timer_init(&broker->stop_poll, leaving_is_over);
+    loop_timer_start(broker->loop, &broker->stop_poll,
+                     (int64_t)broker->conf.shutdown_wait_seconds * 1000);
 }
 
 void broker_free(struct broker *broker)

@@ -90,6 +90,8 @@ struct broker_conf {
     int default_pop_share_queue_num;
     /* connections */
     int server_channel_max_idle_seconds;
+    bool enable_shutdown_gracefully;
+    int shutdown_wait_seconds;
     struct tls_conf tls;
     /* store */
     char *store_path_root_dir;   /* "~/" stands for the home directory */

@@ -161,6 +161,11 @@ static const struct conf_row rows[] = {
     CONF_INT(struct broker_conf, server_channel_max_idle_seconds, "serverChannelMaxIdleTimeSeconds",
              120, 0, 86400, CONF_AT_START,
              "seconds of silence after which a connection is closed; 0: never"),
+    CONF_BOOL(struct broker_conf, enable_shutdown_gracefully, "enableShutdownGracefully", false,
+              CONF_AT_RUN_TIME,
+              "send clients that know how (newer than 5.3.1) to other brokers before stopping"),
+    CONF_INT(struct broker_conf, shutdown_wait_seconds, "shutdownWaitTimeSeconds", 30, 0, 3600,
+             CONF_AT_RUN_TIME, "seconds they have for that"),
     TLS_ROLE_ROWS(struct broker_conf, tls.),
     /* store */
     CONF_STRING(struct broker_conf, store_path_root_dir, "storePathRootDir", "~/store",
