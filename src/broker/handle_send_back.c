@@ -46,29 +46,42 @@ static int32_t spread(int64_t queue_offset, int32_t queue_count)
     return (int32_t)((uint64_t)queue_offset % (uint64_t)queue_count);
 }
 
+/* The group's retry topic, or its dead-letter topic. The retry topic must be there and writable in
+ * both cases. NULL: the request was answered. */
+static const struct topic_config *next_topic(struct send_back *s, const struct group_config *group,
+                                             bool is_dead)
+{
+    struct request *req = s->offload.req;
+    struct broker *broker = s->offload.broker;
+    const struct topic_config *topic =
+        broker_retry_topic_ensure(broker, group, s->fields.unit_mode);
+    if (topic != NULL && (topic->perm & PERM_WRITE) == 0) {
+        reply_code(req, RESP_NO_PERMISSION, "the topic[%.*s] sending message is forbidden",
+                   SLICE_FMT(topic->name));
+        return NULL;
+    }
+    if (topic != NULL && is_dead)
+        topic = broker_topic_ensure(broker, dlq_topic_of(s->fields.group, &req->arena),
+                                    DEAD_LETTER_QUEUES, PERM_READ | PERM_WRITE);
+    if (topic == NULL)
+        reply_code(req, RESP_SYSTEM_ERROR, "topic[%s%.*s] not exist",
+                   is_dead ? TOPIC_DLQ_PREFIX : TOPIC_RETRY_PREFIX, SLICE_FMT(s->fields.group));
+    return topic;
+}
+
 /* Makes the message the next copy: on the group's retry or dead-letter topic. On failure the
  * request was answered. */
 static int move_to_retry_topic(struct send_back *s, const struct group_config *group,
                                struct record *record)
 {
     struct request *req = s->offload.req;
-    struct broker *broker = s->offload.broker;
     struct retry_decision decision = decide(s, group, record);
     bool is_dead = decision.place == RETRY_DEAD;
     int32_t queue_count = is_dead ? DEAD_LETTER_QUEUES : group->retry_queue_nums;
-    struct slice name = is_dead ? dlq_topic_of(s->fields.group, &req->arena)
-                                : retry_topic_of(s->fields.group, &req->arena);
-    const struct topic_config *topic =
-        broker_topic_ensure(broker, name, queue_count, PERM_READ | PERM_WRITE);
-    if (topic == NULL) {
-        reply_code(req, RESP_SYSTEM_ERROR, "topic[%.*s] not exist", SLICE_FMT(name));
-        return ERR_NOT_FOUND;
-    }
-    if ((topic->perm & PERM_WRITE) == 0) {
-        reply_code(req, RESP_NO_PERMISSION, "the topic[%.*s] sending message is forbidden",
-                   SLICE_FMT(name));
+    const struct topic_config *topic = next_topic(s, group, is_dead);
+    if (topic == NULL)
         return ERR_INVALID;
-    }
+    struct slice name = arena_copy(&req->arena, topic->name);
     char id[MSG_ID_TEXT_MAX];
     size_t id_bytes = msg_id_encode(&record->store_host, record->phy_offset, id);
     int err =

@@ -145,10 +145,42 @@ void group_config_to_json(const struct group_config *config, struct json_out *j)
     json_object_end(j);
 }
 
+static bool is_number_or_absent(const json_t *object, const char *key)
+{
+    const json_t *value = json_get(object, key);
+    return value == NULL || json_is_null(value) || json_is_integer(value);
+}
+
+/* Kept as text, the policy still has to be one: another broker reads the file, and refuses all of
+ * it for what it cannot decode. */
+static bool retry_policy_is_sound(const json_t *policy)
+{
+    if (policy == NULL || json_is_null(policy))
+        return true;
+    const json_t *type = json_get(policy, "type");
+    const json_t *customized = json_get(policy, "customizedRetryPolicy");
+    const json_t *exponential = json_get(policy, "exponentialRetryPolicy");
+    if (!json_is_object(policy) || !(type == NULL || json_is_null(type) || json_is_string(type)) ||
+        !(exponential == NULL || json_is_null(exponential) || json_is_object(exponential)) ||
+        !(customized == NULL || json_is_null(customized) || json_is_object(customized)))
+        return false;
+    const json_t *delays = json_get(customized, "next");
+    size_t i;
+    json_t *delay;
+    json_array_foreach((json_t *)(uintptr_t)delays, i, delay)
+        if (!json_is_integer(delay))
+            return false;
+    return (delays == NULL || json_is_null(delays) || json_is_array(delays)) &&
+           is_number_or_absent(exponential, "initial") && is_number_or_absent(exponential, "max") &&
+           is_number_or_absent(exponential, "multiplier");
+}
+
 int group_config_decode(struct slice body, struct arena *arena, struct group_config *config)
 {
     json_t *json = json_read(body, NULL);
     int err = group_config_from_json(json, arena, config);
+    if (err == 0 && !retry_policy_is_sound(json_get(json, RETRY_POLICY_KEY)))
+        err = ERR_CORRUPT;
     json_decref(json);
     return err;
 }
@@ -171,6 +203,8 @@ int group_config_list_decode(struct slice body, struct arena *arena, struct grou
     json_array_foreach(array, i, element) {
         if (err == 0)
             err = group_config_from_json(element, arena, &groups[list->count]);
+        if (err == 0 && !retry_policy_is_sound(json_get(element, RETRY_POLICY_KEY)))
+            err = ERR_CORRUPT;
         if (err == 0 && groups[list->count++].name.len == 0)
             err = ERR_CORRUPT;
     }

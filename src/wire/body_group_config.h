@@ -2,7 +2,7 @@
  * GET_ALL_SUBSCRIPTIONGROUP_CONFIG and the file config/subscriptionGroup.json.
  *
  * Members we do not interpret (groupRetryPolicy, subscriptionDataSet, what later releases add) are
- * kept as JSON text and written back.
+ * kept as JSON text and written back. A groupRetryPolicy in a request is checked: ERR_CORRUPT.
  */
 #ifndef WIRE_BODY_GROUP_CONFIG_H
 #define WIRE_BODY_GROUP_CONFIG_H

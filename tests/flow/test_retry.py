@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conftest import max_offset, pull_all, send
+from conftest import make_topic, max_offset, pull_all, send
 from servers import wait_until
 
 
@@ -132,3 +132,38 @@ def test_send_back_creates_its_group(broker, group, name, received):
     fresh = name("group")
     assert send_back(broker, fresh, received).code == 0
     assert fresh in broker.call(201).json()["subscriptionGroupTable"]
+
+
+def test_unit_mode_marks_the_retry_topic(broker, topic, group):
+    """Goal: unitMode of the request makes a retry topic of a unit's subscription."""
+    send(broker, topic, b"work")
+    record, = pull_all(broker, group, topic)
+    assert send_back(broker, group, record, unitMode=True).code == 0
+    assert broker.call(351, {"topic": "%RETRY%" + group}).json()["topicSysFlag"] == 2
+
+
+def test_retry_topic_that_cannot_be_written(broker, topic, group):
+    """Goal: without write permission on the retry topic nothing is sent back, dead letters neither: 16."""
+    send(broker, topic, b"work")
+    record, = pull_all(broker, group, topic)
+    make_topic(broker, "%RETRY%" + group, queues=1, perm=4)
+    for level in (1, -1):
+        assert send_back(broker, group, record, level=level).code == 16
+
+
+@pytest.mark.parametrize("policy", [
+    {"type": "EXPONENTIAL", "exponentialRetryPolicy": {"initial": 5000, "max": 60000, "multiplier": 3}},
+    {"type": "CUSTOMIZED", "customizedRetryPolicy": {"next": [1000, 2000, 5000]}},
+    {"type": "CUSTOMIZED"}], ids=lambda policy: policy["type"] + str(len(policy)))
+def test_retry_policy_of_a_group_is_kept(broker, group, policy):
+    """Goal: groupRetryPolicy comes back as it was given: proxies hand it to their clients. What is sent back
+    by remoting clients still goes by levels."""
+    assert broker.call(200, body={"groupName": group, "groupRetryPolicy": policy}).code == 0
+    assert broker.call(352, {"group": group}).json()["groupRetryPolicy"] == policy
+
+
+@pytest.mark.parametrize("policy", ["fast", 5, {"customizedRetryPolicy": {"next": ["soon"]}},
+                                    {"exponentialRetryPolicy": {"initial": "soon"}}])
+def test_retry_policy_that_is_none_is_refused(broker, group, policy):
+    """Goal: what no broker could read again is not taken: 1."""
+    assert broker.call(200, body={"groupName": group, "groupRetryPolicy": policy}).code == 1
