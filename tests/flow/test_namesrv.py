@@ -417,3 +417,25 @@ def test_real_broker_is_registered_with_its_system_topics(pair, name_server):
     assert data["queueDatas"][0] == {"brokerName": "broker-a", "perm": 7, "readQueueNums": 8,
                                      "topicSysFlag": 0, "writeQueueNums": 8}
     assert route(name_server, "BenchmarkTest")["queueDatas"][0]["readQueueNums"] == 1024
+
+
+def test_route_can_be_restricted_to_a_zone(fake, name_server, name):
+    """Goal: a request with __ZONE_MODE and __ZONE_NAME sees the brokers of that zone, letter case aside; without
+    the mode, all; in a zone of nobody's, an empty route."""
+    topics = [name("topic"), name("topic")]
+    brokers = {zone: fake(topics=topics) for zone in ("east", "west", None)}
+    for zone, one in brokers.items():
+        assert one.register(**({"__ZONE_NAME": zone} if zone else {})).code == 0
+
+    def seen(**fields):
+        answer = name_server.call(105, {"topic": topics[0], **fields})
+        assert answer.code == 0
+        table = answer.json()
+        names = {data["brokerName"] for data in table["brokerDatas"]}
+        assert names == {data["brokerName"] for data in table["queueDatas"]}
+        return {zone for zone, one in brokers.items() if one.name in names}
+
+    assert seen() == seen(__ZONE_NAME="east") == {"east", "west", None}
+    assert seen(__ZONE_MODE="true", __ZONE_NAME="EAST") == {"east"}
+    assert seen(__ZONE_MODE="true", __ZONE_NAME="nowhere") == set()
+    assert seen(__ZONE_MODE="true") == {"east", "west", None}

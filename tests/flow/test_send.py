@@ -271,3 +271,16 @@ def test_two_producers_interleave_without_loss(connect, broker, topic, group):
     offsets = sorted(int(c.receive(o).ext["queueOffset"]) for c, o in opaques)
     assert offsets == list(range(200))
     assert len(pull_all(broker, group, topic, count=200)) == 200
+
+
+@pytest.mark.parametrize("fields", [{"ns": "tenant", "nsd": "true"}, {"nsd": "nonsense"},
+                                    {"bname": "broker-a", "oway": "false", "lo": "false"}],
+                         ids=("namespace", "odd", "rpc"))
+def test_fields_of_every_request_are_taken(broker, topic, group, fields):
+    """Goal: namespace and routing fields, which clients of 5.x add to any request, change nothing: names come
+    with their namespace already."""
+    answer = broker.call(310, {**mq.send_fields(topic), **fields}, b"hello")
+    assert answer.code == 0, answer.remark
+    wait_until(lambda: max_offset(broker, topic) == 1)
+    answer = broker.call(11, {**mq.pull_fields(group, topic), **fields})
+    assert answer.code == 0 and mq.decode_records(answer.body)[0].topic == topic
