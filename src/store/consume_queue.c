@@ -78,8 +78,18 @@ static int64_t file_of(const struct consume_queue *queue, int64_t queue_offset)
 
 static void close_fd(struct consume_queue *queue)
 {
+    if (queue->fd < 0)
+        return;
     disk_close(queue->fd);
+    atomic_fetch_sub(&queue->files->open_count, 1);
     queue->fd = -1;
+}
+
+/* The file was used, and will be again if there are descriptors to spare. Under file_lock. */
+static void let_go_of_file(struct consume_queue *queue)
+{
+    if (atomic_load(&queue->files->open_count) > QUEUE_FILES_OPEN_MAX)
+        close_fd(queue);
 }
 
 /* Makes queue->fd the file that holds queue_offset. Under file_lock. */
@@ -97,10 +107,12 @@ static int use_file(struct consume_queue *queue, int64_t queue_offset, bool crea
         err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
     if (err == 0 && is_new) {
         queue->has_new_names = true;
-        atomic_fetch_add(queue->file_count, 1);
+        atomic_fetch_add(&queue->files->count, 1);
     }
     if (err != 0)
         queue->fd = -1;
+    else
+        atomic_fetch_add(&queue->files->open_count, 1);
     queue->fd_file = file;
     assert(err != 0 || queue->fd >= 0);
     assert(queue->fd_file % queue->file_bytes == 0);
@@ -268,7 +280,7 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
 }
 
 int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, int64_t file_bytes,
-                       struct commit_log *log, _Atomic int64_t *file_count,
+                       struct commit_log *log, struct queue_files *shared,
                        struct consume_queue **opened)
 {
     assert(topic.len > 0);
@@ -281,7 +293,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
     queue->topic = topic;
     queue->queue_id = queue_id;
     queue->file_bytes = file_bytes;
-    queue->file_count = file_count;
+    queue->files = shared;
     queue->dir = strdup(dir);
     queue->fd = -1;
     pthread_mutex_init(&queue->file_lock, NULL);
@@ -299,6 +311,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
         consume_queue_free(queue);
         return err;
     }
+    let_go_of_file(queue);
     *opened = queue;
     return 0;
 }
@@ -356,6 +369,7 @@ static void lock_both(struct consume_queue *queue)
 static void unlock_both(struct consume_queue *queue)
 {
     pthread_mutex_unlock(&queue->lock);
+    let_go_of_file(queue);
     pthread_mutex_unlock(&queue->file_lock);
 }
 
@@ -567,6 +581,7 @@ static int read_written(struct consume_queue *queue, int64_t queue_offset, int64
     else if (pthread_mutex_trylock(&queue->file_lock) != 0)
         return ERR_WOULD_BLOCK;
     int err = read_file(queue, queue_offset, *got, may_block, entries);
+    let_go_of_file(queue);
     pthread_mutex_unlock(&queue->file_lock);
     return err;
 }
@@ -642,6 +657,7 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
     pthread_mutex_unlock(&queue->lock);
     pthread_mutex_lock(&queue->file_lock);
     int err = queue->is_deleted ? 0 : write_run(queue, from, buf_slice(scratch));
+    let_go_of_file(queue);
     pthread_mutex_unlock(&queue->file_lock);
     if (err != 0)
         return err;
@@ -690,6 +706,23 @@ static int sync_names(struct consume_queue *queue)
     return err == ERR_NOT_FOUND ? 0 : err;   /* deleted meanwhile */
 }
 
+void consume_queue_start_sync(struct consume_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    int64_t written = queue->written;
+    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->file_lock);
+    if (queue->synced < written && !queue->is_deleted &&
+        use_file(queue, queue->synced, false) == 0) {
+        int64_t at = queue->synced * CQ_ENTRY_BYTES - queue->fd_file;
+        int64_t bytes = (written - queue->synced) * CQ_ENTRY_BYTES;
+        int64_t room = queue->file_bytes - at;
+        disk_start_write_back(queue->fd, at, bytes < room ? bytes : room);
+    }
+    let_go_of_file(queue);
+    pthread_mutex_unlock(&queue->file_lock);
+}
+
 int consume_queue_sync(struct consume_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
@@ -704,6 +737,7 @@ int consume_queue_sync(struct consume_queue *queue)
         if (err == 0 && fd >= 0) {
             err = disk_sync(fd, queue->dir);
             disk_close(fd);
+            atomic_fetch_sub(&queue->files->open_count, 1);
         }
         if (err != 0)
             return err;
@@ -743,11 +777,12 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         close_fd(queue);
         disk_numbered_path(path, queue->dir, files[i]);
         disk_remove_in_slices(path);
-        atomic_fetch_sub(queue->file_count, 1);
+        atomic_fetch_sub(&queue->files->count, 1);
     }
     assert(min >= atomic_load(&queue->min));
     assert(min <= atomic_load(&queue->max));
     atomic_store(&queue->min, min);
+    let_go_of_file(queue);
     pthread_mutex_unlock(&queue->file_lock);
     free(files);
 }

@@ -29,12 +29,21 @@ static_assert(CQ_TAG_HASH + sizeof(int64_t) == CQ_ENTRY_BYTES, "the entry has no
 /* Stands in the entries before the first message of a queue that does not start at 0. */
 enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
 
+/* What the queues of a store share. */
+struct queue_files {
+    _Atomic int64_t count; /* files there are */
+    atomic_int open_count; /* descriptors in use */
+};
+/* While more are in use than this, a file is closed when it was read or written; so a store with
+ * many thousand busy queues needs no more descriptors than one with few. */
+enum { QUEUE_FILES_OPEN_MAX = 256 };
+
 struct consume_queue {
     struct slice topic; /* owned by the table of queues */
     int32_t queue_id;
     int64_t file_bytes;
     char *dir;
-    _Atomic int64_t *file_count; /* of all queues together; counts its files */
+    struct queue_files *files; /* of all queues together */
 
     _Atomic int64_t min; /* queue offsets */
     _Atomic int64_t max;
@@ -61,7 +70,7 @@ struct consume_queue {
  * against the log: entries that lead nowhere, or to another queue's record, are dropped. */
 MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
                                   int64_t file_bytes, struct commit_log *log,
-                                  _Atomic int64_t *file_count, struct consume_queue **queue);
+                                  struct queue_files *files, struct consume_queue **queue);
 void consume_queue_free(struct consume_queue *queue);
 
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
@@ -92,6 +101,8 @@ MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_off
 
 /* Writes the tail to the files. `scratch` is the flusher's. */
 MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch);
+/* Starts to bring what was written to the disk, without waiting. */
+void consume_queue_start_sync(struct consume_queue *queue);
 MUST_CHECK int consume_queue_sync(struct consume_queue *queue);
 
 /* The log begins at log_min now: moves min, removes files that lie below it whole. */

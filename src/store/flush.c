@@ -73,6 +73,27 @@ static int flush_log(struct store *store, int64_t upto)
     return err;
 }
 
+/* Puts before `upto` have their entries in the queues' memory: the append lock was taken after
+ * them. */
+static int64_t settled_end(struct store *store)
+{
+    pthread_mutex_lock(&store->append_lock);
+    int64_t upto = commit_log_max(store->log);
+    pthread_mutex_unlock(&store->append_lock);
+    return upto;
+}
+
+/* Queues may be many: who waits for the log is not to wait for all of them. */
+static void flush_log_when_urgent(struct store *store)
+{
+    pthread_mutex_lock(&store->flush_lock);
+    bool is_urgent = store->flush_is_urgent;
+    store->flush_is_urgent = false;
+    pthread_mutex_unlock(&store->flush_lock);
+    if (is_urgent)
+        (void)flush_log(store, settled_end(store)); /* a failure shows in `refusal` */
+}
+
 /* Writes the queues that are dirty. */
 static int write_queues(struct store *store, struct buf *scratch)
 {
@@ -89,6 +110,7 @@ static int write_queues(struct store *store, struct buf *scratch)
             if (!atomic_exchange(&queue->is_dirty, true))
                 queues_link_dirty(store->queues, queue);
         }
+        flush_log_when_urgent(store);
         queue = next;
     }
     return first_err;
@@ -98,11 +120,16 @@ static int sync_queues(struct store *store)
 {
     int first_err = 0;
     list_each(link, &store->unsynced) {
+        consume_queue_start_sync(list_entry(link, struct consume_queue, unsynced_link));
+        flush_log_when_urgent(store);
+    }
+    list_each(link, &store->unsynced) {
         struct consume_queue *queue = list_entry(link, struct consume_queue, unsynced_link);
         int err = consume_queue_sync(queue);
         list_remove(&queue->unsynced_link);
         if (err != 0)
             first_err = err;
+        flush_log_when_urgent(store);
     }
     return first_err;
 }
@@ -167,16 +194,6 @@ static int rewrite_entries(struct store *store)
     log_reader_fini(&reader);
     store->rewritten_queues = at < store->doubtful_queues ? at : store->doubtful_queues;
     return err;
-}
-
-/* Puts before `upto` have their entries in the queues' memory: the append lock was taken after
- * them. */
-static int64_t settled_end(struct store *store)
-{
-    pthread_mutex_lock(&store->append_lock);
-    int64_t upto = commit_log_max(store->log);
-    pthread_mutex_unlock(&store->append_lock);
-    return upto;
 }
 
 /* The log and every queue entry of what lies below `upto` to the disk. */
@@ -302,7 +319,6 @@ int store_flusher_start(struct store *store)
 {
     assert(!store->has_flusher);
     pthread_condattr_t attributes;
-    pthread_mutex_init(&store->flush_lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&store->flush_wake, &attributes);
@@ -327,7 +343,6 @@ void store_flusher_stop(struct store *store)
     pthread_join(store->flusher, NULL);
     store->has_flusher = false;
     pthread_cond_destroy(&store->flush_wake);
-    pthread_mutex_destroy(&store->flush_lock);
 }
 
 int store_flush_all(struct store *store)

@@ -29,7 +29,7 @@ struct queues {
     struct topic_queues *deleted;
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
-    _Atomic int64_t file_count;
+    struct queue_files files;
     bool has_set_aside; /* a file that is to be built again */
 };
 
@@ -54,7 +54,7 @@ static void judge_file(struct counting *counting, const char *path)
     if (disk_size(path, &bytes) != 0 || bytes == 0)
         return;
     if (bytes == counting->queues->file_bytes) {
-        counting->queues->file_count += !counting->sets_aside;
+        counting->queues->files.count += !counting->sets_aside;
         return;
     }
     counting->unfit++;
@@ -100,7 +100,7 @@ static int count_files(struct queues *queues, const char *root_dir)
     snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
     disk_each_name(queues->dir, look_at, counting);
     int64_t unfit = counting->unfit;
-    int64_t fit = atomic_load(&queues->file_count);
+    int64_t fit = atomic_load(&queues->files.count);
     if (unfit > 0 && fit > 0) {
         counting->sets_aside = true;
         queues->has_set_aside = true;
@@ -118,7 +118,7 @@ static int count_files(struct queues *queues, const char *root_dir)
 
 int64_t queues_file_count(const struct queues *queues)
 {
-    return atomic_load(&queues->file_count);
+    return atomic_load(&queues->files.count);
 }
 
 bool queues_are_all_there(const struct queues *queues, int64_t expected)
@@ -235,7 +235,7 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
         char path[DISK_PATH_MAX];
         snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
         err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
-                                 &queues->file_count, &topic->by_id[queue_id]);
+                                 &queues->files, &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
     assert((err == 0) == (*queue != NULL));
@@ -408,7 +408,7 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
                  (long long)commit_log_max(queues->log)) < (int)sizeof to &&
         disk_rename(from, to) == 0) {
         log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
-        atomic_fetch_sub(&queues->file_count, count_below(to));
+        atomic_fetch_sub(&queues->files.count, count_below(to));
     }
     pthread_mutex_unlock(&queues->lock);
 }

@@ -160,6 +160,7 @@ static void free_parts(struct store *store)
         store->scratches = next;
     }
     pthread_mutex_destroy(&store->append_lock);
+    pthread_mutex_destroy(&store->flush_lock);
     pthread_mutex_destroy(&store->scratch_lock);
     free(store);
 }
@@ -183,6 +184,7 @@ static struct store *store_new(const struct store_options *options)
     else
         snprintf(store->log_dir, sizeof store->log_dir, "%.4000s/commitlog", options->root_dir);
     pthread_mutex_init(&store->append_lock, NULL);
+    pthread_mutex_init(&store->flush_lock, NULL);
     pthread_mutex_init(&store->scratch_lock, NULL);
     list_init(&store->unsynced);
     parse_delays(store, options->message_delay_level);

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/fault.h"
 
@@ -185,6 +186,28 @@ static void unwritten_queues_lose_nothing(void **state)
     store_dir_expect(dir, "orders", 0, 0, "x");
 }
 
+/* Goal: many busy queues need no more descriptors than a few, and lose nothing by it.
+ * Method: more queues than may have files open, with a limit of the process not far above that;
+ * they are written, synced, read, and opened again. */
+static void many_queues_share_few_descriptors(void **state)
+{
+    enum { QUEUES = 1500, DESCRIPTORS = 400 };
+    struct store_dir *dir = *state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = { DESCRIPTORS, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int i = 0; i < QUEUES; i++)
+        store_dir_put(dir, "orders", i, "x", "");
+    store_dir_close(dir); /* writes and syncs them all */
+    store_dir_open(dir);
+    for (int i = 0; i < QUEUES; i++)
+        store_dir_expect(dir, "orders", i, 0, "x");
+    for (int i = 0; i < QUEUES; i++)
+        assert_int_equal(store_queue_max(dir->store, SLICE("orders"), i), 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -192,7 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(who_asks_is_flushed),           STORE_TEST(the_flusher_comes_by_itself),
         STORE_TEST(a_failed_sync_is_for_good),     STORE_TEST(a_full_disk_refuses_puts),
-        STORE_TEST(unwritten_queues_lose_nothing),
+        STORE_TEST(unwritten_queues_lose_nothing), STORE_TEST(many_queues_share_few_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
