@@ -4,6 +4,7 @@
 #include "broker/progress.h"
 #include "broker/saved_reply.h"
 #include "broker/stats.h"
+#include "broker/topic_attributes.h"
 #include "wire/req_admin.h"
 
 void handle_put_group(struct broker *broker, struct request *req)
@@ -11,6 +12,12 @@ void handle_put_group(struct broker *broker, struct request *req)
     struct group_config config;
     if (group_config_decode(req->body, &req->arena, &config) != 0 || config.name.len == 0) {
         reply_code(req, RESP_SYSTEM_ERROR, "the body is no subscription group with a name");
+        return;
+    }
+    struct slice why;
+    if (group_attributes_apply(groups_get(broker->groups, config.name), &req->arena, &config,
+                               &why) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "%.*s", SLICE_FMT(why));
         return;
     }
     groups_put(broker->groups, &config, loop_now_ms(broker->loop));
@@ -26,8 +33,20 @@ void handle_put_groups(struct broker *broker, struct request *req)
         reply_code(req, RESP_SYSTEM_ERROR, "the body is no list of subscription groups with names");
         return;
     }
+    struct group_config *groups =
+        arena_alloc(&req->arena, ((size_t)list.count + 1) * sizeof *groups);
+    for (int i = 0; i < list.count; i++) {
+        struct slice why;
+        groups[i] = list.groups[i];
+        if (group_attributes_apply(groups_get(broker->groups, groups[i].name), &req->arena,
+                                   &groups[i], &why) != 0) {
+            reply_code(req, RESP_SYSTEM_ERROR, "%.*s: %.*s", SLICE_FMT(groups[i].name),
+                       SLICE_FMT(why));
+            return;
+        }
+    }
     for (int i = 0; i < list.count; i++)
-        groups_put(broker->groups, &list.groups[i], loop_now_ms(broker->loop));
+        groups_put(broker->groups, &groups[i], loop_now_ms(broker->loop));
     broker_groups_changed(broker);
     reply_when_saved(broker, req, TABLE_GROUPS);
 }

@@ -18,7 +18,17 @@ struct refusal {
     struct slice remark;
 };
 
-/* False: the name is not allowed, or the broker's own. */
+/* A topic that no request makes, changes or deletes: the system's, or one named like the broker or
+ * its cluster. */
+static bool is_reserved(const struct broker *broker, struct slice topic)
+{
+    return topic_is_system(topic, slice_str(broker->conf.cluster_name)) ||
+           slice_eq(topic, slice_str(broker->conf.cluster_name)) ||
+           slice_eq(topic, slice_str(broker->conf.broker_name));
+}
+
+/* False: the name is not allowed, or reserved. Made by hand no name may be longer than an ordinary
+ * topic's, a retry topic's neither. */
 static bool name_allowed(const struct broker *broker, struct slice topic, struct arena *arena,
                          struct refusal *refusal)
 {
@@ -26,7 +36,9 @@ static bool name_allowed(const struct broker *broker, struct slice topic, struct
     refusal->code = RESP_INVALID_PARAMETER;
     if (fault != NULL)
         refusal->remark = slice_str(fault);
-    else if (topic_is_system(topic, slice_str(broker->conf.cluster_name)))
+    else if (topic.len > TOPIC_NAME_MAX)
+        refusal->remark = SLICE("The specified topic is longer than topic max length.");
+    else if (is_reserved(broker, topic))
         refusal->remark =
             arena_printf(arena, "The topic[%.*s] is conflict with system topic.", SLICE_FMT(topic));
     else
@@ -160,15 +172,22 @@ static void delete_pop_retry_topics(struct broker *broker, struct slice topic, s
         delete_topic(broker, doomed->name);
 }
 
+static bool is_blank(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.len && (text.data[i] == ' ' || text.data[i] == '\t'))
+        i++;
+    return i == text.len;
+}
+
 void handle_delete_topic(struct broker *broker, struct request *req)
 {
     struct topic_request fields;
     if (request_fields(req, &topic_request_fields, &fields) != 0)
         return;
     struct refusal refusal = { RESP_INVALID_PARAMETER, SLICE("The specified topic is blank.") };
-    if (fields.topic.len == 0 ||
-        (topic_is_system(fields.topic, slice_str(broker->conf.cluster_name)) &&
-         !name_allowed(broker, fields.topic, &req->arena, &refusal))) {
+    if (is_blank(fields.topic) || (is_reserved(broker, fields.topic) &&
+                                   !name_allowed(broker, fields.topic, &req->arena, &refusal))) {
         refuse(req, &refusal);
         return;
     }

@@ -6,6 +6,7 @@
 #include "broker/internal.h"
 #include "broker/put_times.h"
 #include "broker/stats.h"
+#include "broker/timers.h"
 #include "wire/body_lists.h"
 #include "wire/body_stats.h"
 #include "wire/names.h"
@@ -166,6 +167,28 @@ static void add_delays(struct figures *f, struct broker *broker)
                     (long long)store_queue_max(broker->store, SLICE(TOPIC_SCHEDULE), level - 1)));
 }
 
+/* How many seconds and messages the timers are behind, by their check point; what waits in them. */
+static void add_timers(struct figures *f, struct broker *broker)
+{
+    enum { READ_MS = 0, QUEUE_OFFSET = 16, CHECK_BYTES = 24 }; /* docs/format/timer.md */
+    int64_t read_behind_s = 0, offset_behind = 0;
+    struct buf check = BUF_INIT;
+    if (broker->timers != NULL)
+        timers_check_point(broker->timers, &check);
+    if (check.len >= CHECK_BYTES) {
+        int64_t read_ms = (int64_t)get_be64(check.data + READ_MS);
+        read_behind_s = (loop_now_ms(broker->loop) - read_ms) / 1000;
+        offset_behind = store_queue_max(broker->store, SLICE(TOPIC_TIMER), 0) -
+                        (int64_t)get_be64(check.data + QUEUE_OFFSET);
+    }
+    buf_fini(&check);
+    add_i64(f, "timerReadBehind", read_behind_s < 0 ? 0 : read_behind_s);
+    add_i64(f, "timerOffsetBehind", offset_behind < 0 ? 0 : offset_behind);
+    add(f, SLICE("timerEnqueueTps"),
+        arena_printf(f->arena, "%.2f",
+                     stats_put_rate(broker->stats, SLICE(TOPIC_TIMER), loop_now_ns(broker->loop))));
+}
+
 /* What the reference keeps waiting in queues before thread pools is served here in the pass that
  * reads it: those queues are empty by construction, and as long as its. */
 static void add_empty_queues(struct figures *f)
@@ -205,6 +228,7 @@ void handle_runtime_info(struct broker *broker, struct request *req)
     add_empty_queues(&f);
     add_store_figures(&f, broker);
     add_delays(&f, broker);
+    add_timers(&f, broker);
     add_traffic(&f, broker);
     add_put_times(&f, broker);
     struct kv_table table = { .pairs = f.pairs, .count = f.count };

@@ -34,8 +34,10 @@ def test_existing_topic_is_changed(broker, name_server, topic):
     wait_until(changed, what="the new route")
 
 
-@pytest.mark.parametrize("bad", ["", "a b", "x" * 128, "SCHEDULE_TOPIC_XXXX", "TBW102"],
-                         ids=["empty", "blank", "long", "schedule", "default"])
+@pytest.mark.parametrize("bad", ["", "a b", "x" * 128, "%RETRY%" + "x" * 121,
+                                 "SCHEDULE_TOPIC_XXXX", "TBW102", "DefaultCluster", "broker-a"],
+                         ids=["empty", "blank", "long", "long_retry", "schedule", "default",
+                              "cluster", "broker"])
 def test_illegal_topic_is_not_created(broker, bad):
     """Goal: 29."""
     fields = {"topic": bad, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
@@ -55,6 +57,58 @@ def test_unknown_attribute_is_refused(broker, name):
     fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
               "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False, "attributes": "+no.such=1"}
     assert broker.call(17, fields).code == 1
+
+
+@pytest.mark.parametrize("text, remark", [
+    ("message.type=FIFO", "add/alter attribute format is wrong: message.type"),
+    ("+message.type", "delete attribute format is wrong: +message.type"),
+    ("++message.type=FIFO", "kv string format wrong."),
+    ("+no.such=1", "unsupported key: no.such"),
+    ("-message.type", "only add attribute is supported while creating topic. key: message.type"),
+    ("+reserve.time=-2", "value is not in range(-1, 9223372036854775807)"),
+    ("+message.type=FIFO,+message.type=DELAY", "key duplication: +message.type")],
+    ids=["unsigned", "no_value", "two_signs", "unknown", "removed", "range", "twice"])
+def test_attribute_that_is_wrong_is_named(broker, name, text, remark):
+    """Goal: 1 and the reference's remark."""
+    fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
+              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False, "attributes": text}
+    answer = broker.call(17, fields)
+    assert (answer.code, answer.remark) == (1, remark)
+
+
+def test_fixed_attribute_is_not_set_again(broker, name):
+    """Goal: 1, also for the value it has."""
+    topic = make_topic(broker, name(), attributes="+queue.type=SimpleCQ")
+    fields = {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
+              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False,
+              "attributes": "+queue.type=SimpleCQ"}
+    answer = broker.call(17, fields)
+    assert (answer.code, answer.remark) == \
+        (1, "attempt to update an unchangeable attribute. key: queue.type")
+
+
+@pytest.mark.parametrize("attributes", [{"+a": "b"}, {"a": "b"}], ids=["unknown", "unsigned"])
+def test_group_has_no_attributes_to_set(broker, name, attributes):
+    """Goal: 1, for one group and for a list, which then makes none of its groups."""
+    good, bad = name("group"), name("group")
+    config = {"groupName": bad, "attributes": attributes}
+    assert broker.call(200, body=config).code == 1
+    assert broker.call(225, body={"groupConfigList": [{"groupName": good}, config]}).code == 1
+    assert bad not in broker.call(201).json()["subscriptionGroupTable"]
+
+
+def test_unit_mode_shows_in_the_topic(broker, name):
+    """Goal: the flags of topicSysFlag are kept: 1 unit, 2 a unit subscribes."""
+    topic = make_topic(broker, name(), topicSysFlag=3)
+    assert broker.call(351, {"topic": topic}).json()["topicSysFlag"] == 3
+
+
+def test_retry_topic_of_a_unit(broker, connect, topic, group):
+    """Goal: the retry topic that a consumer in unit mode brings about has the flag of that."""
+    body = mq.heartbeat_body("c1", (), {group: [mq.subscription(topic)]})
+    body["consumerDataSet"][0]["unitMode"] = True
+    assert connect().call(34, body=body).code == 0
+    assert broker.call(351, {"topic": "%RETRY%" + group}).json()["topicSysFlag"] == 2
 
 
 def test_topic_attributes_are_kept(broker, name):
@@ -97,9 +151,21 @@ def test_topic_made_again_after_deletion_is_empty(broker, topic, group):
     assert [r.body for r in pull_all(broker, group, topic)] == [b"new"]
 
 
-def test_system_topic_is_not_deleted(broker):
-    """Goal: 29."""
-    assert broker.call(215, {"topic": "TBW102"}).code == 29
+@pytest.mark.parametrize("name_of", ["TBW102", "DefaultCluster", "broker-a", "", " "])
+def test_system_topic_is_not_deleted(broker, name_of):
+    """Goal: 29, for the broker's own topics and for no name."""
+    assert broker.call(215, {"topic": name_of}).code == 29
+
+
+def test_deleted_topic_takes_its_pop_retry_topics_along(broker, topic, group):
+    """Goal: both forms of the retry topic that pop consumers of the topic have are gone with it."""
+    broker.call(200, body={"groupName": group})
+    broker.call(15, {"consumerGroup": group, "topic": topic, "queueId": 0, "commitOffset": 0})
+    retries = ["%%RETRY%%%s_%s" % (group, topic), "%%RETRY%%%s+%s" % (group, topic)]
+    for retry in retries[:1]:
+        send(broker, retry)
+    assert broker.call(215, {"topic": topic}).code == 0
+    assert [broker.call(351, {"topic": retry}).code for retry in retries] == [17, 17]
 
 
 def test_all_topics_are_listed(broker, topic):

@@ -71,8 +71,6 @@ static void a_change_keeps_what_it_does_not_name(void **state)
     assert_int_equal(o.err, 0);
     assert_int_equal(o.config.attribute_count, 1);
     assert_true(has(&o.config, "cleanup.policy", "DELETE"));
-    o = apply(&before.config, "+cleanup.policy=DELETE", *state);
-    assert_int_equal(o.err, 0);
 }
 
 /* Goal: what is malformed, unknown, not offered or fixed is refused with its name.
@@ -93,6 +91,47 @@ static void wrong_changes_are_refused(void **state)
     struct outcome before = apply(NULL, "+message.type=FIFO", *state);
     assert_int_equal(apply(&before.config, "-reserve.time", *state).err, ERR_INVALID);
     assert_int_equal(apply(&before.config, "+queue.type=SimpleCQ", *state).err, ERR_INVALID);
+    before = apply(NULL, "+queue.type=SimpleCQ", *state);
+    assert_int_equal(apply(&before.config, "+queue.type=SimpleCQ", *state).err, ERR_INVALID);
+}
+
+/* Goal: the remark is the reference's, and names what is wrong. */
+static void remarks_name_what_is_wrong(void **state)
+{
+    static const char *const rows[][2] = {
+        { "a=b", "add/alter attribute format is wrong: a" },
+        { "+a", "delete attribute format is wrong: +a" },
+        { "-", "kv string format wrong." },
+        { "++a=b", "kv string format wrong." },
+        { "+a=b", "unsupported key: a" },
+        { "-message.type", "only add attribute is supported while creating topic. key: "
+                           "message.type" },
+        { "+queue.type=x", "value is not in set: [SimpleCQ]" },
+        { "+reserve.time=-2", "value is not in range(-1, 9223372036854775807)" },
+        { "+message.type=FIFO,+message.type=DELAY", "key duplication: +message.type" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct outcome o = apply(NULL, rows[i][0], *state);
+        assert_int_equal(o.err, ERR_INVALID);
+        assert_true(slice_eq(o.why, slice_str(rows[i][1])));
+    }
+    assert_int_equal(apply(NULL, "+message.type=FIFO,,", *state).err, 0);
+}
+
+/* Goal: groups have no attributes to set in this release; what one has stays. */
+static void groups_keep_theirs(void **state)
+{
+    struct arena *arena = *state;
+    struct pair old = { SLICE("kept"), SLICE("1") };
+    struct pair change = { SLICE("+a"), SLICE("b") };
+    struct group_config before = { .attributes = &old, .attribute_count = 1 };
+    struct group_config config = { .attribute_count = 0 };
+    struct slice why;
+    assert_int_equal(group_attributes_apply(&before, arena, &config, &why), 0);
+    assert_int_equal(config.attribute_count, 1);
+    config = (struct group_config){ .attributes = &change, .attribute_count = 1 };
+    assert_int_equal(group_attributes_apply(NULL, arena, &config, &why), ERR_INVALID);
+    assert_true(slice_eq(why, SLICE("unsupported key: a")));
 }
 
 int main(void)
@@ -101,6 +140,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_new_topic_takes_what_is_set, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_keeps_what_it_does_not_name, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_changes_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(remarks_name_what_is_wrong, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_keep_theirs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
