@@ -111,8 +111,12 @@ static int ack(struct broker *broker, struct popped *popped, const int64_t *queu
     struct pop_point *point = pop_find(pops_table(broker->pops), &popped->key);
     if (point != NULL)
         return ack_known(broker, popped, point, queue_offsets, count, end_phy_offset);
-    return may_come(broker, popped) ? put_ack(broker, popped, queue_offsets, count, end_phy_offset)
-                                    : 0;
+    if (!may_come(broker, popped))
+        return 0;
+    int err = put_ack(broker, popped, queue_offsets, count, end_phy_offset);
+    for (int i = 0; i < count && err == 0; i++)
+        pop_ack_early(pops_table(broker->pops), &popped->key, due_of(popped), queue_offsets[i]);
+    return err;
 }
 
 /* ---- in order ----------------------------------------------------------------------------------

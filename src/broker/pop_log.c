@@ -155,9 +155,10 @@ static void read_on(struct loop_timer *timer)
         if (wanted_ms >= 0 && (wait_ms < 0 || wanted_ms < wait_ms))
             wait_ms = wanted_ms;
     }
-    pops_changed(pops);
     if (!pops->is_reading && wait_ms >= 0)
         loop_timer_start(pops->broker->loop, &pops->read_timer, wait_ms);
+    pops->log_time_ms = pops_log_time(pops);
+    pops_changed(pops);
 }
 
 void pops_log_arrived(struct pops *pops, int32_t queue_id)
@@ -276,8 +277,16 @@ static int recover_from(struct pops *pops, struct slice topic, int32_t queue_id)
     return moved;
 }
 
+/* A store that no note is in (it is new, or the reference's) gets one before anybody pops, or a
+ * crash before the first save would leave nothing to go by. */
 void pops_recover_offsets(struct pops *pops)
 {
+    struct broker *broker = pops->broker;
+    if (offsets_get(broker->offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP), 0) < 0) {
+        pops_note_log_end(pops);
+        saver_save_here(broker->saver, TABLE_OFFSETS);
+        return;
+    }
     int moved = recover_from(pops, SLICE(TOPIC_TIMER), 0);
     for (int32_t i = 0; i < pops->revive_queue_count; i++)
         moved += recover_from(pops, pops->revive_topic, i);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "broker/pop_hold.h"
 #include "broker/saver.h"
+#include "broker/timers.h"
 
 /* Checkpoints looked at in one pass of the loop, so that requests in between do not wait. */
 enum { REVIVE_BUDGET = 32 };
@@ -39,9 +40,12 @@ int32_t pops_next_revive_queue(struct pops *pops)
     return (int32_t)(pops->next_revive_queue++ % (uint32_t)pops->revive_queue_count);
 }
 
+/* What the timer has delivered counts when it has been read. */
 int64_t pops_log_time(const struct pops *pops)
 {
-    return loop_now_ms(pops->broker->loop);
+    const struct timers *timers = pops->broker->timers;
+    bool is_read = !pops->is_reading && pops->read_timer.at == 0;
+    return is_read && timers != NULL ? timers_delivered_to(timers) : pops->log_time_ms;
 }
 
 /* ---- the log, written --------------------------------------------------------------------------

@@ -26,6 +26,7 @@ struct pops {
     struct buf record;  /* the message at hand */
     int revive_jobs;    /* checkpoints whose messages workers read */
     struct revive_queue queues[POP_REVIVE_QUEUES_MAX];
+    int64_t log_time_ms;          /* when the queues were last read to their ends */
     struct loop_timer read_timer; /* armed while a revive queue has more */
     struct job read_job;          /* reads what is not in memory */
     bool is_reading;

@@ -196,18 +196,24 @@ bool saver_is_idle(const struct saver *saver)
     return true;
 }
 
+void saver_save_here(struct saver *saver, enum saved_table table)
+{
+    struct saved *s = &saver->tables[table];
+    assert(!s->is_writing);
+    table_text_clear(&s->text);
+    while (!s->row->text_step(saver->broker, &s->text))
+        ;
+    s->is_failed = table_file_write(s->path, buf_slice(&s->text.out)) != 0;
+}
+
 void saver_finish(struct saver *saver)
 {
     assert(saver_is_idle(saver));
     for (int i = 0; i < TABLE_COUNT; i++) {
         struct saved *s = &saver->tables[i];
         loop_timer_stop(&s->timer);
-        if (!s->is_failed && !s->row->changed(saver->broker))
-            continue;
-        table_text_clear(&s->text);
-        while (!s->row->text_step(saver->broker, &s->text))
-            ;
-        s->is_failed = table_file_write(s->path, buf_slice(&s->text.out)) != 0;
+        if (s->is_failed || s->row->changed(saver->broker))
+            saver_save_here(saver, (enum saved_table)i);
     }
 }
 

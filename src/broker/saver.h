@@ -41,6 +41,9 @@ struct save_waiter {
 };
 void saver_wait(struct saver *saver, enum saved_table table, struct save_waiter *waiter);
 
+/* Writes the table here and now, at start: nobody is served yet. */
+void saver_save_here(struct saver *saver, enum saved_table table);
+
 /* Nothing is being written. */
 bool saver_is_idle(const struct saver *saver);
 /* Writes what is unsaved, here and now; when idle. */

@@ -207,6 +207,11 @@ static void work_done(struct job *job)
     go_on(t);
 }
 
+int64_t timers_delivered_to(const struct timers *t)
+{
+    return timer_delivered_to(t->timer, now(t));
+}
+
 void timers_check_point(const struct timers *t, struct buf *out)
 {
     timer_check_text(t->timer, out);

@@ -25,6 +25,9 @@ void timers_arrived(struct timers *timers, struct slice properties);
 typedef bool timers_due_fn(void *ctx, const struct record *record, int64_t due_ms);
 void timers_intercept(struct timers *timers, struct slice topic, timers_due_fn *due, void *ctx);
 
+/* All that was due by then, of what waited when the broker started, is where it belongs. */
+int64_t timers_delivered_to(const struct timers *timers);
+
 /* Bodies of GET_TIMER_CHECK_POINT and GET_TIMER_METRICS. */
 void timers_check_point(const struct timers *timers, struct buf *out);
 void timers_metrics(struct timers *timers, struct buf *out);

@@ -150,6 +150,10 @@ void timer_work_end(struct timer *timer, int64_t now_ms, bool may_deliver);
 /* Instead of timer_work() and timer_work_end(): no worker was free. */
 void timer_work_abort(struct timer *timer);
 
+/* Of what was in the timer topic when it was opened, all that was due by then has been delivered.
+ * 0: nothing is known yet. */
+int64_t timer_delivered_to(const struct timer *timer, int64_t now_ms);
+
 /* There is something new to say about how far it has come. */
 bool timer_has_progress(const struct timer *timer);
 /* Takes a snapshot of it, between two turns of work. Returns the phy_offset below which the store

@@ -14,13 +14,15 @@
  * A revive queue's committed offset stays before the first brought checkpoint that is not finished:
  * whoever reads from there finds all that is left to do.
  */
-#include "delivery/pop.h"
+#include "delivery/pop_early.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 enum { BUCKETS_LEAST = 1024 };
 enum { QUEUE_KEY_MAX = 1024 };
+/* How long after its time a checkpoint may still come from the log. */
+enum { EARLY_KEPT_MS = 60 * 1000 };
 /* How soon to look again whether the log has brought the acks of what is due. */
 enum { LOG_LOOK_MS = 100 };
 
@@ -36,8 +38,9 @@ struct pop_table {
     uint32_t bucket_count; /* a power of two */
     uint32_t count;
     uint64_t unacked;
-    struct due_heap due;                        /* of pop_point.due: popped by this process */
-    struct due_heap due_from_log;               /* popped by an earlier one */
+    struct due_heap due;          /* of pop_point.due: popped by this process */
+    struct due_heap due_from_log; /* popped by an earlier one */
+    struct pop_early early;
     struct list brought[POP_REVIVE_QUEUES_MAX]; /* of pop_point.log_link, by log_offset */
 };
 
@@ -347,6 +350,7 @@ static struct pop_point *first_due(const struct due_heap *heap, int64_t now_ms)
 struct pop_point *pop_take_due(struct pop_table *table, int64_t now_ms, int64_t log_time_ms)
 {
     struct pop_point *p = first_due(&table->due, now_ms);
+    pop_early_forget(&table->early, now_ms);
     if (p == NULL)
         p = first_due(&table->due_from_log, log_time_ms < now_ms ? log_time_ms : now_ms);
     if (p == NULL)
@@ -397,6 +401,7 @@ int pop_table_new(const struct pop_options *options, struct pop_table **table)
         return ERR_NO_MEMORY;
     made->options = *options;
     map_init(&made->queues);
+    pop_early_init(&made->early);
     rehash(made, BUCKETS_LEAST);
     for (int i = 0; i < POP_REVIVE_QUEUES_MAX; i++)
         list_init(&made->brought[i]);
@@ -420,6 +425,7 @@ void pop_table_free(struct pop_table *table)
     while (map_next(&table->queues, &cursor, &key, &queue))
         free(queue);
     map_fini(&table->queues);
+    pop_early_fini(&table->early);
     due_heap_fini(&table->due);
     due_heap_fini(&table->due_from_log);
     free(table->buckets);
@@ -428,6 +434,25 @@ void pop_table_free(struct pop_table *table)
 
 /* ---- the log, read back -----------------------------------------------------------------------
  */
+
+void pop_ack_early(struct pop_table *table, const struct pop_key *key, int64_t revive_ms,
+                   int64_t queue_offset)
+{
+    pop_early_note(&table->early, key, queue_offset, revive_ms + EARLY_KEPT_MS);
+}
+
+/* Takes off a checkpoint of an earlier process what was acknowledged in this one. */
+static void apply_early(struct pop_table *table, const struct pop_key *key)
+{
+    int64_t queue_offsets[POP_CHECKPOINT_MESSAGES_MAX];
+    int count = pop_early_take(&table->early, key, queue_offsets);
+    struct pop_point *p;
+    for (int i = 0; i < count && (p = pop_find(table, key)) != NULL; i++) {
+        int index = pop_index_of(p, queue_offsets[i]);
+        if (index >= 0)
+            pop_mark(table, p, index);
+    }
+}
 
 int pop_log_checkpoint(struct pop_table *table, const struct pop_checkpoint *checkpoint,
                        int32_t revive_queue_id, int64_t log_offset)
@@ -449,6 +474,8 @@ int pop_log_checkpoint(struct pop_table *table, const struct pop_checkpoint *che
         return 0; /* it stands in the log twice */
     p->log_offset = log_offset;
     list_append(&table->brought[revive_queue_id], &p->log_link);
+    if (p->is_from_log)
+        apply_early(table, &key);
     return 0;
 }
 

@@ -149,6 +149,10 @@ uint64_t pop_unacked_count(const struct pop_table *table);
  * table from then on. ERR_TOO_BIG: the table is full, come again later. */
 MUST_CHECK int pop_log_checkpoint(struct pop_table *table, const struct pop_checkpoint *checkpoint,
                                   int32_t revive_queue_id, int64_t log_offset);
+/* A message is acknowledged whose checkpoint is not here, and may still come: it is taken off then.
+ */
+void pop_ack_early(struct pop_table *table, const struct pop_key *key, int64_t revive_ms,
+                   int64_t queue_offset);
 /* An ack's record came up. */
 void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack);
 /* The revive queue's offset to commit when it was read up to (not including) `next`: the last one

@@ -468,6 +468,33 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
     pass_ticks(t, now_ms);
 }
 
+static void limit_by_cold(const struct timer_cold *cold, size_t count, int64_t *upto_ms)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cold[i].item.due_ms - 1 < *upto_ms)
+            *upto_ms = cold[i].item.due_ms - 1;
+}
+
+int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
+{
+    const struct timer_work *w = &t->work;
+    const struct timer_item *first = timer_due_first(&t->due);
+    uint32_t known_to = t->loaded_to;
+    if (!t->is_ready)
+        return 0;
+    if (!t->is_working && w->empty_to > known_to)
+        known_to = w->empty_to;
+    int64_t upto_ms = timer_tick_ms(t, known_to);
+    if (upto_ms > now_ms)
+        upto_ms = now_ms;
+    if (first != NULL && first->due_ms - 1 < upto_ms)
+        upto_ms = first->due_ms - 1;
+    limit_by_cold(t->cold, t->cold_count, &upto_ms);
+    if (t->is_working)
+        limit_by_cold(w->cold, w->cold_count, &upto_ms); /* its items do not change meanwhile */
+    return upto_ms;
+}
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 /* Up to when everything of the first tick was delivered: before what waits. */

@@ -59,11 +59,12 @@ def popped_of(answer, group, broker_name="broker-a"):
     return found
 
 
-def pop(connection, group, topic, expect=(FOUND, POLLING_TIMEOUT), timeout=None, **more):
+def pop(connection, group, topic, expect=(FOUND, POLLING_TIMEOUT), timeout=None, broker_name="broker-a",
+        **more):
     """Pops; gives the messages, none when there are none."""
     answer = connection.call(POP, pop_fields(group, topic, **more), timeout=timeout)
     assert answer.code in expect, (answer.code, answer.remark)
-    return popped_of(answer, group) if answer.code == FOUND else []
+    return popped_of(answer, group, broker_name) if answer.code == FOUND else []
 
 
 def ack_fields(group, popped, **more):

@@ -215,6 +215,29 @@ static void an_earlier_checkpoint_waits_for_its_acks(void **state)
     assert_int_equal(pop_log_committed(table, 2, 0), -1);
 }
 
+/* Goal: an ack of this process for a checkpoint of an earlier one counts when that comes; one that
+ * never comes is forgotten. */
+static void an_early_ack_waits_for_its_checkpoint(void **state)
+{
+    (void)state;
+    int64_t before = STARTED - 50;
+    struct pop_key key = { SLICE("t"), SLICE("g"), 3, 10, before };
+    struct pop_key never = { SLICE("t"), SLICE("g"), 3, 99, before };
+    pop_ack_early(table, &key, before + 100, 11);
+    pop_ack_early(table, &key, before + 100, 77);
+    pop_ack_early(table, &never, before + 100, 99);
+    log_checkpoint(10, before, 2, 0);
+    assert_true(pop_is_acked(find(10, before), 1));
+    assert_false(pop_is_acked(find(10, before), 0));
+    assert_non_null(pop_take_due(table, before + 100000, before + 100000));
+    log_checkpoint(99, before, 1, 1);
+    assert_non_null(find(99, before));
+    key.start_offset = 50;
+    pop_ack_early(table, &key, before + 100, 50);
+    log_checkpoint(50, before, 1, 2);
+    assert_null(find(50, before));
+}
+
 /* Goal: one pop at a time reads a queue of a group. */
 static void a_queue_is_read_by_one(void **state)
 {
@@ -309,6 +332,7 @@ int main(void)
         POP_TEST(a_full_table_knows_less),
         POP_TEST(the_log_brings_nothing_back),
         POP_TEST(an_earlier_checkpoint_waits_for_its_acks),
+        POP_TEST(an_early_ack_waits_for_its_checkpoint),
         POP_TEST(a_queue_is_read_by_one),
         POP_TEST(random_use_agrees_with_the_model),
     };
