@@ -1,0 +1,73 @@
+"""Popped messages whose broker is replaced by one of the other kind, on the same store directory."""
+
+import sys
+import time
+from pathlib import Path
+
+import mini_client as mq
+import pytest
+from servers import Broker, NameServer, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
+from pops import ack, pop  # noqa: E402
+
+REFERENCE = "rocketmq-5.3.3"
+SEND, PUT_TOPIC = 310, 17
+TOPIC, GROUP = "handover", "handover_group"
+# long enough for the one to end and the other to start
+INVISIBLE_MS = 60000
+COMES_BACK_S = 120
+
+
+@pytest.fixture(scope="module")
+def name_server(tmp_path_factory):
+    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
+        yield server
+
+
+def fill(connection, count):
+    answer = connection.call(PUT_TOPIC, {
+        "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 2, "writeQueueNums": 2, "perm": 6,
+        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+    assert answer.code == 0, answer.remark
+    for number in range(count):
+        assert connection.call(SEND, mq.send_fields(TOPIC, number % 2), b"%d" % number).code == 0
+
+
+def pop_all(connection, count):
+    found = []
+
+    def enough():
+        found.extend(pop(connection, GROUP, TOPIC, invisible_ms=INVISIBLE_MS))
+        return len(found) >= count
+
+    wait_until(enough, COMES_BACK_S, "%d messages" % count, 0.2)
+    return found
+
+
+@pytest.mark.parametrize("first, second", (("ramjet", REFERENCE), (REFERENCE, "ramjet")))
+def test_what_is_out_is_continued_by_the_other_broker(first, second, name_server, tmp_path):
+    """Goal: what was popped from the one and not acknowledged comes back from the other when its time is over,
+    what was acknowledged there (or here, with the other's handles) does not; nothing is popped twice before."""
+    store = tmp_path / "store"
+    with Broker(first, tmp_path / first, [name_server], store=store) as broker:
+        with broker.connect() as connection:
+            fill(connection, 12)
+            begin = time.monotonic()
+            messages = sorted(pop_all(connection, 12), key=lambda m: int(m.body))
+            assert [int(m.body) for m in messages] == list(range(12))
+            for message in messages[:4]:
+                assert ack(connection, GROUP, message).code == 0
+            time.sleep(0)
+    with Broker(second, tmp_path / second, [name_server], store=store) as broker:
+        with broker.connect() as connection:
+            for message in messages[4:8]:
+                assert ack(connection, GROUP, message).code == 0
+            assert time.monotonic() - begin < INVISIBLE_MS / 1000 - 5, "the machine is too slow for this test"
+            assert pop(connection, GROUP, TOPIC) == []
+            again = pop_all(connection, 4)
+            assert time.monotonic() - begin >= INVISIBLE_MS / 1000 - 0.1
+            assert sorted(int(m.body) for m in again) == [8, 9, 10, 11]
+            assert all(m.record.reconsume_times == 1 for m in again)
+            assert [ack(connection, GROUP, m).code for m in again] == [0] * 4
+            assert pop(connection, GROUP, TOPIC) == []
