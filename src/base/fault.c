@@ -2,15 +2,21 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { POINTS_MAX = 16 };
+enum { POINTS_MAX = 16, NAME_BYTES = 48 };
+
+enum kind { FAILS, PAUSES, MEASURES };
 
 struct point {
-    const char *name;
+    char name[NAME_BYTES];
+    enum kind kind;
     int64_t skip;
     int64_t times;
-    int err;
+    int64_t what; /* error, milliseconds or value */
 };
 
 atomic_int fault_armed;
@@ -19,14 +25,44 @@ atomic_int fault_armed;
 static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct point points[POINTS_MAX];
 
-void fault_arm(const char *point, int64_t skip, int64_t times, int err)
+/* The armed point of this name that measures; NULL: none. Under the lock. */
+static struct point *find_measuring(const char *name)
+{
+    for (int i = 0; i < atomic_load(&fault_armed); i++)
+        if (points[i].kind == MEASURES && strcmp(points[i].name, name) == 0)
+            return &points[i];
+    return NULL;
+}
+
+static void arm(const char *name, const struct point *how)
 {
     pthread_mutex_lock(&points_lock);
     int armed = atomic_load(&fault_armed);
-    assert(armed < POINTS_MAX);
-    points[armed] = (struct point){ point, skip, times, err };
-    atomic_store(&fault_armed, armed + 1);
+    struct point *again = how->kind == MEASURES ? find_measuring(name) : NULL;
+    if (again != NULL) {
+        again->what = how->what;
+    } else {
+        assert(armed < POINTS_MAX);
+        points[armed] = *how;
+        snprintf(points[armed].name, NAME_BYTES, "%s", name);
+        atomic_store(&fault_armed, armed + 1);
+    }
     pthread_mutex_unlock(&points_lock);
+}
+
+void fault_arm(const char *point, int64_t skip, int64_t times, int err)
+{
+    arm(point, &(struct point){ .kind = FAILS, .skip = skip, .times = times, .what = err });
+}
+
+void fault_arm_pause(const char *point, int64_t skip, int64_t times, int64_t pause_ms)
+{
+    arm(point, &(struct point){ .kind = PAUSES, .skip = skip, .times = times, .what = pause_ms });
+}
+
+void fault_arm_value(const char *point, int64_t value)
+{
+    arm(point, &(struct point){ .kind = MEASURES, .what = value });
 }
 
 void fault_disarm_all(void)
@@ -36,19 +72,42 @@ void fault_disarm_all(void)
     pthread_mutex_unlock(&points_lock);
 }
 
+/* Is this pass one that it was armed for? Under the lock. */
+static bool is_hit(struct point *p)
+{
+    if (p->skip > 0) {
+        p->skip--;
+        return false;
+    }
+    return p->times > 0 && p->times-- > 0;
+}
+
 int fault_check_slow(const char *point)
 {
     int err = 0;
+    int64_t pause_ms = 0;
     pthread_mutex_lock(&points_lock);
     for (int i = 0; i < atomic_load(&fault_armed) && err == 0; i++) {
         struct point *p = &points[i];
-        if (strcmp(p->name, point) != 0)
+        if (p->kind == MEASURES || strcmp(p->name, point) != 0 || !is_hit(p))
             continue;
-        if (p->skip > 0)
-            p->skip--;
-        else if (p->times > 0 && p->times-- > 0)
-            err = p->err;
+        if (p->kind == FAILS)
+            err = (int)p->what;
+        else
+            pause_ms += p->what;
     }
     pthread_mutex_unlock(&points_lock);
+    struct timespec pause = { pause_ms / 1000, pause_ms % 1000 * 1000000 };
+    while (pause_ms > 0 && nanosleep(&pause, &pause) != 0)
+        ;
     return err;
+}
+
+int64_t fault_value_slow(const char *point, int64_t measured)
+{
+    pthread_mutex_lock(&points_lock);
+    const struct point *p = find_measuring(point);
+    int64_t value = p == NULL ? measured : p->what;
+    pthread_mutex_unlock(&points_lock);
+    return value;
 }

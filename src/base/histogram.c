@@ -37,15 +37,22 @@ int64_t histogram_bucket_upper_ns(int bucket)
 
 void histogram_record(struct histogram *h, int64_t elapsed_ns)
 {
+    histogram_record_many(h, elapsed_ns, 1);
+}
+
+void histogram_record_many(struct histogram *h, int64_t elapsed_ns, uint64_t times)
+{
+    if (times == 0)
+        return;
     if (elapsed_ns < 0)
         elapsed_ns = 0;
     if (h->count == 0 || elapsed_ns < h->min_ns)
         h->min_ns = elapsed_ns;
     if (elapsed_ns > h->max_ns)
         h->max_ns = elapsed_ns;
-    h->count++;
-    h->sum_ns += (uint64_t)elapsed_ns;
-    h->buckets[bucket_of(elapsed_ns)]++;
+    h->count += times;
+    h->sum_ns += (uint64_t)elapsed_ns * times;
+    h->buckets[bucket_of(elapsed_ns)] += times;
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)

@@ -26,6 +26,8 @@ struct histogram {
 };
 
 void histogram_record(struct histogram *h, int64_t elapsed_ns);
+/* The same `times` times: for what is seen of one in so many. */
+void histogram_record_many(struct histogram *h, int64_t elapsed_ns, uint64_t times);
 
 /* Adds what `from` has seen. */
 void histogram_merge(struct histogram *into, const struct histogram *from);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "broker/evidence.h"
 #include "broker/internal.h"
 #include "broker/saver.h"
 
@@ -27,6 +28,7 @@ struct ack {
     int64_t end_phy_offset;
     bool waits_for_disk;
     int64_t deadline_ns;
+    int64_t parked_ns; /* when it began to wait for the disk; 0: it did not */
 };
 
 struct acks {
@@ -50,12 +52,14 @@ static struct ack *first(struct acks *a)
     return list_entry(a->parked.next, struct ack, link);
 }
 
-static void answer(struct ack *ack, int32_t code)
+static void answer(struct acks *a, struct ack *ack, int32_t code)
 {
     struct request *req = ack->req;
     struct reply reply = ack->reply; /* *ack lives in the request's arena */
     list_remove(&ack->link);
     reply.code = code;
+    if (ack->parked_ns != 0)
+        evidence_flushed(a->broker->evidence, req, loop_now_ns(a->broker->loop) - ack->parked_ns);
     if (code == RESP_FLUSH_DISK_TIMEOUT)
         reply.remark = SLICE("FLUSH_DISK_TIMEOUT");
     reply_send(req, &reply);
@@ -83,7 +87,7 @@ static void deadline_passed(struct loop_timer *timer)
 {
     struct acks *a = (struct acks *)((char *)timer - offsetof(struct acks, deadline));
     while (!list_empty(&a->parked) && first(a)->deadline_ns <= loop_now_ns(a->broker->loop))
-        answer(first(a), RESP_FLUSH_DISK_TIMEOUT);
+        answer(a, first(a), RESP_FLUSH_DISK_TIMEOUT);
     plan_deadline(a);
     rest_when_empty(a);
 }
@@ -95,9 +99,9 @@ static void answer_ready(struct acks *a)
     bool has_failed = store_refuses_puts(a->broker->store) == ERR_IO;
     int64_t flushed_to = store_flushed_to(a->broker->store);
     while (!list_empty(&a->parked) && first(a)->end_phy_offset <= flushed_to)
-        answer(first(a), first(a)->reply.code);
+        answer(a, first(a), first(a)->reply.code);
     while (has_failed && !list_empty(&a->parked))
-        answer(first(a), RESP_FLUSH_DISK_TIMEOUT);
+        answer(a, first(a), RESP_FLUSH_DISK_TIMEOUT);
     plan_deadline(a);
     rest_when_empty(a);
 }
@@ -136,7 +140,8 @@ static void wait_for_disk(struct acks *a, struct ack *ack)
 {
     struct broker *broker = a->broker;
     int nobody = NOBODY;
-    ack->deadline_ns = loop_now_ns(broker->loop) + broker->conf.sync_flush_timeout_ms * 1000000;
+    ack->parked_ns = loop_now_ns(broker->loop);
+    ack->deadline_ns = ack->parked_ns + broker->conf.sync_flush_timeout_ms * 1000000;
     list_append(&a->parked, &ack->link);
     atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
     a->asked_end = ack->end_phy_offset;
@@ -158,7 +163,7 @@ static void topics_saved(struct save_waiter *waiter, int err)
     while (!list_empty(&a->unsaved)) {
         struct ack *ack = list_entry(a->unsaved.next, struct ack, link);
         if (is_on_disk(a, ack)) {
-            answer(ack, ack->reply.code);
+            answer(a, ack, ack->reply.code);
         } else {
             list_remove(&ack->link);
             wait_for_disk(a, ack);

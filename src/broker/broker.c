@@ -19,6 +19,7 @@
 #include "broker/address.h"
 #include "broker/clients.h"
 #include "broker/delays.h"
+#include "broker/evidence.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
 #include "broker/pop_hold.h"
@@ -82,12 +83,14 @@ static bool turn_away(const struct broker *broker, struct request *req)
 
 static void request_came(void *ctx, struct request *req)
 {
+    evidence_begin(((struct broker *)ctx)->evidence, req);
     if (!turn_away(ctx, req))
         request_dispatch(ctx, req);
 }
 
 static void fast_request_came(void *ctx, struct request *req)
 {
+    evidence_begin(((struct broker *)ctx)->evidence, req);
     if (!turn_away(ctx, req))
         request_dispatch_fast(ctx, req);
 }
@@ -319,7 +322,16 @@ static int make_parts(struct broker *broker)
     err = saver_new(broker, &broker->saver);
     if (err != 0)
         return err;
-    return acks_new(broker, &broker->acks);
+    err = acks_new(broker, &broker->acks);
+    if (err != 0)
+        return err;
+    struct evidence_options evidence = {
+        .loop = broker->loop,
+        .workers = broker->workers,
+        .threshold_us = &broker->conf.slow_request_threshold_us,
+        .work_out = &broker->offloads_out,
+    };
+    return evidence_new(&evidence, &broker->evidence);
 }
 
 static int open_server(struct broker *broker, int port,
@@ -577,6 +589,7 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
 void broker_free(struct broker *broker)
 {
     assert(broker->server == NULL && broker->store == NULL);
+    evidence_free(broker->evidence);
     acks_free(broker->acks);
     saver_free(broker->saver);
     queue_locks_free(broker->queue_locks);

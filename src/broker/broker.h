@@ -88,6 +88,8 @@ struct broker_conf {
     bool server_load_balancer_enable;
     char *default_message_request_mode;
     int default_pop_share_queue_num;
+    /* evidence */
+    int64_t slow_request_threshold_us;
     /* connections */
     int server_channel_max_idle_seconds;
     bool enable_shutdown_gracefully;

@@ -21,6 +21,7 @@ struct acks;        /* acks.h: sends parked until their bytes are on disk */
 struct pops;        /* pops.h: popping, what it leaves in the log */
 struct pop_hold;    /* pop_hold.h: parked pops */
 struct routes;      /* client/client.h: where topics are */
+struct evidence;    /* evidence.h: where the time of requests goes */
 struct saver;       /* saver.h: table files, written by a worker */
 struct progress;    /* progress.h: where consumer groups are */
 struct stats;       /* stats.h: what came and went, by name */
@@ -56,6 +57,7 @@ struct broker {
     struct progress *progress;
     struct stats *stats;
     struct put_times *put_times;
+    struct evidence *evidence;
     struct uniq_key_source uniq_keys;
     struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
     struct host self;     /* advertised address, in records and message ids */
@@ -182,6 +184,8 @@ request_handler handle_clean_queues, handle_clean_log, handle_clean_topics, hand
 /* handle_admin_slave.c */
 request_handler handle_ha_status, handle_exchange_ha_info, handle_reset_flush_offset,
     handle_min_broker_changed, handle_epoch_cache, handle_pop_rollback;
+/* handle_evidence.c */
+request_handler handle_slow_requests;
 /* handle_admin_broker.c */
 request_handler handle_put_conf, handle_get_conf;
 /* handle_runtime_info.c */

@@ -1,8 +1,8 @@
 /* put.c - the way of every message into the store. */
 #include <assert.h>
 
-#include "base/clock.h"
 #include "broker/delays.h"
+#include "broker/evidence.h"
 #include "broker/internal.h"
 #include "broker/txns.h"
 #include "broker/put_times.h"
@@ -52,8 +52,8 @@ static void note_put(struct broker *broker, int err, int count,
         put_times_failed(broker->put_times);
         return;
     }
-    int64_t now_ns = clock_monotonic_ns();
-    int64_t elapsed_ns = now_ns - loop_now_ns(broker->loop);
+    int64_t elapsed_ns = evidence_elapsed_ns(broker->evidence);
+    int64_t now_ns = loop_now_ns(broker->loop) + elapsed_ns;
     put_times_record(broker->put_times, elapsed_ns, count,
                      result->end_phy_offset - result->phy_offset, now_ns);
     if (elapsed_ns >= NS_PER_MS)
@@ -66,7 +66,10 @@ int broker_put(struct broker *broker, struct record *records, int count, struct 
     int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
     if (err != 0)
         return err;
+    store_want_ticks(broker->store, evidence_wants_ticks(broker->evidence));
     err = store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+    if (err == 0)
+        evidence_put(broker->evidence, result);
     note_put(broker, err, count, result);
     return err;
 }

@@ -43,6 +43,7 @@ const struct request_row request_rows[] = {
     { REQ_GET_ALL_TOPIC_CONFIG, "get_all_topic_config", handle_all_topics },
     { REQ_GET_TOPIC_CONFIG, "get_topic_config", handle_get_topic },
     { REQ_GET_TOPIC_STATS_INFO, "get_topic_stats_info", handle_topic_stats },
+    { REQ_GET_SLOW_REQUESTS, "get_slow_requests", handle_slow_requests },
     { REQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, "update_and_create_subscriptiongroup",
       handle_put_group },
     { REQ_DELETE_SUBSCRIPTIONGROUP, "delete_subscriptiongroup", handle_delete_group },

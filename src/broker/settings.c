@@ -157,6 +157,10 @@ static const struct conf_row rows[] = {
     CONF_INT(struct broker_conf, default_pop_share_queue_num, "defaultPopShareQueueNum", -1, -1,
              1000000, CONF_AT_RUN_TIME,
              "with POP: how many other clients' queues each reads too; 0 and -1: all queues"),
+    /* evidence */
+    CONF_I64(struct broker_conf, slow_request_threshold_us, "slowRequestThresholdMicros", 1000, 0,
+             60000000, CONF_AT_RUN_TIME,
+             "a request that took so long is kept and logged; 0: none (Ramjet's own key)"),
     /* connections */
     CONF_INT(struct broker_conf, server_channel_max_idle_seconds, "serverChannelMaxIdleTimeSeconds",
              120, 0, 86400, CONF_AT_START,

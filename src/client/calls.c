@@ -192,3 +192,14 @@ int answer_offset(const struct call_result *result, int64_t *queue_offset)
         *queue_offset = response.offset;
     return err;
 }
+
+void call_slow_requests(struct client *client, const char *address, call_done_fn *done, void *ctx)
+{
+    call_plain(client, address, REQ_GET_SLOW_REQUESTS, NULL, NULL, done, ctx);
+}
+
+int answer_slow_requests(const struct call_result *result, struct arena *arena,
+                         struct slow_requests *body)
+{
+    return slow_requests_decode(result->body, arena, body);
+}

@@ -17,6 +17,7 @@
 #include "wire/body_lists.h"
 #include "wire/body_queue.h"
 #include "wire/body_route.h"
+#include "wire/body_slow_requests.h"
 #include "wire/req_client.h"
 #include "wire/req_namesrv.h"
 #include "wire/req_offset.h"
@@ -79,6 +80,11 @@ void call_max_offset(struct client *client, const char *address, const struct qu
                      call_done_fn *done, void *ctx);
 /* Of call_query_offset() and call_max_offset(). */
 MUST_CHECK int answer_offset(const struct call_result *result, int64_t *queue_offset);
+
+/* GET_SLOW_REQUESTS, a request of Ramjet's own. */
+void call_slow_requests(struct client *client, const char *address, call_done_fn *done, void *ctx);
+MUST_CHECK int answer_slow_requests(const struct call_result *result, struct arena *arena,
+                                    struct slow_requests *body);
 
 /* ---- routes --------------------------------------------------------------------------------- */
 

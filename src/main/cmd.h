@@ -9,6 +9,7 @@
 int cmd_send(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_topics(int argc, char **argv);
+int cmd_slow(int argc, char **argv);
 
 /* Works on a directory, not on a cluster. */
 int cmd_store(int argc, char **argv);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "main/fault_socket.h"
 
 /* Cold reads and index look-ups wait for the disk, not for a core. */
 enum { WORKER_COUNT = 4, WORKER_QUEUE_MAX = 4096 };
@@ -42,6 +43,7 @@ int process_init(struct process *process)
     int err = log_start(STDERR_FILENO, LOG_INFO);
     if (err != 0)
         return err;
+    fault_socket_start();
     err = workers_new("worker", WORKER_COUNT, WORKER_QUEUE_MAX, &process->workers);
     if (err != 0)
         log_stop();

@@ -16,6 +16,7 @@ struct role {
 static const struct role roles[] = {
     { "namesrv", role_namesrv, "[-c FILE]", "a name server" },
     { "broker", role_broker, "[-c FILE] [-n HOST:PORT;...]", "a broker" },
+    { "slow", cmd_slow, "[--broker HOST:PORT]", "where a broker's requests spent their time" },
     { "send", cmd_send, "TOPIC [BODY|-]", "send messages" },
     { "receive", cmd_receive, "TOPIC", "receive messages as a member of a consumer group" },
     { "topics", cmd_topics, "", "list topics" },

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/java_hash.h"
+#include "base/ticks.h"
 #include "store/log_reader.h"
 #include "wire/names.h"
 #include "wire/properties.h"
@@ -431,7 +433,9 @@ static int append(struct store *store, struct consume_queue *queue, const struct
 {
     uint8_t *into;
     int64_t bytes = (int64_t)encoded->len;
-    int err = commit_log_reserve(store->log, bytes, &into, &result->phy_offset);
+    int err = fault_check("store.append");
+    if (err == 0)
+        err = commit_log_reserve(store->log, bytes, &into, &result->phy_offset);
     if (err != 0)
         return err;
     result->end_phy_offset = result->phy_offset + bytes;
@@ -449,6 +453,27 @@ static int append(struct store *store, struct consume_queue *queue, const struct
     return 0;
 }
 
+void store_want_ticks(struct store *store, bool wanted)
+{
+    atomic_store_explicit(&store->wants_ticks, wanted, memory_order_relaxed);
+}
+
+static uint64_t stamp_now(const struct store *store)
+{
+    return atomic_load_explicit(&store->wants_ticks, memory_order_relaxed) ? ticks_now() : 0;
+}
+
+/* A free lock costs one reading of the clock, not two. */
+static void take_append_lock(struct store *store, struct store_put_result *result)
+{
+    bool was_free = pthread_mutex_trylock(&store->append_lock) == 0;
+    result->asked_ticks = result->locked_ticks = stamp_now(store);
+    if (was_free)
+        return;
+    pthread_mutex_lock(&store->append_lock);
+    result->locked_ticks = stamp_now(store);
+}
+
 int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
               struct store_put_result *result, int64_t *phy_offsets)
 {
@@ -464,9 +489,10 @@ int store_put(struct store *store, const struct record *records, int count, int6
     struct scratch *scratch = take_scratch(store);
     err = encode(store, records, count, &scratch->bytes);
     if (err == 0) {
-        pthread_mutex_lock(&store->append_lock);
+        take_append_lock(store, result);
         err = append(store, queue, records, count, &scratch->bytes, now_ms, result, phy_offsets);
         pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
     }
     give_scratch_back(store, scratch);
     if (err != 0)

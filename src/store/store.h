@@ -91,6 +91,9 @@ struct store_put_result {
     int64_t end_phy_offset; /* behind the last one: what to wait for when syncing */
     int64_t queue_offset;   /* of the first message */
     int64_t store_timestamp;
+    /* When (base/ticks.h) the append lock was asked for, held, and let go with the bytes in the
+     * log; the first two are one when it was free. All 0 unless store_want_ticks(). */
+    uint64_t asked_ticks, locked_ticks, appended_ticks;
 };
 
 /* Appends `count` messages of one topic and queue, in order, into one file, with consecutive queue
@@ -102,6 +105,10 @@ struct store_put_result {
  * or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
 MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
                          int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
+
+/* Should the puts from here on say when they did what? Off at first: it costs two readings of the
+ * processor's counter each. Any thread. */
+void store_want_ticks(struct store *store, bool wanted);
 
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED. */
 int store_refuses_puts(const struct store *store);

@@ -114,6 +114,9 @@ enum request_code {
     REQ_GET_COLD_DATA_FLOW_CTR_INFO = 2003,
     REQ_SET_COMMITLOG_READ_MODE = 2004,
 
+    /* Ramjet's own, in a range that the reference leaves free */
+    REQ_GET_SLOW_REQUESTS = 90001,
+
     /* name server */
     REQ_PUT_KV_CONFIG = 100,
     REQ_GET_KV_CONFIG = 101,

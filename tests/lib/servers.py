@@ -9,6 +9,7 @@ Ports      free ones below the range of outgoing connections. A Java broker also
 Ownership  whoever starts a server stops it; both classes are context managers.
 """
 
+import atexit
 import fcntl
 import os
 import random
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -130,6 +132,23 @@ class Server:
         self.address = "127.0.0.1:%d" % self.port
         self.conf = {"listenPort": self.port, "bindAddress": "127.0.0.1", **(conf or {})}
         self.process = None
+        self.fault_path = None
+
+    def take_faults(self):
+        """Lets arm() work, from the next start on. Ramjet only."""
+        # not below home: the path of a socket is short
+        directory = Path(tempfile.mkdtemp(prefix="ramjet-"))
+        atexit.register(shutil.rmtree, directory, True)
+        self.fault_path = directory / "faults"
+        return self
+
+    def arm(self, *words):
+        """Arms a fault point: "fail"|"pause" POINT SKIP TIMES WHAT, "value" POINT NUMBER, or "clear"."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.fault_path))
+            control.sendall((" ".join(map(str, words)) + "\n").encode())
+            answer = control.recv(16)
+        assert answer == b"ok\n", words
 
     def __enter__(self):
         return self if self.process else self.start()
@@ -167,6 +186,8 @@ class Server:
                              encoding="utf-8")
         # files whose default place is below the home directory stay in this server's own
         environment = {**os.environ, "HOME": str(self.home / "home")}
+        if self.fault_path:
+            environment["RAMJET_FAULTS"] = str(self.fault_path)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,

@@ -126,10 +126,24 @@ static void negative_counts_as_zero(void **state)
     assert_int_equal(h->count, 1);
 }
 
+static void many_at_once_are_as_many_one_by_one(void **state)
+{
+    (void)state;
+    static struct histogram many, one_by_one;
+    for (int i = 0; i < 8; i++)
+        histogram_record(&one_by_one, 12345);
+    histogram_record(&one_by_one, 7);
+    histogram_record_many(&many, 12345, 8);
+    histogram_record_many(&many, 7, 1);
+    histogram_record_many(&many, 1, 0);
+    assert_memory_equal(&many, &one_by_one, sizeof many);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, new_histogram, free_histogram)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_at_once_are_as_many_one_by_one),
         TEST(value_is_known_to_one_part_in_128),
         TEST(percentile_is_nearest_rank),
         TEST(rank_of_99_9_percent_is_exact),

@@ -1,5 +1,6 @@
 ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)
+ramjet_unit_test(broker kernel_facts)
 ramjet_unit_test(broker message_filter)
 ramjet_unit_test(broker put_times)
 ramjet_unit_test(broker pop_hold)

@@ -1,0 +1,17 @@
+/* fault_socket.h - lets a test of a running process arm its fault points (base/fault.h).
+ *
+ * Off unless the environment variable RAMJET_FAULTS names a path: then a thread listens there on a
+ * Unix socket, takes a line per connection and answers "ok" or "no":
+ *
+ *     fail POINT SKIP TIMES ERROR     ERROR by its name, e.g. disk_full
+ *     pause POINT SKIP TIMES MS
+ *     value POINT NUMBER
+ *     clear
+ */
+#ifndef MAIN_FAULT_SOCKET_H
+#define MAIN_FAULT_SOCKET_H
+
+/* Before anything that a fault may concern. The thread ends with the process. */
+void fault_socket_start(void);
+
+#endif
