@@ -226,6 +226,14 @@ int acks_new(struct broker *broker, struct acks **acks)
     return 0;
 }
 
+int64_t acks_oldest_ns(const struct acks *acks)
+{
+    if (list_empty(&acks->parked))
+        return 0;
+    const struct ack *oldest = list_entry(acks->parked.next, struct ack, link);
+    return loop_now_ns(acks->broker->loop) - oldest->parked_ns;
+}
+
 bool acks_are_idle(const struct acks *acks)
 {
     return atomic_load(&acks->state) == NOBODY && !acks->topics_pending;

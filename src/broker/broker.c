@@ -20,6 +20,7 @@
 #include "broker/clients.h"
 #include "broker/delays.h"
 #include "broker/evidence.h"
+#include "broker/guard.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
 #include "broker/pop_hold.h"
@@ -79,6 +80,11 @@ static bool turn_away(const struct broker *broker, struct request *req)
         return false;
     reply_code(req, RESP_GO_AWAY, "please go away");
     return true;
+}
+
+static void pass_over(void *ctx, int64_t delay_ns)
+{
+    guard_pass_over(((struct broker *)ctx)->guard, delay_ns);
 }
 
 static void request_came(void *ctx, struct request *req)
@@ -325,11 +331,16 @@ static int make_parts(struct broker *broker)
     err = acks_new(broker, &broker->acks);
     if (err != 0)
         return err;
+    err = guard_new(broker, &broker->guard);
+    if (err != 0)
+        return err;
     struct evidence_options evidence = {
         .loop = broker->loop,
         .workers = broker->workers,
         .threshold_us = &broker->conf.slow_request_threshold_us,
         .work_out = &broker->offloads_out,
+        .on_pass = pass_over,
+        .ctx = broker,
     };
     return evidence_new(&evidence, &broker->evidence);
 }
@@ -590,6 +601,7 @@ void broker_free(struct broker *broker)
 {
     assert(broker->server == NULL && broker->store == NULL);
     evidence_free(broker->evidence);
+    guard_free(broker->guard);
     acks_free(broker->acks);
     saver_free(broker->saver);
     queue_locks_free(broker->queue_locks);

@@ -88,6 +88,15 @@ struct broker_conf {
     bool server_load_balancer_enable;
     char *default_message_request_mode;
     int default_pop_share_queue_num;
+    /* protection */
+    bool broker_fast_failure_enable;
+    int64_t wait_time_millis_in_send_queue;
+    int64_t disk_breaker_millis;
+    int64_t degrade_delay_millis;
+    int64_t send_rate_per_topic;
+    int64_t send_rate_per_connection;
+    int64_t pull_rate_per_group;
+    char *low_priority_topics; /* "a;b" */
     /* evidence */
     int64_t slow_request_threshold_us;
     /* connections */

@@ -64,7 +64,6 @@ struct evidence {
     uint64_t pass_ticks;   /* when its first request began */
     int64_t pass_wait_ns;  /* how long that one had waited */
     uint64_t written_from; /* when its last request was handled and its answers began to go out */
-    int64_t pass_delay_ns; /* of the latest pass that is over: all of it */
     struct handled now;
     int64_t slowest_ticks; /* of handling */
     struct slow slowest;
@@ -222,7 +221,7 @@ static void end_pass(struct evidence *e)
     stage_ns[TOTAL] = total_ns;
     histogram_record_many(&e->stages[REPLY], stage_ns[REPLY], e->pass_requests);
     histogram_record_many(&e->stages[TOTAL], total_ns, e->pass_requests);
-    e->pass_delay_ns = total_ns;
+    e->options.on_pass(e->options.ctx, total_ns);
     int64_t now_ns = loop_now_ns(e->options.loop);
     if (threshold_ns(e) > 0 && total_ns >= threshold_ns(e)) {
         e->slowest.at_ms = loop_now_ms(e->options.loop);
@@ -310,9 +309,14 @@ void evidence_flushed(struct evidence *e, const struct request *req, int64_t par
     keep_slow(e, &slow);
 }
 
-int64_t evidence_delay_ns(const struct evidence *e)
+int64_t evidence_waited_ns(const struct evidence *e)
 {
-    return e->pass_delay_ns;
+    return since_arrival_ns(e, e->now.begin_ticks);
+}
+
+int64_t evidence_pass_requests(const struct evidence *e)
+{
+    return e->pass_requests;
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */

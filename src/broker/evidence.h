@@ -41,6 +41,9 @@ struct evidence_options {
     struct workers *workers;
     int *work_out; /* one more while a worker reads the kernel's counters: wait for it */
     const int64_t *threshold_us; /* may change meanwhile; 0: nothing counts as slow */
+    /* A pass with requests is over: it took so long. */
+    void (*on_pass)(void *ctx, int64_t delay_ns);
+    void *ctx;
 };
 
 MUST_CHECK int evidence_new(const struct evidence_options *options, struct evidence **evidence);
@@ -59,9 +62,9 @@ void evidence_put(struct evidence *evidence, const struct store_put_result *put)
 /* A request that was parked for the disk is about to be answered. */
 void evidence_flushed(struct evidence *evidence, const struct request *req, int64_t parked_ns);
 
-/* How long requests in hand have waited when the latest pass was over: what a request that comes
- * now has to expect. */
-int64_t evidence_delay_ns(const struct evidence *evidence);
+/* Of the request being handled: how long it had waited in its pass, and the how-manieth it is. */
+int64_t evidence_waited_ns(const struct evidence *evidence);
+int64_t evidence_pass_requests(const struct evidence *evidence);
 
 /* All of it; slices live in the arena. */
 void evidence_describe(const struct evidence *evidence, struct arena *arena,

@@ -6,8 +6,10 @@
  *
  * The offset a pull commits is taken on its first pass only, whatever its answer.
  */
+#include "base/fault.h"
 #include "base/log.h"
 #include "broker/clients.h"
+#include "broker/guard.h"
 #include "broker/hold.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
@@ -335,6 +337,9 @@ static bool wants_to_wait(const struct pull *p)
 
 static int get(struct pull *p, bool may_block, struct buf *body)
 {
+    int err = may_block ? 0 : fault_check("pull.cold");
+    if (err != 0)
+        return err;
     struct store_get_request request = {
         .topic = p->fields.topic,
         .queue_id = p->fields.queue_id,
@@ -431,6 +436,8 @@ static void read_now(struct pull *p)
     p->cold_start_ns = 0;
     p->err = get(p, false, body);
     if (p->err == ERR_WOULD_BLOCK) {
+        if (guard_stops_cold_read(broker->guard, request_of(p)))
+            return;
         keep(p);
         p->cold_start_ns = loop_now_ns(broker->loop);
         offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold);
@@ -477,6 +484,8 @@ void handle_pull(struct broker *broker, struct request *req)
     p->offload.broker = broker;
     p->offload.req = req;
     if (request_fields(req, &pull_request_fields, &p->fields) != 0)
+        return;
+    if (guard_stops_pull(broker->guard, req, p->fields.consumer_group))
         return;
     if (!check_broker(p) || !check_group(p) || !check_topic(p) || !check_subscription(p))
         return;

@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include "broker/delays.h"
+#include "broker/guard.h"
 #include "broker/internal.h"
 #include "broker/put_times.h"
 #include "broker/stats.h"
@@ -215,6 +216,22 @@ static void add_empty_queues(struct figures *f)
     add_text(f, "remainTransientStoreBufferNumbs", "2147483647"); /* no such pool */
 }
 
+/* Ramjet's own: what is left off and refused under pressure. */
+static void add_guard(struct figures *f, const struct broker *broker)
+{
+    static const char *const refused[GUARD_REASONS] = {
+        [GUARD_DELAY] = "refusedByDelay",
+        [GUARD_DISK] = "refusedByDisk",
+        [GUARD_RATE] = "refusedByRate",
+        [GUARD_RUNG] = "refusedByRung",
+    };
+    add_i64(f, "degradationRung", guard_rung(broker->guard));
+    add_text(f, "degradationName", rung_name(guard_rung(broker->guard)));
+    add_text(f, "diskBreaker", guard_breaker_is_open(broker->guard) ? "open" : "closed");
+    for (int i = 0; i < GUARD_REASONS; i++)
+        add_i64(f, refused[i], guard_refused(broker->guard, (enum guard_reason)i));
+}
+
 void handle_runtime_info(struct broker *broker, struct request *req)
 {
     struct figures f = { .arena = &req->arena };
@@ -231,6 +248,7 @@ void handle_runtime_info(struct broker *broker, struct request *req)
     add_timers(&f, broker);
     add_traffic(&f, broker);
     add_put_times(&f, broker);
+    add_guard(&f, broker);
     struct kv_table table = { .pairs = f.pairs, .count = f.count };
     struct buf body = BUF_INIT;
     kv_table_encode(&table, &body);

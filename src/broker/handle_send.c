@@ -5,6 +5,7 @@
  * lives in the request's arena.
  */
 #include "broker/address.h"
+#include "broker/guard.h"
 #include "broker/internal.h"
 #include "broker/queue_locks.h"
 #include "wire/batch.h"
@@ -495,6 +496,8 @@ bool send_check(struct broker *broker, struct request *req, enum field_names nam
 
 void handle_send(struct broker *broker, struct request *req)
 {
+    if (guard_stops_arrival(broker->guard, req))
+        return;
     struct send s = { .broker = broker, .req = req };
     enum field_names names =
         req->header.code == REQ_SEND_MESSAGE ? FIELD_LONG_NAMES : FIELD_LETTERS;
@@ -503,6 +506,8 @@ void handle_send(struct broker *broker, struct request *req)
         reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
         return;
     }
+    if (guard_stops_send(broker->guard, req, s.fields.topic))
+        return;
     if (!check_broker(&s) || !check_topic(&s) || !check_queue(&s))
         return;
     look_through_properties(&s);

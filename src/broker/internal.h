@@ -3,6 +3,7 @@
 #define BROKER_INTERNAL_H
 
 #include "broker/broker.h"
+#include "broker/ladder.h"
 #include "broker/traffic.h"
 #include "meta/meta.h"
 #include "remoting/remoting.h"
@@ -22,6 +23,7 @@ struct pops;        /* pops.h: popping, what it leaves in the log */
 struct pop_hold;    /* pop_hold.h: parked pops */
 struct routes;      /* client/client.h: where topics are */
 struct evidence;    /* evidence.h: where the time of requests goes */
+struct guard;       /* guard.h: what is refused and left off under pressure */
 struct saver;       /* saver.h: table files, written by a worker */
 struct progress;    /* progress.h: where consumer groups are */
 struct stats;       /* stats.h: what came and went, by name */
@@ -58,6 +60,7 @@ struct broker {
     struct stats *stats;
     struct put_times *put_times;
     struct evidence *evidence;
+    struct guard *guard;
     struct uniq_key_source uniq_keys;
     struct buf pull_body; /* what a pull served on the loop found; its memory is used again */
     struct host self;     /* advertised address, in records and message ids */
@@ -81,9 +84,10 @@ struct broker {
 
 /* What the broker keeps per connection, made when first needed and gone when it closes. */
 struct session {
-    struct list held;      /* hold.c: its parked pulls */
-    struct list held_pops; /* pop_hold.c: its parked pops and notifications */
-    struct list members;   /* clients.c: its places in groups */
+    struct list held;        /* hold.c: its parked pulls */
+    struct list held_pops;   /* pop_hold.c: its parked pops and notifications */
+    struct list members;     /* clients.c: its places in groups */
+    struct rate_limit sends; /* guard.c: how fast it may send */
 };
 struct session *session_of(struct peer *peer);
 /* The connection closed: nothing of it is left. */
@@ -248,6 +252,8 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
 MUST_CHECK int acks_new(struct broker *broker, struct acks **acks);
 /* The store's on_flushed; any thread. */
 void acks_flushed(struct acks *acks);
+/* How long the oldest answer has waited for the disk; 0: none does. */
+int64_t acks_oldest_ns(const struct acks *acks);
 /* Nothing is parked, and nothing of the flusher's is on its way. */
 bool acks_are_idle(const struct acks *acks);
 /* When idle. */

@@ -17,6 +17,7 @@ struct session *session_of(struct peer *peer)
     list_init(&session->held);
     list_init(&session->held_pops);
     list_init(&session->members);
+    session->sends = (struct rate_limit){ 0 };
     peer_set_user(peer, session);
     return session;
 }

@@ -42,10 +42,11 @@ struct indexer {
     bool is_doubtful; /* a file could not be synced; the thread's */
     struct index_file
         *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
-    pthread_mutex_t wake_lock; /* guards is_wanted, is_hurried, is_ending */
+    pthread_mutex_t wake_lock; /* guards is_wanted, is_paused, is_hurried, is_ending */
     pthread_cond_t wake;
     pthread_cond_t caught_up; /* a round of filling is over */
     bool is_wanted;
+    bool is_paused;  /* only who is hurried or ends goes on */
     bool is_hurried; /* a query waits */
     bool is_ending;
     atomic_bool is_woken; /* the thread will look at the log again anyway */
@@ -320,7 +321,8 @@ static bool wait_for_work(struct indexer *indexer)
 {
     bool has_rested = false;
     pthread_mutex_lock(&indexer->wake_lock);
-    while (!indexer->is_wanted && !indexer->is_hurried && !indexer->is_ending) {
+    while ((!indexer->is_wanted || indexer->is_paused) && !indexer->is_hurried &&
+           !indexer->is_ending) {
         struct timespec due = after_ms(REST_MS);
         if (has_rested)
             pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
@@ -421,6 +423,14 @@ void indexer_close(struct indexer *indexer)
     pthread_mutex_destroy(&indexer->wake_lock);
     pthread_mutex_destroy(&indexer->files_lock);
     free(indexer);
+}
+
+void indexer_pause(struct indexer *indexer, bool paused)
+{
+    pthread_mutex_lock(&indexer->wake_lock);
+    indexer->is_paused = paused;
+    pthread_cond_signal(&indexer->wake);
+    pthread_mutex_unlock(&indexer->wake_lock);
 }
 
 void indexer_wake(struct indexer *indexer)

@@ -30,6 +30,9 @@ void indexer_close(struct indexer *indexer);
 /* A message was appended. Costs one exchange while the thread is about to look anyway. */
 void indexer_wake(struct indexer *indexer);
 
+/* While paused only queries and the end make it go on. */
+void indexer_pause(struct indexer *indexer, bool paused);
+
 /* Every record below is indexed. */
 int64_t indexer_done_to(const struct indexer *indexer);
 /* Store time, and place in the log, up to which files are on disk. */

@@ -453,6 +453,12 @@ static int append(struct store *store, struct consume_queue *queue, const struct
     return 0;
 }
 
+void store_pause_index(struct store *store, bool paused)
+{
+    if (store->indexer != NULL)
+        indexer_pause(store->indexer, paused);
+}
+
 void store_want_ticks(struct store *store, bool wanted)
 {
     atomic_store_explicit(&store->wants_ticks, wanted, memory_order_relaxed);

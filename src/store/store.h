@@ -110,6 +110,10 @@ MUST_CHECK int store_put(struct store *store, const struct record *records, int 
  * processor's counter each. Any thread. */
 void store_want_ticks(struct store *store, bool wanted);
 
+/* Leaves the index alone for a while: it catches up later, and a query still waits for what was put
+ * before it. Any thread. */
+void store_pause_index(struct store *store, bool paused);
+
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED. */
 int store_refuses_puts(const struct store *store);
 

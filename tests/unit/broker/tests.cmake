@@ -1,6 +1,7 @@
 ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)
 ramjet_unit_test(broker kernel_facts)
+ramjet_unit_test(broker ladder)
 ramjet_unit_test(broker message_filter)
 ramjet_unit_test(broker put_times)
 ramjet_unit_test(broker pop_hold)

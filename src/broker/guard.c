@@ -1,0 +1,285 @@
+/* guard.c - the broker's side of protection: what is measured where, what is answered, what is
+ * told. When to step is decided in ladder.c. */
+#include "broker/guard.h"
+
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "broker/evidence.h"
+
+enum { NS_PER_MS = 1000000, LOOK_MS = 50 };
+/* A pass with fewer requests is no crowd, whatever it took. */
+enum { CROWD_REQUESTS = 64 };
+/* Rates are kept of so many names; then all begin anew, with a second's worth each. */
+enum { NAMES_MAX = 65536 };
+
+struct rates {
+    struct map by_name; /* struct rate_limit, one allocation each */
+};
+
+struct guard {
+    struct broker *broker;
+    struct ladder ladder;
+    struct loop_timer look;
+    int64_t worst_ns; /* delay of passes since the ladder was looked at */
+    bool breaker_is_open;
+    struct rates topics, groups;
+    int64_t refused[GUARD_REASONS];
+    struct log_limit log_limits[GUARD_REASONS];
+};
+
+/* ---- refusing -------------------------------------------------------------------------------- */
+
+static void count(struct guard *g, enum guard_reason reason, const char *why, int64_t value)
+{
+    uint32_t held;
+    g->refused[reason]++;
+    if (log_limit_pass(&g->log_limits[reason], loop_now_ns(g->broker->loop), &held))
+        log_warn("request_refused reason=%s value=%lld held_back=%u", why, (long long)value, held);
+}
+
+static bool has_waited_too_long(struct guard *g, struct request *req)
+{
+    const struct broker_conf *conf = &g->broker->conf;
+    const struct evidence *evidence = g->broker->evidence;
+    int64_t waited_ns = fault_value("overload.wait_ns", evidence_waited_ns(evidence));
+    if (!conf->broker_fast_failure_enable ||
+        waited_ns < conf->wait_time_millis_in_send_queue * NS_PER_MS)
+        return false;
+    int64_t requests = fault_value("overload.requests", evidence_pass_requests(evidence));
+    if (requests < CROWD_REQUESTS)
+        return false;
+    count(g, GUARD_DELAY, "delay", waited_ns / NS_PER_MS);
+    reply_code(req, RESP_SYSTEM_BUSY,
+               "[TIMEOUT_CLEAN_QUEUE]broker busy, start flow control for a while, period in queue: "
+               "%lldms, size of queue: %lld",
+               (long long)(waited_ns / NS_PER_MS), (long long)requests);
+    return true;
+}
+
+static int64_t disk_delay_ns(const struct guard *g)
+{
+    return fault_value("overload.disk_ns", acks_oldest_ns(g->broker->acks));
+}
+
+static bool is_disk_sick(struct guard *g, struct request *req)
+{
+    int64_t limit_ms = g->broker->conf.disk_breaker_millis;
+    int64_t waited_ns = disk_delay_ns(g);
+    bool is_open = limit_ms > 0 && waited_ns >= limit_ms * NS_PER_MS;
+    if (is_open != g->breaker_is_open) {
+        g->breaker_is_open = is_open;
+        if (is_open)
+            log_warn("disk_breaker_open waited_ms=%lld", (long long)(waited_ns / NS_PER_MS));
+        else
+            log_info("disk_breaker_closed");
+    }
+    if (!is_open)
+        return false;
+    count(g, GUARD_DISK, "disk", waited_ns / NS_PER_MS);
+    reply_code(req, RESP_SYSTEM_BUSY,
+               "[DISK_BREAKER]broker busy: answers wait for the disk since %lldms",
+               (long long)(waited_ns / NS_PER_MS));
+    return true;
+}
+
+bool guard_stops_arrival(struct guard *g, struct request *req)
+{
+    return has_waited_too_long(g, req) || is_disk_sick(g, req);
+}
+
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+static void forget_rates(struct rates *rates)
+{
+    size_t cursor = 0;
+    struct slice name;
+    void *limit;
+    while (map_next(&rates->by_name, &cursor, &name, &limit))
+        free(limit);
+    map_fini(&rates->by_name);
+    map_init(&rates->by_name);
+}
+
+static bool take(struct guard *g, struct rates *rates, struct slice name, int64_t per_s)
+{
+    if (per_s <= 0)
+        return true;
+    struct rate_limit *limit = map_get(&rates->by_name, name);
+    if (limit == NULL) {
+        if (rates->by_name.count >= NAMES_MAX)
+            forget_rates(rates);
+        limit = calloc(1, sizeof *limit);
+        if (limit == NULL)
+            abort();
+        map_put(&rates->by_name, name, limit);
+    }
+    return rate_limit_take(limit, per_s, loop_now_ns(g->broker->loop));
+}
+
+static bool is_low_priority(const struct broker_conf *conf, struct slice topic)
+{
+    struct slice rest = slice_str(conf->low_priority_topics);
+    while (rest.len > 0) {
+        const uint8_t *end = memchr(rest.data, ';', rest.len);
+        size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
+        if (slice_eq(slice_of(rest.data, len), topic))
+            return true;
+        rest = slice_from(rest, end == NULL ? len : len + 1);
+    }
+    return false;
+}
+
+/* The rung that leaves this topic off; RUNG_NONE: none does now. */
+static enum rung rung_against(const struct guard *g, struct slice topic)
+{
+    const struct broker_conf *conf = &g->broker->conf;
+    if (g->ladder.rung >= RUNG_TRACE && slice_eq(topic, slice_str(conf->msg_trace_topic_name)))
+        return RUNG_TRACE;
+    if (g->ladder.rung >= RUNG_LOW_PRIORITY && is_low_priority(conf, topic))
+        return RUNG_LOW_PRIORITY;
+    return RUNG_NONE;
+}
+
+bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
+{
+    const struct broker_conf *conf = &g->broker->conf;
+    enum rung rung = rung_against(g, topic);
+    if (rung != RUNG_NONE) {
+        count(g, GUARD_RUNG, rung_name(rung), (int64_t)g->ladder.rung);
+        reply_code(req, RESP_SYSTEM_BUSY, "[DEGRADED]broker busy: %s are left off for a while",
+                   rung_name(rung));
+        return true;
+    }
+    struct session *session = conf->send_rate_per_connection > 0 ? session_of(req->peer) : NULL;
+    if (session != NULL && !rate_limit_take(&session->sends, conf->send_rate_per_connection,
+                                            loop_now_ns(g->broker->loop))) {
+        count(g, GUARD_RATE, "connection", conf->send_rate_per_connection);
+        reply_code(req, RESP_SYSTEM_BUSY,
+                   "[FLOW_CONTROL]more than %lld messages a second over one connection "
+                   "(sendRatePerConnection)",
+                   (long long)conf->send_rate_per_connection);
+        return true;
+    }
+    if (!take(g, &g->topics, topic, conf->send_rate_per_topic)) {
+        count(g, GUARD_RATE, "topic", conf->send_rate_per_topic);
+        reply_code(req, RESP_SYSTEM_BUSY,
+                   "[FLOW_CONTROL]more than %lld messages a second to topic %.*s "
+                   "(sendRatePerTopic)",
+                   (long long)conf->send_rate_per_topic, SLICE_FMT(topic));
+        return true;
+    }
+    return false;
+}
+
+bool guard_stops_pull(struct guard *g, struct request *req, struct slice group)
+{
+    int64_t per_s = g->broker->conf.pull_rate_per_group;
+    if (take(g, &g->groups, group, per_s))
+        return false;
+    count(g, GUARD_RATE, "group", per_s);
+    reply_code(req, RESP_FLOW_CONTROL,
+               "[FLOW_CONTROL]more than %lld pulls a second by group %.*s (pullRatePerGroup)",
+               (long long)per_s, SLICE_FMT(group));
+    return true;
+}
+
+bool guard_stops_cold_read(struct guard *g, struct request *req)
+{
+    if (g->ladder.rung < RUNG_COLD_READS)
+        return false;
+    count(g, GUARD_RUNG, rung_name(RUNG_COLD_READS), (int64_t)g->ladder.rung);
+    reply_code(req, RESP_FLOW_CONTROL,
+               "[DEGRADED]broker busy: reads from the disk are left off for a while");
+    return true;
+}
+
+/* ---- the ladder ------------------------------------------------------------------------------ */
+
+static int64_t limit_ns(const struct guard *g)
+{
+    return g->broker->conf.degrade_delay_millis * NS_PER_MS;
+}
+
+static void step(struct guard *g, enum rung before, int64_t delay_ns)
+{
+    enum rung now = g->ladder.rung;
+    store_pause_index(g->broker->store, now >= RUNG_INDEX);
+    if (now > before)
+        log_warn("degraded rung=%d left_off=%s delay_ms=%lld", (int)now, rung_name(now),
+                 (long long)(delay_ns / NS_PER_MS));
+    else
+        log_info("recovered rung=%d taken_up=%s delay_ms=%lld", (int)now, rung_name(before),
+                 (long long)(delay_ns / NS_PER_MS));
+}
+
+static void look(struct loop_timer *timer)
+{
+    struct guard *g = (struct guard *)((char *)timer - offsetof(struct guard, look));
+    enum rung before = g->ladder.rung;
+    int64_t disk_ns = disk_delay_ns(g);
+    int64_t delay_ns =
+        fault_value("overload.delay_ns", disk_ns > g->worst_ns ? disk_ns : g->worst_ns);
+    g->worst_ns = 0;
+    if (ladder_measure(&g->ladder, delay_ns, limit_ns(g), loop_now_ns(g->broker->loop)))
+        step(g, before, delay_ns);
+    if (ladder_is_moving(&g->ladder))
+        loop_timer_start(g->broker->loop, &g->look, LOOK_MS);
+}
+
+/* A broker that keeps up never arms the timer. */
+void guard_pass_over(struct guard *g, int64_t pass_ns)
+{
+    bool is_looked_at = g->look.at != 0;
+    if (!is_looked_at || pass_ns > g->worst_ns)
+        g->worst_ns = pass_ns;
+    int64_t delay_ns = fault_value("overload.delay_ns", pass_ns);
+    int64_t limit = limit_ns(g);
+    bool is_late = delay_ns > limit || disk_delay_ns(g) > limit;
+    if (limit > 0 && is_late && !is_looked_at)
+        loop_timer_start(g->broker->loop, &g->look, LOOK_MS);
+}
+
+/* ---- telling, life --------------------------------------------------------------------------- */
+
+enum rung guard_rung(const struct guard *g)
+{
+    return g->ladder.rung;
+}
+
+bool guard_breaker_is_open(const struct guard *g)
+{
+    return g->breaker_is_open;
+}
+
+int64_t guard_refused(const struct guard *g, enum guard_reason reason)
+{
+    return g->refused[reason];
+}
+
+int guard_new(struct broker *broker, struct guard **guard)
+{
+    struct guard *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return ERR_NO_MEMORY;
+    g->broker = broker;
+    map_init(&g->topics.by_name);
+    map_init(&g->groups.by_name);
+    loop_timer_init(&g->look, look);
+    *guard = g;
+    return 0;
+}
+
+void guard_free(struct guard *g)
+{
+    if (g == NULL)
+        return;
+    loop_timer_stop(&g->look);
+    forget_rates(&g->topics);
+    forget_rates(&g->groups);
+    map_fini(&g->topics.by_name);
+    map_fini(&g->groups.by_name);
+    free(g);
+}
