@@ -48,13 +48,14 @@ static void path_below(const struct timer *t, const char *name, char path[TIMER_
     snprintf(path, TIMER_PATH_MAX, "%.4000s/%s", t->options.root_dir, name);
 }
 
-/* Where reading goes on: at the check point, but not farther back than the wheel reaches. */
-static int64_t first_tick(const struct timer *t, bool has_log, int64_t now_ms)
+/* Where reading goes on: at the check point, but not farther back than the wheel reaches. A log
+ * whose check point is lost is read from there: better twice than never. */
+static int64_t first_tick(const struct timer *t, int64_t now_ms)
 {
     int64_t now_tick = now_ms / t->options.precision_ms;
     int64_t tick = t->work.check.read_ms / t->options.precision_ms;
     int64_t least = now_tick - TIMER_WHEEL_SLOTS / 2 + TIMER_WHEEL_BLANK_SLOTS;
-    if (tick <= 0 && !has_log)
+    if (tick <= 0 && timer_log_is_new(t->work.log))
         return now_tick;
     return tick < least ? least : tick;
 }
@@ -99,8 +100,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
         return err;
     }
     t->flushed = t->work.check;
-    t->base_tick =
-        first_tick(t, timer_log_min(t->work.log) > 0 || t->work.check.log_pos > 0, now_ms);
+    t->base_tick = first_tick(t, now_ms);
     t->arrived_due_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;

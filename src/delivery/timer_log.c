@@ -160,6 +160,11 @@ void timer_log_close(struct timer_log *log)
     free(log);
 }
 
+bool timer_log_is_new(const struct timer_log *log)
+{
+    return log->file_count == 0;
+}
+
 int64_t timer_log_min(const struct timer_log *log)
 {
     return log->file_count == 0 ? 0 : log->files[0].start;

@@ -42,6 +42,7 @@ MUST_CHECK int timer_log_recover(struct timer_log *log, int64_t from, timer_unit
 MUST_CHECK int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visit,
                               void *ctx);
 
+bool timer_log_is_new(const struct timer_log *log); /* there is no file */
 int64_t timer_log_min(const struct timer_log *log);
 int64_t timer_log_end(const struct timer_log *log);
 /* The last unit. ERR_NOT_FOUND: there is none. */

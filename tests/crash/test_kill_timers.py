@@ -1,0 +1,108 @@
+"""Timers survive the death of the process: none lost, none early, only what followed the last check point twice."""
+
+import random
+import time
+
+import mini_client as mq
+import pytest
+from servers import wait_until
+
+TOPIC = "crash_timer"
+QUEUES = 4
+SEND, PULL, MAX_OFFSET, RECALL = 310, 11, 30, 370
+
+
+def send_timed(connection, body, due_ms):
+    fields = mq.send_fields(TOPIC, int(body) % QUEUES, {"TIMER_DELIVER_MS": due_ms, "UNIQ_KEY": "K%s" % body.decode()})
+    answer = connection.call(SEND, fields, body)
+    assert answer.code == 0, answer.remark
+    return answer.ext.get("recallHandle")  # none when the time was over by then
+
+
+class Delivered:
+    """What has come, read from where the last read ended."""
+
+    def __init__(self):
+        self.offsets = [0] * QUEUES
+        self.times = {}  # body -> store times
+
+    def read(self, broker):
+        with broker.connect() as connection:
+            for queue in range(QUEUES):
+                answer = connection.call(PULL, mq.pull_fields("crash_group", TOPIC, queue, self.offsets[queue]))
+                while answer.code == 0:
+                    for record in mq.decode_records(answer.body):
+                        assert record.queue_offset == self.offsets[queue]
+                        self.offsets[queue] += 1
+                        self.times.setdefault(record.body, []).append(record.store_ms)
+                    answer = connection.call(PULL, mq.pull_fields("crash_group", TOPIC, queue, self.offsets[queue]))
+        return self.times
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.conf(recallMessageEnable="true", timerRollWindowSlot=4)
+def test_kill_loses_no_timer(broker, seed):
+    """Goal: SIGKILL at any moment, four times: every acknowledged timer comes, at its time or when the broker is
+    back, never before; none that was recalled comes.
+    Method: random times up to nine seconds ahead, rolled at four; sends, recalls and kills interleaved."""
+    draw = random.Random(seed)
+    due, recalled, handles = {}, set(), {}
+    delivered = Delivered()
+    for _ in range(4):
+        broker.start()
+        with broker.connect() as connection:
+            end = time.monotonic() + draw.uniform(0.3, 1.8)
+            while time.monotonic() < end:
+                body = b"%d" % len(due)
+                due[body] = mq.now_ms() + draw.choice((30, 300, 1500, 3000, 9000)) + draw.randrange(700)
+                handles[body] = send_timed(connection, body, due[body])
+                target = draw.choice(sorted(due))
+                if draw.random() < 0.2 and handles[target] and due[target] > mq.now_ms() + 1500:
+                    assert connection.call(RECALL, {"topic": TOPIC, "recallHandle": handles[target]}).code == 0
+                    recalled.add(target)
+        delivered.read(broker)
+        broker.kill()
+    broker.start()
+    wanted = set(due) - recalled
+    wait_until(lambda: wanted <= set(delivered.read(broker)), 30, "every timer")
+    early = {body: times for body, times in delivered.times.items() if min(times) < due[body]}
+    assert not early
+    assert not recalled & set(delivered.times)
+    repeated = [body for body, times in delivered.times.items() if len(times) > 1]
+    assert len(repeated) < len(due) / 2, repeated
+
+
+@pytest.mark.conf(timerFlushIntervalMs=200)
+def test_a_clean_stop_repeats_no_timer(broker):
+    """Goal: after SIGTERM in the middle of a second nothing comes twice, and what is pending comes."""
+    delivered = Delivered()
+    due = {}
+    for round_number in range(3):
+        broker.start()
+        with broker.connect() as connection:
+            for i in range(40):
+                body = b"%d" % (round_number * 40 + i)
+                due[body] = mq.now_ms() + 100 + 40 * i
+                send_timed(connection, body, due[body])
+            wait_until(lambda: len(delivered.read(broker)) > round_number * 40 + 10)
+        assert broker.stop() == 0
+    broker.start()
+    wait_until(lambda: len(delivered.read(broker)) == len(due), 20, "every timer")
+    assert all(len(times) == 1 for times in delivered.times.values())
+    assert all(times[0] >= due[body] for body, times in delivered.times.items())
+
+
+def test_a_lost_wheel_is_made_again(broker):
+    """Goal: wheel and check point are derived: without them the timers are found again in the timer log."""
+    broker.start()
+    with broker.connect() as connection:
+        due_ms = mq.now_ms() + 4000
+        for i in range(50):
+            send_timed(connection, b"%d" % i, due_ms)
+    broker.stop()
+    (broker.store / "timerwheel").unlink()
+    (broker.store / "config" / "timercheck").unlink()
+    broker.start()
+    delivered = Delivered()
+    wait_until(lambda: len(delivered.read(broker)) == 50, 30, "every timer")
+    assert all(len(times) == 1 and times[0] >= due_ms for times in delivered.times.values())
