@@ -10,10 +10,7 @@
 #include "bench/run.h"
 
 static const struct scenario *const scenarios[] = {
-    &scenario_send,
-    &scenario_deliver,
-    &scenario_read,
-    &scenario_overload,
+    &scenario_send, &scenario_deliver, &scenario_read, &scenario_overload, &scenario_timer,
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 

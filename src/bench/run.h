@@ -31,6 +31,7 @@ struct run_settings {
     int64_t messages;
     int rounds;
     int64_t warmup;
+    int64_t pending;
     int timeout_ms;
     int pause_ms;
     int readers;
@@ -93,6 +94,7 @@ MUST_CHECK int run_load(struct run *run, const struct run_broker *broker,
 /* Says on stderr what failed, and gives `err` back. */
 int run_complain(const struct run *run, const struct run_broker *broker, const char *what, int err);
 
-extern const struct scenario scenario_send, scenario_deliver, scenario_read, scenario_overload;
+extern const struct scenario scenario_send, scenario_deliver, scenario_read, scenario_overload,
+    scenario_timer;
 
 #endif

@@ -26,6 +26,8 @@ static const struct conf_row setting_rows[] = {
     SETTING_INT(rounds, "rounds", 3, 1, REPORT_ROUNDS_MAX, "rounds per target, interleaved"),
     SETTING_I64(warmup, "warmup", 0, 0, 1000000000,
                 "messages to each broker before the first round"),
+    SETTING_I64(pending, "pending", 1000000, 0, 100000000,
+                "timer: messages that wait for their time all the while"),
     SETTING_INT(timeout_ms, "timeout-ms", 3000, 1, 600000, "a later answer counts as lost, ms"),
     SETTING_INT(pause_ms, "pause-ms", 200, 0, 60000, "rest between two rounds, ms"),
     SETTING_INT(readers, "readers", 4, 1, 64, "read: consumer groups that catch up"),

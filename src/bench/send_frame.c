@@ -22,6 +22,7 @@ enum { BINARY_CODE_AT = 0, BINARY_OPAQUE_AT = 5, BINARY_LEAST_BYTES = 9 };
 
 /* What the template holds where messages will differ; long enough to stand nowhere else in it. */
 #define BORN_PLACEHOLDER "1000000000001"
+#define DUE_PLACEHOLDER "2987654321987"
 #define UNIQ_KEY_PLACEHOLDER "7F000001BBBBBBBBCCCCCCCCDDDDDDDD"
 
 static void put_digits(uint8_t *out, int digits, uint64_t value)
@@ -67,6 +68,8 @@ static void find_places(struct send_frame *f, const char *topic)
     }
     f->born_at = place_behind(f, SLICE(BORN_PLACEHOLDER)) - BORN_DIGITS;
     f->uniq_key_at = place_behind(f, SLICE(UNIQ_KEY_PLACEHOLDER)) - UNIQ_KEY_DIGITS;
+    if (f->due_after_ms > 0)
+        f->due_at = place_behind(f, SLICE(DUE_PLACEHOLDER)) - BORN_DIGITS;
     assert(f->data[f->queue_id_at] == '0');
 }
 
@@ -83,7 +86,10 @@ static struct slice encode_header(const struct send_frame_options *options, cons
         { SLICE("f"), SLICE("0") },
         { SLICE("g"), SLICE(BORN_PLACEHOLDER) },
         { SLICE("h"), SLICE("0") },
-        { SLICE("i"), SLICE("UNIQ_KEY\x01" UNIQ_KEY_PLACEHOLDER "\x02WAIT\x01true\x02") },
+        { SLICE("i"), options->due_after_ms > 0
+                          ? SLICE("UNIQ_KEY\x01" UNIQ_KEY_PLACEHOLDER
+                                  "\x02WAIT\x01true\x02TIMER_DELIVER_MS\x01" DUE_PLACEHOLDER "\x02")
+                          : SLICE("UNIQ_KEY\x01" UNIQ_KEY_PLACEHOLDER "\x02WAIT\x01true\x02") },
         { SLICE("j"), SLICE("0") },
         { SLICE("k"), SLICE("false") },
         { SLICE("m"), SLICE("false") },
@@ -125,6 +131,8 @@ int send_frame_init(struct send_frame *f, const struct send_frame_options *optio
         .queue_count = options->queue_count,
         .topic_count = options->topic_count,
         .body_bytes = options->body_bytes,
+        .due_after_ms = options->due_after_ms,
+        .due_span_ms = options->due_span_ms,
         .data = malloc(head.len + options->body_bytes),
         .bytes = head.len + options->body_bytes,
     };
@@ -166,9 +174,18 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number
         put_digits(copy + f->opaque_at, OPAQUE_DIGITS, OPAQUE_BASE + number);
     put_digits(copy + f->born_at, BORN_DIGITS, (uint64_t)born_ms);
     put_hex(copy + f->uniq_key_at + 3 * UNIQ_KEY_PART_DIGITS, number);
+    if (f->due_after_ms > 0)
+        put_digits(copy + f->due_at, BORN_DIGITS, (uint64_t)send_frame_due_ms(f, number, born_ms));
     if (f->topic_count > 0) /* a topic's queues in turn, then the next topic */
         put_digits(copy + f->topic_at, TOPIC_DIGITS,
                    number / (uint32_t)f->queue_count % (uint32_t)f->topic_count);
+}
+
+int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms)
+{
+    /* spread evenly, neighbours far apart */
+    uint64_t place = number * UINT64_C(2654435761) & UINT32_MAX;
+    return born_ms + f->due_after_ms + (int64_t)((place * (uint64_t)f->due_span_ms) >> 32);
 }
 
 bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number)

@@ -24,6 +24,10 @@ struct send_frame_options {
     int queue_count;   /* 1 .. SEND_QUEUES_MAX */
     int topic_count;   /* 0: `topic` itself; else the topics of that name and six digits behind */
     size_t body_bytes; /* > 0 */
+    /* Each message has a timer, due so long after it was born and up to due_span_ms more, by its
+     * number; 0: none has. */
+    int64_t due_after_ms;
+    int64_t due_span_ms;
 };
 enum { SEND_TOPICS_MAX = 1000000, SEND_TOPIC_NAME_BYTES = 128 };
 /* The name of one of the topics, into `name` of SEND_TOPIC_NAME_BYTES. */
@@ -40,6 +44,9 @@ struct send_frame {
     size_t queue_id_at; /* 1 digit */
     size_t topic_at;    /* 6 digits, when there are several topics */
     size_t born_at;     /* 13 digits */
+    size_t due_at;      /* 13 digits of TIMER_DELIVER_MS, when there is a timer */
+    int64_t due_after_ms;
+    int64_t due_span_ms;
     size_t uniq_key_at; /* 32 hex digits: 8 of address, 8 of this frame, 8 of sender, 8 of number */
 };
 
@@ -55,6 +62,9 @@ void send_frame_copy(const struct send_frame *f, uint8_t *out, int queue_id, uin
 /* Makes a copy the message `number` (0 .. SEND_NUMBER_COUNT - 1), born at `born_ms` (wall clock).
  */
 void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number, int64_t born_ms);
+
+/* When the message of this number, born then, is due (wall clock, ms). */
+int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms);
 
 /* The number in the unique key of a stored message, when one of this frame's copies became it. */
 bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number);
