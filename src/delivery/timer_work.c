@@ -18,12 +18,10 @@
 
 enum {
     ENQUEUE_RECORDS = 512, /* a turn */
-    ENQUEUE_GET = 64,      /* a read */
     LOAD_UNITS = 1000,     /* a turn */
     COLD_BYTES = 8 << 20,  /* a turn */
     CLEAN_INTERVAL_MS = 30000,
 };
-#define ENQUEUE_BYTES (1 << 20)
 
 /* ---- for the loop ---------------------------------------------------------------------------- */
 
@@ -105,7 +103,8 @@ static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
     return timer_wheel_put(&t->work.wheel, tick, &slot);
 }
 
-static int enqueue_record(struct timer *t, const struct record *record)
+static int enqueue_record(struct timer *t, const struct record *record,
+                          const struct store_queue_entry *entry)
 {
     struct timer_work *w = &t->work;
     int64_t precision_ms = t->options.precision_ms;
@@ -125,8 +124,8 @@ static int enqueue_record(struct timer *t, const struct record *record)
                  (cancels ? TIMER_MAGIC_DELETE : 0),
         .write_ms = write_tick * precision_ms,
         .delay_ms = (int32_t)((tick - write_tick) * precision_ms),
-        .phy_offset = record->phy_offset,
-        .bytes = record->total_bytes,
+        .phy_offset = entry->phy_offset,
+        .bytes = entry->bytes,
         .topic_hash = java_hash(topic),
     };
     int err = write_unit(t, tick, &unit);
@@ -140,61 +139,51 @@ static int enqueue_record(struct timer *t, const struct record *record)
         w->empty_to = relative;
     if (!cancels)
         timer_emit_note(t, NOTE_COUNT, 0, topic);
-    w->enqueued_end = record->phy_offset + record->total_bytes;
+    w->enqueued_end = entry->phy_offset + entry->bytes;
     return 0;
 }
 
-/* Takes in the records of one read; w->queue_next moves behind those that are in the wheel. */
-static int enqueue_records(struct timer *t, const struct store_get_result *got)
+/* Takes in the next record of the queue. */
+static int enqueue_next(struct timer *t)
 {
     struct timer_work *w = &t->work;
-    struct slice rest = buf_slice(&w->records);
-    while (rest.len > 0) {
-        struct record record;
-        int err = record_decode(rest, RECORD_CHECK_LENGTHS, &record);
-        assert(err == 0); /* store_get() gave it */
-        err = enqueue_record(t, &record);
-        if (err != 0)
-            return err;
-        w->queue_next = record.queue_offset + 1;
-        rest = slice_from(rest, (size_t)record.total_bytes);
+    struct store *store = t->options.store;
+    struct store_queue_entry entry;
+    struct record record;
+    int err = store_queue_entry_at(store, SLICE(TOPIC_TIMER), 0, w->queue_next, &entry);
+    if (err != 0)
+        return err;
+    buf_clear(&w->records);
+    err = store_get_record(store, entry.phy_offset, entry.bytes, true, &w->records);
+    if (err == 0)
+        err = record_decode(buf_slice(&w->records), RECORD_CHECK_LENGTHS, &record);
+    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {
+        log_error("timer_message_gone queue_offset=%lld phy_offset=%lld bytes=%d",
+                  (long long)w->queue_next, (long long)entry.phy_offset, entry.bytes);
+        err = 0;
+    } else if (err == 0) {
+        err = enqueue_record(t, &record, &entry);
     }
-    if (got->next_offset > w->queue_next) /* what cannot be read any more is behind us too */
-        w->queue_next = got->next_offset;
-    return 0;
+    if (err == 0)
+        w->queue_next++;
+    return err;
 }
 
 static int enqueue(struct timer *t)
 {
     struct timer_work *w = &t->work;
     struct store *store = t->options.store;
-    int64_t upto = w->queue_next + ENQUEUE_RECORDS;
-    while (w->queue_next < upto) {
-        int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
-        if (w->queue_next < min) {
-            log_error("timers_expired from=%lld to=%lld", (long long)w->queue_next, (long long)min);
-            w->queue_next = min;
-        }
-        if (w->queue_next >= store_queue_max(store, SLICE(TOPIC_TIMER), 0))
-            break;
-        const struct store_get_request get = { .topic = SLICE(TOPIC_TIMER),
-                                               .queue_offset = w->queue_next,
-                                               .max_count = ENQUEUE_GET,
-                                               .max_bytes = ENQUEUE_BYTES,
-                                               .may_block = true };
-        struct store_get_result got;
-        int64_t before = w->queue_next;
-        buf_clear(&w->records);
-        int err = store_get(store, &get, &w->records, &got);
-        if (err == 0)
-            err = enqueue_records(t, &got);
-        if (err != 0)
-            return err;
-        if (w->queue_next == before)
-            return ERR_NOT_FOUND; /* the queue's file has just expired: look again later */
+    int err = 0;
+    int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
+    int64_t max = store_queue_max(store, SLICE(TOPIC_TIMER), 0);
+    if (w->queue_next < min) {
+        log_error("timers_expired from=%lld to=%lld", (long long)w->queue_next, (long long)min);
+        w->queue_next = min;
     }
+    for (int left = ENQUEUE_RECORDS; left > 0 && err == 0 && w->queue_next < max; left--)
+        err = enqueue_next(t);
     w->has_backlog = w->queue_next < store_queue_max(store, SLICE(TOPIC_TIMER), 0);
-    return 0;
+    return err;
 }
 
 /* ---- from the wheel into memory -------------------------------------------------------------- */

@@ -292,12 +292,14 @@ int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes, boo
     if (err != 0)
         return err;
     struct record record;
-    if (record_decode(slice_of(out->data + before, out->len - before), RECORD_CHECK_LENGTHS,
-                      &record) == 0 &&
-        record.total_bytes == bytes && record.phy_offset == phy_offset)
-        return 0;
-    out->len = before;
-    return ERR_NOT_FOUND;
+    if (record_decode(slice_of(out->data + before, out->len - before), RECORD_CHECK_ALL, &record) !=
+            0 ||
+        record.total_bytes != bytes || record.phy_offset != phy_offset) {
+        out->len = before;
+        return ERR_NOT_FOUND;
+    }
+    out->len = before + record_crc_strip(out->data + before, (size_t)bytes, &record);
+    return 0;
 }
 
 /* ---- by time --------------------------------------------------------------------------------- */

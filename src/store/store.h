@@ -175,7 +175,7 @@ MUST_CHECK int store_get(struct store *store, const struct store_get_request *re
 /* Appends the record at phy_offset. ERR_NOT_FOUND: no whole record starts there. May block. */
 MUST_CHECK int store_get_at(struct store *store, int64_t phy_offset, struct buf *record);
 
-/* The same for a record whose length is known.
+/* The same for a record whose length in the log is known (what comes out may be shorter).
  * ERR_WOULD_BLOCK: may_block is false, and the disk would have to be waited for. */
 MUST_CHECK int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes,
                                 bool may_block, struct buf *record);

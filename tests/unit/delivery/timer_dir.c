@@ -52,6 +52,7 @@ struct timer_dir *timer_dir_new(int64_t window_ticks)
     options.commit_log_file_bytes = 4 << 20;
     options.consume_queue_file_bytes = 20 * 1000;
     options.index_enable = false;
+    options.append_record_crc = true; /* a record is longer in the log than when it is read */
     assert_int_equal(store_open(&options, &dir->store), 0);
     dir->rules = (struct timer_rules){ .enable = true,
                                        .precision_ms = 1000,
