@@ -42,8 +42,11 @@ static int make_topics(struct run *run, const struct run_broker *broker)
         encode_topics(run, done, left < TOPICS_PER_REQUEST ? left : TOPICS_PER_REQUEST, &body);
         err = line_call(&line, REQ_UPDATE_AND_CREATE_TOPIC_LIST, NULL, NULL, buf_slice(&body),
                         MAKE_TIMEOUT_NS, &answer);
-        if (err == 0 && answer.header.code != RESP_SUCCESS)
+        if (err == 0 && answer.header.code != RESP_SUCCESS) {
+            fprintf(stderr, "ramjet bench send: %s: code %d %.*s\n", broker->name,
+                    answer.header.code, SLICE_FMT(answer.header.remark));
             err = ERR_UNSUPPORTED;
+        }
     }
     buf_fini(&body);
     line_close(&line);
