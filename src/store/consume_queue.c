@@ -205,6 +205,16 @@ static int leads_to_its_record(const struct consume_queue *queue, int64_t queue_
            record.queue_offset == queue_offset && slice_eq(record.topic, queue->topic);
 }
 
+/* An entry that leads below the log cannot be compared with its record: with the entry before it.
+ */
+static int follows_on_entry(struct consume_queue *queue, int64_t queue_offset,
+                            const struct store_queue_entry *entry)
+{
+    struct store_queue_entry before;
+    int err = read_file(queue, queue_offset, 1, true, &before);
+    return err != 0 ? err : !is_written(&before) || are_in_order(&before, entry);
+}
+
 static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end,
                         struct commit_log *log)
 {
@@ -217,18 +227,60 @@ static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end
         fits = read_file(queue, *end - 1, 1, true, &entry);
         if (fits == 0)
             fits = leads_to_its_record(queue, *end - 1, &entry, &reader);
+        if (fits == 1 && entry.phy_offset < commit_log_min(log) && *end - 1 > first)
+            fits = follows_on_entry(queue, *end - 2, &entry);
     }
     log_reader_fini(&reader);
-    if (fits < 0 || *end == found)
-        return fits < 0 ? fits : 0;
-    log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
-             SLICE_FMT(queue->topic), queue->queue_id, (long long)*end, (long long)(found - *end));
-    return zero_from(queue, *end);
+    if (fits >= 0 && *end != found)
+        log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
+                 SLICE_FMT(queue->topic), queue->queue_id, (long long)*end,
+                 (long long)(found - *end));
+    return fits < 0 ? fits : 0;
+}
+
+enum { PROBES = 8 }; /* entries looked at beyond what bisection found */
+
+/* The end of the entries in [from, upto). One entry that a flipped bit made look unwritten must not
+ * hide those behind it. */
+static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
+{
+    for (;;) {
+        int64_t next = -1;
+        int err = bisect(queue, from, upto, entry_is_written, 0, end);
+        for (int64_t at = *end + 1; err == 0 && at < upto && at <= *end + PROBES; at++) {
+            struct store_queue_entry entry;
+            err = read_file(queue, at, 1, true, &entry);
+            if (err == 0 && is_written(&entry))
+                next = at;
+        }
+        if (err != 0 || next < 0)
+            return err;
+        from = next;
+    }
+}
+
+/* The first entry in [from, upto) that leads into the log; the same for one that seems not to. */
+static int find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
+                    int64_t *min)
+{
+    for (;;) {
+        int64_t before = -1;
+        int err = bisect(queue, from, upto, entry_is_below, log_min, min);
+        for (int64_t at = *min - 2; err == 0 && at >= from && at >= *min - PROBES; at--) {
+            struct store_queue_entry entry;
+            err = read_file(queue, at, 1, true, &entry);
+            if (err == 0 && !entry_is_below(&entry, log_min))
+                before = at;
+        }
+        if (err != 0 || before < 0)
+            return err;
+        upto = before;
+    }
 }
 
 /* Finds min and max in the files listed. */
 static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
-                       struct commit_log *log)
+                       bool may_have_ghosts, struct commit_log *log)
 {
     int64_t first = files[0] / CQ_ENTRY_BYTES;
     int64_t end = first;
@@ -236,17 +288,19 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
     for (int i = count - 1; i >= 0 && end == first && err == 0; i--) {
         int64_t from = files[i] / CQ_ENTRY_BYTES;
         int64_t upto = from + entries_per_file(queue);
-        err = bisect(queue, from, upto, entry_is_written, 0, &end);
-        if (err == 0)
+        err = find_end(queue, from, upto, &end);
+        if (err == 0 && may_have_ghosts)
             err = drop_misfits(queue, from, &end, log);
+        /* Also what lies behind a hole that a loss of power left. */
+        if (err == 0 && may_have_ghosts && end < upto)
+            err = zero_from(queue, end);
         if (end == from && i > 0)
             end = first; /* an empty file: the end is in an earlier one */
     }
     int64_t min = first;
     if (err == 0 && end > first) {
         int64_t upto = first + entries_per_file(queue);
-        err = bisect(queue, first, upto < end ? upto : end, entry_is_below, commit_log_min(log),
-                     &min);
+        err = find_min(queue, first, upto < end ? upto : end, commit_log_min(log), &min);
     }
     assert(first <= min);
     assert(min <= end || err != 0);
@@ -280,7 +334,7 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
 }
 
 int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, int64_t file_bytes,
-                       struct commit_log *log, struct queue_files *shared,
+                       struct commit_log *log, struct queue_files *shared, bool may_have_ghosts,
                        struct consume_queue **opened)
 {
     assert(topic.len > 0);
@@ -305,7 +359,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, in
     if (err == 0)
         err = check_sizes(queue, files, &count);
     if (err == 0 && count > 0)
-        err = find_bounds(queue, files, count, log);
+        err = find_bounds(queue, files, count, may_have_ghosts, log);
     free(files);
     if (err != 0) {
         consume_queue_free(queue);
@@ -464,7 +518,8 @@ static int may_stay(struct consume_queue *queue, int64_t queue_offset,
         return err == ERR_NOT_FOUND ? 0 : err;
     if (there.phy_offset == entry->phy_offset)
         return there.bytes == entry->bytes && there.tags_code == entry->tags_code;
-    if (is_filler(&there) || !is_written(&there))
+    /* Half of an entry, torn at a sector's end, may look as if it led below the log. */
+    if (is_filler(&there) || !is_written(&there) || there.phy_offset < commit_log_min(reader->log))
         return 0;
     int fits = leads_to_its_record(queue, queue_offset, &there, reader);
     if (fits == 1)

@@ -66,11 +66,15 @@ struct consume_queue {
     size_t tail_cap;
 };
 
-/* Opens the queue below `dir`, which need not exist. Its end is found in the files and checked
- * against the log: entries that lead nowhere, or to another queue's record, are dropped. */
+/* Opens the queue below `dir`, which need not exist. Its end is found in the files. With
+ * `may_have_ghosts` it is checked against the log: entries at the end that lead nowhere, or to
+ * another queue's record, are dropped. Without, such an entry is a damaged one, and keeps its
+ * place.
+ */
 MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
                                   int64_t file_bytes, struct commit_log *log,
-                                  struct queue_files *files, struct consume_queue **queue);
+                                  struct queue_files *files, bool may_have_ghosts,
+                                  struct consume_queue **queue);
 void consume_queue_free(struct consume_queue *queue);
 
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.

@@ -208,8 +208,10 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
          * that is known, the next start must not believe they are there. */
         int64_t dispatched = store->checkpoint.dispatched;
         store->checkpoint.dispatched = store->checkpoint.durable;
+        store->checkpoint.is_doubtful = true;
         write_checkpoint(store, false);
         store->checkpoint.dispatched = dispatched;
+        store->checkpoint.is_doubtful = false;
         err = sync_queues(store);
     }
     if (err != 0) {
@@ -238,8 +240,10 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     store->checkpoint.dispatched = upto;
     if (durable)
         err = make_durable(store, upto, newest_ms);
-    if (has_failed(store)) /* the next start looks at all that is doubtful */
+    if (has_failed(store)) { /* the next start looks at all that is doubtful */
         store->checkpoint.dispatched = store->checkpoint.durable;
+        store->checkpoint.is_doubtful = true;
+    }
     write_checkpoint(store, durable && err == 0);
     return err;
 }

@@ -141,6 +141,12 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     int64_t done_to = newest(indexer) == NULL ? 0 : index_file_end_phy_offset(newest(indexer));
     int64_t min = commit_log_min(options->log);
     atomic_store(&indexer->done_to, done_to < min ? min : done_to);
+    /* What was dropped is written anew, and is not safe before it is synced again. */
+    if (done_to < atomic_load(&indexer->safe_end)) {
+        atomic_store(&indexer->safe_end, done_to);
+        atomic_store(&indexer->safe_ms,
+                     newest(indexer) == NULL ? 0 : index_file_end_ms(newest(indexer)));
+    }
     if (err != 0) {
         indexer_close(indexer);
         return err;

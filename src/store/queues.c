@@ -30,7 +30,8 @@ struct queues {
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
     struct queue_files files;
-    bool has_set_aside; /* a file that is to be built again */
+    bool may_have_ghosts; /* entries behind a queue's end (consume_queue.h) */
+    bool has_set_aside;   /* a file that is to be built again */
 };
 
 /* ---- the files, looked at once when the store is opened
@@ -127,7 +128,7 @@ bool queues_are_all_there(const struct queues *queues, int64_t expected)
 }
 
 int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                struct queues **opened)
+                bool may_have_ghosts, struct queues **opened)
 {
     assert(log != NULL);
     assert(file_bytes > 0);
@@ -137,6 +138,7 @@ int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log
     snprintf(queues->dir, sizeof queues->dir, "%s/consumequeue", root_dir);
     queues->file_bytes = file_bytes;
     queues->log = log;
+    queues->may_have_ghosts = may_have_ghosts;
     pthread_mutex_init(&queues->lock, NULL);
     map_init(&queues->topics);
     int err = disk_make_dirs(queues->dir);
@@ -235,7 +237,8 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
         char path[DISK_PATH_MAX];
         snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
         err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
-                                 &queues->files, &topic->by_id[queue_id]);
+                                 &queues->files, queues->may_have_ghosts,
+                                 &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
     assert((err == 0) == (*queue != NULL));

@@ -15,7 +15,7 @@ struct queues;
 /* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
  * to be built again. ERR_CORRUPT: none has the length configured. */
 MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                           struct queues **queues);
+                           bool may_have_ghosts, struct queues **queues);
 void queues_close(struct queues *queues);
 
 /* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */

@@ -316,6 +316,7 @@ static void note_doubts(struct store *store, int64_t start, int64_t end, bool wa
     int64_t flushed = was_clean ? end : checkpoint->flushed;
     atomic_store(&store->flushed, flushed < min ? min : flushed);
     atomic_store(&store->durable, checkpoint->durable);
+    checkpoint->is_doubtful = false;
     store->rewritten_log = atomic_load(&store->flushed);
     store->rewritten_queues = checkpoint->durable;
     store->doubtful_queues = was_clean ? checkpoint->durable : end;
@@ -336,6 +337,13 @@ static bool has_remains(struct recovery *recovery)
     return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !is_zero(bytes);
 }
 
+bool store_may_have_ghosts(const struct store *store, bool was_clean)
+{
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    return !checkpoint->is_ours || checkpoint->is_doubtful ||
+           (!was_clean && !checkpoint->is_same_boot);
+}
+
 static int recover(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
@@ -349,7 +357,9 @@ static int recover(struct recovery *recovery, bool was_clean)
     if (err != 0)
         return err;
     struct cutting cutting = { .log_end = recovery->at };
-    queues_each(store->queues, false, cut_queue, &cutting);
+    /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
+     */
+    queues_each(store->queues, store_may_have_ghosts(store, was_clean), cut_queue, &cutting);
     if (cutting.err != 0)
         return cutting.err;
     bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;

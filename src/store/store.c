@@ -125,7 +125,7 @@ static int open_parts(struct store *store)
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
     if (err == 0)
         err = queues_open(store->root_dir, options->consume_queue_file_bytes, store->log,
-                          &store->queues);
+                          store_may_have_ghosts(store, was_clean), &store->queues);
     if (err == 0)
         err = write_abort_mark(store);
     if (err == 0)
@@ -143,6 +143,12 @@ static int open_parts(struct store *store)
                                                                      ? store->checkpoint.index_end
                                                                      : -1 };
     err = indexer_open(&indexer_options, &store->indexer);
+    if (err == 0 && indexer_safe_end(store->indexer) < store->checkpoint.index_end) {
+        store->checkpoint.index_end = indexer_safe_end(store->indexer);
+        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
+        store_path(store, "checkpoint", path);
+        err = checkpoint_write(path, &store->checkpoint, true);
+    }
     return err != 0 ? err : indexer_start(store->indexer);
 }
 

@@ -84,6 +84,8 @@ void store_note_damage(struct store *store, int64_t phy_offset, struct slice top
 /* Refuses puts from now on for this reason, or takes them again (0). A failed sync is for good. */
 void store_set_refusal(struct store *store, int err);
 
+/* Queues may have entries behind their end that a loss of power or the reference left there. */
+bool store_may_have_ghosts(const struct store *store, bool was_clean);
 /* recover.c: finds the end of the log, rebuilds what is derived from it. */
 MUST_CHECK int store_recover(struct store *store, bool was_clean);
 

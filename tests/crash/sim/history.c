@@ -15,6 +15,7 @@ void history_reset(void)
     history.topic_count = 0;
     history.flushed = 0;
     history.has_promises = true;
+    history.flips = 0;
     history.may_refuse = false;
     history.table_version = 0;
     history.sync_failed = false;
@@ -252,6 +253,7 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
         for (int queue = 0; queue < QUEUES; queue++)
             read_queue(store, topic, queue);
     read_half_messages(store);
+    int missing = 0;
     for (int id = 0; id < history.message_count; id++) {
         struct message *message = &history.messages[id];
         if (message->was_seen || message->state == MESSAGE_REFUSED ||
@@ -262,7 +264,7 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
         if (message->state == MESSAGE_STORED && (message->phy_offset < state.min_phy_offset ||
                                                  history.topics[message->topic].is_deleted))
             message->state = MESSAGE_EXPIRED;
-        else if (was_promised && history.has_promises)
+        else if (was_promised && ++missing > history.flips)
             violation("message %d is lost: topic %d queue %d offset %lld phy_offset %lld%s; the "
                       "log is %lld to %lld",
                       id, message->topic, message->queue, (long long)message->queue_offset,

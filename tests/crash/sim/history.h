@@ -44,8 +44,9 @@ struct history {
     struct topic topics[TOPICS_MAX];
     int topic_count;
     int64_t flushed;   /* what the store said last */
-    bool has_promises; /* false: bits were flipped; what is served must be right, but may be less */
-    bool may_refuse;   /* to open: the log was damaged, or a sync failed */
+    bool has_promises; /* false: bits were flipped; each may cost a message, none may be wrong */
+    int flips;
+    bool may_refuse;       /* to open: the log was damaged, or a sync failed */
     int64_t table_version; /* of the last table that was written whole; 0: none */
     bool sync_failed;      /* at some time in this history */
 };

@@ -455,6 +455,9 @@ static void flip_some(void)
     /* One: two that agree with each other may pass any checksum that is not everywhere. */
     if (sim_disk_flip_bit(dirs[chance_below(5)], where, sizeof where))
         say("flipped %s", where);
+    /* Right after a loss of power a damaged record cannot be told from a torn one, and what follows
+     * on it goes with it. */
+    history.flips += last_end == MACHINE_POWER_LOST ? MESSAGES_MAX : 1;
     history.has_promises = false;
     history.may_refuse = true;
 }
@@ -482,6 +485,10 @@ static void end_life(enum machine_end end)
             last_end = MACHINE_POWER_LOST;
         }
     }
+    /* After a loss of power a damaged record cannot be told from a torn one, and what follows on it
+     * goes with it. */
+    if (history.flips > 0 && last_end == MACHINE_POWER_LOST)
+        history.flips = MESSAGES_MAX;
     say("life ended: %s after %llu events%s",
         end == MACHINE_DONE     ? "closed"
         : end == MACHINE_KILLED ? "killed"
