@@ -23,12 +23,13 @@ enum {
     BLOCK_QUEUE_FILES = 104,
     BLOCK_INDEX_END = 112,
     BLOCK_DOUBTFUL = 120,
-    BLOCK_BYTES = 128,
+    BLOCK_CUT_AT = 128,
+    BLOCK_BYTES = 136,
     VERSION = 2,
 };
 static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
 static_assert(BLOCK_COPY + 24 == BLOCK_FLUSHED, "three fields are copied");
-static_assert(BLOCK_DOUBTFUL + 8 == BLOCK_BYTES, "the block ends with the last field");
+static_assert(BLOCK_CUT_AT + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCK + BLOCK_BYTES <= CHECKPOINT_BYTES, "the block fits the page");
 
 static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
@@ -57,6 +58,7 @@ static void decode_block(const uint8_t *page, struct checkpoint *checkpoint)
     checkpoint->queue_files = (int64_t)get_be64(block + BLOCK_QUEUE_FILES);
     checkpoint->index_end = (int64_t)get_be64(block + BLOCK_INDEX_END);
     checkpoint->is_doubtful = get_be64(block + BLOCK_DOUBTFUL) != 0;
+    checkpoint->cut_at = (int64_t)get_be64(block + BLOCK_CUT_AT);
     /* Bytes from outside, for all their checksum: looked at, not asserted. */
     if (checkpoint->durable < 0 || checkpoint->durable > checkpoint->dispatched) {
         log_warn("checkpoint_block_unfit dispatched=%lld durable=%lld",
@@ -128,6 +130,7 @@ int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool
     put_be64(block + BLOCK_QUEUE_FILES, (uint64_t)checkpoint->queue_files);
     put_be64(block + BLOCK_INDEX_END, (uint64_t)checkpoint->index_end);
     put_be64(block + BLOCK_DOUBTFUL, checkpoint->is_doubtful);
+    put_be64(block + BLOCK_CUT_AT, (uint64_t)checkpoint->cut_at);
     memcpy(block + BLOCK_COPY, page, 24);
     put_be32(block + BLOCK_CRC, block_crc(block));
     assert_reads_back(page, checkpoint);

@@ -2,7 +2,7 @@
  *
  *   0 physic_ms | 8 logics_ms | 16 index_ms | 24 master_flushed | 32 confirm_phy_offset | ...
  *   64 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
- *            | flushed | queue_files | index_end | doubtful
+ *            | flushed | queue_files | index_end | doubtful | cut_at
  *
  * The first 40 bytes are the reference's, the block at 64 is ours (decision 0003).
  * Threads: the flusher, or whoever opens and closes the store.
@@ -27,6 +27,7 @@ struct checkpoint {
     int64_t queue_files; /* how many there were when `durable` became true; fewer: some are lost */
     int64_t index_end;   /* end of the last index file that is on the disk, as index_ms but exact */
     bool is_doubtful;    /* a sync failed, or was under way: the page cache may lack what it had */
+    int64_t cut_at;      /* plus one: recovery was about to end the log there; 0: not */
     /* How much of the block may be believed after reading. */
     bool is_ours;      /* written by us last: `durable` holds */
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */

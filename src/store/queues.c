@@ -237,8 +237,7 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
         char path[DISK_PATH_MAX];
         snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
         err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
-                                 &queues->files, queues->may_have_ghosts,
-                                 &topic->by_id[queue_id]);
+                                 &queues->files, queues->may_have_ghosts, &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
     assert((err == 0) == (*queue != NULL));

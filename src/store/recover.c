@@ -264,6 +264,8 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
     const struct checkpoint *checkpoint = &store->checkpoint;
+    if (checkpoint->is_ours && checkpoint->cut_at == recovery->at + 1)
+        return 0; /* decided by a start that did not come to an end */
     bool was_durable = was_durable_whole(recovery);
     bool is_cached = was_clean || (checkpoint->is_ours && checkpoint->is_same_boot);
     if (!was_durable && checkpoint->is_ours && !is_cached)
@@ -317,6 +319,7 @@ static void note_doubts(struct store *store, int64_t start, int64_t end, bool wa
     atomic_store(&store->flushed, flushed < min ? min : flushed);
     atomic_store(&store->durable, checkpoint->durable);
     checkpoint->is_doubtful = false;
+    checkpoint->cut_at = 0;
     store->rewritten_log = atomic_load(&store->flushed);
     store->rewritten_queues = checkpoint->durable;
     store->doubtful_queues = was_clean ? checkpoint->durable : end;
@@ -367,7 +370,9 @@ static int recover(struct recovery *recovery, bool was_clean)
     if (is_cut) { /* before it is zeros: the next start would miss what was said to be there */
         char path[DISK_PATH_MAX];
         store_path(store, "checkpoint", path);
+        store->checkpoint.cut_at = recovery->at + 1;
         err = checkpoint_write(path, &store->checkpoint, true);
+        store->checkpoint.cut_at = 0;
         if (err != 0)
             return err;
     }
