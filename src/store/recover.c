@@ -25,20 +25,10 @@ struct recovery {
     int64_t newest_ms; /* store time of the last good record */
 };
 
-/* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
- * there. No topic holds a zero, and no property text ends in one. */
-static bool has_torn_text(const struct record *record)
-{
-    struct slice text = record->properties;
-    return memchr(record->topic.data, 0, record->topic.len) != NULL ||
-           (text.len > 0 && text.data[text.len - 1] == 0);
-}
-
 /* As log_reader_record(), with everything checked that can be. */
 static int read_checked(struct log_reader *reader, int64_t phy_offset, struct record *record)
 {
-    int err = log_reader_record(reader, phy_offset, RECORD_CHECK_ALL, record);
-    return err == 0 && has_torn_text(record) ? ERR_CORRUPT : err;
+    return log_reader_record(reader, phy_offset, RECORD_CHECK_ALL, record);
 }
 
 /* ---- where to start -------------------------------------------------------------------------- */

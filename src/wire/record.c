@@ -222,6 +222,16 @@ static void read_fields(struct reader *from, struct record *r)
     r->properties = read_bytes(from, read_i16(from));
 }
 
+/* Lengths and the body's checksum do not cover the text behind the body; a torn write leaves zeros
+ * there, in place of the whole record's checksum too. No topic holds a zero, and no property text
+ * ends in one. */
+static bool has_torn_text(const struct record *record)
+{
+    struct slice text = record->properties;
+    return memchr(record->topic.data, 0, record->topic.len) != NULL ||
+           (text.len > 0 && text.data[text.len - 1] == 0);
+}
+
 int32_t record_bytes_by_head(struct slice in)
 {
     struct record r = { 0 };
@@ -259,7 +269,7 @@ int record_decode(struct slice in, enum record_check check, struct record *r)
     enum record_crc whole = RECORD_CRC_NONE;
     if (check == RECORD_CHECK_ALL && decoded.properties.len >= RECORD_CRC_BYTES)
         whole = record_crc_check(slice_of(in.data, (size_t)decoded.total_bytes));
-    if (whole == RECORD_CRC_BAD)
+    if (whole == RECORD_CRC_BAD || (check == RECORD_CHECK_ALL && has_torn_text(&decoded)))
         return ERR_CORRUPT;
     if (whole == RECORD_CRC_NONE && check != RECORD_CHECK_LENGTHS && decoded.body.len > 0 &&
         crc31(decoded.body) != decoded.body_crc)

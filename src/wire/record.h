@@ -85,7 +85,7 @@ void record_stamp(uint8_t *record, int64_t queue_offset, int64_t phy_offset,
                   int64_t store_timestamp);
 
 /* How far record_decode() goes; ALL takes the checksum of the whole record (record_crc.h) where
- * there is one, else the body's. */
+ * there is one, else the body's, and takes text that a torn write zeroed for damage. */
 enum record_check { RECORD_CHECK_LENGTHS, RECORD_CHECK_BODY_CRC, RECORD_CHECK_ALL };
 
 /* Decodes the record at the start of `in` (slices borrow it).
