@@ -135,17 +135,16 @@ static int walk_log(struct txn *t, int64_t phy_offset)
     int err = 0;
     while (err == 0 && phy_offset < state.max_phy_offset) {
         struct record record;
+        int64_t next;
         buf_clear(&t->batch);
-        err = store_get_at(t->options.store, phy_offset, &t->batch);
-        if (err == 0)
-            err = record_decode(buf_slice(&t->batch), RECORD_CHECK_LENGTHS, &record);
-        if (err == 0) {
+        err = store_get_walking(t->options.store, phy_offset, &t->batch, &next);
+        if (err == 0 && record_decode(buf_slice(&t->batch), RECORD_CHECK_LENGTHS, &record) == 0)
             note_final(t, &record, &origin);
-            phy_offset += record.total_bytes;
-        } else if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) { /* the rest of a file */
-            phy_offset = (phy_offset / file_bytes + 1) * file_bytes;
+        if (next == phy_offset) /* the rest of a file */
+            next = (phy_offset / file_bytes + 1) * file_bytes;
+        if (err == ERR_NOT_FOUND)
             err = 0;
-        }
+        phy_offset = next;
     }
     buf_fini(&origin);
     return err;

@@ -259,7 +259,14 @@ bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queu
 
 int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
 {
+    int64_t next_phy;
+    return store_get_walking(store, phy_offset, out, &next_phy);
+}
+
+int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, int64_t *next_phy)
+{
     size_t before = out->len;
+    *next_phy = phy_offset;
     if (phy_offset < commit_log_min(store->log))
         return ERR_NOT_FOUND;
     int err = commit_log_read(store->log, phy_offset, sizeof(int32_t), true, out);
@@ -272,6 +279,8 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
         return ERR_NOT_FOUND;
     err = commit_log_read(store->log, phy_offset, (size_t)bytes, true, out);
     struct record record;
+    if (err == 0)
+        *next_phy = phy_offset + bytes;
     if (err == 0 && (record_decode(slice_of(out->data + before, out->len - before),
                                    RECORD_CHECK_ALL, &record) != 0 ||
                      record.phy_offset != phy_offset))

@@ -174,6 +174,10 @@ MUST_CHECK int store_get(struct store *store, const struct store_get_request *re
 
 /* Appends the record at phy_offset. ERR_NOT_FOUND: no whole record starts there. May block. */
 MUST_CHECK int store_get_at(struct store *store, int64_t phy_offset, struct buf *record);
+/* The same for a walk through the log: *next_phy is where the record behind this one starts, in the
+ * same file, also when this one is damaged; phy_offset itself when nothing here has a length. */
+MUST_CHECK int store_get_walking(struct store *store, int64_t phy_offset, struct buf *record,
+                                 int64_t *next_phy);
 
 /* The same for a record whose length in the log is known (what comes out may be shorter).
  * ERR_WOULD_BLOCK: may_block is false, and the disk would have to be waited for. */

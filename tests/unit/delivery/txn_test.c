@@ -119,6 +119,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     f->dir = store_dir_new();
+    f->dir->options.append_record_crc = true; /* records are longer in the log than when read */
     f->random = 1;
     f->saved = (struct txn_positions){ .half_next = -1, .op_next = -1 };
     arena_init(&f->arena);
@@ -211,6 +212,7 @@ static void die(struct fixture *f, struct store_dir *left, struct txn_positions 
 {
     txn_free(f->txn);
     left->now_ms = f->dir->now_ms;
+    left->options.append_record_crc = f->dir->options.append_record_crc;
     store_dir_remove(f->dir);
     f->dir = left;
     f->saved = positions;
