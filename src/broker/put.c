@@ -14,6 +14,8 @@ enum { NS_PER_MS = 1000000 };
 /* Where a single message waits, if it has to. */
 static int redirect(struct broker *broker, struct record *record, struct arena *arena)
 {
+    if (!message_has_times(record->properties))
+        return 0;
     const struct timer_rules rules = {
         .enable = broker->conf.timer_wheel_enable,
         .precision_ms = timer_precision(broker->conf.timer_precision_ms),

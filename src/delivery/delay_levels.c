@@ -52,6 +52,17 @@ int delay_levels_parse(struct slice text, struct delay_levels *levels)
     return 0;
 }
 
+/* TIMER_DELAY_SEC, _DELAY_MS and _DELIVER_MS begin alike. */
+bool message_has_times(struct slice properties)
+{
+    struct slice name;
+    struct slice value;
+    while (property_next(&properties, &name, &value))
+        if (slice_starts_with(name, SLICE("TIMER_DEL")) || slice_eq(name, SLICE(PROPERTY_DELAY)))
+            return true;
+    return false;
+}
+
 bool delay_redirect(const struct delay_levels *levels, struct record *record, struct arena *arena)
 {
     assert(levels->count > 0);

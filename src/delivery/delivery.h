@@ -26,6 +26,10 @@ struct delay_levels {
 /* "1s 5s 10s ..." (units s m h d). ERR_INVALID: not of that form, or more than DELAY_LEVELS_MAX. */
 MUST_CHECK int delay_levels_parse(struct slice text, struct delay_levels *levels);
 
+/* Does any property ask for a later time, as a level or as a timer? One look at each, for the many
+ * messages that have none. */
+bool message_has_times(struct slice properties);
+
 /* Turns a message with a DELAY property into one for the delay topic: topic, queue and properties
  * are replaced (allocated in the arena), a level above the highest is lowered to it. False: it has
  * no delay level (or is a half message) and stays as it is. */

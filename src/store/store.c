@@ -164,6 +164,7 @@ static void free_parts(struct store *store)
     while (store->scratches != NULL) {
         struct scratch *next = store->scratches->next;
         buf_fini(&store->scratches->bytes);
+        buf_fini(&store->scratches->entries);
         free(store->scratches);
         store->scratches = next;
     }
@@ -286,11 +287,16 @@ static int64_t due_ms(const struct store *store, const struct record *record, st
     return record->store_timestamp + store->delay_ms[level];
 }
 
+static bool takes_queue_offset(const struct record *record)
+{
+    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
+    return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
+}
+
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry)
 {
-    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
-    if (type == SYS_FLAG_TRANSACTION_PREPARED || type == SYS_FLAG_TRANSACTION_ROLLBACK)
+    if (!takes_queue_offset(record))
         return false;
     entry->phy_offset = record->phy_offset;
     entry->bytes = record->total_bytes;
@@ -316,6 +322,7 @@ static struct scratch *take_scratch(struct store *store)
     if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
         abort();
     buf_clear(&scratch->bytes);
+    buf_clear(&scratch->entries);
     return scratch;
 }
 
@@ -329,23 +336,35 @@ static void give_scratch_back(struct store *store, struct scratch *scratch)
     pthread_mutex_unlock(&store->scratch_lock);
 }
 
-static int encode(struct store *store, const struct record *records, int count, struct buf *out)
+static struct store_queue_entry *scratch_entries(const struct scratch *scratch)
 {
+    return (struct store_queue_entry *)scratch->entries.data;
+}
+
+/* The bytes of the records and their queue entries, but for the places both will have. */
+static int encode(struct store *store, const struct record *records, int count, int64_t now_ms,
+                  struct scratch *scratch)
+{
+    struct buf *out = &scratch->bytes;
     for (int i = 0; i < count; i++) {
-        struct record copy = records[i];
-        const struct record *record = &copy;
-        copy.properties = record_crc_without_forged(copy.properties);
-        size_t bytes = record_bytes(record);
-        if (record->body.len > (size_t)store->options.max_message_bytes ||
+        struct record record = records[i];
+        struct store_queue_entry entry = { 0 };
+        record.properties = record_crc_without_forged(record.properties);
+        record.store_timestamp = now_ms;
+        size_t bytes = record_bytes(&record);
+        if (record.body.len > (size_t)store->options.max_message_bytes ||
             bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
-            record->properties.len > RECORD_PROPERTIES_MAX || record->topic.len > RECORD_TOPIC_MAX)
+            record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
         uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
-        record_encode(record, into);
+        record_encode(&record, into);
         if (store->options.append_record_crc)
-            bytes = record_crc_append(into, bytes, record->properties.len);
+            bytes = record_crc_append(into, bytes, record.properties.len);
         assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
+        record.total_bytes = (int32_t)bytes;
+        store_entry_of(store, &record, &entry);
+        buf_append(&scratch->entries, &entry, sizeof entry);
     }
     return 0;
 }
@@ -384,60 +403,43 @@ static void copy_sealed(uint8_t *into, struct slice encoded)
 
 /* Adds the queue entries of records that are in the log. Under the append lock. */
 static void add_entries(struct store *store, struct consume_queue *queue,
-                        const struct record *records, int count, const uint8_t *encoded,
+                        struct store_queue_entry *entries, int count,
                         const struct store_put_result *result)
 {
     int64_t phy_offset = result->phy_offset;
-    const uint8_t *at = encoded;
     for (int i = 0; i < count; i++) {
-        struct record placed = records[i];
-        struct store_queue_entry entry;
-        placed.total_bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
-        placed.phy_offset = phy_offset;
-        placed.store_timestamp = result->store_timestamp;
-        if (queue != NULL && store_entry_of(store, &placed, &entry) &&
-            consume_queue_append(queue, &entry))
+        entries[i].phy_offset = phy_offset;
+        phy_offset += entries[i].bytes;
+        if (consume_queue_append(queue, &entries[i]))
             queues_link_dirty(store->queues, queue);
-        at += placed.total_bytes;
-        phy_offset += placed.total_bytes;
     }
     assert(phy_offset == result->end_phy_offset);
-    /* Half messages and rollbacks come with no queue; all others of a put take a place each. */
-    assert(queue == NULL || atomic_load(&queue->max) == result->queue_offset + count);
+    assert(atomic_load(&queue->max) == result->queue_offset + count);
 }
 
-static void tell_arrivals(struct store *store, const struct record *records, int count,
+static void tell_arrivals(struct store *store, const struct record *records,
+                          const struct store_queue_entry *entries, int count,
                           const struct store_put_result *result)
 {
-    for (int i = 0; i < count && store->options.on_arrival != NULL; i++) {
-        struct store_queue_entry entry;
-        struct record placed = records[i];
-        placed.store_timestamp = result->store_timestamp;
-        if (!store_entry_of(store, &placed, &entry))
-            continue;
-        const struct store_arrival arrival = { .topic = placed.topic,
-                                               .queue_id = placed.queue_id,
+    for (int i = 0; i < count; i++) {
+        const struct store_arrival arrival = { .topic = records[i].topic,
+                                               .queue_id = records[i].queue_id,
                                                .queue_offset = result->queue_offset + i,
-                                               .bytes = (int32_t)record_bytes(&records[i]),
-                                               .tags_code = entry.tags_code,
+                                               .bytes = entries[i].bytes,
+                                               .tags_code = entries[i].tags_code,
                                                .store_timestamp = result->store_timestamp,
-                                               .properties = placed.properties };
+                                               .properties = records[i].properties };
         store->options.on_arrival(store->options.ctx, &arrival);
     }
 }
 
-static bool takes_queue_offset(const struct record *record)
-{
-    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
-    return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
-}
-
-/* Gives the encoded records their places and copies them there. Under the append lock. */
-static int append(struct store *store, struct consume_queue *queue, const struct record *records,
-                  int count, const struct buf *encoded, int64_t now_ms,
-                  struct store_put_result *result, int64_t *phy_offsets)
+/* Gives the encoded records their places and copies them there. Half messages and rollbacks come
+ * with no queue; all others of a put take a place each. Under the append lock. */
+static int append(struct store *store, struct consume_queue *queue, struct scratch *scratch,
+                  int count, int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets)
 {
     uint8_t *into;
+    const struct buf *encoded = &scratch->bytes;
     int64_t bytes = (int64_t)encoded->len;
     int err = fault_check("store.append");
     if (err == 0)
@@ -455,7 +457,8 @@ static int append(struct store *store, struct consume_queue *queue, const struct
     assert((int64_t)get_be64(into + RECORD_PHY_OFFSET) == result->phy_offset);
     commit_log_publish(store->log, result->end_phy_offset);
     assert(commit_log_max(store->log) == result->end_phy_offset);
-    add_entries(store, queue, records, count, encoded->data, result);
+    if (queue != NULL)
+        add_entries(store, queue, scratch_entries(scratch), count, result);
     return 0;
 }
 
@@ -499,22 +502,23 @@ int store_put(struct store *store, const struct record *records, int count, int6
     if (err != 0)
         return err;
     struct scratch *scratch = take_scratch(store);
-    err = encode(store, records, count, &scratch->bytes);
+    err = encode(store, records, count, now_ms, scratch);
     if (err == 0) {
         take_append_lock(store, result);
-        err = append(store, queue, records, count, &scratch->bytes, now_ms, result, phy_offsets);
+        err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
         pthread_mutex_unlock(&store->append_lock);
         result->appended_ticks = stamp_now(store);
     }
+    if (err == 0) {
+        atomic_store(&store->last_put_ms, now_ms);
+        store_flusher_note(store);
+        if (store->indexer != NULL)
+            indexer_wake(store->indexer);
+        if (queue != NULL && store->options.on_arrival != NULL)
+            tell_arrivals(store, records, scratch_entries(scratch), count, result);
+    }
     give_scratch_back(store, scratch);
-    if (err != 0)
-        return err;
-    atomic_store(&store->last_put_ms, now_ms);
-    store_flusher_note(store);
-    if (store->indexer != NULL)
-        indexer_wake(store->indexer);
-    tell_arrivals(store, records, count, result);
-    return 0;
+    return err;
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
 enum { DELAY_LEVEL_MAX = 64 };
 enum { RECORD_OVERHEAD_MAX = 65536 }; /* of a record beside its body */
 
-struct scratch { /* memory for encoding a put outside the append lock */
+struct scratch {        /* memory for what a put makes outside the append lock */
+    struct buf entries; /* of its records, struct store_queue_entry each */
     struct buf bytes;
     struct scratch *next;
 };
