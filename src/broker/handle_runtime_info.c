@@ -178,7 +178,8 @@ static void add_timers(struct figures *f, struct broker *broker)
         timers_check_point(broker->timers, &check);
     if (check.len >= CHECK_BYTES) {
         int64_t read_ms = (int64_t)get_be64(check.data + READ_MS);
-        read_behind_s = (loop_now_ms(broker->loop) - read_ms) / 1000;
+        if (read_ms > 0) /* 0: there was no timer yet */
+            read_behind_s = (loop_now_ms(broker->loop) - read_ms) / 1000;
         offset_behind = store_queue_max(broker->store, SLICE(TOPIC_TIMER), 0) -
                         (int64_t)get_be64(check.data + QUEUE_OFFSET);
     }

@@ -21,19 +21,25 @@ static int64_t tick_of(int64_t now_ns)
     return now_ns / (TICK_S * INT64_C(1000000000));
 }
 
-static struct stats_slot *slot_at(struct stats_series *series, const struct window_row *window,
-                                  int64_t tick)
+static uint8_t slot_index(const struct window_row *window, int64_t tick)
 {
     int64_t place = tick / window->ticks % window->count;
     assert(place >= 0 && place < window->count);
-    return &series->slots[window->first + place];
+    return (uint8_t)(window->first + place);
+}
+
+static void go_to(struct stats_series *series, int64_t tick)
+{
+    series->tick = tick;
+    for (int w = 0; w < STATS_WINDOWS; w++)
+        series->at[w] = slot_index(&window_rows[w], tick);
 }
 
 void stats_series_init(struct stats_series *series, int64_t now_ns)
 {
     memset(series, 0, sizeof *series);
     series->born_ns = now_ns;
-    series->tick = tick_of(now_ns);
+    go_to(series, tick_of(now_ns));
 }
 
 /* Clears what lies between the latest count and now. */
@@ -41,22 +47,25 @@ static void advance(struct stats_series *series, int64_t now_ns)
 {
     int64_t tick = tick_of(now_ns);
     assert(tick >= series->tick);
-    for (int w = 0; w < STATS_WINDOWS && tick > series->tick; w++) {
+    if (tick == series->tick)
+        return;
+    for (int w = 0; w < STATS_WINDOWS; w++) {
         const struct window_row *window = &window_rows[w];
         int64_t passed = tick / window->ticks - series->tick / window->ticks;
         if (passed > window->count)
             passed = window->count;
         for (int64_t back = 0; back < passed; back++)
-            *slot_at(series, window, tick - back * window->ticks) = (struct stats_slot){ 0 };
+            series->slots[slot_index(window, tick - back * window->ticks)] =
+                (struct stats_slot){ 0 };
     }
-    series->tick = tick;
+    go_to(series, tick);
 }
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
 {
     advance(series, now_ns);
     for (int w = 0; w < STATS_WINDOWS; w++) {
-        struct stats_slot *slot = slot_at(series, &window_rows[w], series->tick);
+        struct stats_slot *slot = &series->slots[series->at[w]];
         slot->bytes += count.bytes;
         slot->messages += count.messages;
         slot->took_ms += count.took_ms;

@@ -28,8 +28,9 @@ struct stats_slot {
 };
 
 struct stats_series {
-    int64_t born_ns; /* the first count */
-    int64_t tick;    /* of 10 s, in which the latest count fell */
+    int64_t born_ns;           /* the first count */
+    int64_t tick;              /* of 10 s, in which the latest count fell */
+    uint8_t at[STATS_WINDOWS]; /* its slots: the divisions are done once a tick */
     struct stats_slot slots[STATS_SLOTS];
 };
 

@@ -71,14 +71,20 @@ static bool may_go(struct store *store)
     return end <= atomic_load(&store->durable);
 }
 
+/* The fuller of the two partitions, in percent, which the store's state shows from now on. */
+static int measure_disks(struct store *store)
+{
+    int log_percent = disk_used_percent(store->log_dir);
+    int queue_percent = disk_used_percent(store->root_dir);
+    atomic_store(&store->log_disk_percent, log_percent);
+    atomic_store(&store->queue_disk_percent, queue_percent);
+    return log_percent > queue_percent ? log_percent : queue_percent;
+}
+
 bool store_clean(struct store *store, int64_t now_ms, bool asked)
 {
     const struct store_options *options = &store->options;
-    int log_percent = disk_used_percent(store->log_dir);
-    int queue_percent = disk_used_percent(store->root_dir);
-    int percent = log_percent > queue_percent ? log_percent : queue_percent;
-    atomic_store(&store->log_disk_percent, log_percent);
-    atomic_store(&store->queue_disk_percent, queue_percent);
+    int percent = measure_disks(store);
     watch_fill_level(store, percent);
     bool forcibly =
         percent > options->disk_warning_percent ||
@@ -145,6 +151,7 @@ static void *run_cleaner(void *arg)
 int store_cleaner_start(struct store *store)
 {
     assert(!store->has_cleaner);
+    watch_fill_level(store, measure_disks(store)); /* the first round is a while away */
     pthread_condattr_t attributes;
     pthread_mutex_init(&store->clean_lock, NULL);
     pthread_condattr_init(&attributes);
