@@ -589,7 +589,10 @@ int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
     for (; end > min; end--) {
         struct store_queue_entry entry;
         err = read_one(queue, end - 1, &entry);
-        if (err != 0 || is_filler(&entry) || entry.phy_offset <= log_end - entry.bytes)
+        if (err != 0)
+            break;
+        bool is_hole = !is_written(&entry); /* of what a loss of power took */
+        if (is_filler(&entry) || (!is_hole && entry.phy_offset <= log_end - entry.bytes))
             break;
     }
     assert(end >= min);

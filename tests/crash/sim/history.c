@@ -42,6 +42,7 @@ int history_send(int topic, int queue, int count, bool takes_no_place)
     for (int id = first; id < first + count; id++)
         history.messages[id] = (struct message){
             .state = MESSAGE_SENT,
+            .first_of_put = first,
             .takes_no_place = takes_no_place,
             .topic = (uint8_t)topic,
             .queue = (uint8_t)queue,
@@ -243,6 +244,21 @@ static void read_half_messages(struct store *store)
     buf_fini(&bytes);
 }
 
+/* A process that dies in the middle of a put leaves all of its messages or none. */
+static void check_puts(void)
+{
+    for (int id = 0; id < history.message_count; id++) {
+        const struct message *message = &history.messages[id];
+        const struct message *first = &history.messages[message->first_of_put];
+        if (message->was_seen != first->was_seen && message->state != MESSAGE_EXPIRED &&
+            first->state != MESSAGE_EXPIRED && message->state != MESSAGE_LOST &&
+            !history.topics[message->topic].is_deleted)
+            violation("message %d is %s, the first of its put, %d, is %s", id,
+                      message->was_seen ? "there" : "gone", message->first_of_put,
+                      first->was_seen ? "there" : "gone");
+    }
+}
+
 void history_verify(struct store *store, enum machine_end stop, bool sync_failed)
 {
     struct store_state state;
@@ -253,6 +269,8 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
         for (int queue = 0; queue < QUEUES; queue++)
             read_queue(store, topic, queue);
     read_half_messages(store);
+    if (stop != MACHINE_POWER_LOST && !sync_failed && history.has_promises)
+        check_puts();
     int missing = 0;
     for (int id = 0; id < history.message_count; id++) {
         struct message *message = &history.messages[id];

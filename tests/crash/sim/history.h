@@ -27,6 +27,7 @@ struct message {
     bool was_seen;
     uint8_t topic;
     uint8_t queue;
+    int first_of_put; /* id */
     uint16_t body_bytes;
     int64_t queue_offset;
     int64_t phy_offset;
