@@ -207,11 +207,6 @@ MUST_CHECK int broker_put(struct broker *broker, struct record *records, int cou
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
 
-/* Stores a message of the broker's own that is to appear in its topic and queue at due_ms; when
- * that is over, at once. On disk it is what a client's timer (TIMER_DELIVER_MS) would be. */
-MUST_CHECK int broker_put_at(struct broker *broker, struct record *record, int64_t due_ms,
-                             struct arena *arena, struct store_put_result *result);
-
 /* ---- topic_rules.c: topics and groups that come to be by themselves -------------------------- */
 
 /* The topic, created when allowed (auto creation from `default_topic`, retry topics always).

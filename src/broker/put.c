@@ -36,15 +36,6 @@ static int redirect(struct broker *broker, struct record *record, struct arena *
     return ERR_INVALID;
 }
 
-int broker_put_at(struct broker *broker, struct record *record, int64_t due_ms, struct arena *arena,
-                  struct store_put_result *result)
-{
-    const struct property_change change = { SLICE(PROPERTY_TIMER_DELIVER_MS),
-                                            arena_printf(arena, "%lld", (long long)due_ms) };
-    record->properties = properties_edit(record->properties, &change, 1, arena);
-    return broker_put(broker, record, 1, arena, result, NULL);
-}
-
 /* Counted from when the loop took up what its sockets had: the wait behind others of the same pass
  * is part of it. */
 static void note_put(struct broker *broker, int err, int count,

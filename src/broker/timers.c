@@ -31,9 +31,6 @@ struct timers {
     bool is_flush_snapshot; /* taken, waits for the store */
     bool is_flushing;       /* with a worker */
     int64_t flush_needs;    /* phy_offset */
-    struct slice intercepted;
-    timers_due_fn *intercept;
-    void *intercept_ctx;
     bool is_stopped;
 };
 
@@ -64,16 +61,11 @@ static int64_t now(const struct timers *t)
 
 /* ---- delivery -------------------------------------------------------------------------------- */
 
-static int put(void *ctx, struct record *record, int64_t due_ms, struct arena *arena,
-               int64_t *end_phy_offset)
+static int put(void *ctx, const struct record *record, int64_t *end_phy_offset)
 {
-    (void)arena;
     struct timers *t = ctx;
     struct store_put_result result;
     *end_phy_offset = 0;
-    if (t->intercept != NULL && slice_eq(record->topic, t->intercepted) &&
-        t->intercept(t->intercept_ctx, record, due_ms))
-        return 0;
     int err = store_put(t->broker->store, record, 1, now(t), &result, NULL);
     if (err == 0)
         *end_phy_offset = result.end_phy_offset;
@@ -136,13 +128,6 @@ void timers_arrived(struct timers *t, struct slice properties)
     int64_t armed_ms = (t->due_timer.due_ns - loop_now_ns(t->broker->loop)) / 1000000 + now(t);
     if (work_ms != INT64_MAX && (t->due_timer.at == 0 || work_ms < armed_ms))
         schedule(t, work_ms);
-}
-
-void timers_intercept(struct timers *t, struct slice topic, timers_due_fn *due_fn, void *ctx)
-{
-    t->intercepted = topic;
-    t->intercept = due_fn;
-    t->intercept_ctx = ctx;
 }
 
 /* ---- the check point ------------------------------------------------------------------------- */

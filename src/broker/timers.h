@@ -19,12 +19,6 @@ MUST_CHECK int timers_open(struct broker *broker, struct timers **timers);
 /* A message with these properties was stored in TOPIC_TIMER. */
 void timers_arrived(struct timers *timers, struct slice properties);
 
-/* What is due on `topic` (a text that stays) is shown to `due` first, which takes it by returning
- * true: then it is not put into the topic. The record is as it would be put, and borrowed. One
- * topic at a time: the queues of the broker's own that it reads when they are due. */
-typedef bool timers_due_fn(void *ctx, const struct record *record, int64_t due_ms);
-void timers_intercept(struct timers *timers, struct slice topic, timers_due_fn *due, void *ctx);
-
 /* All that was due by then, of what waited when the broker started, is where it belongs. */
 int64_t timers_delivered_to(const struct timers *timers);
 

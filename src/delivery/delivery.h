@@ -126,10 +126,9 @@ struct timer_options {
     int64_t roll_window_ticks; /* timerRollWindowSlot */
     int64_t log_file_bytes;    /* mappedFileSizeTimerLog */
     /* Puts a due message on its real topic, or a rolled one back in the timer topic, as it is.
-     * *end_phy_offset: behind what was put, 0 when nothing was. ERR_TOO_BIG: can never be put, and
-     * is passed over; another error: it stays next. The arena is emptied after the call. */
-    int (*put)(void *ctx, struct record *record, int64_t due_ms, struct arena *arena,
-               int64_t *end_phy_offset);
+     * *end_phy_offset: behind what was put. ERR_TOO_BIG: can never be put, and is passed over;
+     * another error: it stays next. */
+    int (*put)(void *ctx, const struct record *record, int64_t *end_phy_offset);
     void *ctx;
 };
 /* Cheap; the recovery is the first turn of work. ERR_CORRUPT: a file is not of its length. */

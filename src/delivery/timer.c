@@ -200,7 +200,7 @@ static enum outcome put_record(struct timer *t, const struct timer_item *item,
                                struct record *record)
 {
     int64_t end = 0;
-    int err = t->options.put(t->options.ctx, record, item->due_ms, &t->arena, &end);
+    int err = t->options.put(t->options.ctx, record, &end);
     if (err == ERR_TOO_BIG) {
         log_error("timer_message_undeliverable phy_offset=%lld reason=too_big",
                   (long long)item->phy_offset);

@@ -9,10 +9,8 @@
 
 enum { START_MS = 1700000000, BUDGET = 64 };
 
-static int put(void *ctx, struct record *record, int64_t due_ms, struct arena *arena,
-               int64_t *end_phy_offset)
+static int put(void *ctx, const struct record *record, int64_t *end_phy_offset)
 {
-    (void)arena;
     struct timer_dir *dir = ctx;
     struct store_put_result result;
     if (dir->refusals > 0) {
@@ -27,9 +25,7 @@ static int put(void *ctx, struct record *record, int64_t due_ms, struct arena *a
     }
     assert_in_range(dir->delivered_count, 0, TIMER_DIR_DELIVERED_MAX - 1);
     struct timer_delivery *d = &dir->delivered[dir->delivered_count++];
-    *d = (struct timer_delivery){ .at_ms = dir->now_ms,
-                                  .due_ms = due_ms,
-                                  .queue_id = record->queue_id };
+    *d = (struct timer_delivery){ .at_ms = dir->now_ms, .queue_id = record->queue_id };
     snprintf(d->body, sizeof d->body, "%.*s", SLICE_FMT(record->body));
     snprintf(d->topic, sizeof d->topic, "%.*s", SLICE_FMT(record->topic));
     snprintf(d->properties, sizeof d->properties, "%.*s", SLICE_FMT(record->properties));

@@ -18,7 +18,6 @@ enum { TIMER_DIR_DELIVERED_MAX = 20000 };
 
 struct timer_delivery {
     int64_t at_ms;
-    int64_t due_ms; /* as told by the timer */
     char body[24];
     char topic[24];
     char properties[300];
