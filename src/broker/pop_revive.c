@@ -13,7 +13,11 @@
 #include "broker/pops_internal.h"
 #include "broker/saver.h"
 
-/* An ack that must not pass its checkpoint's record, which the timer has still to bring. */
+/* The timer brings a checkpoint's record into the log a second before it is due. Until it has,
+ * nothing is put again, for the ack that tells of it must stand behind: whoever read the log after
+ * a crash would put it again. A timer that is later than this is not waited for; the ack then
+ * follows by the timer too. */
+enum { RECORD_LOOK_MS = 20, RECORD_LATE_MS = 10 * 1000 };
 enum { ACK_BEHIND_MS = 2 * POP_CHECKPOINT_AHEAD_MS };
 
 /* A checkpoint whose messages a worker reads. Its place in the table is looked up again afterwards:
@@ -260,16 +264,25 @@ static void revive(struct pops *pops, struct pop_point *p)
     arena_fini(&names);
 }
 
+static bool waits_for_record(const struct pop_point *p, int64_t now_ms)
+{
+    return p->log_offset < 0 && now_ms < pop_revive_ms(p) + RECORD_LATE_MS;
+}
+
 bool pops_revive_due(struct pops *pops, int budget)
 {
     struct pop_point *p;
+    int64_t now_ms = loop_now_ms(pops->broker->loop);
     while (pops->revive_jobs < REVIVE_JOBS_MAX) {
         if (budget-- == 0)
             return false;
-        p = pop_take_due(pops->table, loop_now_ms(pops->broker->loop), pops_log_time(pops));
+        p = pop_take_due(pops->table, now_ms, pops_log_time(pops));
         if (p == NULL)
             return true;
-        revive(pops, p);
+        if (waits_for_record(p, now_ms))
+            pop_put_off(pops->table, p, now_ms + RECORD_LOOK_MS);
+        else
+            revive(pops, p);
     }
     return true; /* a job that ends looks again */
 }

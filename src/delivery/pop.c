@@ -371,6 +371,13 @@ void pop_put_back(struct pop_table *table, struct pop_point *point, int64_t now_
     due_heap_set(heap_of(table, point), &point->due, now_ms + put_again_seconds[step] * 1000);
 }
 
+void pop_put_off(struct pop_table *table, struct pop_point *point, int64_t at_ms)
+{
+    assert(point->is_taken);
+    point->is_taken = false;
+    due_heap_set(heap_of(table, point), &point->due, at_ms);
+}
+
 int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_time_ms)
 {
     const struct due *first = due_heap_first(&table->due);

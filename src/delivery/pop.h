@@ -136,6 +136,8 @@ void pop_finish(struct pop_table *table, struct pop_point *point);
 struct pop_point *pop_take_due(struct pop_table *table, int64_t now_ms, int64_t log_time_ms);
 /* Its messages could not be put again: due again a while later, longer each time. */
 void pop_put_back(struct pop_table *table, struct pop_point *point, int64_t now_ms);
+/* Not yet: due at this time. */
+void pop_put_off(struct pop_table *table, struct pop_point *point, int64_t at_ms);
 /* When to look again for what is due; INT64_MAX: nothing waits. */
 int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_time_ms);
 

@@ -58,7 +58,8 @@ class Model:
             assert message.body not in self.done, "%r was acknowledged" % message.body
             if message.body in self.out:
                 early = self.out[message.body][1] - now
-                assert early <= 0, "%r came %d ms early" % (message.body, early)
+                assert early <= 0, "%r came %d ms early: %s after %s" % (
+                    message.body, early, message.handle, self.out[message.body][0].handle)
             else:
                 assert message.body in self.waiting, "%r came from nowhere" % message.body
                 self.waiting.remove(message.body)

@@ -126,6 +126,16 @@ static void failed_attempts_wait_longer(void **state)
     assert_non_null(pop_take_due(table, now, now));
 }
 
+/* Goal: what is put off is due then, and its attempts do not count. */
+static void what_is_put_off_is_due_later(void **state)
+{
+    (void)state;
+    add(10, STARTED, 1);
+    pop_put_off(table, pop_take_due(table, STARTED + 100, 0), STARTED + 120);
+    assert_null(pop_take_due(table, STARTED + 119, 0));
+    assert_int_equal(pop_take_due(table, STARTED + 120, 0)->tries, 0);
+}
+
 /* Goal: messages that do not stand side by side are told apart. */
 static void distances_are_kept(void **state)
 {
@@ -327,6 +337,7 @@ int main(void)
         POP_TEST(an_acked_checkpoint_is_gone),
         POP_TEST(the_rest_is_due_in_time),
         POP_TEST(failed_attempts_wait_longer),
+        POP_TEST(what_is_put_off_is_due_later),
         POP_TEST(distances_are_kept),
         POP_TEST(keys_are_unique),
         POP_TEST(a_full_table_knows_less),
