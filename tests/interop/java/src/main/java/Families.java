@@ -1,0 +1,449 @@
+import java.lang.reflect.InvocationTargetException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.LocalTransactionState;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
+import org.apache.rocketmq.client.utils.MessageUtil;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/**
+ * Every family of messages and consumers that the client offers, one after the other, each on a topic of its own
+ * (`family-NAME`, made before) with groups of its own.
+ *
+ * <p>java Families NAMESRV [NAME...]: prints `family NAME pass` or `family NAME fail REASON`, for those named or all.
+ */
+final class Families {
+    private static final int COUNT = 20;
+    private static final int PATIENCE_S = 25;
+
+    private interface Family {
+        void run(String topic) throws Exception;
+    }
+
+    private final String nameServer;
+    private final Map<String, Family> families = new LinkedHashMap<>();
+
+    private Families(String nameServer) {
+        this.nameServer = nameServer;
+        families.put("orderly", this::orderly);
+        families.put("broadcast", this::broadcast);
+        families.put("litepull", this::litePull);
+        families.put("retry", this::retry);
+        families.put("delay", topic -> later(topic, "DELAY", "2", 1800));
+        families.put("sql", this::sql);
+        families.put("transaction", this::transaction);
+        families.put("requestreply", this::requestReply);
+        families.put("trace", this::trace);
+        families.put("timer", topic -> later(topic, "TIMER_DELAY_MS", "2500", 2400));
+        families.put("recall", this::recall);
+        families.put("pop", this::pop);
+    }
+
+    public static void main(String[] args) throws Exception {
+        Families all = new Families(args[0]);
+        List<String> names = args.length > 1 ? List.of(args).subList(1, args.length)
+                : new ArrayList<>(all.families.keySet());
+        for (String name : names)
+            all.run(name);
+        System.exit(0);
+    }
+
+    private void run(String name) {
+        String outcome = "pass";
+        try {
+            families.get(name).run("family-" + name);
+        } catch (InvocationTargetException error) {
+            outcome = "fail " + error.getCause();
+        } catch (Exception | Error error) {
+            outcome = "fail " + error;
+        }
+        System.out.println("family " + name + " " + outcome.replace('\n', ' '));
+    }
+
+    // ---- pieces ----
+
+    private DefaultMQProducer producer(String topic) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("producers-" + topic);
+        producer.setInstanceName("producer-" + topic);
+        producer.setNamesrvAddr(nameServer);
+        producer.start();
+        return producer;
+    }
+
+    private DefaultMQPushConsumer consumer(String topic, String member) {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("group-" + topic);
+        consumer.setInstanceName(topic + "-" + member);
+        consumer.setNamesrvAddr(nameServer);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        return consumer;
+    }
+
+    /** Notes what comes, by body. */
+    private static Set<String> collect(DefaultMQPushConsumer consumer) {
+        Set<String> seen = Collections.synchronizedSet(new TreeSet<>());
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(message -> seen.add(text(message)));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        return seen;
+    }
+
+    private static String text(Message message) {
+        return new String(message.getBody(), StandardCharsets.UTF_8);
+    }
+
+    private static Message message(String topic, int i) {
+        return new Message(topic, i % 2 == 0 ? "even" : "odd", "key-" + i,
+                ("body-" + i).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Set<String> bodies(int step) {
+        Set<String> bodies = new TreeSet<>();
+        for (int i = 0; i < COUNT; i += step)
+            bodies.add("body-" + i);
+        return bodies;
+    }
+
+    private interface Check {
+        boolean holds() throws Exception;
+    }
+
+    private static void await(String what, Check check) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_S);
+        while (!check.holds()) {
+            if (System.nanoTime() > end)
+                throw new AssertionError(what + " within " + PATIENCE_S + " s");
+            Thread.sleep(20);
+        }
+    }
+
+    private static void require(boolean condition, String what) {
+        if (!condition)
+            throw new AssertionError(what);
+    }
+
+    /** Sends COUNT messages, one after the other, over all queues. */
+    private void fill(String topic) throws Exception {
+        DefaultMQProducer producer = producer(topic);
+        for (int i = 0; i < COUNT; i++) {
+            Message message = message(topic, i);
+            message.putUserProperty("number", Integer.toString(i));
+            producer.send(message);
+        }
+        producer.shutdown();
+    }
+
+    // ---- families ----
+
+    /** What is sent to one queue is consumed in that order, by two members that share the queues. */
+    private void orderly(String topic) throws Exception {
+        DefaultMQProducer producer = producer(topic);
+        Map<Integer, List<Integer>> queues = new ConcurrentHashMap<>();
+        AtomicInteger taken = new AtomicInteger();
+        List<DefaultMQPushConsumer> members = new ArrayList<>();
+        for (String name : List.of("a", "b")) {
+            DefaultMQPushConsumer member = consumer(topic, name);
+            member.subscribe(topic, "*");
+            member.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                for (MessageExt message : messages) {
+                    queues.computeIfAbsent(message.getQueueId(), id -> new ArrayList<>())
+                            .add(Integer.valueOf(message.getUserProperty("number")));
+                    taken.incrementAndGet();
+                }
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+            member.start();
+            members.add(member);
+        }
+        for (int i = 0; i < 5 * COUNT; i++) {
+            Message message = message(topic, i);
+            message.putUserProperty("number", Integer.toString(i));
+            int queue = i % 4;
+            producer.send(message, (all, sent, id) -> all.get((Integer) id % all.size()), queue);
+        }
+        await("all messages", () -> taken.get() >= 5 * COUNT);
+        queues.forEach((id, numbers) -> {
+            List<Integer> distinct = new ArrayList<>(new java.util.LinkedHashSet<>(numbers));
+            List<Integer> sorted = new ArrayList<>(distinct);
+            Collections.sort(sorted);
+            require(distinct.equals(sorted), "queue " + id + " out of order: " + distinct);
+        });
+        members.forEach(DefaultMQPushConsumer::shutdown);
+        producer.shutdown();
+    }
+
+    /** Each member gets every message. */
+    private void broadcast(String topic) throws Exception {
+        List<DefaultMQPushConsumer> members = new ArrayList<>();
+        List<Set<String>> seen = new ArrayList<>();
+        for (String name : List.of("a", "b")) {
+            DefaultMQPushConsumer member = consumer(topic, name);
+            member.getClass().getMethod("setMessageModel", modelClass()).invoke(member,
+                    modelClass().getField("BROADCASTING").get(null));
+            member.subscribe(topic, "*");
+            seen.add(collect(member));
+            member.start();
+            members.add(member);
+        }
+        fill(topic);
+        await("every message at both members", () -> seen.stream().allMatch(bodies(1)::equals));
+        members.forEach(DefaultMQPushConsumer::shutdown);
+    }
+
+    /** 5.x has it in another package. */
+    private static Class<?> modelClass() throws ClassNotFoundException {
+        try {
+            return Class.forName("org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel");
+        } catch (ClassNotFoundException error) {
+            return Class.forName("org.apache.rocketmq.common.protocol.heartbeat.MessageModel");
+        }
+    }
+
+    /** Polls by subscription, commits, and a second consumer of the group goes on behind it. */
+    private void litePull(String topic) throws Exception {
+        fill(topic);
+        Set<String> seen = new TreeSet<>();
+        DefaultLitePullConsumer consumer = liteConsumer(topic, "first");
+        await("all messages", () -> {
+            consumer.poll(200).forEach(message -> seen.add(text(message)));
+            return seen.equals(bodies(1));
+        });
+        consumer.commitSync();
+        consumer.shutdown();
+        DefaultMQProducer producer = producer(topic);
+        producer.send(new Message(topic, "behind".getBytes(StandardCharsets.UTF_8)));
+        producer.shutdown();
+        List<String> next = new ArrayList<>();
+        DefaultLitePullConsumer second = liteConsumer(topic, "second");
+        await("the message behind", () -> {
+            second.poll(200).forEach(message -> next.add(text(message)));
+            return !next.isEmpty();
+        });
+        require(next.equals(List.of("behind")), "went on with " + next);
+        second.shutdown();
+    }
+
+    private DefaultLitePullConsumer liteConsumer(String topic, String member) throws Exception {
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer("group-" + topic);
+        consumer.setInstanceName(topic + "-" + member);
+        consumer.setNamesrvAddr(nameServer);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, "*");
+        consumer.start();
+        return consumer;
+    }
+
+    /** A message that is refused comes again, with its count, until it is taken. */
+    private void retry(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        List<Integer> times = Collections.synchronizedList(new ArrayList<>());
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            context.setDelayLevelWhenNextConsume(1);
+            times.add(messages.get(0).getReconsumeTimes());
+            return times.size() < 3 ? ConsumeConcurrentlyStatus.RECONSUME_LATER
+                    : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        DefaultMQProducer producer = producer(topic);
+        producer.send(message(topic, 0));
+        await("three deliveries", () -> times.size() >= 3);
+        require(times.subList(0, 3).equals(List.of(0, 1, 2)), "counts " + times);
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    /** A message with this property comes, and not before `leastMs`. */
+    private void later(String topic, String property, String value, long leastMs) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        DefaultMQProducer producer = producer(topic);
+        Message message = message(topic, 0);
+        MessageAccessor.putProperty(message, property, value);
+        long startNs = System.nanoTime();
+        producer.send(message);
+        await("the message", () -> !seen.isEmpty());
+        long elapsedMs = (System.nanoTime() - startNs) / 1_000_000;
+        require(elapsedMs >= leastMs, "came after " + elapsedMs + " ms");
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    private void sql(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, MessageSelector.bySql("TAGS = 'even' AND number BETWEEN 0 AND 11 OR number = 13"));
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        fill(topic);
+        Set<String> expected = new TreeSet<>(List.of("body-0", "body-2", "body-4", "body-6", "body-8", "body-10",
+                "body-13"));
+        await("what matches", () -> seen.containsAll(expected));
+        Thread.sleep(500); // for what must not come
+        require(seen.equals(expected), "got " + seen);
+        consumer.shutdown();
+    }
+
+    /** Committed at once, rolled back, committed and rolled back when the broker asks. */
+    private void transaction(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        Set<String> asked = ConcurrentHashMap.newKeySet();
+        TransactionMQProducer producer = new TransactionMQProducer("producers-" + topic);
+        producer.setInstanceName("producer-" + topic);
+        producer.setNamesrvAddr(nameServer);
+        producer.setTransactionListener(new TransactionListener() {
+            @Override
+            public LocalTransactionState executeLocalTransaction(Message message, Object argument) {
+                return (LocalTransactionState) argument;
+            }
+
+            @Override
+            public LocalTransactionState checkLocalTransaction(MessageExt message) {
+                asked.add(text(message));
+                return text(message).equals("body-2") ? LocalTransactionState.COMMIT_MESSAGE
+                        : LocalTransactionState.ROLLBACK_MESSAGE;
+            }
+        });
+        producer.start();
+        producer.sendMessageInTransaction(message(topic, 0), LocalTransactionState.COMMIT_MESSAGE);
+        producer.sendMessageInTransaction(message(topic, 1), LocalTransactionState.ROLLBACK_MESSAGE);
+        producer.sendMessageInTransaction(message(topic, 2), LocalTransactionState.UNKNOW);
+        producer.sendMessageInTransaction(message(topic, 3), LocalTransactionState.UNKNOW);
+        await("both that were committed", () -> seen.size() >= 2 && asked.size() >= 2);
+        Thread.sleep(500);
+        require(seen.equals(Set.of("body-0", "body-2")), "delivered " + seen);
+        require(asked.equals(Set.of("body-2", "body-3")), "asked for " + asked);
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    private void requestReply(String topic) throws Exception {
+        DefaultMQProducer answerer = producer(topic + "-answers");
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            try {
+                for (MessageExt message : messages)
+                    answerer.send(MessageUtil.createReplyMessage(message,
+                            ("re: " + text(message)).getBytes(StandardCharsets.UTF_8)));
+            } catch (Exception error) {
+                System.out.println("no answer: " + error);
+                return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        DefaultMQProducer asker = producer(topic);
+        for (int i = 0; i < 3; i++) {
+            Message answer = asker.request(message(topic, i), PATIENCE_S * 1000L);
+            require(text(answer).equals("re: body-" + i), "answer " + text(answer));
+        }
+        consumer.shutdown();
+        asker.shutdown();
+        answerer.shutdown();
+    }
+
+    /** What a producer with tracing did lies in the trace topic. */
+    private void trace(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe("RMQ_SYS_TRACE_TOPIC", "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        DefaultMQProducer producer = new DefaultMQProducer("traced-" + topic, null, true, null);
+        producer.setInstanceName("traced-" + topic);
+        producer.setNamesrvAddr(nameServer);
+        producer.start();
+        SendResult sent = producer.send(message(topic, 0));
+        await("the trace of " + sent.getMsgId(), () -> {
+            synchronized (seen) {
+                return seen.stream().anyMatch(text -> text.contains(sent.getMsgId()) && text.contains(topic));
+            }
+        });
+        producer.shutdown();
+        consumer.shutdown();
+    }
+
+    /** Of two messages that are due later, the one that is recalled does not come. */
+    private void recall(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        DefaultMQProducer producer = producer(topic);
+        List<SendResult> sent = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            Message message = message(topic, i);
+            MessageAccessor.putProperty(message, "TIMER_DELAY_MS", "4000");
+            sent.add(producer.send(message));
+        }
+        String handle = (String) SendResult.class.getMethod("getRecallHandle").invoke(sent.get(0));
+        require(handle != null, "no handle in the answer");
+        DefaultMQProducer.class.getMethod("recallMessage", String.class, String.class).invoke(producer, topic, handle);
+        await("the other message", () -> seen.contains("body-1"));
+        Thread.sleep(1500);
+        require(seen.equals(Set.of("body-1")), "got " + seen);
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    /** Members that let the broker share out (its mode for the group is POP, set before) get each message once. */
+    private void pop(String topic) throws Exception {
+        List<DefaultMQPushConsumer> members = new ArrayList<>();
+        Set<String> seen = Collections.synchronizedSet(new TreeSet<>());
+        AtomicInteger taken = new AtomicInteger();
+        CountDownLatch refused = new CountDownLatch(1);
+        for (String name : List.of("a", "b")) {
+            DefaultMQPushConsumer member = consumer(topic, name);
+            DefaultMQPushConsumer.class.getMethod("setClientRebalance", boolean.class).invoke(member, false);
+            member.subscribe(topic, "*");
+            member.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                for (MessageExt message : messages) {
+                    if (message.getProperty("POP_CK") == null)
+                        continue; // pulled, by a client that fell back to that
+                    if (text(message).equals("body-7") && refused.getCount() > 0) {
+                        refused.countDown();
+                        return ConsumeConcurrentlyStatus.RECONSUME_LATER; // it comes again
+                    }
+                    seen.add(text(message));
+                    taken.incrementAndGet();
+                }
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+            member.start();
+            members.add(member);
+        }
+        fill(topic);
+        await("every message", () -> seen.equals(bodies(1)));
+        require(refused.getCount() == 0, "none was refused");
+        Thread.sleep(500);
+        require(taken.get() == COUNT, taken.get() + " deliveries of " + COUNT);
+        members.forEach(DefaultMQPushConsumer::shutdown);
+    }
+}
