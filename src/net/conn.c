@@ -301,7 +301,9 @@ static void keep_input(struct conn *conn, struct slice left)
         free_input(conn);
         return;
     }
-    if (left.len > conn->in_cap || conn->in_cap - left.len > SPARE_BYTES_MAX) {
+    /* what conn_need() asked for is no spare: the rest of a frame is on its way */
+    size_t wanted = left.len > conn->need ? left.len : conn->need;
+    if (left.len > conn->in_cap || conn->in_cap > wanted + SPARE_BYTES_MAX) {
         uint8_t *in = malloc(left.len + GROWTH_BYTES);
         if (in == NULL)
             abort();
