@@ -124,6 +124,7 @@ struct broker_conf {
     int max_message_bytes;
     bool enabled_append_prop_crc;
     bool verify_records_on_read;
+    int64_t scrub_bytes_per_second;
     bool message_index_enable;
     int max_hash_slot_num;
     int max_index_num;

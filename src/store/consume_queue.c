@@ -579,6 +579,44 @@ int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
     return err == ERR_NOT_FOUND ? 0 : err; /* the file has expired */
 }
 
+/* Under both locks. */
+static int mend_entry(struct consume_queue *queue, int64_t queue_offset,
+                      const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    uint8_t bytes[CQ_ENTRY_BYTES];
+    struct store_queue_entry there;
+    int err = read_file(queue, queue_offset, 1, true, &there);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    bool is_same = there.phy_offset == entry->phy_offset && there.bytes == entry->bytes &&
+                   there.tags_code == entry->tags_code;
+    if (is_same || is_filler(&there) ||
+        (there.phy_offset != entry->phy_offset && is_written(&there) &&
+         leads_to_its_record(queue, queue_offset, &there, reader) != 0))
+        return 0;
+    log_error("consume_queue_entry_mended topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)queue_offset,
+              (long long)entry->phy_offset);
+    put_entry(bytes, entry);
+    err = use_file(queue, queue_offset, false);
+    if (err == 0)
+        err = disk_write(queue->fd, queue->dir, bytes, sizeof bytes,
+                         queue_offset * CQ_ENTRY_BYTES - queue->fd_file);
+    return err != 0 ? err : 1;
+}
+
+int consume_queue_mend(struct consume_queue *queue, int64_t queue_offset,
+                       const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    int mended = 0;
+    lock_both(queue);
+    if (!queue->is_deleted && queue_offset >= atomic_load(&queue->min) &&
+        queue_offset < queue->written)
+        mended = mend_entry(queue, queue_offset, entry, reader);
+    unlock_both(queue);
+    return mended;
+}
+
 int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
 {
     assert(log_end >= 0);

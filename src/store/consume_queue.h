@@ -93,6 +93,11 @@ MUST_CHECK int consume_queue_place(struct consume_queue *queue, int64_t queue_of
  * disk. */
 MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset);
 
+/* The record at queue_offset is this one, whole: an entry in the files that says otherwise, and
+ * leads to no other record of the queue, is put right. 1 when it was, 0, or ERR_IO. */
+MUST_CHECK int consume_queue_mend(struct consume_queue *queue, int64_t queue_offset,
+                                  const struct store_queue_entry *entry, struct log_reader *reader);
+
 /* Drops entries from the end that reach beyond log_end. ERR_IO: it cannot be told, or done. */
 MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_end);
 

@@ -40,6 +40,28 @@ static bool has_failed(const struct store *store)
     return atomic_load(&store->refusal) == ERR_IO;
 }
 
+static void write_checkpoint(struct store *store, bool sync)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "checkpoint", path);
+    if (store->indexer != NULL) {
+        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
+        store->checkpoint.index_end = indexer_safe_end(store->indexer);
+    }
+    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
+        store->checkpoint.queue_files = queues_file_count(store->queues);
+    if (checkpoint_write(path, &store->checkpoint, sync) != 0)
+        log_warn("checkpoint_not_written path=%s", path);
+}
+
+/* The next start looks at all that is doubtful. At once: nothing may be written any more. */
+static void doubt(struct store *store)
+{
+    store->checkpoint.dispatched = store->checkpoint.durable;
+    store->checkpoint.is_doubtful = true;
+    write_checkpoint(store, false);
+}
+
 static int flush_log(struct store *store, int64_t upto)
 {
     int64_t from = atomic_load(&store->flushed);
@@ -62,6 +84,7 @@ static int flush_log(struct store *store, int64_t upto)
         log_error("store_sync_failed from=%lld to=%lld error=%s: puts are refused from now on",
                   (long long)from, (long long)upto, err_name(err));
         store_set_refusal(store, ERR_IO);
+        doubt(store);
     } else {
         assert(atomic_load(&store->flushed) == from); /* nobody else moves it */
         store->checkpoint.physic_ms = newest_ms;
@@ -132,20 +155,6 @@ static int sync_queues(struct store *store)
         flush_log_when_urgent(store);
     }
     return first_err;
-}
-
-static void write_checkpoint(struct store *store, bool sync)
-{
-    char path[DISK_PATH_MAX];
-    store_path(store, "checkpoint", path);
-    if (store->indexer != NULL) {
-        store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
-        store->checkpoint.index_end = indexer_safe_end(store->indexer);
-    }
-    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
-        store->checkpoint.queue_files = queues_file_count(store->queues);
-    if (checkpoint_write(path, &store->checkpoint, sync) != 0)
-        log_warn("checkpoint_not_written path=%s", path);
 }
 
 /* The entry of one record that was there when the store was opened. */

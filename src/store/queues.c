@@ -308,16 +308,27 @@ void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct sli
     disk_each_name(queues->dir, name_topic, &walk);
 }
 
+struct loading {
+    struct queues *queues;
+    int err;
+};
+
 static void load_topic(void *ctx, struct slice topic)
 {
-    struct queues *queues = ctx;
+    struct loading *loading = ctx;
+    struct queues *queues = loading->queues;
     char path[DISK_PATH_MAX];
     int64_t *ids = NULL;
     int count = 0;
     topic_path(queues, topic, path);
-    if (disk_list_numbers(path, &ids, &count) == 0)
-        for (int i = 0; i < count; i++)
-            queues_find(queues, topic, (int32_t)ids[i]);
+    int err = disk_list_numbers(path, &ids, &count);
+    for (int i = 0; i < count && err == 0; i++) {
+        struct consume_queue *queue;
+        if (ids[i] <= QUEUE_ID_MAX)
+            err = queues_get(queues, topic, (int32_t)ids[i], &queue);
+    }
+    if (err != 0)
+        loading->err = err;
     free(ids);
 }
 
@@ -343,11 +354,12 @@ static void list_topic(struct queue_list *list, const struct topic_queues *topic
     }
 }
 
-void queues_each(struct queues *queues, bool load,
-                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
+int queues_each(struct queues *queues, bool load,
+                void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
 {
+    struct loading loading = { .queues = queues };
     if (load)
-        queues_each_topic(queues, load_topic, queues);
+        queues_each_topic(queues, load_topic, &loading);
     /* The list is copied so that `each` runs without the lock; queues are never freed while open.
      */
     struct queue_list all = { 0 };
@@ -361,6 +373,7 @@ void queues_each(struct queues *queues, bool load,
     for (size_t i = 0; i < all.count; i++)
         each(ctx, all.queues[i]);
     free(all.queues);
+    return loading.err;
 }
 
 static void add_files_of(void *ctx, const char *name, bool is_dir)

@@ -33,9 +33,10 @@ bool queues_are_all_there(const struct queues *queues, int64_t expected);
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue);
 struct consume_queue *queues_take_dirty(struct queues *queues);
 
-/* Calls `each` for every open queue; with `load`, first opens those that lie on disk. */
-void queues_each(struct queues *queues, bool load,
-                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
+/* Calls `each` for every open queue; with `load`, first opens those that lie on disk. Returns why
+ * one of them could not be opened, or 0; `each` is called for the others. */
+int queues_each(struct queues *queues, bool load,
+                void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
 
 /* Calls `each` for every topic that has a directory. */
 void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct slice topic),

@@ -90,7 +90,8 @@ static void widen_reach(void *ctx, struct consume_queue *queue)
 static int64_t reach_of_queues(struct store *store)
 {
     int64_t reach = 0;
-    queues_each(store->queues, true, widen_reach, &reach);
+    (void)queues_each(store->queues, true, widen_reach,
+                      &reach); /* what cannot be opened reaches nowhere */
     return reach;
 }
 
@@ -191,9 +192,7 @@ static int scan(struct recovery *recovery)
 /* ---- the end, or damage? ------------------------------------------------------------------------
  */
 
-/* The next place from `from` on where a whole record stands; -1 when there is none before more
- * zeros than a record can hold. */
-static int64_t next_record(struct store *store, struct log_reader *reader, int64_t from)
+int64_t store_next_record(struct store *store, struct log_reader *reader, int64_t from)
 {
     static const uint8_t magic_start[] = { 0xDA, 0xA3, 0x20 };
     int64_t zeros_most = store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
@@ -262,7 +261,7 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
         return 0; /* power was lost, and with it what was not flushed, in whatever order */
     int64_t next = is_unsealed_put(&recovery->reader, recovery->at)
                        ? -1
-                       : next_record(store, &recovery->reader, recovery->at + 1);
+                       : store_next_record(store, &recovery->reader, recovery->at + 1);
     if (!was_durable && next < 0)
         return 0;
     struct record record;
@@ -337,6 +336,13 @@ bool store_may_have_ghosts(const struct store *store, bool was_clean)
            (!was_clean && !checkpoint->is_same_boot);
 }
 
+static int write_checkpoint(struct store *store, bool sync)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "checkpoint", path);
+    return checkpoint_write(path, &store->checkpoint, sync);
+}
+
 static int recover(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
@@ -352,16 +358,14 @@ static int recover(struct recovery *recovery, bool was_clean)
     struct cutting cutting = { .log_end = recovery->at };
     /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
      */
-    queues_each(store->queues, store_may_have_ghosts(store, was_clean), cut_queue, &cutting);
-    if (cutting.err != 0)
-        return cutting.err;
+    err = queues_each(store->queues, store_may_have_ghosts(store, was_clean), cut_queue, &cutting);
+    if (err != 0 || cutting.err != 0)
+        return err != 0 ? err : cutting.err;
     bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;
     note_doubts(store, start, recovery->at, was_clean);
     if (is_cut) { /* before it is zeros: the next start would miss what was said to be there */
-        char path[DISK_PATH_MAX];
-        store_path(store, "checkpoint", path);
         store->checkpoint.cut_at = recovery->at + 1;
-        err = checkpoint_write(path, &store->checkpoint, true);
+        err = write_checkpoint(store, true);
         store->checkpoint.cut_at = 0;
         if (err != 0)
             return err;
@@ -370,6 +374,11 @@ static int recover(struct recovery *recovery, bool was_clean)
     if (err != 0)
         return err;
     atomic_store(&store->last_put_ms, recovery->newest_ms);
+    /* From here on the page cache is one that we filled; should the process die at once, the next
+     * start knows. */
+    err = write_checkpoint(store, false);
+    if (err != 0)
+        return err;
     if (start != recovery->at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
                  (long long)recovery->at, (long long)store->recovered_records, was_clean);

@@ -221,6 +221,8 @@ int store_open(const struct store_options *options, struct store **opened)
         err = store_flusher_start(store);
     if (err == 0)
         err = store_cleaner_start(store);
+    if (err == 0)
+        err = store_scrubber_start(store);
     if (err != 0) {
         store_flusher_stop(store);
         free_parts(store);
@@ -240,6 +242,7 @@ int store_close(struct store *store)
     assert(store->has_flusher);
     assert(store->log != NULL);
     store_set_refusal(store, ERR_CLOSED);
+    store_scrubber_stop(store);
     store_cleaner_stop(store);
     store_flusher_stop(store);
     if (store->indexer != NULL)

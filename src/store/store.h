@@ -61,6 +61,8 @@ struct store_options {
     int32_t max_message_bytes;        /* maxMessageSize: limit of a body */
     bool append_record_crc;           /* enabledAppendPropCRC: guards all of a record */
     bool verify_reads;                /* verifyRecordsOnRead: checksums before delivery */
+    int64_t scrub_bytes_per_second;   /* scrubBytesPerSecond: the log is read for rot; 0: never */
+    int64_t scrub_first_ms;           /* after opening; 0: a minute */
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
     /* A message became readable in its queue. Called on the putting thread. May be NULL. */

@@ -68,6 +68,13 @@ struct store {
     _Atomic int log_disk_percent;
     _Atomic int queue_disk_percent;
 
+    /* scrubber */
+    pthread_mutex_t scrub_lock; /* guards scrub_is_ending */
+    pthread_cond_t scrub_wake;
+    bool scrub_is_ending;
+    bool has_scrubber;
+    pthread_t scrubber;
+
     _Atomic int64_t damaged_records;
     _Atomic int64_t last_damaged; /* phy_offset; is not logged twice in a row */
     int64_t recovered_records;
@@ -89,6 +96,14 @@ void store_set_refusal(struct store *store, int err);
 bool store_may_have_ghosts(const struct store *store, bool was_clean);
 /* recover.c: finds the end of the log, rebuilds what is derived from it. */
 MUST_CHECK int store_recover(struct store *store, bool was_clean);
+
+/* The next place from `from` on where a whole record stands; -1 when there is none before more
+ * zeros than a record can hold. */
+int64_t store_next_record(struct store *store, struct log_reader *reader, int64_t from);
+
+/* scrub.c */
+MUST_CHECK int store_scrubber_start(struct store *store);
+void store_scrubber_stop(struct store *store);
 
 /* flush.c */
 MUST_CHECK int store_flusher_start(struct store *store);

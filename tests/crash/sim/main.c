@@ -418,6 +418,8 @@ static void choose_options(void)
     options.on_flushed = on_flushed;
     options.max_message_bytes = 16384;
     options.append_record_crc = true;
+    options.scrub_bytes_per_second = chance_one_in(2) ? 65536 : 0;
+    options.scrub_first_ms = 1 + chance_below(2000);
 }
 
 static void choose_faults(bool has_faults)

@@ -1,0 +1,142 @@
+/* scrub.c - looks for what has rotted and nobody has read: the whole log, slowly, again and again.
+ *
+ * A thread reads so many bytes a second, as far as everything is on the disk: each record with all
+ * its checksums, and the entry its queue has for it. A damaged record is counted and logged
+ * (record_damaged), and stays for a repair. A damaged entry is derived, and put right. A round is
+ * followed by a rest; the thread then sleeps.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/log_reader.h"
+#include "store/store_internal.h"
+
+enum { FIRST_ROUND_MS = 60000, REST_MS = 3600000, TICK_MS = 1000 };
+
+struct scrub {
+    struct store *store;
+    struct log_reader reader;
+    struct log_reader looker;
+    int64_t at; /* phy_offset of the next record */
+    int64_t records;
+    int64_t damaged;
+    int64_t mended;
+};
+
+static void check_entry(struct scrub *scrub, const struct record *record)
+{
+    struct store_queue_entry entry;
+    if (!store_entry_of(scrub->store, record, &entry))
+        return;
+    struct consume_queue *queue =
+        queues_find(scrub->store->queues, record->topic, record->queue_id);
+    if (queue != NULL &&
+        consume_queue_mend(queue, record->queue_offset, &entry, &scrub->looker) == 1)
+        scrub->mended++;
+}
+
+/* Looks at the record at scrub->at and goes on behind it. */
+static void scrub_one(struct scrub *scrub, int64_t upto)
+{
+    struct store *store = scrub->store;
+    struct record record;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
+    int64_t file_end = (scrub->at / file_bytes + 1) * file_bytes;
+    int err = log_reader_record(&scrub->reader, scrub->at, RECORD_CHECK_ALL, &record);
+    if (err == 0) {
+        int64_t end = scrub->at + record.total_bytes;
+        scrub->records++;
+        check_entry(scrub, &record);
+        scrub->at = end;
+        return;
+    }
+    if (err == ERR_CORRUPT) {
+        scrub->damaged++;
+        store_note_damage(store, scrub->at, SLICE(""), -1, -1);
+        int64_t next = store_next_record(store, &scrub->reader, scrub->at + 1);
+        scrub->at = next < 0 || next > upto ? upto : next;
+        return;
+    }
+    scrub->at = file_end < upto ? file_end : upto; /* the end mark; or what could not be read */
+}
+
+/* Under the lock. True when the thread is to end. */
+static bool wait_ms(struct store *store, int64_t ms)
+{
+    int64_t due_ns = clock_monotonic_ns() + ms * 1000000;
+    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+    while (!store->scrub_is_ending &&
+           pthread_cond_timedwait(&store->scrub_wake, &store->scrub_lock, &due) != ETIMEDOUT)
+        ;
+    return store->scrub_is_ending;
+}
+
+static void *run_scrubber(void *arg)
+{
+    struct store *store = arg;
+    struct scrub scrub = { .store = store };
+    log_reader_init(&scrub.reader, store->log);
+    log_reader_init(&scrub.looker, store->log);
+    pthread_mutex_lock(&store->scrub_lock);
+    int64_t pause_ms = store->options.scrub_first_ms;
+    while (!wait_ms(store, pause_ms)) {
+        pthread_mutex_unlock(&store->scrub_lock);
+        int64_t upto = atomic_load(&store->durable);
+        int64_t budget = store->options.scrub_bytes_per_second;
+        int64_t from = scrub.at;
+        while (scrub.at < upto && scrub.at - from < budget) {
+            if (scrub.at < commit_log_min(store->log))
+                from = scrub.at = commit_log_min(store->log);
+            if (scrub.at < upto)
+                scrub_one(&scrub, upto);
+        }
+        pause_ms = TICK_MS;
+        if (scrub.at >= upto) {
+            log_info("scrub_done records=%lld damaged=%lld entries_mended=%lld",
+                     (long long)scrub.records, (long long)scrub.damaged, (long long)scrub.mended);
+            scrub.at = scrub.records = scrub.damaged = scrub.mended = 0;
+            pause_ms = REST_MS;
+        }
+        pthread_mutex_lock(&store->scrub_lock);
+    }
+    pthread_mutex_unlock(&store->scrub_lock);
+    log_reader_fini(&scrub.looker);
+    log_reader_fini(&scrub.reader);
+    return NULL;
+}
+
+int store_scrubber_start(struct store *store)
+{
+    if (store->options.scrub_bytes_per_second == 0)
+        return 0;
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&store->scrub_lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->scrub_wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (store->options.scrub_first_ms == 0)
+        store->options.scrub_first_ms = FIRST_ROUND_MS;
+    int cause = pthread_create(&store->scrubber, NULL, run_scrubber, store);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(store->scrubber, "scrubber");
+    store->has_scrubber = true;
+    return 0;
+}
+
+void store_scrubber_stop(struct store *store)
+{
+    if (!store->has_scrubber)
+        return;
+    pthread_mutex_lock(&store->scrub_lock);
+    store->scrub_is_ending = true;
+    pthread_cond_signal(&store->scrub_wake);
+    pthread_mutex_unlock(&store->scrub_lock);
+    pthread_join(store->scrubber, NULL);
+    store->has_scrubber = false;
+    pthread_cond_destroy(&store->scrub_wake);
+    pthread_mutex_destroy(&store->scrub_lock);
+}
