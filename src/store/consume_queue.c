@@ -140,15 +140,32 @@ static int read_file(struct consume_queue *queue, int64_t queue_offset, int coun
     return 0;
 }
 
+/* Zeroes the rest of the file that holds queue_offset, when anything stands there, and brings that
+ * to the disk: nobody writes there for a while, and what comes back after a loss of power would be
+ * taken for entries. */
 static int zero_from(struct consume_queue *queue, int64_t queue_offset)
 {
+    static const uint8_t zeros[32768];
+    uint8_t bytes[sizeof zeros];
     int err = use_file(queue, queue_offset, false);
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
-    int64_t at = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
-    assert(at >= 0);
-    assert(at < queue->file_bytes);
-    return disk_zero(queue->fd, queue->dir, at, queue->file_bytes - at);
+    int64_t from = queue_offset * CQ_ENTRY_BYTES - queue->fd_file;
+    assert(from >= 0);
+    assert(from < queue->file_bytes);
+    bool is_zero = true;
+    for (int64_t at = from; err == 0 && is_zero && at < queue->file_bytes;) {
+        int64_t left = queue->file_bytes - at;
+        size_t len = left < (int64_t)sizeof bytes ? (size_t)left : sizeof bytes;
+        err = disk_read(queue->fd, queue->dir, bytes, len, at, true);
+        is_zero = memcmp(bytes, zeros, len) == 0;
+        at += (int64_t)len;
+    }
+    if (err == 0 && !is_zero)
+        err = disk_zero(queue->fd, queue->dir, from, queue->file_bytes - from);
+    if (err == 0 && !is_zero)
+        err = disk_sync(queue->fd, queue->dir);
+    return err;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

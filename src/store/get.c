@@ -54,6 +54,14 @@ static bool check_bounds(const struct store_get_request *request, struct store_g
     return false;
 }
 
+/* A flipped bit may lead an entry to another record of its queue. The reference may have shifted a
+ * queue against the numbers in its records: where we did not write, they are not held against it.
+ */
+static bool is_in_its_place(struct slice bytes, const struct record *record, int64_t queue_offset)
+{
+    return record->queue_offset == queue_offset || record_crc_check(bytes) == RECORD_CRC_NONE;
+}
+
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
  * that belongs there. */
 static int read_record(struct store *store, const struct consume_queue *queue, int64_t queue_offset,
@@ -71,7 +79,8 @@ static int read_record(struct store *store, const struct consume_queue *queue, i
     enum record_check check = store->options.verify_reads ? RECORD_CHECK_ALL : RECORD_CHECK_LENGTHS;
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
-        record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic)) {
+        record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic) &&
+        is_in_its_place(slice_of(bytes, (size_t)entry->bytes), record, queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }

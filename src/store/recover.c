@@ -336,13 +336,6 @@ bool store_may_have_ghosts(const struct store *store, bool was_clean)
            (!was_clean && !checkpoint->is_same_boot);
 }
 
-static int write_checkpoint(struct store *store, bool sync)
-{
-    char path[DISK_PATH_MAX];
-    store_path(store, "checkpoint", path);
-    return checkpoint_write(path, &store->checkpoint, sync);
-}
-
 static int recover(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
@@ -364,9 +357,13 @@ static int recover(struct recovery *recovery, bool was_clean)
     bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;
     note_doubts(store, start, recovery->at, was_clean);
     if (is_cut) { /* before it is zeros: the next start would miss what was said to be there */
+        char path[DISK_PATH_MAX];
         store->checkpoint.cut_at = recovery->at + 1;
-        err = write_checkpoint(store, true);
+        store->checkpoint.is_doubtful = true; /* until this start has come to its end */
+        store_path(store, "checkpoint", path);
+        err = checkpoint_write(path, &store->checkpoint, true);
         store->checkpoint.cut_at = 0;
+        store->checkpoint.is_doubtful = false;
         if (err != 0)
             return err;
     }
@@ -374,11 +371,6 @@ static int recover(struct recovery *recovery, bool was_clean)
     if (err != 0)
         return err;
     atomic_store(&store->last_put_ms, recovery->newest_ms);
-    /* From here on the page cache is one that we filled; should the process die at once, the next
-     * start knows. */
-    err = write_checkpoint(store, false);
-    if (err != 0)
-        return err;
     if (start != recovery->at || !was_clean)
         log_info("store_recovered from=%lld to=%lld records=%lld clean=%d", (long long)start,
                  (long long)recovery->at, (long long)store->recovered_records, was_clean);

@@ -112,6 +112,23 @@ static bool exists(const struct store *store, const char *name)
     return disk_exists(path);
 }
 
+static int open_index(struct store *store, bool lost_power)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "index", path);
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    const struct indexer_options options = {
+        .dir = path,
+        .slot_count = store->options.index_slot_count,
+        .entry_count = store->options.index_entry_count,
+        .log = store->log,
+        .drop_unsafe = lost_power,
+        .safe_ms = checkpoint->index_ms,
+        .safe_end = checkpoint->is_ours ? checkpoint->index_end : -1,
+    };
+    return indexer_open(&options, &store->indexer);
+}
+
 static int open_parts(struct store *store)
 {
     const struct store_options *options = &store->options;
@@ -121,7 +138,8 @@ static int open_parts(struct store *store)
     int err = checkpoint_read(path, &store->checkpoint);
     if (err != 0)
         return err;
-    bool lost_power = !was_clean && !store->checkpoint.is_same_boot;
+    bool lost_power =
+        !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
     if (err == 0)
         err = queues_open(store->root_dir, options->consume_queue_file_bytes, store->log,
@@ -130,26 +148,21 @@ static int open_parts(struct store *store)
         err = write_abort_mark(store);
     if (err == 0)
         err = store_recover(store, was_clean);
-    if (err != 0 || !options->index_enable)
+    if (err == 0 && options->index_enable)
+        err = open_index(store, lost_power);
+    if (err != 0)
         return err;
-    store_path(store, "index", path);
-    const struct indexer_options indexer_options = { .dir = path,
-                                                     .slot_count = options->index_slot_count,
-                                                     .entry_count = options->index_entry_count,
-                                                     .log = store->log,
-                                                     .drop_unsafe = lost_power,
-                                                     .safe_ms = store->checkpoint.index_ms,
-                                                     .safe_end = store->checkpoint.is_ours
-                                                                     ? store->checkpoint.index_end
-                                                                     : -1 };
-    err = indexer_open(&indexer_options, &store->indexer);
-    if (err == 0 && indexer_safe_end(store->indexer) < store->checkpoint.index_end) {
+    /* From here on the page cache is one that we filled; should the process die at once, the next
+     * start knows. On the disk when the index has lost what was safe. */
+    bool is_less = false;
+    if (store->indexer != NULL) {
+        is_less = indexer_safe_end(store->indexer) < store->checkpoint.index_end;
         store->checkpoint.index_end = indexer_safe_end(store->indexer);
         store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
-        store_path(store, "checkpoint", path);
-        err = checkpoint_write(path, &store->checkpoint, true);
     }
-    return err != 0 ? err : indexer_start(store->indexer);
+    store_path(store, "checkpoint", path);
+    err = checkpoint_write(path, &store->checkpoint, is_less);
+    return err != 0 || store->indexer == NULL ? err : indexer_start(store->indexer);
 }
 
 static void free_parts(struct store *store)
