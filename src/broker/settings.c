@@ -230,8 +230,8 @@ static const struct conf_row rows[] = {
         "it is read (the reference's default is false)"),
     CONF_BOOL(struct broker_conf, verify_records_on_read, "verifyRecordsOnRead", true,
               CONF_AT_START, "check what is read before it is delivered (Ramjet's own)"),
-    CONF_I64(struct broker_conf, scrub_bytes_per_second, "scrubBytesPerSecond", 4 << 20, 0,
-             1LL << 40, CONF_AT_START,
+    CONF_I64(struct broker_conf, scrub_bytes_per_second, "scrubBytesPerSecond", 4194304, 0,
+             1099511627776, CONF_AT_START,
              "the log is read for damage at this pace, again an hour after each round; 0: never "
              "(Ramjet's own)"),
     CONF_BOOL(struct broker_conf, message_index_enable, "messageIndexEnable", true, CONF_AT_START,
