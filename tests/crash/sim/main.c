@@ -459,7 +459,9 @@ static void flip_some(void)
         say("flipped %s", where);
     /* Right after a loss of power a damaged record cannot be told from a torn one, and what follows
      * on it goes with it. */
-    history.flips += last_end == MACHINE_POWER_LOST ? MESSAGES_MAX : 1;
+    history.flips++;
+    if (history.flips > 1 || last_end == MACHINE_POWER_LOST) /* two failures at once: no promise */
+        history.flips = MESSAGES_MAX;
     history.has_promises = false;
     history.may_refuse = true;
 }
