@@ -98,6 +98,11 @@ int32_t put_refusal(int err, const char **remark)
     case ERR_DISK_FULL:
         *remark = "service not available now: the broker's disk is full";
         return RESP_SERVICE_NOT_AVAILABLE;
+    case ERR_CORRUPT:
+        *remark =
+            "service not available now: files of consume queues are missing, a restart builds "
+            "them again";
+        return RESP_SERVICE_NOT_AVAILABLE;
     case ERR_IO:
         *remark = "service not available now: a write to the broker's disk has failed";
         return RESP_SERVICE_NOT_AVAILABLE;

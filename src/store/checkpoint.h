@@ -33,6 +33,9 @@ struct checkpoint {
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */
 };
 
+/* For queue_files: some are missing; the next start is to build the queues again. */
+#define QUEUE_FILES_LOST INT64_MAX
+
 /* An absent file reads as zeros. */
 MUST_CHECK int checkpoint_read(const char *path, struct checkpoint *checkpoint);
 MUST_CHECK int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool sync);

@@ -48,7 +48,9 @@ static void write_checkpoint(struct store *store, bool sync)
         store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
         store->checkpoint.index_end = indexer_safe_end(store->indexer);
     }
-    if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* some have expired */
+    if (atomic_load(&store->queues_were_lost))
+        store->checkpoint.queue_files = QUEUE_FILES_LOST;
+    else if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* expired ones */
         store->checkpoint.queue_files = queues_file_count(store->queues);
     if (checkpoint_write(path, &store->checkpoint, sync) != 0)
         log_warn("checkpoint_not_written path=%s", path);

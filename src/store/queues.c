@@ -32,6 +32,7 @@ struct queues {
     struct queue_files files;
     bool may_have_ghosts; /* entries behind a queue's end (consume_queue.h) */
     bool has_set_aside;   /* a file that is to be built again */
+    int64_t expected;     /* files when opened, taken on trust; -1: they were counted */
 };
 
 /* ---- the files, looked at once when the store is opened
@@ -43,6 +44,7 @@ struct counting {
     char dir[DISK_PATH_MAX];   /* the one being listed */
     char aside[DISK_PATH_MAX]; /* where unfit files are put */
     int depth;
+    int64_t fit;
     int64_t unfit;
     bool sets_aside; /* else only counts */
 };
@@ -55,7 +57,7 @@ static void judge_file(struct counting *counting, const char *path)
     if (disk_size(path, &bytes) != 0 || bytes == 0)
         return;
     if (bytes == counting->queues->file_bytes) {
-        counting->queues->files.count += !counting->sets_aside;
+        counting->fit++;
         return;
     }
     counting->unfit++;
@@ -91,18 +93,25 @@ static void look_at(void *ctx, const char *name, bool is_dir)
     counting->dir[len] = 0;
 }
 
-static int count_files(struct queues *queues, const char *root_dir)
+static struct counting *counting_new(struct queues *queues)
 {
     struct counting *counting = calloc(1, sizeof *counting);
     if (counting == NULL)
-        return ERR_NO_MEMORY;
+        abort();
     counting->queues = queues;
     snprintf(counting->dir, sizeof counting->dir, "%s", queues->dir);
-    snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
+    return counting;
+}
+
+static int count_files(struct queues *queues, const char *root_dir)
+{
+    struct counting *counting = counting_new(queues);
     disk_each_name(queues->dir, look_at, counting);
     int64_t unfit = counting->unfit;
-    int64_t fit = atomic_load(&queues->files.count);
+    int64_t fit = counting->fit;
+    atomic_store(&queues->files.count, fit);
     if (unfit > 0 && fit > 0) {
+        snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
         counting->sets_aside = true;
         queues->has_set_aside = true;
         disk_each_name(queues->dir, look_at, counting);
@@ -117,6 +126,25 @@ static int count_files(struct queues *queues, const char *root_dir)
     return 0;
 }
 
+bool queues_are_still_there(struct queues *queues)
+{
+    assert(queues->expected >= 0);
+    int deleted = atomic_load(&queues->deleted_count);
+    struct counting *counting = counting_new(queues);
+    disk_each_name(queues->dir, look_at, counting);
+    int64_t fit = counting->fit;
+    int64_t unfit = counting->unfit;
+    free(counting);
+    if (atomic_load(&queues->deleted_count) != deleted || deleted > 0)
+        return true; /* topics went meanwhile, and their files with them: nothing can be said */
+    if (fit >= queues->expected && unfit == 0)
+        return true;
+    log_error("consume_queue_files_missing path=%s found=%lld unfit=%lld expected=%lld: puts are "
+              "refused; the next start builds the queues again",
+              queues->dir, (long long)fit, (long long)unfit, (long long)queues->expected);
+    return false;
+}
+
 int64_t queues_file_count(const struct queues *queues)
 {
     return atomic_load(&queues->files.count);
@@ -128,7 +156,7 @@ bool queues_are_all_there(const struct queues *queues, int64_t expected)
 }
 
 int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                bool may_have_ghosts, struct queues **opened)
+                bool may_have_ghosts, int64_t trusted_count, struct queues **opened)
 {
     assert(log != NULL);
     assert(file_bytes > 0);
@@ -142,7 +170,9 @@ int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log
     pthread_mutex_init(&queues->lock, NULL);
     map_init(&queues->topics);
     int err = disk_make_dirs(queues->dir);
-    if (err == 0)
+    queues->expected = trusted_count;
+    atomic_store(&queues->files.count, trusted_count);
+    if (err == 0 && trusted_count < 0)
         err = count_files(queues, root_dir);
     if (err != 0) {
         queues_close(queues);

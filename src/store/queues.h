@@ -13,9 +13,14 @@ enum { QUEUE_ID_MAX = 65535 };
 struct queues;
 
 /* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
- * to be built again. ERR_CORRUPT: none has the length configured. */
+ * to be built again. With trusted_count >= 0 it takes that number for what is there and looks at
+ * nothing: queues_are_still_there() is then to be asked behind the start.
+ * ERR_CORRUPT: none has the length configured. */
 MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                           bool may_have_ghosts, struct queues **queues);
+                           bool may_have_ghosts, int64_t trusted_count, struct queues **queues);
+/* Counts what was taken on trust. False: files are missing or cut, the log says how many. Takes its
+ * time; while no files expire. */
+bool queues_are_still_there(struct queues *queues);
 void queues_close(struct queues *queues);
 
 /* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */

@@ -117,10 +117,22 @@ bool store_clean(struct store *store, int64_t now_ms, bool asked)
     return true;
 }
 
+/* Before the first round: files have not expired yet. A queue that lost some ends too early, and a
+ * put would take a place twice. */
+static void count_queues(struct store *store)
+{
+    if (!store->must_count_queues || queues_are_still_there(store->queues))
+        return;
+    atomic_store(&store->queues_were_lost, true);
+    store_set_refusal(store, ERR_CORRUPT);
+    store_flusher_note(store); /* the checkpoint is to say so */
+}
+
 static void *run_cleaner(void *arg)
 {
     struct store *store = arg;
     int64_t wait_ms = FIRST_ROUND_MS;
+    count_queues(store);
     pthread_mutex_lock(&store->clean_lock);
     bool is_owed = false; /* who asked is owed a round: a file had to stay */
     while (!store->clean_is_ending) {

@@ -42,6 +42,7 @@ void store_options_init(struct store_options *options)
         .disk_warning_percent = 90,
         .clean_forcibly_enable = true,
         .max_message_bytes = 4 << 20,
+        .queue_files_counted_most = 10000,
         .verify_reads = true,
         .message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
     };
@@ -129,6 +130,16 @@ static int open_index(struct store *store, bool lost_power)
     return indexer_open(&options, &store->indexer);
 }
 
+/* Looking at many thousand files takes longer than a start may. What this boot's checkpoint says of
+ * their number is true unless somebody removed some by hand: that is found out behind the start. */
+static bool may_count_later(const struct store *store)
+{
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    return checkpoint->is_ours && checkpoint->is_same_boot && !checkpoint->is_doubtful &&
+           checkpoint->queue_files > store->options.queue_files_counted_most &&
+           checkpoint->queue_files != QUEUE_FILES_LOST;
+}
+
 static int open_parts(struct store *store)
 {
     const struct store_options *options = &store->options;
@@ -141,9 +152,12 @@ static int open_parts(struct store *store)
     bool lost_power =
         !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
+    store->must_count_queues = may_count_later(store);
     if (err == 0)
         err = queues_open(store->root_dir, options->consume_queue_file_bytes, store->log,
-                          store_may_have_ghosts(store, was_clean), &store->queues);
+                          store_may_have_ghosts(store, was_clean),
+                          store->must_count_queues ? store->checkpoint.queue_files : -1,
+                          &store->queues);
     if (err == 0)
         err = write_abort_mark(store);
     if (err == 0)
@@ -282,6 +296,7 @@ void store_set_refusal(struct store *store, int err)
     /* Nothing follows on a failed sync, not even closing: what it left is never believed. */
     int before = atomic_load(&store->refusal);
     while (before != ERR_IO && (before != ERR_CLOSED || err == ERR_IO) &&
+           (before != ERR_CORRUPT || err == ERR_IO || err == ERR_CLOSED) &&
            !atomic_compare_exchange_weak(&store->refusal, &before, err))
         ;
 }

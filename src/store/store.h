@@ -65,6 +65,8 @@ struct store_options {
     int64_t scrub_first_ms;           /* after opening; 0: a minute */
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
+    int64_t queue_files_counted_most; /* more files of queues are counted behind the start */
+
     /* A message became readable in its queue. Called on the putting thread. May be NULL. */
     void (*on_arrival)(void *ctx, const struct store_arrival *arrival);
     /* store_flushed_to() grew, or a sync failed. Called on the flusher's thread. May be NULL. */
@@ -116,7 +118,8 @@ void store_want_ticks(struct store *store, bool wanted);
  * before it. Any thread. */
 void store_pause_index(struct store *store, bool paused);
 
-/* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED. */
+/* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED, ERR_CORRUPT (files
+ * of queues were lost while the store was closed). */
 int store_refuses_puts(const struct store *store);
 
 /* Everything below this phy_offset survives the loss of power. Grows only. */

@@ -58,6 +58,8 @@ struct store {
     int64_t doubtful_queues;
 
     /* cleaner */
+    bool must_count_queues;       /* their number was taken on trust; the cleaner's once it runs */
+    atomic_bool queues_were_lost; /* and was wrong */
     pthread_mutex_t clean_lock;
     pthread_cond_t clean_wake;
     bool clean_is_ending;
