@@ -601,6 +601,13 @@ static int roll(struct commit_log *log)
     assert((int32_t)get_be32(head->base + pos + RECORD_TOTAL_SIZE) == log->file_bytes - pos);
     pthread_mutex_lock(&log->files_lock);
     files_append(log, next);
+    if (log->spare != NULL) { /* the allocator made the same file while this one did */
+        assert(log->spare->start == next_start);
+        log->spare->refs = 0;
+        log->spare->next_unused = log->unused;
+        log->unused = log->spare;
+        log->spare = NULL;
+    }
     pthread_mutex_unlock(&log->files_lock);
     log->head = next;
     log->reserved_end = next_start;
