@@ -182,6 +182,20 @@ def test_delay_inside_a_half_counts_from_the_commit(broker, topic, half, is_ramj
     wait_until(lambda: count_of(broker, topic) == 1, 15, "the message")
 
 
+def test_timer_inside_a_half_counts_from_the_commit(broker, topic, half, is_ramjet):
+    """Goal: the same for a message with a time of its own; a time that would be refused is refused at once."""
+    if not is_ramjet:
+        pytest.skip("the reference puts such a half on the timer topic")
+    assert half(properties={"TIMER_DELAY_SEC": "99999999"}).answer.code == 13
+    waiting = half(properties={"TIMER_DELAY_MS": "1500"})
+    assert waiting.record().topic == HALF
+    assert waiting.end(COMMIT).code == 0
+    assert count_of(broker, topic) == 0
+    wait_until(lambda: count_of(broker, topic) == 1, 20, "the message")
+    record, = pull_all(broker, "reader", topic, queue_id=1)
+    assert record.body == b"money"
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 
