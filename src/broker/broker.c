@@ -31,6 +31,7 @@
 #include "broker/queue_locks.h"
 #include "broker/register.h"
 #include "broker/saver.h"
+#include "broker/topic_attributes.h"
 #include "broker/txns.h"
 #include "broker/timers.h"
 #include "client/client.h"
@@ -242,6 +243,18 @@ static int open_tables(struct broker *broker)
     return err != 0 ? err : progress_new(broker, &broker->progress);
 }
 
+static bool next_batch_topic(void *ctx, size_t *cursor, struct slice *topic)
+{
+    const struct broker *broker = ctx;
+    const struct topic_config *config;
+    while (topics_next(broker->topics, cursor, &config)) {
+        *topic = config->name;
+        if (topic_has_batch_queues(config))
+            return true;
+    }
+    return false;
+}
+
 static int open_store(struct broker *broker)
 {
     const struct broker_conf *conf = &broker->conf;
@@ -270,6 +283,8 @@ static int open_store(struct broker *broker)
     options.clean_forcibly_enable = conf->clean_file_forcibly_enable;
     options.max_message_bytes = conf->max_message_bytes;
     options.message_delay_level = conf->message_delay_level;
+    options.batch_queue_file_bytes = conf->batch_queue_file_bytes;
+    options.next_batch_topic = next_batch_topic;
     options.on_arrival = message_arrived;
     options.on_flushed = log_flushed;
     options.ctx = broker;

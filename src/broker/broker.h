@@ -109,6 +109,7 @@ struct broker_conf {
     char *store_path_commit_log; /* empty: below the root */
     int64_t commit_log_file_bytes;
     int64_t consume_queue_file_bytes;
+    int64_t batch_queue_file_bytes;
     char *broker_role;     /* SLAVE is refused */
     char *flush_disk_type; /* ASYNC_FLUSH, SYNC_FLUSH */
     int64_t sync_flush_timeout_ms;

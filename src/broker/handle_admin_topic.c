@@ -73,6 +73,8 @@ static bool put_topic(struct broker *broker, struct topic_config *config,
         return false;
     }
     topics_put(broker->topics, config, loop_now_ms(broker->loop));
+    if (topic_has_batch_queues(config))
+        store_set_batch_topic(broker->store, config->name);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "broker/address.h"
 #include "broker/guard.h"
 #include "broker/internal.h"
+#include "broker/topic_attributes.h"
 #include "broker/queue_locks.h"
 #include "wire/batch.h"
 #include "wire/names.h"
@@ -21,11 +22,14 @@ enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
 enum { CHANGES_MAX = 7 };
 
 /* What the properties of a message say about the way it goes. */
+/* Messages of an inner batch: the queue's entry counts them in 16 bits. */
+enum { INNER_BATCH_MAX = INT16_MAX };
+
 struct marks {
-    struct slice uniq_key; /* data NULL: none */
+    struct slice uniq_key;  /* data NULL: none */
+    struct slice inner_num; /* the same */
     bool has_keys;
     bool has_pop_ck;
-    bool has_inner_num;
     bool has_timer;
     bool is_transaction;
     bool is_delayed;
@@ -38,6 +42,7 @@ struct send {
     struct send_request fields;
     const struct topic_config *topic; /* where it goes: of a dead letter not the one asked for */
     struct marks marks;
+    struct slice batch_uniq_id; /* of an inner batch; else data NULL */
     bool is_dead_letter;
     bool is_retried_later;      /* a consumer sends it to itself again: no transaction any more */
     struct slice recall_handle; /* data NULL: it cannot be recalled */
@@ -98,6 +103,7 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
         .queue_id = s->fields.queue_id,
         .queue_offset = put->queue_offset,
         .transaction_id = s->marks.uniq_key,
+        .batch_uniq_id = s->batch_uniq_id,
         .msg_region = slice_str(s->broker->conf.region_id),
         .trace_on = trace_on_text(s->broker),
         .recall_handle = s->recall_handle,
@@ -196,7 +202,7 @@ static void note_property(struct marks *m, struct slice name, struct slice value
     else if (slice_eq(name, SLICE(PROPERTY_POP_CK)))
         m->has_pop_ck = true;
     else if (slice_eq(name, SLICE(PROPERTY_INNER_NUM)))
-        m->has_inner_num = true;
+        m->inner_num = value;
     else if (slice_eq(name, SLICE(PROPERTY_TRANSACTION_PREPARED)))
         m->is_transaction = slice_eq(value, SLICE("true"));
     else if (slice_eq(name, SLICE(PROPERTY_TIMER_DELAY_SEC)) ||
@@ -275,15 +281,6 @@ static bool turn_into_dead_letter(struct send *s)
     return true;
 }
 
-static bool topic_attribute_is(const struct topic_config *topic, struct slice key,
-                               struct slice value)
-{
-    for (int i = 0; i < topic->attribute_count; i++)
-        if (slice_eq(topic->attributes[i].key, key))
-            return slice_eq(topic->attributes[i].value, value);
-    return false;
-}
-
 /* Kinds of messages that are not served, told as the reference tells a switch that is off. */
 static bool check_kind(struct send *s)
 {
@@ -304,13 +301,26 @@ static bool check_kind(struct send *s)
         refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("Required message key is missing"));
         return false;
     }
-    if (s->marks.has_inner_num ||
-        (s->fields.sys_flag & (SYS_FLAG_INNER_BATCH | SYS_FLAG_NEED_UNWRAP)) != 0 ||
-        topic_attribute_is(s->topic, SLICE("queue.type"), SLICE("BatchCQ"))) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("inner batches are not supported yet"));
-        return false;
-    }
     return true;
+}
+
+/* A message that holds several says so itself: it must be true, and the topic have queues for such.
+ */
+static bool check_inner_batch(struct send *s)
+{
+    bool is_inner = (s->fields.sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+    int32_t told = 0;
+    int count = 0;
+    if (!is_inner && s->marks.inner_num.data == NULL)
+        return true;
+    if (is_inner && topic_has_batch_queues(s->topic) && slice_to_i32(s->marks.inner_num, &told) &&
+        batch_count(s->req->body, &count) == 0 && told == count && count <= INNER_BATCH_MAX)
+        return true;
+    refuse(s, RESP_MESSAGE_ILLEGAL,
+           is_inner ? SLICE("an inner batch needs a topic with queue.type=BatchCQ, and INNER_NUM "
+                            "must be the number of its messages")
+                    : SLICE("INNER_NUM is of inner batches only"));
+    return false;
 }
 
 static bool check_sizes(struct send *s, size_t properties_bytes)
@@ -369,7 +379,7 @@ static struct slice recall_handle_of(const struct send *s, const struct record *
 
 static void put_one(struct send *s)
 {
-    if (!turn_into_dead_letter(s) || !check_kind(s))
+    if (!turn_into_dead_letter(s) || !check_kind(s) || !check_inner_batch(s))
         return;
     struct slice properties = stored_properties(s, true);
     if (!check_sizes(s, properties.len))
@@ -457,11 +467,42 @@ static struct record *batch_records(struct send *s, int count)
     return records;
 }
 
+/* The whole batch as one record, which consumers take apart. */
+static void put_inner_batch(struct send *s, int count)
+{
+    char text[16];
+    struct arena *arena = &s->req->arena;
+    snprintf(text, sizeof text, "%d", count);
+    const struct property_change change = { SLICE(PROPERTY_INNER_NUM), slice_str(text) };
+    struct record record = record_of(s);
+    record.sys_flag |= SYS_FLAG_INNER_BATCH | SYS_FLAG_NEED_UNWRAP;
+    record.flag = s->fields.flag;
+    record.body = s->req->body;
+    record.properties = properties_edit(stored_properties(s, false), &change, 1, arena);
+    struct store_put_result put;
+    int err = broker_put(s->broker, &record, 1, arena, &put, NULL);
+    if (err != 0) {
+        refuse_put(s, err);
+        return;
+    }
+    s->batch_uniq_id = arena_copy(arena, s->marks.uniq_key);
+    answer_stored(s, &put, &put.phy_offset, 1);
+}
+
 static void put_batch(struct send *s)
 {
     int count;
+    s->fields.sys_flag &= ~(SYS_FLAG_INNER_BATCH | SYS_FLAG_NEED_UNWRAP); /* ours to set */
     if (!check_batch(s, &count))
         return;
+    if (topic_has_batch_queues(s->topic) && s->marks.uniq_key.data != NULL) {
+        if (count <= INNER_BATCH_MAX)
+            put_inner_batch(s, count);
+        else
+            refuse_printf(s, RESP_MESSAGE_ILLEGAL, "a batch has at most %d messages",
+                          INNER_BATCH_MAX);
+        return;
+    }
     struct record *records = batch_records(s, count);
     if (records == NULL)
         return;

@@ -10,10 +10,10 @@ struct attribute {
     int64_t least;
 };
 
-/* The values that stand for what this broker does not do (batch consume queues, compaction) are not
+/* The values that stand for what this broker does not do (compaction) are not
  * listed: a topic that says so would be kept otherwise. */
 static const struct attribute attributes[] = {
-    { "queue.type", false, { "SimpleCQ" }, 0 },
+    { "queue.type", false, { "SimpleCQ", "BatchCQ" }, 0 },
     { "cleanup.policy", false, { "DELETE" }, 0 },
     { "message.type", true, { "UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION" }, 0 },
     { "reserve.time", true, { NULL }, -1 },
@@ -220,4 +220,17 @@ int group_attributes_apply(const struct group_config *before, struct arena *aren
     if (err == 0)
         config->attributes = changed_pairs(&old, changes, count, arena, &config->attribute_count);
     return err;
+}
+
+bool topic_attribute_is(const struct topic_config *topic, struct slice key, struct slice value)
+{
+    for (int i = 0; i < topic->attribute_count; i++)
+        if (slice_eq(topic->attributes[i].key, key))
+            return slice_eq(topic->attributes[i].value, value);
+    return false;
+}
+
+bool topic_has_batch_queues(const struct topic_config *topic)
+{
+    return topic_attribute_is(topic, SLICE("queue.type"), SLICE("BatchCQ"));
 }

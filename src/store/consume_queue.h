@@ -5,6 +5,15 @@
  *   0            8        12         20
  *   | phy_offset | length | tag_hash |     delayed messages keep their due time in tag_hash
  *
+ * A batch queue (topics with queue.type=BatchCQ) has one entry of 46 bytes per record, which holds
+ * `count` messages: where the n-th is, is found by bisection.
+ *
+ *   0            8        12         20           28             36      38          42         46
+ *   | phy_offset | length | tag_hash | store_time | queue_offset | count | compacted | reserved |
+ *
+ * Both count their entries from the start of their files; that number is called place here. In a
+ * simple queue it is the queue offset.
+ *
  *        files (pwritten by the flusher)          tail (memory)
  *   |.........................................|================|
  *   min                                       written          max
@@ -26,6 +35,15 @@
 
 enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
 static_assert(CQ_TAG_HASH + sizeof(int64_t) == CQ_ENTRY_BYTES, "the entry has no padding");
+enum {
+    BCQ_STORE_TIME = 20,
+    BCQ_QUEUE_OFFSET = 28, /* of the first message */
+    BCQ_COUNT = 36,
+    BCQ_COMPACTED = 38, /* -1: not used */
+    BCQ_RESERVED = 42,
+    BCQ_ENTRY_BYTES = 46
+};
+static_assert(BCQ_RESERVED + sizeof(int32_t) == BCQ_ENTRY_BYTES, "the entry has no padding");
 /* Stands in the entries before the first message of a queue that does not start at 0. */
 enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
 
@@ -41,12 +59,16 @@ enum { QUEUE_FILES_OPEN_MAX = 256 };
 struct consume_queue {
     struct slice topic; /* owned by the table of queues */
     int32_t queue_id;
+    bool is_batch;
+    int32_t entry_bytes;
     int64_t file_bytes;
     char *dir;
     struct queue_files *files; /* of all queues together */
 
-    _Atomic int64_t min; /* queue offsets */
+    _Atomic int64_t min; /* places */
     _Atomic int64_t max;
+    _Atomic int64_t first_offset; /* of a batch queue: queue offsets; -1: it never had a message */
+    _Atomic int64_t next_offset;
     /* True while entries wait to be written; set by the appender, which then links the queue. */
     atomic_bool is_dirty;
     struct consume_queue *next_dirty;
@@ -55,12 +77,12 @@ struct consume_queue {
     pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
     int fd;                    /* the file used last, -1: none open */
     int64_t fd_file;
-    int64_t synced;     /* queue offset; the flusher's: entries below are on the disk */
+    int64_t synced;     /* place; the flusher's: entries below are on the disk */
     bool has_new_names; /* files were made; the flusher gives them durable names */
     bool is_deleted;
 
     pthread_mutex_t lock; /* guards what follows; after the append lock and file_lock, a leaf */
-    int64_t written;      /* queue offset; entries below are in the files */
+    int64_t written;      /* place; entries below are in the files */
     uint8_t *tail;        /* entries from `written` on */
     size_t tail_count;
     size_t tail_cap;
@@ -72,20 +94,25 @@ struct consume_queue {
  * place.
  */
 MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
-                                  int64_t file_bytes, struct commit_log *log,
+                                  bool is_batch, int64_t file_bytes, struct commit_log *log,
                                   struct queue_files *files, bool may_have_ghosts,
                                   struct consume_queue **queue);
 void consume_queue_free(struct consume_queue *queue);
+
+/* Queue offsets: the first message there is, the next one to come. A batch queue that never had one
+ * begins at -1. */
+int64_t consume_queue_min(const struct consume_queue *queue);
+int64_t consume_queue_max(const struct consume_queue *queue);
 
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
  */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
 
-/* Recovery: the record at queue_offset is this one. What is there already and equal is left, and so
- * is what leads to another record that belongs there; anything else from queue_offset on is dropped
- * before. Entries missing before it are filled. 1 when the queue became dirty (as append), 0, or
- * ERR_IO. */
-MUST_CHECK int consume_queue_place(struct consume_queue *queue, int64_t queue_offset,
+/* Recovery: the record at the entry's queue offset is this one. What is there already and equal is
+ * left, and so is what leads to another record that belongs there; anything else from that offset
+ * on is dropped before. Entries of a simple queue missing before it are filled. 1 when the queue
+ * became dirty (as append), 0, or ERR_IO. */
+MUST_CHECK int consume_queue_place(struct consume_queue *queue,
                                    const struct store_queue_entry *entry,
                                    struct log_reader *reader);
 
@@ -93,9 +120,10 @@ MUST_CHECK int consume_queue_place(struct consume_queue *queue, int64_t queue_of
  * disk. */
 MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset);
 
-/* The record at queue_offset is this one, whole: an entry in the files that says otherwise, and
- * leads to no other record of the queue, is put right. 1 when it was, 0, or ERR_IO. */
-MUST_CHECK int consume_queue_mend(struct consume_queue *queue, int64_t queue_offset,
+/* The record at the entry's queue offset is this one, whole: an entry in the files that says
+ * otherwise, and leads to no other record of the queue, is put right. 1 when it was, 0, or ERR_IO.
+ */
+MUST_CHECK int consume_queue_mend(struct consume_queue *queue,
                                   const struct store_queue_entry *entry, struct log_reader *reader);
 
 /* Drops entries from the end that reach beyond log_end. ERR_IO: it cannot be told, or done. */
@@ -104,7 +132,8 @@ MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_end);
 /* Where in the log the record of the last entry ends; 0 when the queue has none. */
 int64_t consume_queue_reach(struct consume_queue *queue);
 
-/* Reads up to `count` entries from queue_offset on; *got is how many there were. */
+/* Reads up to `count` entries from the one with the message at queue_offset on; *got is how many
+ * there were. */
 MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
                                   bool may_block, struct store_queue_entry *entries, int *got);
 

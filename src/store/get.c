@@ -64,7 +64,7 @@ static bool is_in_its_place(struct slice bytes, const struct record *record, int
 
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
  * that belongs there. */
-static int read_record(struct store *store, const struct consume_queue *queue, int64_t queue_offset,
+static int read_record(struct store *store, const struct consume_queue *queue,
                        const struct store_queue_entry *entry, bool may_block, struct buf *body,
                        struct record *record)
 {
@@ -80,12 +80,12 @@ static int read_record(struct store *store, const struct consume_queue *queue, i
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
         record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic) &&
-        is_in_its_place(slice_of(bytes, (size_t)entry->bytes), record, queue_offset)) {
+        is_in_its_place(slice_of(bytes, (size_t)entry->bytes), record, entry->queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }
     body->len = before;
-    store_note_damage(store, entry->phy_offset, queue->topic, queue->queue_id, queue_offset);
+    store_note_damage(store, entry->phy_offset, queue->topic, queue->queue_id, entry->queue_offset);
     return ERR_CORRUPT;
 }
 
@@ -120,8 +120,7 @@ struct collecting {
 enum { LOOKED_INTO_AT_ONCE = 64 };
 
 /* Appends the entry's record if the filter takes it. 0, or why there is none. */
-static int take_record(struct collecting *c, int64_t queue_offset,
-                       const struct store_queue_entry *entry)
+static int take_record(struct collecting *c, const struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct record record;
@@ -129,8 +128,7 @@ static int take_record(struct collecting *c, int64_t queue_offset,
     if (request->properties_filter != NULL && !request->may_block &&
         c->looked_into++ == LOOKED_INTO_AT_ONCE)
         return ERR_WOULD_BLOCK;
-    int err =
-        read_record(c->store, c->queue, queue_offset, entry, request->may_block, c->body, &record);
+    int err = read_record(c->store, c->queue, entry, request->may_block, c->body, &record);
     if (err != 0)
         return err;
     if (request->properties_filter != NULL &&
@@ -138,26 +136,32 @@ static int take_record(struct collecting *c, int64_t queue_offset,
         c->body->len = before;
         return 0;
     }
-    c->result->count++;
+    c->result->count += entry->count;
     c->result->status = GET_FOUND;
     c->result->suggest_slave =
         commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
     return 0;
 }
 
+/* At least one record is taken, whatever its size, and however many messages it has. */
+static bool has_room(const struct collecting *c, const struct store_queue_entry *entry)
+{
+    int64_t bytes_after = (int64_t)(c->body->len - c->body_start) + entry->bytes;
+    return c->result->count == 0 || (bytes_after <= c->request->max_bytes &&
+                                     c->result->count + entry->count <= c->request->max_count);
+}
+
 /* Takes one entry. 0, or ERR_WOULD_BLOCK / ERR_IO. */
-static int collect(struct collecting *c, int64_t queue_offset,
-                   const struct store_queue_entry *entry)
+static int collect(struct collecting *c, const struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct store_get_result *result = c->result;
     if (request->filter == NULL || request->filter(request->filter_ctx, entry->tags_code)) {
-        int64_t bytes_after = (int64_t)(c->body->len - c->body_start) + entry->bytes;
-        if (result->count > 0 && bytes_after > request->max_bytes) {
+        if (!has_room(c, entry)) {
             c->is_full = true;
             return 0;
         }
-        int err = take_record(c, queue_offset, entry);
+        int err = take_record(c, entry);
         if (err == ERR_NOT_FOUND && result->count == 0)
             result->status = GET_MESSAGE_WAS_REMOVING;
         if (err == ERR_WOULD_BLOCK || err == ERR_IO) {
@@ -166,7 +170,7 @@ static int collect(struct collecting *c, int64_t queue_offset,
             return c->is_full ? 0 : err;
         }
     }
-    result->next_offset = queue_offset + 1;
+    result->next_offset = entry->queue_offset + entry->count;
     c->is_full = result->count >= request->max_count;
     return 0;
 }
@@ -193,11 +197,11 @@ static int scan(struct collecting *c)
         if (got == 0)
             return 0;
         for (int i = 0; i < got && !c->is_full; i++) {
-            err = collect(c, at + i, &entries[i]);
+            err = collect(c, &entries[i]);
             if (err != 0)
                 return err;
         }
-        at += got;
+        at = entries[got - 1].queue_offset + entries[got - 1].count;
     }
     return 0;
 }
@@ -210,10 +214,12 @@ int store_get(struct store *store, const struct store_get_request *request, stru
         bounded.max_count = 1;
     *result = (struct store_get_result){ .status = GET_NO_MATCHED_LOGIC_QUEUE };
     struct consume_queue *queue = queues_find(store->queues, request->topic, request->queue_id);
-    if (queue == NULL)
+    if (queue == NULL) {
+        result->min_offset = store_queue_min(store, request->topic, request->queue_id);
         return 0;
-    result->max_offset = atomic_load_explicit(&queue->max, memory_order_acquire);
-    result->min_offset = atomic_load(&queue->min);
+    }
+    result->max_offset = consume_queue_max(queue);
+    result->min_offset = consume_queue_min(queue);
     if (!check_bounds(&bounded, result))
         return 0;
     result->status = GET_NO_MATCHED_MESSAGE;
@@ -226,7 +232,7 @@ int store_get(struct store *store, const struct store_get_request *request, stru
                                      .result = result };
     int err = scan(&collecting);
     assert(err == 0 || result->count == 0);
-    assert(result->count <= bounded.max_count);
+    assert(result->count <= bounded.max_count || queue->is_batch);
     assert(result->next_offset >= bounded.queue_offset);
     assert(body->len >= collecting.body_start);
     assert(result->status != GET_FOUND || result->count > 0);
@@ -238,7 +244,7 @@ int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_
 {
     struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
     int got = 0;
-    if (queue == NULL || queue_offset < atomic_load(&queue->min))
+    if (queue == NULL || queue_offset < consume_queue_min(queue))
         return ERR_NOT_FOUND;
     int err = consume_queue_read(queue, queue_offset, 1, true, entry, &got);
     return err != 0 ? err : got == 1 ? 0 : ERR_NOT_FOUND;
@@ -247,13 +253,15 @@ int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id)
 {
     struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    return queue == NULL ? 0 : atomic_load(&queue->min);
+    if (queue != NULL)
+        return consume_queue_min(queue);
+    return queues_is_batch(store->queues, topic) ? -1 : 0;
 }
 
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id)
 {
     struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    return queue == NULL ? 0 : atomic_load_explicit(&queue->max, memory_order_acquire);
+    return queue == NULL ? 0 : consume_queue_max(queue);
 }
 
 bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
@@ -355,11 +363,22 @@ static int64_t first_not_before(struct store *store, struct consume_queue *queue
         if (consume_queue_read(queue, middle, 1, true, &entry, &got) != 0 || got == 0)
             return max;
         if (entry_time(store, &entry) < bound_ms)
-            min = middle + 1;
+            min = entry.queue_offset + entry.count;
         else
-            max = middle;
+            max = entry.queue_offset;
     }
     return min;
+}
+
+/* The first of the messages that share a record with this one. */
+static int64_t first_of_record(struct consume_queue *queue, int64_t queue_offset)
+{
+    struct store_queue_entry entry;
+    int got = 0;
+    if (!queue->is_batch || consume_queue_read(queue, queue_offset, 1, true, &entry, &got) != 0 ||
+        got == 0)
+        return queue_offset;
+    return entry.queue_offset;
 }
 
 int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
@@ -368,14 +387,16 @@ int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int3
     struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
     if (queue == NULL)
         return 0;
-    int64_t min = atomic_load(&queue->min);
-    int64_t max = atomic_load_explicit(&queue->max, memory_order_acquire);
+    int64_t min = consume_queue_min(queue);
+    int64_t max = consume_queue_max(queue);
+    if (min < 0) /* a batch queue without a message */
+        return min;
     if (boundary == BOUNDARY_LOWER)
         return first_not_before(store, queue, min, max, timestamp_ms);
     int64_t after = timestamp_ms == INT64_MAX
                         ? max
                         : first_not_before(store, queue, min, max, timestamp_ms + 1);
-    return after > min ? after - 1 : min;
+    return after > min ? first_of_record(queue, after - 1) : min;
 }
 
 /* ---- by key ---------------------------------------------------------------------------------- */

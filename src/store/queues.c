@@ -20,12 +20,20 @@ struct topic_queues {
     struct topic_queues *next_deleted;
 };
 
-struct queues {
-    char dir[DISK_PATH_MAX - 320]; /* leaves room for a topic and a queue id */
+/* Where the queues of one kind lie. */
+struct queue_dir {
+    char path[DISK_PATH_MAX - 320]; /* leaves room for a topic and a queue id */
     int64_t file_bytes;
+    bool is_batch;
+};
+enum { DIR_SIMPLE, DIR_BATCH, DIR_COUNT };
+
+struct queues {
+    struct queue_dir dirs[DIR_COUNT];
     struct commit_log *log;
-    pthread_mutex_t lock; /* guards the map and what hangs on it */
+    pthread_mutex_t lock; /* guards the maps and what hangs on them */
     struct map topics;
+    struct map batch_topics; /* the names alone */
     struct topic_queues *deleted;
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
@@ -41,6 +49,7 @@ struct queues {
 
 struct counting {
     struct queues *queues;
+    const struct queue_dir *of;
     char dir[DISK_PATH_MAX];   /* the one being listed */
     char aside[DISK_PATH_MAX]; /* where unfit files are put */
     int depth;
@@ -56,21 +65,21 @@ static void judge_file(struct counting *counting, const char *path)
     char to[DISK_PATH_MAX];
     if (disk_size(path, &bytes) != 0 || bytes == 0)
         return;
-    if (bytes == counting->queues->file_bytes) {
+    if (bytes == counting->of->file_bytes) {
         counting->fit++;
         return;
     }
     counting->unfit++;
     if (!counting->sets_aside)
         return;
-    snprintf(to, sizeof to, "%.3800s", path + strlen(counting->queues->dir) + 1);
+    snprintf(to, sizeof to, "%.3800s", path + strlen(counting->of->path) + 1);
     for (char *slash = to; (slash = strchr(slash, '/')) != NULL;)
         *slash = '@';
     char aside[DISK_PATH_MAX];
     if (snprintf(aside, sizeof aside, "%s/%s", counting->aside, to) < (int)sizeof aside &&
         disk_make_dirs(counting->aside) == 0 && disk_rename(path, aside) == 0)
         log_warn("consume_queue_file_set_aside path=%s bytes=%lld expected=%lld to=%s", path,
-                 (long long)bytes, (long long)counting->queues->file_bytes, aside);
+                 (long long)bytes, (long long)counting->of->file_bytes, aside);
 }
 
 static void look_at(void *ctx, const char *name, bool is_dir)
@@ -93,34 +102,36 @@ static void look_at(void *ctx, const char *name, bool is_dir)
     counting->dir[len] = 0;
 }
 
-static struct counting *counting_new(struct queues *queues)
+static struct counting *counting_new(struct queues *queues, const struct queue_dir *of)
 {
     struct counting *counting = calloc(1, sizeof *counting);
     if (counting == NULL)
         abort();
     counting->queues = queues;
-    snprintf(counting->dir, sizeof counting->dir, "%s", queues->dir);
+    counting->of = of;
+    snprintf(counting->dir, sizeof counting->dir, "%s", of->path);
     return counting;
 }
 
-static int count_files(struct queues *queues, const char *root_dir)
+/* Adds the files of one kind to the count. */
+static int count_files(struct queues *queues, const struct queue_dir *of, const char *root_dir)
 {
-    struct counting *counting = counting_new(queues);
-    disk_each_name(queues->dir, look_at, counting);
+    struct counting *counting = counting_new(queues, of);
+    disk_each_name(of->path, look_at, counting);
     int64_t unfit = counting->unfit;
     int64_t fit = counting->fit;
-    atomic_store(&queues->files.count, fit);
+    atomic_fetch_add(&queues->files.count, fit);
     if (unfit > 0 && fit > 0) {
         snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
         counting->sets_aside = true;
         queues->has_set_aside = true;
-        disk_each_name(queues->dir, look_at, counting);
+        disk_each_name(of->path, look_at, counting);
     }
     free(counting);
     if (unfit > 0 && fit == 0) {
-        log_error("consume_queue_files_unfit path=%s expected=%lld: is "
-                  "mappedFileSizeConsumeQueue what it was?",
-                  queues->dir, (long long)queues->file_bytes);
+        log_error("consume_queue_files_unfit path=%s expected=%lld: is %s what it was?", of->path,
+                  (long long)of->file_bytes,
+                  of->is_batch ? "mapperFileSizeBatchConsumeQueue" : "mappedFileSizeConsumeQueue");
         return ERR_CORRUPT;
     }
     return 0;
@@ -130,18 +141,23 @@ bool queues_are_still_there(struct queues *queues)
 {
     assert(queues->expected >= 0);
     int deleted = atomic_load(&queues->deleted_count);
-    struct counting *counting = counting_new(queues);
-    disk_each_name(queues->dir, look_at, counting);
-    int64_t fit = counting->fit;
-    int64_t unfit = counting->unfit;
-    free(counting);
+    int64_t fit = 0;
+    int64_t unfit = 0;
+    for (int i = 0; i < DIR_COUNT; i++) {
+        struct counting *counting = counting_new(queues, &queues->dirs[i]);
+        disk_each_name(queues->dirs[i].path, look_at, counting);
+        fit += counting->fit;
+        unfit += counting->unfit;
+        free(counting);
+    }
     if (atomic_load(&queues->deleted_count) != deleted || deleted > 0)
         return true; /* topics went meanwhile, and their files with them: nothing can be said */
     if (fit >= queues->expected && unfit == 0)
         return true;
     log_error("consume_queue_files_missing path=%s found=%lld unfit=%lld expected=%lld: puts are "
               "refused; the next start builds the queues again",
-              queues->dir, (long long)fit, (long long)unfit, (long long)queues->expected);
+              queues->dirs[DIR_SIMPLE].path, (long long)fit, (long long)unfit,
+              (long long)queues->expected);
     return false;
 }
 
@@ -155,29 +171,51 @@ bool queues_are_all_there(const struct queues *queues, int64_t expected)
     return queues_file_count(queues) >= expected && !queues->has_set_aside;
 }
 
-int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                bool may_have_ghosts, int64_t trusted_count, struct queues **opened)
+static void note_batch_topic(void *ctx, const char *name, bool is_dir)
+{
+    if (is_dir && name[0] != '.')
+        queues_set_batch(ctx, slice_str(name));
+}
+
+static int open_dir(struct queues *queues, struct queue_dir *dir, const char *root_dir,
+                    const char *name, int64_t file_bytes)
+{
+    assert(file_bytes > 0);
+    snprintf(dir->path, sizeof dir->path, "%s/%s", root_dir, name);
+    dir->file_bytes = file_bytes;
+    dir->is_batch = dir == &queues->dirs[DIR_BATCH];
+    if (dir->is_batch && !disk_exists(dir->path))
+        return 0; /* made with its first topic */
+    int err = disk_make_dirs(dir->path);
+    if (err == 0 && queues->expected < 0)
+        err = count_files(queues, dir, root_dir);
+    return err;
+}
+
+int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_bytes,
+                struct commit_log *log, bool may_have_ghosts, int64_t trusted_count,
+                struct queues **opened)
 {
     assert(log != NULL);
-    assert(file_bytes > 0);
     struct queues *queues = calloc(1, sizeof *queues);
     if (queues == NULL)
         return ERR_NO_MEMORY;
-    snprintf(queues->dir, sizeof queues->dir, "%s/consumequeue", root_dir);
-    queues->file_bytes = file_bytes;
     queues->log = log;
     queues->may_have_ghosts = may_have_ghosts;
     pthread_mutex_init(&queues->lock, NULL);
     map_init(&queues->topics);
-    int err = disk_make_dirs(queues->dir);
+    map_init(&queues->batch_topics);
     queues->expected = trusted_count;
-    atomic_store(&queues->files.count, trusted_count);
-    if (err == 0 && trusted_count < 0)
-        err = count_files(queues, root_dir);
+    atomic_store(&queues->files.count, trusted_count < 0 ? 0 : trusted_count);
+    int err = open_dir(queues, &queues->dirs[DIR_SIMPLE], root_dir, "consumequeue", file_bytes);
+    if (err == 0)
+        err = open_dir(queues, &queues->dirs[DIR_BATCH], root_dir, "batchconsumequeue",
+                       batch_file_bytes);
     if (err != 0) {
         queues_close(queues);
         return err;
     }
+    disk_each_name(queues->dirs[DIR_BATCH].path, note_batch_topic, queues);
     *opened = queues;
     return 0;
 }
@@ -205,13 +243,41 @@ void queues_close(struct queues *queues)
         queues->deleted = next;
     }
     map_fini(&queues->topics);
+    map_fini(&queues->batch_topics);
     pthread_mutex_destroy(&queues->lock);
     free(queues);
 }
 
-static void topic_path(const struct queues *queues, struct slice topic, char path[DISK_PATH_MAX])
+void queues_set_batch(struct queues *queues, struct slice topic)
 {
-    snprintf(path, DISK_PATH_MAX, "%s/%.*s", queues->dir, SLICE_FMT(topic));
+    pthread_mutex_lock(&queues->lock);
+    map_put(&queues->batch_topics, topic, queues);
+    pthread_mutex_unlock(&queues->lock);
+}
+
+bool queues_is_batch(struct queues *queues, struct slice topic)
+{
+    pthread_mutex_lock(&queues->lock);
+    bool is_batch = map_get(&queues->batch_topics, topic) != NULL;
+    pthread_mutex_unlock(&queues->lock);
+    return is_batch;
+}
+
+/* Under the lock. */
+static const struct queue_dir *dir_of(const struct queues *queues, struct slice topic)
+{
+    return &queues->dirs[map_get(&queues->batch_topics, topic) != NULL ? DIR_BATCH : DIR_SIMPLE];
+}
+
+static void topic_path(const struct queue_dir *dir, struct slice topic, char path[DISK_PATH_MAX])
+{
+    snprintf(path, DISK_PATH_MAX, "%s/%.*s", dir->path, SLICE_FMT(topic));
+}
+
+static void queue_path(const struct queue_dir *dir, struct slice topic, int32_t queue_id,
+                       char path[DISK_PATH_MAX])
+{
+    snprintf(path, DISK_PATH_MAX, "%s/%.*s/%d", dir->path, SLICE_FMT(topic), queue_id);
 }
 
 static bool names_a_directory(struct slice topic)
@@ -265,9 +331,11 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
     int err = 0;
     if (topic->by_id[queue_id] == NULL) {
         char path[DISK_PATH_MAX];
-        snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
-        err = consume_queue_open(path, topic->topic, queue_id, queues->file_bytes, queues->log,
-                                 &queues->files, queues->may_have_ghosts, &topic->by_id[queue_id]);
+        const struct queue_dir *dir = dir_of(queues, name);
+        queue_path(dir, name, queue_id, path);
+        err = consume_queue_open(path, topic->topic, queue_id, dir->is_batch, dir->file_bytes,
+                                 queues->log, &queues->files, queues->may_have_ghosts,
+                                 &topic->by_id[queue_id]);
     }
     *queue = topic->by_id[queue_id];
     assert((err == 0) == (*queue != NULL));
@@ -297,7 +365,7 @@ struct consume_queue *queues_find(struct queues *queues, struct slice name, int3
         queue = topic->by_id[queue_id];
     if (queue == NULL) {
         char path[DISK_PATH_MAX];
-        snprintf(path, sizeof path, "%s/%.*s/%d", queues->dir, SLICE_FMT(name), queue_id);
+        queue_path(dir_of(queues, name), name, queue_id, path);
         if (disk_exists(path) && get_locked(queues, name, queue_id, &queue) != 0)
             queue = NULL;
     }
@@ -335,7 +403,8 @@ void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct sli
                        void *ctx)
 {
     struct topic_walk walk = { each, ctx };
-    disk_each_name(queues->dir, name_topic, &walk);
+    for (int i = 0; i < DIR_COUNT; i++)
+        disk_each_name(queues->dirs[i].path, name_topic, &walk);
 }
 
 struct loading {
@@ -350,7 +419,9 @@ static void load_topic(void *ctx, struct slice topic)
     char path[DISK_PATH_MAX];
     int64_t *ids = NULL;
     int count = 0;
-    topic_path(queues, topic, path);
+    pthread_mutex_lock(&queues->lock);
+    topic_path(dir_of(queues, topic), topic, path);
+    pthread_mutex_unlock(&queues->lock);
     int err = disk_list_numbers(path, &ids, &count);
     for (int i = 0; i < count && err == 0; i++) {
         struct consume_queue *queue;
@@ -446,7 +517,8 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
         topic->next_deleted = queues->deleted;
         queues->deleted = topic;
     }
-    topic_path(queues, name, from);
+    topic_path(dir_of(queues, name), name, from);
+    map_remove(&queues->batch_topics, name);
     if (disk_make_dirs(graveyard) == 0 &&
         snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
                  atomic_fetch_add(&queues->deleted_count, 1),

@@ -13,15 +13,21 @@ enum { QUEUE_ID_MAX = 65535 };
 struct queues;
 
 /* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
- * to be built again. With trusted_count >= 0 it takes that number for what is there and looks at
- * nothing: queues_are_still_there() is then to be asked behind the start.
+ * to be built again. Topics that have batch queues on disk are known from then on. With
+ * trusted_count >= 0 it takes that number for what is there and looks at no file:
+ * queues_are_still_there() is then to be asked behind the start.
  * ERR_CORRUPT: none has the length configured. */
-MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, struct commit_log *log,
-                           bool may_have_ghosts, int64_t trusted_count, struct queues **queues);
+MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_bytes,
+                           struct commit_log *log, bool may_have_ghosts, int64_t trusted_count,
+                           struct queues **queues);
 /* Counts what was taken on trust. False: files are missing or cut, the log says how many. Takes its
  * time; while no files expire. */
 bool queues_are_still_there(struct queues *queues);
 void queues_close(struct queues *queues);
+
+/* The topic has batch queues: to be said before it has any queue. */
+void queues_set_batch(struct queues *queues, struct slice topic);
+bool queues_is_batch(struct queues *queues, struct slice topic);
 
 /* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */
 MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,

@@ -158,7 +158,7 @@ static int dispatch(struct store *store, struct log_reader *reader, const struct
     }
     if (err != 0)
         return err;
-    int placed = consume_queue_place(queue, record->queue_offset, &entry, reader);
+    int placed = consume_queue_place(queue, &entry, reader);
     if (placed == 1)
         queues_link_dirty(store->queues, queue);
     return placed < 0 ? placed : 0;

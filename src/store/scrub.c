@@ -32,8 +32,7 @@ static void check_entry(struct scrub *scrub, const struct record *record)
         return;
     struct consume_queue *queue =
         queues_find(scrub->store->queues, record->topic, record->queue_id);
-    if (queue != NULL &&
-        consume_queue_mend(queue, record->queue_offset, &entry, &scrub->looker) == 1)
+    if (queue != NULL && consume_queue_mend(queue, &entry, &scrub->looker) == 1)
         scrub->mended++;
 }
 

@@ -29,6 +29,7 @@ void store_options_init(struct store_options *options)
     *options = (struct store_options){
         .commit_log_file_bytes = 1 << 30,
         .consume_queue_file_bytes = 300000 * CQ_ENTRY_BYTES,
+        .batch_queue_file_bytes = 300000 * BCQ_ENTRY_BYTES,
         .index_slot_count = 5000000,
         .index_entry_count = 20000000,
         .index_enable = true,
@@ -113,6 +114,20 @@ static bool exists(const struct store *store, const char *name)
     return disk_exists(path);
 }
 
+void store_set_batch_topic(struct store *store, struct slice topic)
+{
+    queues_set_batch(store->queues, topic);
+}
+
+static void note_batch_topics(struct store *store)
+{
+    size_t cursor = 0;
+    struct slice topic;
+    while (store->options.next_batch_topic != NULL &&
+           store->options.next_batch_topic(store->options.ctx, &cursor, &topic))
+        queues_set_batch(store->queues, topic);
+}
+
 static int open_index(struct store *store, bool lost_power)
 {
     char path[DISK_PATH_MAX];
@@ -154,10 +169,12 @@ static int open_parts(struct store *store)
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
     store->must_count_queues = may_count_later(store);
     if (err == 0)
-        err = queues_open(store->root_dir, options->consume_queue_file_bytes, store->log,
-                          store_may_have_ghosts(store, was_clean),
-                          store->must_count_queues ? store->checkpoint.queue_files : -1,
-                          &store->queues);
+        err = queues_open(
+            store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
+            store->log, store_may_have_ghosts(store, was_clean),
+            store->must_count_queues ? store->checkpoint.queue_files : -1, &store->queues);
+    if (err == 0)
+        note_batch_topics(store);
     if (err == 0)
         err = write_abort_mark(store);
     if (err == 0)
@@ -201,6 +218,11 @@ static void free_parts(struct store *store)
     free(store);
 }
 
+static int64_t rounded_up(int64_t bytes, int64_t entry_bytes)
+{
+    return (bytes + entry_bytes - 1) / entry_bytes * entry_bytes;
+}
+
 static struct store *store_new(const struct store_options *options)
 {
     assert(options->root_dir != NULL);
@@ -210,9 +232,10 @@ static struct store *store_new(const struct store_options *options)
     if (store == NULL)
         return NULL;
     store->options = *options;
-    int64_t queue_bytes = options->consume_queue_file_bytes + CQ_ENTRY_BYTES - 1;
-    store->options.consume_queue_file_bytes = queue_bytes / CQ_ENTRY_BYTES * CQ_ENTRY_BYTES;
-    assert(store->options.consume_queue_file_bytes % CQ_ENTRY_BYTES == 0);
+    store->options.consume_queue_file_bytes =
+        rounded_up(options->consume_queue_file_bytes, CQ_ENTRY_BYTES);
+    store->options.batch_queue_file_bytes =
+        rounded_up(options->batch_queue_file_bytes, BCQ_ENTRY_BYTES);
     store->lock_fd = -1;
     snprintf(store->root_dir, sizeof store->root_dir, "%s", options->root_dir);
     if (options->commit_log_dir != NULL)
@@ -324,13 +347,32 @@ static bool takes_queue_offset(const struct record *record)
     return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
 }
 
+static bool is_inner_batch(const struct record *record)
+{
+    return (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+}
+
+/* Messages in a record. A number that is none, which only damage makes, counts as one. */
+static int32_t messages_in(const struct record *record)
+{
+    int32_t count;
+    if (!is_inner_batch(record) ||
+        !slice_to_i32(property_get(record->properties, SLICE(PROPERTY_INNER_NUM)), &count) ||
+        count < 1 || count > INT16_MAX)
+        return 1;
+    return count;
+}
+
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry)
 {
     if (!takes_queue_offset(record))
         return false;
-    entry->phy_offset = record->phy_offset;
-    entry->bytes = record->total_bytes;
+    *entry = (struct store_queue_entry){ .phy_offset = record->phy_offset,
+                                         .bytes = record->total_bytes,
+                                         .queue_offset = record->queue_offset,
+                                         .count = messages_in(record),
+                                         .store_ms = record->store_timestamp };
     struct slice delay = { NULL, 0 };
     if (slice_eq(record->topic, SLICE(TOPIC_SCHEDULE)))
         delay = property_get(record->properties, SLICE(PROPERTY_DELAY));
@@ -440,22 +482,25 @@ static void add_entries(struct store *store, struct consume_queue *queue,
     int64_t phy_offset = result->phy_offset;
     for (int i = 0; i < count; i++) {
         entries[i].phy_offset = phy_offset;
+        entries[i].queue_offset = result->queue_offset + i;
         phy_offset += entries[i].bytes;
         if (consume_queue_append(queue, &entries[i]))
             queues_link_dirty(store->queues, queue);
     }
     assert(phy_offset == result->end_phy_offset);
-    assert(atomic_load(&queue->max) == result->queue_offset + count);
+    assert(queue->is_batch || consume_queue_max(queue) == result->queue_offset + count);
 }
 
-static void tell_arrivals(struct store *store, const struct record *records,
-                          const struct store_queue_entry *entries, int count,
-                          const struct store_put_result *result)
+/* An inner batch has arrived when its last message has. */
+static void tell_arrivals(struct store *store, const struct consume_queue *queue,
+                          const struct record *records, const struct store_queue_entry *entries,
+                          int count, const struct store_put_result *result)
 {
     for (int i = 0; i < count; i++) {
+        int32_t more = queue->is_batch ? entries[i].count - 1 : 0;
         const struct store_arrival arrival = { .topic = records[i].topic,
                                                .queue_id = records[i].queue_id,
-                                               .queue_offset = result->queue_offset + i,
+                                               .queue_offset = result->queue_offset + i + more,
                                                .bytes = entries[i].bytes,
                                                .tags_code = entries[i].tags_code,
                                                .store_timestamp = result->store_timestamp,
@@ -478,7 +523,7 @@ static int append(struct store *store, struct consume_queue *queue, struct scrat
     if (err != 0)
         return err;
     result->end_phy_offset = result->phy_offset + bytes;
-    result->queue_offset = queue == NULL ? 0 : atomic_load(&queue->max);
+    result->queue_offset = queue == NULL ? 0 : consume_queue_max(queue);
     result->store_timestamp = now_ms;
     assert(result->queue_offset >= 0);
     assert(result->phy_offset == commit_log_max(store->log));
@@ -520,6 +565,37 @@ static void take_append_lock(struct store *store, struct store_put_result *resul
     result->locked_ticks = stamp_now(store);
 }
 
+/* The record says itself where its messages begin, so it is encoded for an offset, and anew when
+ * somebody was faster. */
+static int put_inner_batch(struct store *store, struct consume_queue *queue,
+                           const struct record *record, int64_t now_ms, struct scratch *scratch,
+                           struct store_put_result *result)
+{
+    bool is_put = false;
+    int err = 0;
+    while (err == 0 && !is_put) {
+        char text[24];
+        struct record based = *record;
+        struct arena arena;
+        int64_t base = consume_queue_max(queue);
+        snprintf(text, sizeof text, "%lld", (long long)base);
+        const struct property_change change = { SLICE(PROPERTY_INNER_BASE), slice_str(text) };
+        arena_init(&arena);
+        based.properties = properties_edit(record->properties, &change, 1, &arena);
+        buf_clear(&scratch->bytes);
+        buf_clear(&scratch->entries);
+        err = encode(store, &based, 1, now_ms, scratch);
+        take_append_lock(store, result);
+        is_put = err == 0 && consume_queue_max(queue) == base;
+        if (is_put)
+            err = append(store, queue, scratch, 1, now_ms, result, NULL);
+        pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
+        arena_fini(&arena);
+    }
+    return err;
+}
+
 int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
               struct store_put_result *result, int64_t *phy_offsets)
 {
@@ -532,9 +608,14 @@ int store_put(struct store *store, const struct record *records, int count, int6
         err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
     if (err != 0)
         return err;
+    bool is_inner = queue != NULL && queue->is_batch && is_inner_batch(&records[0]);
     struct scratch *scratch = take_scratch(store);
-    err = encode(store, records, count, now_ms, scratch);
-    if (err == 0) {
+    if (is_inner) {
+        assert(count == 1);
+        err = put_inner_batch(store, queue, &records[0], now_ms, scratch, result);
+        if (phy_offsets != NULL)
+            phy_offsets[0] = result->phy_offset;
+    } else if ((err = encode(store, records, count, now_ms, scratch)) == 0) {
         take_append_lock(store, result);
         err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
         pthread_mutex_unlock(&store->append_lock);
@@ -546,7 +627,7 @@ int store_put(struct store *store, const struct record *records, int count, int6
         if (store->indexer != NULL)
             indexer_wake(store->indexer);
         if (queue != NULL && store->options.on_arrival != NULL)
-            tell_arrivals(store, records, scratch_entries(scratch), count, result);
+            tell_arrivals(store, queue, records, scratch_entries(scratch), count, result);
     }
     give_scratch_back(store, scratch);
     return err;

@@ -45,6 +45,7 @@ struct store_options {
     const char *commit_log_dir;       /* storePathCommitLog; NULL: root_dir/commitlog */
     int64_t commit_log_file_bytes;    /* mappedFileSizeCommitLog */
     int64_t consume_queue_file_bytes; /* mappedFileSizeConsumeQueue, rounded up to 20 */
+    int64_t batch_queue_file_bytes;   /* mapperFileSizeBatchConsumeQueue, rounded up to 46 */
     int32_t index_slot_count;         /* maxHashSlotNum */
     int32_t index_entry_count;        /* maxIndexNum */
     bool index_enable;                /* messageIndexEnable */
@@ -67,6 +68,9 @@ struct store_options {
 
     int64_t queue_files_counted_most; /* more files of queues are counted behind the start */
 
+    /* Topics with batch queues, by *cursor from 0 on; false at the end. During store_open() only:
+     * what comes later is told by store_set_batch_topic(). May be NULL. */
+    bool (*next_batch_topic)(void *ctx, size_t *cursor, struct slice *topic);
     /* A message became readable in its queue. Called on the putting thread. May be NULL. */
     void (*on_arrival)(void *ctx, const struct store_arrival *arrival);
     /* store_flushed_to() grew, or a sync failed. Called on the flusher's thread. May be NULL. */
@@ -104,9 +108,10 @@ struct store_put_result {
  * offsets; all or none. Of each record these are used: queue_id, flag, sys_flag, born_*,
  * store_host, reconsume_times, prepared_transaction_offset, body, topic, properties; the store
  * stamps the rest. phy_offsets (may be NULL) gets one entry per message. Half messages and
- * rollbacks (transaction type in sys_flag) take no queue offset. ERR_TOO_BIG: longer than
- * max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is over its warning ratio
- * or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
+ * rollbacks (transaction type in sys_flag) take no queue offset. An inner batch (of sys_flag; one
+ * record) takes as many as its property INNER_NUM says, and gets INNER_BASE. ERR_TOO_BIG: longer
+ * than max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is over its warning
+ * ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
 MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
                          int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
 
@@ -117,6 +122,9 @@ void store_want_ticks(struct store *store, bool wanted);
 /* Leaves the index alone for a while: it catches up later, and a query still waits for what was put
  * before it. Any thread. */
 void store_pause_index(struct store *store, bool paused);
+
+/* The topic has batch queues (queue.type=BatchCQ): to be said before its first message. */
+void store_set_batch_topic(struct store *store, struct slice topic);
 
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED, ERR_CORRUPT (files
  * of queues were lost while the store was closed). */
@@ -167,7 +175,7 @@ struct store_get_result {
     int64_t next_offset;
     int64_t min_offset;
     int64_t max_offset;
-    int32_t count;
+    int32_t count;      /* messages */
     bool suggest_slave; /* far behind the end of the log */
 };
 
@@ -194,11 +202,14 @@ struct store_queue_entry {
     int64_t phy_offset;
     int32_t bytes;
     int64_t tags_code;
+    int64_t queue_offset; /* of the first message in the record */
+    int32_t count;        /* messages in the record: 1 but for inner batches */
+    int64_t store_ms;     /* 0: not known here */
 };
 MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                                     int64_t queue_offset, struct store_queue_entry *entry);
 
-/* Queue bounds; 0 for a queue that does not exist. */
+/* Queue bounds; 0 for a queue that does not exist. A batch queue without a message begins at -1. */
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
 /* True when the record at queue_offset is near enough to the end of the log to be in memory. */

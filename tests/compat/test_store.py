@@ -2,6 +2,7 @@
 
 import signal
 
+import mini_client as mq
 import pytest
 from cargo import Cargo
 from servers import Broker, NameServer, wait_until
@@ -54,6 +55,54 @@ def test_the_directory_goes_to_and_fro(reference, end, name_server, tmp_path):
                 expect_with_index(cargo, broker)
         finally:
             broker.stop(end)
+
+
+@pytest.mark.parametrize("end", (signal.SIGTERM, signal.SIGKILL), ids=("stopped", "killed"))
+def test_batch_queues_go_to_and_fro(end, name_server, tmp_path):
+    """Goal: inner batches that either broker stored are found by the other, and it goes on behind them. Method: as
+    above, with batches of three messages and messages of their own."""
+    store = tmp_path / "store"
+    expected = []  # queue offsets of the records
+    for turn, target in enumerate(("ramjet", "rocketmq-5.3.3", "ramjet", "rocketmq-5.3.3")):
+        broker = broker_on(store, target, name_server, tmp_path)
+        broker.start()
+        try:
+            with broker.connect() as connection:
+                if turn == 0:
+                    make_batch_topic(connection)
+                wait_until(lambda: batch_offsets(connection) == expected, 10, "the other's batches", 0.2)
+                for _ in range(20):
+                    expected.append(send_batch(connection, 3))
+                    expected.append(send_batch(connection, 1, key=None))
+                wait_until(lambda: batch_offsets(connection) == expected, 10, "its own batches", 0.2)
+        finally:
+            broker.stop(end)
+    assert expected == [4 * (i // 2) + 3 * (i % 2) for i in range(160)]
+
+
+def make_batch_topic(connection):
+    answer = connection.call(17, {
+        "topic": "bulk", "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
+        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": "+queue.type=BatchCQ"})
+    assert answer.code == 0, answer.remark
+
+
+def send_batch(connection, count, key="0A0B0C0D0E0F"):
+    fields = mq.send_fields("bulk", 0, {"UNIQ_KEY": key} if key else {}, batch=True)
+    answer = connection.call(320, fields, mq.encode_batch([(b"m%d" % i, {}) for i in range(count)]))
+    assert answer.code == 0, answer.remark
+    return int(answer.ext["queueOffset"])
+
+
+def batch_offsets(connection):
+    """The queue offset of every record, read from the first message on."""
+    offset, offsets = 0, []
+    while True:
+        answer = connection.call(11, mq.pull_fields("compat_group", "bulk", 0, offset))
+        if answer.code != 0:
+            return offsets
+        offsets += [record.queue_offset for record in mq.decode_records(answer.body)]
+        offset = int(answer.ext["nextBeginOffset"])
 
 
 def test_a_store_in_rocksdb_is_refused(name_server, tmp_path):

@@ -78,10 +78,10 @@ static void a_change_keeps_what_it_does_not_name(void **state)
 static void wrong_changes_are_refused(void **state)
 {
     static const char *const on_new[] = {
-        "message.type=FIFO",  "+message.type",       "+=FIFO",
-        "+message.type=",     "-message.type=FIFO",  "+no.such=1",
-        "+message.type=LOUD", "+queue.type=BatchCQ", "+cleanup.policy=COMPACTION",
-        "-message.type",      "+reserve.time=soon",  "+message.type=FIFO,+message.type=NORMAL",
+        "message.type=FIFO",  "+message.type",      "+=FIFO",
+        "+message.type=",     "-message.type=FIFO", "+no.such=1",
+        "+message.type=LOUD", "+queue.type=ManyCQ", "+cleanup.policy=COMPACTION",
+        "-message.type",      "+reserve.time=soon", "+message.type=FIFO,+message.type=NORMAL",
     };
     for (size_t i = 0; i < sizeof on_new / sizeof on_new[0]; i++) {
         struct outcome o = apply(NULL, on_new[i], *state);
@@ -106,7 +106,7 @@ static void remarks_name_what_is_wrong(void **state)
         { "+a=b", "unsupported key: a" },
         { "-message.type", "only add attribute is supported while creating topic. key: "
                            "message.type" },
-        { "+queue.type=x", "value is not in set: [SimpleCQ]" },
+        { "+queue.type=x", "value is not in set: [SimpleCQ, BatchCQ]" },
         { "+reserve.time=-2", "value is not in range(-1, 9223372036854775807)" },
         { "+message.type=FIFO,+message.type=DELAY", "key duplication: +message.type" },
     };
