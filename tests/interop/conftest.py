@@ -21,7 +21,7 @@ def pair(tmp_path):
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need():
     """Skips where a tool is missing; where everything must run (CI is set) that is a failure."""
 

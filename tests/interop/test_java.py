@@ -6,16 +6,14 @@ started meanwhile, and what mqadmin says in the end is compared with what the jo
   INTEROP_MESSAGES   messages per run (20,000)
 """
 
-import json
 import os
 import re
 import signal
-import subprocess
 
 import pytest
 import servers
 from certificates import Authority, trusting_all
-from java_job import GROUPS, JOB_OPTIONS, QUEUES, TOPICS, Job, built_classes
+from java_job import GROUPS, QUEUES, TOPICS, Job
 
 MESSAGES = int(os.environ.get("INTEROP_MESSAGES", "20000"))
 SEND_SECONDS = 15  # a small job is spread over so long, that members come and go while it runs
@@ -55,7 +53,7 @@ def mutual_tls(tmp_path):
 @pytest.mark.parametrize("version, encoding, how", [("5.3.3", "JSON", "plain"), ("5.3.3", "ROCKETMQ", "tls"),
                                                     ("4.9.8", "JSON", "tls")])
 def test_acknowledged_messages_reach_both_groups(version, encoding, how, need, tmp_path, mutual_tls):
-    need("java", "mvn")
+    need("java", "javac", "mvn")
     properties, tls = mutual_tls if how == "tls" else ({}, None)
     with servers.Pair("ramjet", tmp_path, properties=properties, tls=tls) as pair:
         job = Job(version, pair.name_server, tmp_path / "job", MESSAGES, SEND_SECONDS,
@@ -77,21 +75,3 @@ def test_acknowledged_messages_reach_both_groups(version, encoding, how, need, t
                       for broker, _ in queues]
             assert len(stored) == TOPICS * QUEUES and sum(stored) == summary["stored"]
             assert all(broker == consumer for queues in rows.values() for broker, consumer in queues)
-
-
-@pytest.mark.parametrize("version", ["5.3.3", "4.9.8"])
-def test_transactions_end_at_once_or_when_checked(version, need, tmp_path):
-    """Goal: of the Java client's transactions those committed are delivered once, the others never, and the
-    client is asked about those it left open."""
-    need("java", "mvn")
-    count = 40
-    conf = {"transactionTimeOut": 1000, "transactionCheckInterval": 1000}
-    with servers.Pair("ramjet", tmp_path, conf=conf) as pair:
-        done = subprocess.run(["java", *JOB_OPTIONS, "-Duser.home=%s" % tmp_path, "-cp", built_classes(version),
-                               "Transactions", pair.name_server.address, str(count)], cwd=tmp_path,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout[-5000:]
-    found = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    assert json.loads(found["delivered"]) == [i for i in range(count) if i % 4 in (0, 2)]
-    assert (found["twice"], found["checked"]) == ("0", str(count // 2))
