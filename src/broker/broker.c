@@ -61,7 +61,7 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     pop_hold_arrived(broker->pop_hold, arrival->topic, arrival->queue_id, arrival->tags_code,
                      arrival->properties);
     if (broker->pops != NULL)
-        pops_arrived(broker->pops, arrival->topic, arrival->queue_id);
+        pops_arrived(broker->pops, arrival->topic, arrival->queue_id, arrival->queue_offset);
     if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
         delays_arrived(broker->delays, arrival->queue_id);
     if (broker->timers != NULL && slice_eq(arrival->topic, SLICE(TOPIC_TIMER)))

@@ -22,6 +22,8 @@
 enum { MESSAGES_MAX = POP_CHECKPOINT_MESSAGES_MAX };
 enum { TOO_LATE_MS = 500, ANSWER_AHEAD_MS = 50 };
 enum { POLL_MAX_MS = 3600 * 1000 };
+/* So long a pop waits at most for the offsets after a crash, also one that did not ask to wait. */
+enum { RECOVERY_WAIT_MS = 1000 };
 enum { STAGES = 2 };
 
 static_assert((int)MESSAGES_MAX == (int)POP_ORDER_MESSAGES_MAX, "a set is what one pop takes");
@@ -32,6 +34,7 @@ struct pop {
     struct pop_request fields;
     struct message_filter filter;
     int64_t deadline_ms;
+    int64_t recovery_deadline_ms;
     /* the answer */
     int64_t pop_time_ms;
     int32_t revive_queue_id;
@@ -152,13 +155,16 @@ static void wait_or_give_up(struct pop *p)
 {
     struct broker *broker = broker_of(p);
     struct request *req = request_of(p);
-    int64_t wait_ms = p->deadline_ms - now_ms(p);
+    int64_t deadline_ms = p->fields.poll_ms > 0 ? p->deadline_ms : 0;
+    if (pops_are_recovering(broker->pops) && p->recovery_deadline_ms > deadline_ms)
+        deadline_ms = p->recovery_deadline_ms;
+    int64_t wait_ms = deadline_ms - now_ms(p);
     if (!peer_is_open(req->peer)) {
         free_buffers(p);
         request_drop(req);
         return;
     }
-    if (p->fields.poll_ms <= 0 || wait_ms <= 0 || broker->is_stopping) {
+    if (wait_ms <= 0 || broker->is_stopping) {
         answer(p, RESP_POLLING_TIMEOUT);
         return;
     }
@@ -526,11 +532,19 @@ static void plan(struct pop *p)
         p->fields.order ? POP_ORDER_QUEUE_ID : pops_next_revive_queue(broker->pops);
 }
 
+/* After a crash consumer offsets may be behind what was popped: it would be popped again. */
+static void begin(struct pop *p)
+{
+    plan(p);
+    if (pops_are_recovering(broker_of(p)->pops))
+        wait_or_give_up(p);
+    else
+        scan(p);
+}
+
 void pop_resume(struct held_pop *held)
 {
-    struct pop *p = (struct pop *)((char *)held - offsetof(struct pop, held));
-    plan(p);
-    scan(p);
+    begin((struct pop *)((char *)held - offsetof(struct pop, held)));
 }
 
 /* ---- checks, in the reference's order ----------------------------------------------------------
@@ -632,7 +646,7 @@ void handle_pop(struct broker *broker, struct request *req)
         p->deadline_ms = now_ms(p) + POLL_MAX_MS; /* a client whose clock is ahead */
     if (p->fields.max_msg_nums < 1)
         p->fields.max_msg_nums = 0;
+    p->recovery_deadline_ms = now_ms(p) + RECOVERY_WAIT_MS;
     p->held.filter_id = filter_id_of(&p->fields);
-    plan(p);
-    scan(p);
+    begin(p);
 }

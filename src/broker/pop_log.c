@@ -3,11 +3,6 @@
  * Of this process they are known already: a checkpoint that comes up is remembered by its place, so
  * that the committed offset waits for it, or is finished. Those of an earlier process enter the
  * table here. What is not in memory is read by a worker, one queue at a time.
- *
- * At start it also mends the table of consumer offsets. That is saved every few seconds; what was
- * popped since the last save would be popped again after a crash. Each checkpoint of ours says
- * which consumer offset it led to, and the saved table says where the log ended, so what is behind
- * is applied before anybody pops.
  */
 #include <assert.h>
 
@@ -19,9 +14,6 @@
 enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };
 /* How soon to look again when a worker was not free, or the table is full. */
 enum { BUSY_RETRY_MS = 100 };
-
-/* The group under which the ends of the log are noted among the consumer offsets. */
-#define NOTED_GROUP "CID_RMQ_SYS_POP_NOTED"
 
 /* ---- one record --------------------------------------------------------------------------------
  */
@@ -200,96 +192,4 @@ void pops_log_open(struct pops *pops)
     }
     if (has_more)
         loop_timer_start(broker->loop, &pops->read_timer, 0);
-}
-
-/* ---- consumer offsets after a crash ------------------------------------------------------------
- */
-
-static void note_end(struct pops *pops, struct slice topic, int32_t queue_id)
-{
-    struct broker *broker = pops->broker;
-    int64_t end = store_queue_max(broker->store, topic, queue_id);
-    if (end != offsets_get(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id))
-        offsets_put(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id, end,
-                    loop_now_ms(broker->loop));
-}
-
-void pops_note_log_end(struct pops *pops)
-{
-    note_end(pops, SLICE(TOPIC_TIMER), 0);
-    for (int32_t i = 0; i < pops->revive_queue_count; i++)
-        note_end(pops, pops->revive_topic, i);
-}
-
-/* True when the record moved a consumer offset. One that the timer has brought was applied when it
- * was put. */
-static bool apply_record(struct pops *pops, const struct record *record)
-{
-    struct broker *broker = pops->broker;
-    struct pop_checkpoint c;
-    int64_t next;
-    bool is_brought = slice_starts_with(record->topic, SLICE(POP_REVIVE_TOPIC_PREFIX)) &&
-                      property_get(record->properties, SLICE(PROPERTY_TIMER_OUT_MS)).data != NULL;
-    if (is_brought ||
-        !slice_to_i64(property_get(record->properties, SLICE(PROPERTY_POP_NEXT)), &next) ||
-        pop_checkpoint_decode(record->body, &pops->arena, &c) != 0)
-        return false;
-    bool moves = next > offsets_get(broker->offsets, c.topic, c.group, c.queue_id);
-    if (moves)
-        offsets_put(broker->offsets, c.topic, c.group, c.queue_id, next, loop_now_ms(broker->loop));
-    return moves;
-}
-
-static int apply_records(struct pops *pops, struct slice records)
-{
-    struct record record;
-    int moved = 0;
-    while (records.len > 0 && record_decode(records, RECORD_CHECK_BODY_CRC, &record) == 0) {
-        moved += apply_record(pops, &record) ? 1 : 0;
-        arena_reset(&pops->arena);
-        records = slice_from(records, (size_t)record.total_bytes);
-    }
-    return moved;
-}
-
-/* Applies a queue of the log from the noted end on. */
-static int recover_from(struct pops *pops, struct slice topic, int32_t queue_id)
-{
-    struct broker *broker = pops->broker;
-    struct store_get_result got;
-    int moved = 0;
-    struct store_get_request request = {
-        .topic = topic,
-        .queue_id = queue_id,
-        .queue_offset = offsets_get(broker->offsets, topic, SLICE(NOTED_GROUP), queue_id),
-        .max_count = READ_COUNT,
-        .max_bytes = READ_BYTES,
-        .may_block = true,
-    };
-    while (request.queue_offset >= 0) {
-        buf_clear(&pops->read_records);
-        if (store_get(broker->store, &request, &pops->read_records, &got) != 0 ||
-            got.next_offset <= request.queue_offset)
-            break;
-        moved += apply_records(pops, buf_slice(&pops->read_records));
-        request.queue_offset = got.next_offset;
-    }
-    return moved;
-}
-
-/* A store that no note is in (it is new, or the reference's) gets one before anybody pops, or a
- * crash before the first save would leave nothing to go by. */
-void pops_recover_offsets(struct pops *pops)
-{
-    struct broker *broker = pops->broker;
-    if (offsets_get(broker->offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP), 0) < 0) {
-        pops_note_log_end(pops);
-        saver_save_here(broker->saver, TABLE_OFFSETS);
-        return;
-    }
-    int moved = recover_from(pops, SLICE(TOPIC_TIMER), 0);
-    for (int32_t i = 0; i < pops->revive_queue_count; i++)
-        moved += recover_from(pops, pops->revive_topic, i);
-    if (moved > 0)
-        log_info("pop_offsets_recovered checkpoints=%d", moved);
 }

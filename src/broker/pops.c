@@ -18,6 +18,9 @@
 enum { REVIVE_BUDGET = 32 };
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
+/* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it
+ * is saved after so many, else a start after a crash had to look through all of them. */
+enum { NOTE_EVERY = 4096 };
 enum { PATH_BYTES = 4096 };
 
 struct pop_table *pops_table(struct pops *pops)
@@ -148,10 +151,12 @@ static void look(struct loop_timer *timer)
         loop_timer_start(pops->broker->loop, &pops->due_timer, 0);
 }
 
-void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id)
+void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id, int64_t queue_offset)
 {
     if (slice_eq(topic, pops->revive_topic))
         pops_log_arrived(pops, queue_id);
+    else if (queue_offset % NOTE_EVERY == 0 && slice_eq(topic, SLICE(TOPIC_TIMER)))
+        saver_changed(pops->broker->saver, TABLE_OFFSETS);
 }
 
 /* ---- begin and end -----------------------------------------------------------------------------
@@ -171,6 +176,7 @@ static int open_tables(struct pops *pops)
 
 static void pops_free(struct pops *pops)
 {
+    pops_recover_free(pops);
     pop_order_free(pops->order);
     pop_table_free(pops->table);
     buf_fini(&pops->record);
@@ -193,12 +199,13 @@ int pops_open(struct broker *broker, struct pops **opened)
     buf_printf(&topic, POP_REVIVE_TOPIC_PREFIX "%s", broker->conf.cluster_name);
     pops->revive_topic = buf_slice(&topic);
     int err = open_tables(pops);
+    if (err == 0)
+        err = pops_recover_begin(pops);
     if (err != 0) {
         pops_free(pops);
         return err;
     }
     pops_log_open(pops);
-    pops_recover_offsets(pops);
     pops_changed(pops);
     *opened = pops;
     return 0;
@@ -209,11 +216,12 @@ void pops_stop(struct pops *pops)
     pops->is_stopped = true;
     loop_timer_stop(&pops->due_timer);
     loop_timer_stop(&pops->read_timer);
+    loop_timer_stop(&pops->recovery.timer);
 }
 
 bool pops_are_idle(const struct pops *pops)
 {
-    return !pops->is_reading && pops->revive_jobs == 0;
+    return !pops->is_reading && pops->revive_jobs == 0 && !pops->recovery.is_job_out;
 }
 
 void pops_close(struct pops *pops)

@@ -13,9 +13,15 @@
 
 struct pops;
 
-/* Reads consumerOrderInfo.json, brings consumer offsets up to what the log says was popped, and
- * begins. */
+/* Reads consumerOrderInfo.json and begins. What it costs does not grow with what waits in the log:
+ * that is read afterwards. */
 MUST_CHECK int pops_open(struct broker *broker, struct pops **pops);
+
+/* After a crash consumer offsets are brought up to what the log says was popped, by a worker. Until
+ * then nobody may pop; pop_hold is told when it is done. */
+bool pops_are_recovering(const struct pops *pops);
+/* Somebody has set this consumer offset: what the log says of it does not count any more. */
+void pops_keep_offset(struct pops *pops, struct slice topic, struct slice group, int32_t queue_id);
 
 struct pop_table *pops_table(struct pops *pops);
 struct pop_order *pops_order(struct pops *pops);
@@ -40,11 +46,11 @@ void pops_changed(struct pops *pops);
 /* What is out of queues popped in order is different now. */
 void pops_order_changed(struct pops *pops);
 
-/* A message was stored in this topic and queue. */
-void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id);
+/* A message was stored in this topic and queue, at this place. */
+void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id, int64_t queue_offset);
 
 /* Notes in the table of consumer offsets, which is about to be saved, where the log ends: what is
- * behind that is not in the table yet. */
+ * behind that is not in the table yet. While recovering, the notes of the last save stand. */
 void pops_note_log_end(struct pops *pops);
 
 void pops_stop(struct pops *pops);

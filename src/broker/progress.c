@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/pops.h"
 #include "broker/saver.h"
 
 struct progress {
@@ -92,6 +93,7 @@ void progress_reset(struct progress *progress, struct slice topic, struct slice 
     offsets_put(progress->resets, topic, group, queue_id, queue_offset,
                 loop_now_ms(progress->broker->loop));
     offsets_take(progress->pulled, topic, group, queue_id);
+    pops_keep_offset(progress->broker->pops, topic, group, queue_id);
     put(progress, topic, group, queue_id, queue_offset);
 }
 

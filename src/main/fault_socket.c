@@ -84,11 +84,18 @@ static int listen_at(const char *path)
     return -1;
 }
 
+static void obey_first(const char *line)
+{
+    if (line != NULL && !obey(line))
+        log_error("fault_not_armed line=\"%s\"", line);
+}
+
 void fault_socket_start(void)
 {
     const char *path = getenv("RAMJET_FAULTS");
     if (path == NULL)
         return;
+    obey_first(getenv("RAMJET_FAULT_FIRST"));
     pthread_t thread;
     int *listen_fd = malloc(sizeof *listen_fd);
     if (listen_fd == NULL)

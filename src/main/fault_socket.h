@@ -7,6 +7,8 @@
  *     pause POINT SKIP TIMES MS
  *     value POINT NUMBER
  *     clear
+ *
+ * A line in RAMJET_FAULT_FIRST is obeyed at once, for what a connection would come too late for.
  */
 #ifndef MAIN_FAULT_SOCKET_H
 #define MAIN_FAULT_SOCKET_H

@@ -133,9 +133,11 @@ class Server:
         self.conf = {"listenPort": self.port, "bindAddress": "127.0.0.1", **(conf or {})}
         self.process = None
         self.fault_path = None
+        self.first_fault = ""
 
-    def take_faults(self):
-        """Lets arm() work, from the next start on. Ramjet only."""
+    def take_faults(self, first=""):
+        """Lets arm() work, from the next start on. Ramjet only. first: armed before the start does anything."""
+        self.first_fault = first
         # not below home: the path of a socket is short
         directory = Path(tempfile.mkdtemp(prefix="ramjet-"))
         atexit.register(shutil.rmtree, directory, True)
@@ -188,6 +190,8 @@ class Server:
         environment = {**os.environ, "HOME": str(self.home / "home")}
         if self.fault_path:
             environment["RAMJET_FAULTS"] = str(self.fault_path)
+            if self.first_fault:
+                environment["RAMJET_FAULT_FIRST"] = self.first_fault
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
