@@ -114,8 +114,8 @@ static int file_open(struct commit_log *log, int64_t start, bool create, struct 
         err = disk_sync_dirs(log->dir, 0);
     if (err != 0)
         goto fail_close;
-    /* Without it the kernel reads ahead of what is populated, and in large folios: of one of those a
-     * flush writes all 2 MiB, however little was stored. */
+    /* Without it the kernel reads ahead of what is populated, and in large folios: of one of those
+     * a flush writes all 2 MiB, however little was stored. */
     disk_expect_random(file->base, log->file_bytes);
     file->start = start;
     file->refs = 1;
