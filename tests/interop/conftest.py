@@ -39,19 +39,19 @@ def need():
 def colours(pair, tmp_path):
     """Runs a client that sends messages tagged red and blue in turn; checks that it got the red.
 
-    Such a client is called with name server, topic and count, and prints `sent KEY` and
-    `received KEY TAG START_OF_BODY LENGTH`. Every tenth body is a long one.
+    Such a client is called with name server, topic, count and what more it takes, and prints
+    `sent KEY` and `received KEY TAG START_OF_BODY LENGTH`. Every tenth body is a long one.
     """
 
-    def run(command, count):
+    def run(command, count, *more):
         topic = "colours"
         with pair.broker.connect() as admin:
             made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6,
                                    "readQueueNums": 8, "writeQueueNums": 8, "topicSysFlag": 0,
                                    "order": False, "topicFilterType": "SINGLE_TAG"})
         assert made.code == 0, made.remark
-        done = subprocess.run([*command, pair.name_server.address, topic, str(count)], cwd=tmp_path,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run([*command, pair.name_server.address, topic, str(count), *more],
+                              cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=CLIENT_DEADLINE_S,
                               check=False)
         assert done.returncode == 0, done.stdout[-5000:]

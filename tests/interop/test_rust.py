@@ -1,12 +1,15 @@
 """The Rust client rocketmq-client-rust on Ramjet; the client is rust/src/main.rs."""
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import servers
+from certificates import Authority, trusting_all
 
 MESSAGES = 400
 NEEDED = (1, 95)  # what the client's crates ask for
@@ -23,17 +26,59 @@ def need_cargo():
     (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
-def built_job():
-    """The program; its crates take minutes the first time."""
+def build(output):
+    """Puts the program there. Its crates take minutes the first time, so all trees build them in one place."""
     target = servers.cache_dir() / "interop" / "rust"
-    done = subprocess.run(["cargo", "build", "--quiet", "--target-dir", str(target)],
-                          cwd=RUST_DIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
-    return target / "debug" / "interop-rust"
+    target.mkdir(exist_ok=True)
+    with open(target / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the program is copied
+        done = subprocess.run(["cargo", "build", "--quiet", "--target-dir", str(target)],
+                              cwd=RUST_DIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:]
+        shutil.copy2(target / "debug" / "interop-rust", output)
 
 
-def test_red_messages_arrive(colours, need):
+def built_job():
+    return servers.kept("rust", [RUST_DIR / "Cargo.toml", RUST_DIR / "src/main.rs"], build) / "interop-rust"
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture(params=["plain", "tls"])
+def pair(request, authority, tmp_path):
+    """As the other tests' pair, or speaking TLS only, with a certificate for the address that clients know."""
+    if request.param == "plain":
+        with servers.Pair("ramjet", tmp_path) as running:
+            yield running
+        return
+    cert, key = authority.sign("server", address="127.0.0.1")
+    config = tmp_path / "tls.properties"
+    config.write_text("tls.test.mode.enable=false\ntls.server.certPath=%s\ntls.server.keyPath=%s\n"
+                      "tls.client.trustCertPath=%s\n" % (cert, key, authority.cert), encoding="ascii")
+    properties = {"tls.server.mode": "enforcing", "tls.enable": "true", "tls.config.file": config}
+    with servers.Pair("ramjet", tmp_path, properties=properties, tls=trusting_all()) as running:
+        yield running
+
+
+def test_red_messages_arrive(colours, pair, authority, need):
     need("cargo")
     need_cargo()
-    colours([str(built_job())], MESSAGES)
+    more = [str(authority.cert)] if pair.broker.tls else []
+    colours([str(built_job())], MESSAGES, *more)
+
+
+@pytest.mark.parametrize("pair", ["tls"], indirect=True)
+def test_servers_of_another_authority_are_refused(pair, need, tmp_path):
+    """Goal: the client that trusts somebody else sends nothing: what it trusted above was the certificate."""
+    need("cargo")
+    need_cargo()
+    stranger = Authority(tmp_path / "stranger", "stranger")
+    done = subprocess.run([str(built_job()), pair.name_server.address, "colours", "1", str(stranger.cert)],
+                          cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "sent key" not in done.stdout
+    assert "transport.connection.failed" in done.stdout

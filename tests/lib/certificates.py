@@ -22,13 +22,15 @@ class Authority:
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=" + name,
                 "-keyout", str(self.key), "-out", str(self.cert))
 
-    def sign(self, name, password=None, kind=("rsa:2048",)):
-        """A key and a certificate of this name: paths."""
+    def sign(self, name, password=None, kind=("rsa:2048",), address=None):
+        """A key and a certificate of this name, and of this IP address when given: paths."""
         cert, key, request = (self.home / (name + end) for end in (".pem", ".key", ".csr"))
         openssl("req", "-newkey", *kind, "-nodes", "-subj", "/CN=" + name, "-keyout", str(key),
                 "-out", str(request))
+        extensions = self.home / (name + ".ext")
+        extensions.write_text("subjectAltName=IP:%s\n" % address if address else "", encoding="ascii")
         openssl("x509", "-req", "-in", str(request), "-CA", str(self.cert), "-CAkey", str(self.key),
-                "-CAcreateserial", "-days", "2", "-out", str(cert))
+                "-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(cert))
         plain = self.home / "plain.key"  # PKCS#8 is what the reference reads
         openssl("pkcs8", "-topk8", "-in", str(key), "-out", str(plain),
                 *(("-passout", "pass:" + password, "-v1", "PBE-SHA1-3DES") if password

@@ -1,11 +1,8 @@
 """The main job on the Java client, as a process: tests/interop/java, compiled against any version."""
 
-import hashlib
 import re
 import subprocess
-import tempfile
 import threading
-from pathlib import Path
 
 import servers
 
@@ -18,15 +15,11 @@ JOB_OPTIONS = ["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 
 
 def built_classes(version):
-    """The class path of the Java programs, compiled against this version of the client.
-
-    What lies in the cache is named after the content of the sources: trees with other sources share it, and neither
-    rebuilds nor removes what the other runs.
-    """
+    """The class path of the Java programs, compiled against this version of the client."""
     pom, sources = JAVA_DIR / "pom.xml", sorted(JAVA_DIR.glob("src/**/*.java"))
-    client = _kept("client-" + version, [pom], lambda output: servers.run_maven(
+    client = servers.kept("client-" + version, [pom], lambda output: servers.run_maven(
         pom, "dependency:copy-dependencies", "-Drocketmq.version=" + version, "-Djob.output=%s" % output)) / "lib"
-    classes = _kept("classes-" + version, [pom, *sources], lambda output: _compile(sources, client, output))
+    classes = servers.kept("classes-" + version, [pom, *sources], lambda output: _compile(sources, client, output))
     return "%s:%s/*" % (classes, client)
 
 
@@ -36,27 +29,6 @@ def _compile(sources, client, output):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError("javac:\n%s" % done.stdout[-3000:])
-
-
-def _kept(name, inputs, make):
-    """The cache's directory for this content of the inputs; make(directory) fills it the first time."""
-    digest = hashlib.sha256()
-    for path in inputs:
-        digest.update(b"%s %d\n" % (path.name.encode(), path.stat().st_size) + path.read_bytes())
-    home = servers.cache_dir() / "interop" / ("%s-%s" % (name, digest.hexdigest()[:16]))
-    home.parent.mkdir(parents=True, exist_ok=True)
-    if not home.exists():
-        # filled beside it and renamed: whoever sees the directory sees all of it
-        with tempfile.TemporaryDirectory(dir=home.parent) as beside:
-            output = Path(beside) / "output"
-            output.mkdir()
-            make(output)
-            try:
-                output.rename(home)
-            except OSError:
-                if not home.exists():  # else another run made the same meanwhile
-                    raise
-    return home
 
 
 class Job:

@@ -11,6 +11,7 @@ Ownership  whoever starts a server stops it; both classes are context managers.
 
 import atexit
 import fcntl
+import hashlib
 import os
 import random
 import shutil
@@ -53,6 +54,30 @@ def ramjet_binary():
 
 def cache_dir():
     return Path(os.environ.get("RAMJET_TEST_CACHE", Path.home() / ".cache/ramjet-tests"))
+
+
+def kept(name, inputs, make):
+    """The directory of the cache for this content of the inputs (paths); make(directory) fills it the first time.
+
+    Trees with other inputs share the cache: neither rebuilds nor removes what the other runs.
+    """
+    digest = hashlib.sha256()
+    for path in inputs:
+        digest.update(b"%s %d\n" % (path.name.encode(), path.stat().st_size) + path.read_bytes())
+    home = cache_dir() / "interop" / ("%s-%s" % (name, digest.hexdigest()[:16]))
+    home.parent.mkdir(parents=True, exist_ok=True)
+    if not home.exists():
+        # filled beside it and renamed: whoever sees the directory sees all of it
+        with tempfile.TemporaryDirectory(dir=home.parent) as beside:
+            output = Path(beside) / "output"
+            output.mkdir()
+            make(output)
+            try:
+                output.rename(home)
+            except OSError:
+                if not home.exists():  # else another run made the same meanwhile
+                    raise
+    return home
 
 
 def unavailable(target):

@@ -1,4 +1,5 @@
-//! interop-rust NAMESRV TOPIC COUNT: sends COUNT messages tagged red and blue in turn, and subscribes to the red ones.
+//! interop-rust NAMESRV TOPIC COUNT [AUTHORITY]: sends COUNT messages tagged red and blue in turn, and subscribes to the red ones.
+//! With the path of an authority's certificate it speaks TLS, and only to servers whose certificates are the authority's.
 //! Prints `sent KEY` and `received KEY TAG BODY LENGTH`; ends when the last red one came, with 1 after DEADLINE.
 
 use std::collections::HashSet;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_client_rust::{
-    ClientResult, ClientRuntime, ClientRuntimeConfig, ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus,
+    ClientConfig, ClientResult, ClientRuntime, ClientRuntimeConfig, ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus,
     DefaultMQProducer, DefaultMQPushConsumer, MQPushConsumer, MessageListenerConcurrently,
 };
 use rocketmq_model::common::consumer::consume_from_where::ConsumeFromWhere;
@@ -25,6 +26,22 @@ struct Job {
     name_server: String,
     topic: String,
     count: usize,
+    authority: Option<String>,
+}
+
+impl Job {
+    fn config(&self) -> Result<ClientConfig, Box<dyn Error>> {
+        let config = ClientConfig::builder().namesrv_addr(self.name_server.clone());
+        Ok(match &self.authority {
+            None => config,
+            Some(path) => config
+                .enable_tls(true)
+                .tls_test_mode_enable(false)
+                .tls_client_auth_server(true)
+                .tls_client_trust_cert_path(path.clone()),
+        }
+        .build()?)
+    }
 }
 
 struct Listener {
@@ -61,7 +78,7 @@ fn body_of(i: usize) -> String {
 async fn send(job: &Job, runtime: Arc<ClientRuntime>) -> Result<(), Box<dyn Error>> {
     let mut producer = DefaultMQProducer::builder(runtime)
         .producer_group("rust-senders")
-        .name_server_addr(job.name_server.clone())
+        .client_config(job.config()?)
         .build();
     producer.start().await?;
     for i in 0..job.count {
@@ -82,7 +99,7 @@ async fn receive(job: &Job, runtime: Arc<ClientRuntime>) -> Result<(), Box<dyn E
     let (keys, arrivals) = channel();
     let mut consumer = DefaultMQPushConsumer::builder(runtime)
         .consumer_group("rust-readers")
-        .name_server_addr(job.name_server.clone())
+        .client_config(job.config()?)
         .consume_from_where(ConsumeFromWhere::ConsumeFromFirstOffset)
         .build();
     consumer.subscribe(job.topic.clone(), "red").await?;
@@ -100,8 +117,8 @@ async fn receive(job: &Job, runtime: Arc<ClientRuntime>) -> Result<(), Box<dyn E
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: interop-rust NAMESRV TOPIC COUNT");
-    let job = Job { name_server: next()?, topic: next()?, count: next()?.parse()? };
+    let mut next = || arguments.next().ok_or("usage: interop-rust NAMESRV TOPIC COUNT [AUTHORITY]");
+    let job = Job { name_server: next()?, topic: next()?, count: next()?.parse()?, authority: next().ok() };
     let owner = RuntimeOwner::new()?;
     let telemetry = TelemetryRuntimeGuard::noop();
     let runtime = ClientRuntime::try_new(
