@@ -123,18 +123,21 @@ static void register_at(struct namesrv *ns, struct slice body, uint64_t change_c
     arena_fini(&arena);
 }
 
-/* A registration was answered: what is to be told next, and when. */
-static void note_registered(struct namesrv *ns, const struct call_result *result)
+/* A registration was answered. False: the broker stops, and nothing follows on it. */
+static bool note_registered(struct namesrv *ns, const struct call_result *result)
 {
     struct registrar *r = ns->registrar;
     note_answer(ns, result);
+    if (r->is_stopping)
+        return false;
     if (ns->is_reachable) {
         take_order_topics(r->broker, result->body);
-        return;
+        return true;
     }
     ns->needs_all = true;
     if (r->retry.at == 0)
         loop_timer_start(r->broker->loop, &r->retry, REGISTER_RETRY_MS);
+    return true;
 }
 
 /* ---- telling what changed -------------------------------------------------------------------- */
@@ -143,11 +146,8 @@ static void registered_changes(void *ctx, const struct call_result *result)
 {
     struct namesrv *ns = ctx;
     struct registrar *r = ns->registrar;
-    if (r->is_stopping) {
-        note_answer(ns, result);
+    if (!note_registered(ns, result))
         return;
-    }
-    note_registered(ns, result);
     if (ns->is_reachable)
         ns->told = ns->telling;
     loop_defer(r->broker->loop, &r->round);
@@ -206,11 +206,8 @@ static void registered_part(void *ctx, const struct call_result *result)
 {
     struct namesrv *ns = ctx;
     struct registrar *r = ns->registrar;
-    if (r->is_stopping) {
-        note_answer(ns, result);
+    if (!note_registered(ns, result))
         return;
-    }
-    note_registered(ns, result);
     ns->is_in_round = ns->is_in_round && ns->is_reachable;
     if (round_is_awaited(r))
         return;
