@@ -7,6 +7,7 @@ import time
 import mini_client as mq
 import pytest
 from servers import wait_until
+from test_calls import shim
 
 TOPIC = "crash_timer"
 QUEUES = 4
@@ -108,3 +109,35 @@ def test_a_lost_wheel_is_made_again(broker):
     delivered = Delivered()
     wait_until(lambda: len(delivered.read(broker)) == 50, 30, "every timer")
     assert all(len(times) == 1 and times[0] >= due_ms for times in delivered.times.values())
+
+
+def start_and_stop(broker, monkeypatch, kill_at, count_file):
+    """Killed in front of the call that changes a file and has this number; 0: runs to its end. True: it ended."""
+    with monkeypatch.context() as patch:
+        for name, value in (("LD_PRELOAD", shim()), ("SHIM_DIR", broker.store), ("SHIM_KILL_AT", kill_at),
+                            ("SHIM_COUNT", count_file)):
+            patch.setenv(name, str(value))
+        try:
+            broker.start()
+            return broker.stop() == 0
+        except (mq.Closed, OSError, RuntimeError, TimeoutError):
+            broker.kill()
+            return False
+
+
+def test_killed_at_each_call_of_a_start(broker, tmp_path, monkeypatch):
+    """Goal: whichever call that changes a file is the last one of a start after a kill, or of the stop behind it, the
+    next start goes on, and every timer that waits is there.
+    Method: one start and stop to count its calls, then once for each, killed in front of it."""
+    count_file = tmp_path / "count"
+    ends, sent, number = 0, 0, 0
+    while number == 0 or number <= int(count_file.read_text(encoding="ascii")):
+        broker.start()
+        with broker.connect() as connection:
+            wait_until(lambda: struct.unpack_from(">q", connection.call(TIMER_CHECK).body, 16)[0] == sent, 30, "all")
+            send_timed(connection, b"%d" % sent, mq.now_ms() + 3600000)
+            sent += 1
+        broker.kill()
+        ends += start_and_stop(broker, monkeypatch, number, count_file)
+        number += 1
+    assert number > 20 and ends < number / 2
