@@ -34,7 +34,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  * made before), groups and clients of its own: they mostly wait, and so they wait together.
  *
  * <p>java Families NAMESRV NAME...: prints `family NAME pass` or `family NAME fail REASON` for each, as they end.
- * The property families.duplicates=true allows for transactions that are delivered more than once.
+ * The property families.duplicates=true allows for a broker that asks about transactions that have ended,
+ * and delivers them again.
  */
 final class Families {
     private static final int COUNT = 20;
@@ -84,7 +85,7 @@ final class Families {
         } catch (InvocationTargetException error) {
             outcome = "fail " + error.getCause();
         } catch (Exception | Error error) {
-            outcome = "fail " + error;
+            outcome = "fail " + error + (error.getCause() == null ? "" : ", for " + error.getCause());
         }
         System.out.println("family " + name + " " + outcome.replace('\n', ' '));
     }
@@ -367,7 +368,7 @@ final class Families {
         Thread.sleep(QUIET_MS);
         require(times.keySet().equals(bodies(4, 0, 2)), "delivered " + times);
         require(DUPLICATES || times.values().stream().allMatch(n -> n == 1), "delivered " + times);
-        require(asked.equals(bodies(4, 2, 3)), "asked for " + asked);
+        require(DUPLICATES || asked.equals(bodies(4, 2, 3)), "asked for " + asked);
         consumer.shutdown();
         producer.shutdown();
     }
