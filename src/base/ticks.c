@@ -21,19 +21,41 @@ static bool is_invariant(void)
            (edx & INVARIANT_TSC) != 0;
 }
 
+struct moment {
+    int64_t ns;
+    uint64_t ticks;
+};
+
+/* The same moment by both. A thread may be put aside between the two readings: of several tries the
+ * one that took the fewest ticks counts. */
+static struct moment read_both(void)
+{
+    enum { TRIES = 8 };
+    struct moment best = { 0 };
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t before = __builtin_ia32_rdtsc();
+        int64_t ns = clock_monotonic_ns();
+        uint64_t took = __builtin_ia32_rdtsc() - before;
+        if (took < least) {
+            least = took;
+            best = (struct moment){ ns, before + took / 2 };
+        }
+    }
+    return best;
+}
+
 void ticks_init(void)
 {
     if (ticks_are_counted || !is_invariant())
         return;
-    int64_t start_ns = clock_monotonic_ns(), now_ns;
-    uint64_t start = __builtin_ia32_rdtsc(), now;
-    do {
-        now_ns = clock_monotonic_ns();
-        now = __builtin_ia32_rdtsc();
-    } while (now_ns - start_ns < CALIBRATION_NS);
-    if (now <= start)
+    struct moment start = read_both(), now;
+    do
+        now = read_both();
+    while (now.ns - start.ns < CALIBRATION_NS);
+    if (now.ticks <= start.ticks)
         return;
-    ns_per_tick = (double)(now_ns - start_ns) / (double)(now - start);
+    ns_per_tick = (double)(now.ns - start.ns) / (double)(now.ticks - start.ticks);
     ticks_are_counted = true;
 }
 #else
