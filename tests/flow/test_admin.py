@@ -363,7 +363,7 @@ def test_blacklisted_setting_is_refused(broker):
     assert broker.call(25, body=b"brokerConfigPath=/tmp/x\n").code == 16
 
 
-def test_runtime_information(broker, topic):
+def test_runtime_information(broker, topic, is_ramjet):
     """Goal: 28 is a table of texts with what tools show."""
     table = broker.call(28).json()["table"]
     assert all(isinstance(value, str) for value in table.values())
@@ -379,7 +379,9 @@ def test_runtime_information(broker, topic):
         for what in ("Size", "Capacity", "HeadWaitTimeMills"):
             assert int(table["%sThreadPoolQueue%s" % (pool, what)]) >= 0
     for rate in ("putTps", "getTotalTps", "getFoundTps", "getMissTps", "getTransferredTps"):
-        assert [float(number) >= 0 for number in table[rate].split()], "numbers, 10, 60, 600 s"
+        numbers = [float(number) for number in table[rate].split()]
+        # the reference has none until it has taken its first samples
+        assert numbers or not is_ramjet, "numbers, 10, 60, 600 s"
 
 
 def test_runtime_information_moves_with_messages(broker, topic, group):
@@ -393,7 +395,7 @@ def test_runtime_information_moves_with_messages(broker, topic, group):
         return all(int(table[key]) > int(before[key]) for key in
                    ("msgPutTotalTodayNow", "msgGetTotalTodayNow", "putMessageTimesTotal",
                     "putMessageSizeTotal", "commitLogMaxOffset"))
-    wait_until(grown, what="figures that moved")
+    wait_until(grown, 30, "figures that moved")
 
 
 def test_delay_levels_in_the_runtime_information(broker, topic):

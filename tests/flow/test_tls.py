@@ -110,8 +110,10 @@ def test_a_held_pull_is_answered_over_tls(pair, broker, topic, group):
         assert [r.body for r in mq.decode_records(c.receive(opaque).body)] == [b"late"]
 
 
-def test_end_of_sending_still_gets_the_answers(pair, topic):
+def test_end_of_sending_still_gets_the_answers(pair, topic, is_ramjet):
     """Goal: a client that ends its sending, with close_notify, is answered and then closed."""
+    if not is_ramjet:
+        pytest.skip("5.3.3 on a busy machine closes before it answers")
     hello, talk, incoming, outgoing = client_hello()
     with socket.create_connection(mq.split_address(pair.broker.address), 10) as sock:
         sock.sendall(hello)
