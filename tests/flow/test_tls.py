@@ -52,6 +52,8 @@ def log_count(server, *words):
 def test_tls_and_plain_share_every_port(pair, topic):
     """Goal: name server, broker and the broker's second port speak TLS and plain, side by side."""
     host, port = mq.split_address(pair.broker.address)
+    with pair.name_server.connect() as name_server:
+        servers.wait_until(lambda: name_server.call(105, {"topic": topic}).code == 0, what="the route")
     for address in (pair.name_server.address, pair.broker.address, (host, port - 2)):
         for tls in (ANY, None, ANY):
             with mq.Connection(address, tls=tls) as connection:
