@@ -6,6 +6,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.consumer.ProcessQueue;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -99,6 +100,19 @@ final class Group {
                 accepted = false;
         }
         return accepted;
+    }
+
+    /**
+     * True when no member has a message left to take or to take again: one whose way back to the broker failed waits
+     * for 5 s at its client, and the offset of its queue stays before it until then.
+     */
+    boolean isIdle() {
+        for (DefaultMQPushConsumer member : members)
+            for (ProcessQueue queue : member.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable()
+                    .values())
+                if (queue.getMsgCount().get() != 0)
+                    return false;
+        return true;
     }
 
     void close() {

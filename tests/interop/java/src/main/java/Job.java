@@ -179,7 +179,7 @@ final class Job {
     }
 
     private boolean isComplete(Group group) {
-        if (System.currentTimeMillis() - group.delivered.lastMs.get() < QUIET_MS)
+        if (System.currentTimeMillis() - group.delivered.lastMs.get() < QUIET_MS || !group.isIdle())
             return false;
         for (int id = 0; id < count; id++)
             if (ledger.isAcked(id) && !group.delivered.has(id))
