@@ -58,7 +58,7 @@ struct counting {
     bool sets_aside; /* else only counts */
 };
 
-/* An empty last file is what a process leaves that died while making it (consume_queue.c). */
+/* An empty last file is what a process leaves that died while making it (consume_queue_open.c). */
 static void judge_file(struct counting *counting, const char *path)
 {
     int64_t bytes;

@@ -1,0 +1,96 @@
+/* consume_queue_internal.h - what the files behind consume_queue.h share.
+ *
+ *   consume_queue.c        append and read: entries in memory before those in the files
+ *   consume_queue_file.c   the files; what the flusher and retention do with them
+ *   consume_queue_open.c   where the queue begins and ends
+ *   consume_queue_mend.c   what the log says about an entry, after a crash
+ *
+ * "Under file_lock", "under both locks": the caller holds them; alone with the queue, as while it
+ * is opened, it need not.
+ */
+#ifndef STORE_CONSUME_QUEUE_INTERNAL_H
+#define STORE_CONSUME_QUEUE_INTERNAL_H
+
+#include "store/consume_queue.h"
+
+/* ---- an entry -------------------------------------------------------------------------------- */
+
+static inline bool queue_entry_is_filler(const struct store_queue_entry *entry)
+{
+    return entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH;
+}
+
+static inline bool queue_entry_is_written(const struct store_queue_entry *entry)
+{
+    return entry->bytes > 0 && entry->phy_offset >= 0 && entry->queue_offset >= 0 &&
+           entry->count > 0;
+}
+
+/* True when the two may stand side by side: records of a queue lie in the log in its order. */
+static inline bool queue_entries_are_in_order(const struct store_queue_entry *before,
+                                              const struct store_queue_entry *after)
+{
+    return queue_entry_is_filler(before) || queue_entry_is_filler(after) ||
+           before->phy_offset < after->phy_offset;
+}
+
+static inline size_t queue_entry_size(const struct consume_queue *queue)
+{
+    return (size_t)queue->entry_bytes;
+}
+
+static inline bool queue_entry_is_below(const struct store_queue_entry *entry, int64_t log_min)
+{
+    /* Zeros in between are newer entries that a loss of power took. */
+    return queue_entry_is_filler(entry) ||
+           (queue_entry_is_written(entry) && entry->phy_offset < log_min);
+}
+
+/* `at` has room for an entry of this queue. */
+void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
+                     const struct store_queue_entry *entry);
+struct store_queue_entry queue_entry_get(const struct consume_queue *queue, const uint8_t *at,
+                                         int64_t place);
+/* 1 when the entry leads to the record that belongs there, 0 when not, or an error. What the log
+ * cannot show any more (below its start) is taken for good. */
+int queue_entry_leads_home(const struct consume_queue *queue, const struct store_queue_entry *entry,
+                           struct log_reader *reader);
+
+/* ---- files (under file_lock) ----------------------------------------------------------------- */
+
+int64_t queue_file_places(const struct consume_queue *queue);
+/* The position at which the file that holds place begins. */
+int64_t queue_file_of(const struct consume_queue *queue, int64_t place);
+/* Makes queue->fd the file that holds place. */
+MUST_CHECK int queue_file_use(struct consume_queue *queue, int64_t place, bool create);
+/* The file was used, and will be again if there are descriptors to spare. */
+void queue_file_let_go(struct consume_queue *queue);
+void queue_file_close(struct consume_queue *queue);
+/* Entries of one file, place .. +count. */
+MUST_CHECK int queue_file_read(struct consume_queue *queue, int64_t place, int count,
+                               bool may_block, struct store_queue_entry *entries);
+/* Zeroes the rest of the file that holds place, when anything stands there, and brings that to the
+ * disk: nobody writes there for a while, and what comes back after a loss of power would be taken
+ * for entries. */
+MUST_CHECK int queue_file_zero_from(struct consume_queue *queue, int64_t place);
+/* The first entry in [from, upto) that `is_before` does not hold for, by bisection. */
+MUST_CHECK int queue_file_bisect(struct consume_queue *queue, int64_t from, int64_t upto,
+                                 bool (*is_before)(const struct store_queue_entry *entry,
+                                                   int64_t bound),
+                                 int64_t bound, int64_t *found);
+
+/* ---- the queue (under both locks) ------------------------------------------------------------ */
+
+void consume_queue_lock_both(struct consume_queue *queue);
+void consume_queue_unlock_both(struct consume_queue *queue);
+/* For assertions. Nobody holds one of these locks twice, so that a held one cannot be had. */
+bool queue_lock_is_held(pthread_mutex_t *lock);
+/* From the files or the tail; place < max. */
+MUST_CHECK int consume_queue_read_one(struct consume_queue *queue, int64_t place,
+                                      struct store_queue_entry *entry);
+/* Under the lock. */
+void consume_queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry);
+/* After min or max moved other than by an append. */
+MUST_CHECK int consume_queue_note_batch_bounds(struct consume_queue *queue);
+
+#endif

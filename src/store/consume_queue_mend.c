@@ -1,0 +1,248 @@
+/* consume_queue_mend.c - recovery and repair: a record of the log says where its entry belongs. */
+#include "base/log.h"
+#include "store/consume_queue_internal.h"
+
+/* A queue offset further than this behind its queue's end, or at all, is damage and not a gap. */
+enum { GAP_MOST = 1000000 };
+#define PLACE_MOST (INT64_MAX / 64)
+
+/* Drops every entry from place on. Under both locks. */
+static int cut_at(struct consume_queue *queue, int64_t place)
+{
+    assert(queue_lock_is_held(&queue->file_lock));
+    assert(queue_lock_is_held(&queue->lock));
+    assert(place >= 0);
+    if (place >= queue->written) {
+        assert((size_t)(place - queue->written) <= queue->tail_count);
+        queue->tail_count = (size_t)(place - queue->written);
+    } else {
+        int err = queue_file_zero_from(queue, place);
+        if (err != 0)
+            return err;
+        queue->tail_count = 0;
+        queue->written = place;
+        if (queue->synced > place)
+            queue->synced = place;
+    }
+    assert(queue->written + (int64_t)queue->tail_count == place);
+    atomic_store(&queue->max, place);
+    if (atomic_load(&queue->min) > place)
+        atomic_store(&queue->min, place);
+    return consume_queue_note_batch_bounds(queue);
+}
+
+/* The log has none of the queue's records any more. Under both locks. */
+static bool is_all_below(struct consume_queue *queue, int64_t log_min)
+{
+    struct store_queue_entry last;
+    int64_t max = atomic_load(&queue->max);
+    return max <= atomic_load(&queue->min) || (consume_queue_read_one(queue, max - 1, &last) == 0 &&
+                                               queue_entry_is_below(&last, log_min));
+}
+
+/* False: no queue is that long; the number in the record is damaged. Under both locks. */
+static bool fill_gap(struct consume_queue *queue, int64_t place, int64_t log_min)
+{
+    assert(queue_lock_is_held(&queue->file_lock));
+    assert(queue_lock_is_held(&queue->lock));
+    const struct store_queue_entry filler = { .bytes = CQ_FILLER_LENGTH };
+    assert(!queue->is_batch);
+    int64_t max = atomic_load(&queue->max);
+    if (place > PLACE_MOST || (max > 0 && place - max > GAP_MOST)) {
+        log_error("queue_offset_beyond_reason topic=%.*s queue=%d queue_offset=%lld max=%lld",
+                  SLICE_FMT(queue->topic), queue->queue_id, (long long)place, (long long)max);
+        return false;
+    }
+    assert(place > max);
+    if (max == 0) { /* its first files have expired: it starts in the middle of a file */
+        assert(queue->tail_count == 0);
+        queue->written = queue_file_of(queue, place) / queue->entry_bytes;
+        queue->synced = queue->written;
+        atomic_store(&queue->min, place);
+    } else if (is_all_below(queue, log_min)) { /* so is what the gap stands for */
+        atomic_store(&queue->min, place);
+    } else {
+        log_warn("consume_queue_gap_filled topic=%.*s queue=%d from=%lld to=%lld",
+                 SLICE_FMT(queue->topic), queue->queue_id, (long long)max, (long long)place);
+    }
+    while (queue->written + (int64_t)queue->tail_count < place)
+        consume_queue_tail_add(queue, &filler);
+    assert(queue->written + (int64_t)queue->tail_count == place);
+    return true;
+}
+
+/* The place of the entry that holds queue_offset, or of the first behind it; where the queue ends
+ * when there is none. Under both locks. */
+static int find_place(struct consume_queue *queue, int64_t queue_offset, int64_t *place)
+{
+    int64_t from = atomic_load(&queue->min);
+    int64_t upto = atomic_load(&queue->max);
+    *place = queue_offset;
+    if (!queue->is_batch)
+        return 0;
+    while (from < upto) {
+        int64_t middle = from + (upto - from) / 2;
+        struct store_queue_entry entry;
+        int err = consume_queue_read_one(queue, middle, &entry);
+        if (err != 0)
+            return err;
+        if (entry.queue_offset + entry.count <= queue_offset)
+            from = middle + 1;
+        else
+            upto = middle;
+    }
+    *place = from;
+    return 0;
+}
+
+static bool are_equal(const struct store_queue_entry *a, const struct store_queue_entry *b)
+{
+    return a->phy_offset == b->phy_offset && a->bytes == b->bytes && a->tags_code == b->tags_code &&
+           a->queue_offset == b->queue_offset && a->count == b->count;
+}
+
+/* What stands in the place of a record: 1 when it may stay, 0 when it is to be dropped, or ERR_IO.
+ * Another record that names the place too stays: one of the two is damaged, and the queue keeps
+ * what it has. Under both locks. */
+static int may_stay(struct consume_queue *queue, int64_t place,
+                    const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    struct store_queue_entry there;
+    int err = consume_queue_read_one(queue, place, &there);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    if (there.phy_offset == entry->phy_offset)
+        return are_equal(&there, entry);
+    /* Half of an entry, torn at a sector's end, may look as if it led below the log. */
+    if (queue_entry_is_filler(&there) || !queue_entry_is_written(&there) ||
+        there.phy_offset < commit_log_min(reader->log))
+        return 0;
+    int fits = queue_entry_leads_home(queue, &there, reader);
+    if (fits == 1)
+        log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld "
+                  "phy_offset=%lld",
+                  SLICE_FMT(queue->topic), queue->queue_id, (long long)there.queue_offset,
+                  (long long)there.phy_offset);
+    return fits;
+}
+
+/* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
+ * be. Under both locks. */
+static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
+                      struct log_reader *reader)
+{
+    int64_t max = atomic_load(&queue->max);
+    int64_t place;
+    int stays = 0;
+    int err = find_place(queue, entry->queue_offset, &place);
+    if (err != 0)
+        return err;
+    if (place < max && place >= atomic_load(&queue->min))
+        stays = may_stay(queue, place, entry, reader);
+    if (stays != 0)
+        return stays < 0 ? stays : 0;
+    if (place > max)
+        return fill_gap(queue, place, commit_log_min(reader->log));
+    err = place < max ? cut_at(queue, place) : 0;
+    return err != 0 ? err : 1;
+}
+
+int consume_queue_place(struct consume_queue *queue, const struct store_queue_entry *entry,
+                        struct log_reader *reader)
+{
+    struct store_queue_entry wanted = *entry;
+    if (entry->queue_offset < 0) /* damaged, as in fill_gap() */
+        return 0;
+    if (!queue->is_batch) /* an inner batch that came to a simple queue is one message there */
+        wanted.count = 1;
+    consume_queue_lock_both(queue);
+    int is_made = make_place(queue, &wanted, reader);
+    consume_queue_unlock_both(queue);
+    return is_made == 1 ? consume_queue_append(queue, entry) : is_made;
+}
+
+int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
+{
+    uint8_t bytes[BCQ_ENTRY_BYTES];
+    struct store_queue_entry entry;
+    int64_t place;
+    consume_queue_lock_both(queue);
+    int err = find_place(queue, queue_offset, &place);
+    if (err == 0 && !queue->is_deleted && place >= atomic_load(&queue->min) &&
+        place < queue->written) {
+        err = queue_file_read(queue, place, 1, true, &entry);
+        if (err == 0 && queue_entry_is_written(&entry)) {
+            queue_entry_put(queue, bytes, &entry);
+            err = disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+                             place * queue->entry_bytes - queue->fd_file);
+            queue->synced = place < queue->synced ? place : queue->synced;
+        }
+        queue->has_new_names = true;
+    }
+    consume_queue_unlock_both(queue);
+    return err == ERR_NOT_FOUND ? 0 : err; /* the file has expired */
+}
+
+/* Under both locks. */
+static int mend_entry(struct consume_queue *queue, int64_t place,
+                      const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    uint8_t bytes[BCQ_ENTRY_BYTES];
+    struct store_queue_entry there;
+    int err = queue_file_read(queue, place, 1, true, &there);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    if (are_equal(&there, entry) || queue_entry_is_filler(&there) ||
+        (there.phy_offset != entry->phy_offset && queue_entry_is_written(&there) &&
+         queue_entry_leads_home(queue, &there, reader) != 0))
+        return 0;
+    log_error("consume_queue_entry_mended topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->queue_offset,
+              (long long)entry->phy_offset);
+    queue_entry_put(queue, bytes, entry);
+    err = queue_file_use(queue, place, false);
+    if (err == 0)
+        err = disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+                         place * queue->entry_bytes - queue->fd_file);
+    return err != 0 ? err : 1;
+}
+
+int consume_queue_mend(struct consume_queue *queue, const struct store_queue_entry *entry,
+                       struct log_reader *reader)
+{
+    struct store_queue_entry wanted = *entry;
+    int64_t place;
+    if (!queue->is_batch)
+        wanted.count = 1;
+    consume_queue_lock_both(queue);
+    int mended = find_place(queue, entry->queue_offset, &place);
+    if (mended == 0 && !queue->is_deleted && place >= atomic_load(&queue->min) &&
+        place < queue->written)
+        mended = mend_entry(queue, place, &wanted, reader);
+    consume_queue_unlock_both(queue);
+    return mended;
+}
+
+int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
+{
+    assert(log_end >= 0);
+    consume_queue_lock_both(queue);
+    int64_t end = atomic_load(&queue->max);
+    int64_t min = atomic_load(&queue->min);
+    int err = 0;
+    for (; end > min; end--) {
+        struct store_queue_entry entry;
+        err = consume_queue_read_one(queue, end - 1, &entry);
+        if (err != 0)
+            break;
+        bool is_hole = !queue_entry_is_written(&entry); /* of what a loss of power took */
+        if (queue_entry_is_filler(&entry) ||
+            (!is_hole && entry.phy_offset <= log_end - entry.bytes))
+            break;
+    }
+    assert(end >= min);
+    if (err == 0 && end < atomic_load(&queue->max))
+        err = cut_at(queue, end);
+    consume_queue_unlock_both(queue);
+    return err;
+}

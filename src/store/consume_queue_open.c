@@ -1,0 +1,239 @@
+/* consume_queue_open.c - where a queue begins and ends, found in its files when it is opened.
+ *
+ * The files are zero behind the end, which is looked for by bisection; the last entries are
+ * compared with the records they lead to where there may be entries behind the true end
+ * (consume_queue.c).
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "store/consume_queue_internal.h"
+
+static bool entry_is_written(const struct store_queue_entry *entry, int64_t bound)
+{
+    (void)bound;
+    return queue_entry_is_written(entry);
+}
+
+int queue_entry_leads_home(const struct consume_queue *queue, const struct store_queue_entry *entry,
+                           struct log_reader *reader)
+{
+    const struct commit_log *log = reader->log;
+    if (queue_entry_is_filler(entry) || entry->phy_offset < commit_log_min(log))
+        return 1;
+    if (entry->phy_offset > commit_log_max(log) - entry->bytes)
+        return 0;
+    struct record record;
+    int err = log_reader_record(reader, entry->phy_offset, RECORD_CHECK_LENGTHS, &record);
+    if (err == ERR_IO)
+        return err;
+    return err == 0 && record.total_bytes == entry->bytes && record.queue_id == queue->queue_id &&
+           record.queue_offset == entry->queue_offset && slice_eq(record.topic, queue->topic);
+}
+
+/* An entry that leads below the log cannot be compared with its record: with the entry before it.
+ */
+static int follows_on_entry(struct consume_queue *queue, int64_t place,
+                            const struct store_queue_entry *entry)
+{
+    struct store_queue_entry before;
+    int err = queue_file_read(queue, place, 1, true, &before);
+    return err != 0
+               ? err
+               : !queue_entry_is_written(&before) || queue_entries_are_in_order(&before, entry);
+}
+
+static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end,
+                        struct commit_log *log)
+{
+    int64_t found = *end;
+    struct log_reader reader;
+    int fits = 0;
+    log_reader_init(&reader, log);
+    for (; *end > first && fits == 0; *end -= fits == 0) {
+        struct store_queue_entry entry;
+        fits = queue_file_read(queue, *end - 1, 1, true, &entry);
+        if (fits == 0)
+            fits = queue_entry_leads_home(queue, &entry, &reader);
+        if (fits == 1 && entry.phy_offset < commit_log_min(log) && *end - 1 > first)
+            fits = follows_on_entry(queue, *end - 2, &entry);
+    }
+    log_reader_fini(&reader);
+    if (fits >= 0 && *end != found)
+        log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
+                 SLICE_FMT(queue->topic), queue->queue_id, (long long)*end,
+                 (long long)(found - *end));
+    return fits < 0 ? fits : 0;
+}
+
+enum { PROBES = 8 }; /* entries looked at beyond what bisection found */
+
+/* The end of the entries in [from, upto). One entry that a flipped bit made look unwritten must not
+ * hide those behind it. */
+static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
+{
+    for (;;) {
+        int64_t next = -1;
+        int err = queue_file_bisect(queue, from, upto, entry_is_written, 0, end);
+        for (int64_t at = *end + 1; err == 0 && at < upto && at <= *end + PROBES; at++) {
+            struct store_queue_entry entry;
+            err = queue_file_read(queue, at, 1, true, &entry);
+            if (err == 0 && queue_entry_is_written(&entry))
+                next = at;
+        }
+        if (err != 0 || next < 0)
+            return err;
+        from = next;
+    }
+}
+
+/* The first entry in [from, upto) that leads into the log; the same for one that seems not to. */
+static int find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
+                    int64_t *min)
+{
+    for (;;) {
+        int64_t before = -1;
+        int err = queue_file_bisect(queue, from, upto, queue_entry_is_below, log_min, min);
+        for (int64_t at = *min - 2; err == 0 && at >= from && at >= *min - PROBES; at--) {
+            struct store_queue_entry entry;
+            err = queue_file_read(queue, at, 1, true, &entry);
+            if (err == 0 && !queue_entry_is_below(&entry, log_min))
+                before = at;
+        }
+        if (err != 0 || before < 0)
+            return err;
+        upto = before;
+    }
+}
+
+int consume_queue_note_batch_bounds(struct consume_queue *queue)
+{
+    struct store_queue_entry entry;
+    int64_t min = atomic_load(&queue->min);
+    int64_t max = atomic_load(&queue->max);
+    int err = 0;
+    if (!queue->is_batch)
+        return 0;
+    int64_t next = 0;
+    if (max > 0) {
+        err = consume_queue_read_one(queue, max - 1, &entry);
+        next = err == 0 ? entry.queue_offset + entry.count : atomic_load(&queue->next_offset);
+    }
+    int64_t first = max > 0 ? next : -1;
+    if (err == 0 && min < max) {
+        err = consume_queue_read_one(queue, min, &entry);
+        first = entry.queue_offset;
+    }
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    atomic_store(&queue->first_offset, first);
+    atomic_store(&queue->next_offset, next);
+    return 0;
+}
+
+/* Finds min and max in the files listed. */
+static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
+                       bool may_have_ghosts, struct commit_log *log)
+{
+    int64_t first = files[0] / queue->entry_bytes;
+    int64_t end = first;
+    int err = 0;
+    for (int i = count - 1; i >= 0 && end == first && err == 0; i--) {
+        int64_t from = files[i] / queue->entry_bytes;
+        int64_t upto = from + queue_file_places(queue);
+        err = find_end(queue, from, upto, &end);
+        if (err == 0 && may_have_ghosts)
+            err = drop_misfits(queue, from, &end, log);
+        /* Also what lies behind a hole that a loss of power left. */
+        if (err == 0 && may_have_ghosts && end < upto)
+            err = queue_file_zero_from(queue, end);
+        if (end == from && i > 0)
+            end = first; /* an empty file: the end is in an earlier one */
+    }
+    int64_t min = first;
+    if (err == 0 && end > first) {
+        int64_t upto = first + queue_file_places(queue);
+        err = find_min(queue, first, upto < end ? upto : end, commit_log_min(log), &min);
+    }
+    assert(first <= min);
+    assert(min <= end || err != 0);
+    atomic_store(&queue->min, min);
+    atomic_store(&queue->max, end);
+    queue->written = end;
+    queue->synced = end;
+    return err;
+}
+
+static int check_sizes(const struct consume_queue *queue, const int64_t *files, int *count)
+{
+    for (int i = 0; i < *count; i++) {
+        char path[DISK_PATH_MAX];
+        int64_t bytes;
+        disk_numbered_path(path, queue->dir, files[i]);
+        int err = disk_size(path, &bytes);
+        if (err != 0)
+            return err;
+        if (bytes == 0 && i == *count - 1) { /* the process died while making it */
+            (*count)--;
+            return disk_remove(path);
+        }
+        if (bytes != queue->file_bytes || files[i] % queue->file_bytes != 0) {
+            log_error("consume_queue_file_unfit path=%s bytes=%lld expected=%lld", path,
+                      (long long)bytes, (long long)queue->file_bytes);
+            return ERR_CORRUPT;
+        }
+    }
+    return 0;
+}
+
+int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bool is_batch,
+                       int64_t file_bytes, struct commit_log *log, struct queue_files *shared,
+                       bool may_have_ghosts, struct consume_queue **opened)
+{
+    assert(topic.len > 0);
+    assert(queue_id >= 0);
+    assert(file_bytes > 0);
+    assert(file_bytes % (is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES) == 0);
+    struct consume_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
+        return ERR_NO_MEMORY;
+    queue->topic = topic;
+    queue->queue_id = queue_id;
+    queue->is_batch = is_batch;
+    queue->entry_bytes = is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES;
+    queue->file_bytes = file_bytes;
+    queue->first_offset = -1;
+    queue->files = shared;
+    queue->dir = strdup(dir);
+    queue->fd = -1;
+    pthread_mutex_init(&queue->file_lock, NULL);
+    pthread_mutex_init(&queue->lock, NULL);
+    list_init(&queue->unsynced_link);
+    int64_t *files = NULL;
+    int count = 0;
+    int err = queue->dir == NULL ? ERR_NO_MEMORY : disk_list_numbers(dir, &files, &count);
+    if (err == 0)
+        err = check_sizes(queue, files, &count);
+    if (err == 0 && count > 0)
+        err = find_bounds(queue, files, count, may_have_ghosts, log);
+    if (err == 0)
+        err = consume_queue_note_batch_bounds(queue);
+    free(files);
+    if (err != 0) {
+        consume_queue_free(queue);
+        return err;
+    }
+    queue_file_let_go(queue);
+    *opened = queue;
+    return 0;
+}
+
+void consume_queue_free(struct consume_queue *queue)
+{
+    queue_file_close(queue);
+    pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->file_lock);
+    free(queue->tail);
+    free(queue->dir);
+    free(queue);
+}
