@@ -62,6 +62,7 @@ struct inode {
     uint8_t *durable;
     int64_t size;
     int64_t durable_size;
+    int64_t longest;             /* it ever was: zeros stand behind it */
     bool was_written[PAGES_MAX]; /* by a call, since it was clean: dirty whatever it holds */
     bool has_blocks[PAGES_MAX];
     bool has_error; /* write-back failed, and nobody was told */
@@ -113,14 +114,9 @@ static struct inode *make_inode(bool is_dir)
 
 static void wipe(struct inode *inode)
 {
-    if (!inode->is_dir && inode->size > 0)
-        memset(inode->cache, 0, (size_t)inode->size);
-    if (!inode->is_dir) {
-        int64_t upto = inode->size > inode->durable_size ? inode->size : inode->durable_size;
-        memset(inode->cache, 0, (size_t)upto);
-        memset(inode->believed, 0, (size_t)upto);
-        memset(inode->durable, 0, (size_t)upto);
-    }
+    memset(inode->cache, 0, (size_t)inode->longest);
+    memset(inode->believed, 0, (size_t)inode->longest);
+    memset(inode->durable, 0, (size_t)inode->longest);
     inode->is_used = false;
 }
 
@@ -307,9 +303,47 @@ static void write_page(struct inode *inode, int page)
     clean_page(inode, page);
 }
 
+static int pages_of(int64_t bytes)
+{
+    return (int)((bytes + PAGE - 1) / PAGE);
+}
+
 static int page_count(const struct inode *inode)
 {
-    return (int)((inode->size + PAGE - 1) / PAGE);
+    return pages_of(inode->size);
+}
+
+static void set_size(struct inode *inode, int64_t bytes)
+{
+    inode->size = bytes;
+    if (bytes > inode->longest)
+        inode->longest = bytes;
+}
+
+/* Makes a file shorter. What it had behind its new end is on the disk until the names and lengths
+ * of the file system are. */
+static void shrink(struct inode *inode, int64_t bytes)
+{
+    if (bytes >= inode->size)
+        return;
+    memset(inode->cache + bytes, 0, (size_t)(inode->size - bytes));
+    for (int page = (int)(bytes / PAGE); page < page_count(inode); page++)
+        inode->was_written[page] = true;
+    for (int page = pages_of(bytes); page < page_count(inode); page++)
+        inode->has_blocks[page] = false;
+    inode->size = bytes;
+}
+
+/* The length is durable: nothing is left of what once stood behind it. */
+static void forget_behind_end(struct inode *inode)
+{
+    for (int page = page_count(inode); page < pages_of(inode->longest); page++) {
+        memset(inode->cache + page * PAGE, 0, PAGE);
+        memset(inode->believed + page * PAGE, 0, PAGE);
+        memset(inode->durable + page * PAGE, 0, PAGE);
+        inode->was_written[page] = false;
+        inode->has_blocks[page] = false;
+    }
 }
 
 /* The kernel writes a page back when it likes. */
@@ -346,6 +380,7 @@ static int sync_pages(struct inode *inode, int from, int upto)
         }
     }
     if (!fails) {
+        forget_behind_end(inode);
         inode->durable_size = inode->size;
         return 0;
     }
@@ -368,9 +403,9 @@ void sim_disk_forget_process(void)
 
 static void lose_pages(struct inode *inode)
 {
+    int pages = pages_of(inode->longest);
     if (chance_one_in(2))
         inode->durable_size = inode->size;
-    int pages = page_count(inode);
     for (int page = 0; page < pages; page++) {
         if (!is_dirty(inode, page))
             continue;
@@ -383,17 +418,16 @@ static void lose_pages(struct inode *inode)
                 if (chance_one_in(2))
                     memcpy(inode->durable + at, inode->cache + at, SECTOR);
     }
-    if (inode->durable_size < inode->size)
+    if (inode->durable_size < inode->longest)
         memset(inode->durable + inode->durable_size, 0,
                (size_t)(pages * PAGE - inode->durable_size));
-    int64_t had = inode->size;
+    if (inode->durable_size < inode->size)
+        memset(inode->has_blocks, 0, sizeof inode->has_blocks);
     inode->size = inode->durable_size;
     memcpy(inode->cache, inode->durable, (size_t)pages * PAGE);
     memcpy(inode->believed, inode->durable, (size_t)pages * PAGE);
     memset(inode->was_written, 0, sizeof inode->was_written);
     inode->has_error = false;
-    if (inode->size < had)
-        memset(inode->has_blocks, 0, sizeof inode->has_blocks);
 }
 
 void sim_disk_lose_power(void)
@@ -534,10 +568,8 @@ int __wrap_open(const char *path, int flags, ...)
     }
     if (inode == NULL)
         return -1;
-    if ((flags & O_TRUNC) != 0 && !inode->is_dir && inode->size > 0) {
-        memset(inode->cache, 0, (size_t)page_count(inode) * PAGE);
-        inode->size = 0;
-    }
+    if ((flags & O_TRUNC) != 0 && !inode->is_dir)
+        shrink(inode, 0);
     for (int fd = 3; fd < FDS_MAX; fd++) {
         if (fd_table[fd] != NULL)
             continue;
@@ -603,9 +635,8 @@ int __wrap_ftruncate(int fd, off_t bytes)
         violation("a file of %lld bytes is too long for the simulated disk", (long long)bytes);
     if (bytes > inode->size && chance_one_in(disk_faults.full))
         return fail(ENOSPC);
-    if (bytes < inode->size)
-        memset(inode->cache + bytes, 0, (size_t)(inode->size - bytes));
-    inode->size = bytes;
+    shrink(inode, bytes);
+    set_size(inode, bytes);
     return 0;
 }
 
@@ -647,8 +678,7 @@ static ssize_t write_at(struct inode *inode, const void *data, size_t len, int64
         inode->has_blocks[page] = true;
         inode->was_written[page] = true;
     }
-    if (at + (int64_t)len > inode->size)
-        inode->size = at + (int64_t)len;
+    set_size(inode, at + (int64_t)len > inode->size ? at + (int64_t)len : inode->size);
     inode->modified_ns = machine_now_ns();
     memcpy(inode->cache + at, data, len); /* the process may die in its middle */
     return (ssize_t)len;
