@@ -1,4 +1,6 @@
 /* consume_queue_mend.c - recovery and repair: a record of the log says where its entry belongs. */
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "store/consume_queue_internal.h"
 
@@ -118,7 +120,7 @@ static int may_stay(struct consume_queue *queue, int64_t place,
         there.phy_offset < commit_log_min(reader->log))
         return 0;
     int fits = queue_entry_leads_home(queue, &there, reader);
-    if (fits == 1)
+    if (fits == 1 && there.phy_offset < entry->phy_offset)
         log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld "
                   "phy_offset=%lld",
                   SLICE_FMT(queue->topic), queue->queue_id, (long long)there.queue_offset,
@@ -126,17 +128,89 @@ static int may_stay(struct consume_queue *queue, int64_t place,
     return fits;
 }
 
+/* Drops everything, files too: the queue begins anew. Under both locks. */
+static int begin_anew(struct consume_queue *queue)
+{
+    int64_t *files = NULL;
+    int count = 0;
+    assert(queue_lock_is_held(&queue->file_lock));
+    assert(queue_lock_is_held(&queue->lock));
+    int err = disk_list_numbers(queue->dir, &files, &count);
+    queue_file_close(queue);
+    for (int i = 0; i < count && err == 0; i++) {
+        char path[DISK_PATH_MAX];
+        disk_numbered_path(path, queue->dir, files[i]);
+        err = disk_remove(path);
+        if (err == 0)
+            atomic_fetch_sub(&queue->files->count, 1);
+    }
+    free(files);
+    if (err != 0)
+        return err;
+    queue->has_new_names = true;
+    queue->tail_count = 0;
+    queue->written = 0;
+    queue->synced = 0;
+    atomic_store(&queue->max, 0);
+    atomic_store(&queue->min, 0);
+    return consume_queue_note_batch_bounds(queue);
+}
+
+/* 1: the queue's last entry is another record's, which lies behind the entry in the log. */
+static int ends_behind(struct consume_queue *queue, const struct store_queue_entry *entry,
+                       const struct store_queue_entry *last, struct log_reader *reader)
+{
+    if (queue_entry_is_filler(last) || !queue_entry_is_written(last) ||
+        last->phy_offset <= entry->phy_offset)
+        return 0;
+    return queue_entry_leads_home(queue, last, reader);
+}
+
+/* A topic that was deleted and made again: the log has the records of both lives, and both begin at
+ * 0. The queue is the later one's. 1: go on; 0: the record belongs to an earlier life than what the
+ * queue has. Under both locks. */
+static int choose_life(struct consume_queue *queue, const struct store_queue_entry *entry,
+                       int64_t place, struct log_reader *reader)
+{
+    struct store_queue_entry last;
+    int64_t max = atomic_load(&queue->max);
+    if (max <= atomic_load(&queue->min))
+        return 1;
+    int err = consume_queue_read_one(queue, max - 1, &last);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 1 : err;
+    if (place >= max) {
+        int is_behind = ends_behind(queue, entry, &last, reader);
+        return is_behind < 0 ? is_behind : !is_behind;
+    }
+    bool is_first_again = entry->queue_offset == 0 && queue_entry_is_written(&last) &&
+                          !queue_entry_is_filler(&last) && last.phy_offset < entry->phy_offset;
+    int fits = is_first_again ? queue_entry_leads_home(queue, &last, reader) : 0;
+    if (fits == 1) {
+        log_warn("consume_queue_begins_anew topic=%.*s queue=%d phy_offset=%lld had=%lld",
+                 SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->phy_offset,
+                 (long long)max);
+        err = begin_anew(queue);
+    }
+    return fits < 0 ? fits : err != 0 ? err : 1;
+}
+
 /* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
  * be. Under both locks. */
 static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
                       struct log_reader *reader)
 {
-    int64_t max = atomic_load(&queue->max);
     int64_t place;
     int stays = 0;
     int err = find_place(queue, entry->queue_offset, &place);
     if (err != 0)
         return err;
+    int goes_on = choose_life(queue, entry, place, reader);
+    if (goes_on != 1)
+        return goes_on;
+    int64_t max = atomic_load(&queue->max);
+    if (max == 0)
+        place = queue->is_batch ? 0 : entry->queue_offset;
     if (place < max && place >= atomic_load(&queue->min))
         stays = may_stay(queue, place, entry, reader);
     if (stays != 0)

@@ -30,6 +30,7 @@ int history_new_topic(void)
     int topic = history.topic_count++;
     snprintf(history.topics[topic].name, sizeof history.topics[topic].name, "topic-%d", topic);
     history.topics[topic].is_deleted = false;
+    history.topics[topic].life = 0;
     return topic;
 }
 
@@ -46,6 +47,7 @@ int history_send(int topic, int queue, int count, bool takes_no_place)
             .takes_no_place = takes_no_place,
             .topic = (uint8_t)topic,
             .queue = (uint8_t)queue,
+            .topic_life = history.topics[topic].life,
             .body_bytes =
                 (uint16_t)(ID_BYTES + (chance_one_in(12) ? chance_below(6000) : chance_below(300)))
         };
@@ -114,6 +116,18 @@ void history_topic_deleted(int topic)
     history.topics[topic].is_deleted = true;
 }
 
+void history_topic_made_again(int topic)
+{
+    history.topics[topic].is_deleted = false;
+    history.topics[topic].life++;
+}
+
+bool history_is_deleted(const struct message *message)
+{
+    const struct topic *topic = &history.topics[message->topic];
+    return topic->is_deleted || message->topic_life < topic->life;
+}
+
 /* ---- what is served -------------------------------------------------------------------------- */
 
 static bool is_body_of(int id, struct slice body)
@@ -161,7 +175,7 @@ int history_check_served(const struct record *record)
 static void see(int id, const struct record *record, int64_t end)
 {
     struct message *message = &history.messages[id];
-    if (message->was_seen && !history.topics[message->topic].is_deleted)
+    if (message->was_seen && !history_is_deleted(message))
         violation("message %d is there twice", id);
     message->was_seen = true;
     message->state = MESSAGE_STORED;
@@ -252,7 +266,7 @@ static void check_puts(void)
         const struct message *first = &history.messages[message->first_of_put];
         if (message->was_seen != first->was_seen && message->state != MESSAGE_EXPIRED &&
             first->state != MESSAGE_EXPIRED && message->state != MESSAGE_LOST &&
-            !history.topics[message->topic].is_deleted)
+            !history_is_deleted(message))
             violation("message %d is %s, the first of its put, %d, is %s", id,
                       message->was_seen ? "there" : "gone", message->first_of_put,
                       first->was_seen ? "there" : "gone");
@@ -279,8 +293,8 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
             continue;
         bool was_promised = message->state == MESSAGE_STORED &&
                             (message->is_safe || (stop != MACHINE_POWER_LOST && !sync_failed));
-        if (message->state == MESSAGE_STORED && (message->phy_offset < state.min_phy_offset ||
-                                                 history.topics[message->topic].is_deleted))
+        if (message->state == MESSAGE_STORED &&
+            (message->phy_offset < state.min_phy_offset || history_is_deleted(message)))
             message->state = MESSAGE_EXPIRED;
         else if (was_promised && ++missing > history.flips)
             violation("message %d is lost: topic %d queue %d offset %lld phy_offset %lld%s; the "
@@ -289,8 +303,7 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
                       (long long)message->phy_offset, message->is_safe ? " (safe)" : "",
                       (long long)state.min_phy_offset, (long long)state.max_phy_offset);
         else
-            message->state =
-                history.topics[message->topic].is_deleted ? MESSAGE_EXPIRED : MESSAGE_LOST;
+            message->state = history_is_deleted(message) ? MESSAGE_EXPIRED : MESSAGE_LOST;
     }
     history.flushed = store_flushed_to(store);
     history_note_flushed(history.flushed);

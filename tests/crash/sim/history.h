@@ -27,6 +27,7 @@ struct message {
     bool was_seen;
     uint8_t topic;
     uint8_t queue;
+    int topic_life;   /* which of the topic's lives it was sent to */
     int first_of_put; /* id */
     uint16_t body_bytes;
     int64_t queue_offset;
@@ -37,6 +38,7 @@ struct message {
 struct topic {
     char name[32];
     bool is_deleted;
+    int life; /* how often it was made again */
 };
 
 struct history {
@@ -67,6 +69,10 @@ int history_check_served(const struct record *record);
 void history_note_flushed(int64_t upto);
 /* The topic's messages may be gone from here on. */
 void history_topic_deleted(int topic);
+/* A topic of the same name: what is sent from here on is kept. */
+void history_topic_made_again(int topic);
+/* The message was sent to a topic that was deleted since: it may be there or not. */
+bool history_is_deleted(const struct message *message);
 
 /* Looks at the whole store after a stop of this kind and holds it against the promises. */
 void history_verify(struct store *store, enum machine_end stop, bool sync_failed);

@@ -220,6 +220,23 @@ static void check_table(void)
                   (long long)history.table_version);
 }
 
+static void change_topics(void)
+{
+    int topic = (int)chance_below((uint32_t)history.topic_count);
+    bool is_deleted = history.topics[topic].is_deleted;
+    if (chance_one_in(3))
+        (void)history_new_topic(); /* -1: there are enough */
+    if (is_deleted && chance_one_in(2)) {
+        say("make %s again", history.topics[topic].name);
+        history_topic_made_again(topic);
+    }
+    if (!is_deleted && chance_one_in(3)) {
+        say("delete %s", history.topics[topic].name);
+        history_topic_deleted(topic);
+        store_delete_topic(store, slice_str(history.topics[topic].name));
+    }
+}
+
 static void do_something(void)
 {
     switch (chance_below(24)) {
@@ -228,12 +245,7 @@ static void do_something(void)
         store_clean_now(store);
         break;
     case 1:
-        if (history_new_topic() >= 0 && chance_one_in(2)) {
-            int topic = (int)chance_below((uint32_t)history.topic_count - 1);
-            say("delete %s", history.topics[topic].name);
-            history_topic_deleted(topic);
-            store_delete_topic(store, slice_str(history.topics[topic].name));
-        }
+        change_topics();
         break;
     case 2:
     case 3:
@@ -319,6 +331,18 @@ static struct {
     struct store_queue_entry last;
 } derived[TOPICS_MAX][QUEUES];
 
+/* Of the topic as it is now. A queue without may hold what was deleted, once it is built again. */
+static bool has_message(int topic, int queue)
+{
+    for (int id = 0; id < history.message_count; id++) {
+        const struct message *message = &history.messages[id];
+        if (message->topic == topic && message->queue == queue && message->was_seen &&
+            !message->takes_no_place && !history_is_deleted(message))
+            return true;
+    }
+    return false;
+}
+
 static void look_at_queues(bool compare)
 {
     for (int topic = 0; topic < history.topic_count; topic++)
@@ -333,7 +357,7 @@ static void look_at_queues(bool compare)
                 derived[topic][queue].min = min;
                 derived[topic][queue].max = max;
                 derived[topic][queue].last = last;
-            } else if (!history.topics[topic].is_deleted && max > min &&
+            } else if (max > min && has_message(topic, queue) &&
                        (derived[topic][queue].max != max ||
                         derived[topic][queue].last.phy_offset != last.phy_offset ||
                         derived[topic][queue].last.tags_code != last.tags_code)) {
@@ -353,7 +377,7 @@ static void look_up_keys(void)
         char key[16];
         int64_t last_ms;
         int64_t last_place;
-        if (message->state != MESSAGE_STORED || history.topics[message->topic].is_deleted)
+        if (message->state != MESSAGE_STORED || history_is_deleted(message))
             continue;
         snprintf(key, sizeof key, "u%d", id);
         buf_clear(&found);
