@@ -37,6 +37,8 @@ struct acks {
     struct loop_timer deadline;
     struct loop_deferred ask_flush;
     int64_t asked_end;
+    int64_t given_up_end;      /* of the last answer that did not wait for the disk any longer */
+    int64_t given_up_since_ns; /* when the first of them since the last sync began to wait */
     struct list unsaved; /* of ack.link: sends since a topic was created that is not saved yet */
     struct save_waiter topics_saved;
     bool topics_pending; /* topics_saved is with the saver */
@@ -83,11 +85,24 @@ static void rest_when_empty(struct acks *a)
         atomic_compare_exchange_strong(&a->state, &waited, NOBODY);
 }
 
+static bool are_given_up_on_disk(const struct acks *a)
+{
+    return store_flushed_to(a->broker->store) >= a->given_up_end;
+}
+
+static void give_up(struct acks *a, struct ack *ack)
+{
+    if (are_given_up_on_disk(a))
+        a->given_up_since_ns = ack->parked_ns;
+    a->given_up_end = ack->end_phy_offset;
+    answer(a, ack, RESP_FLUSH_DISK_TIMEOUT);
+}
+
 static void deadline_passed(struct loop_timer *timer)
 {
     struct acks *a = (struct acks *)((char *)timer - offsetof(struct acks, deadline));
     while (!list_empty(&a->parked) && first(a)->deadline_ns <= loop_now_ns(a->broker->loop))
-        answer(a, first(a), RESP_FLUSH_DISK_TIMEOUT);
+        give_up(a, first(a));
     plan_deadline(a);
     rest_when_empty(a);
 }
@@ -228,10 +243,13 @@ int acks_new(struct broker *broker, struct acks **acks)
 
 int64_t acks_oldest_ns(const struct acks *acks)
 {
+    int64_t now_ns = loop_now_ns(acks->broker->loop);
+    if (!are_given_up_on_disk(acks))
+        return now_ns - acks->given_up_since_ns;
     if (list_empty(&acks->parked))
         return 0;
     const struct ack *oldest = list_entry(acks->parked.next, struct ack, link);
-    return loop_now_ns(acks->broker->loop) - oldest->parked_ns;
+    return now_ns - oldest->parked_ns;
 }
 
 bool acks_are_idle(const struct acks *acks)

@@ -97,6 +97,9 @@ struct broker_conf {
     int64_t send_rate_per_connection;
     int64_t pull_rate_per_group;
     char *low_priority_topics; /* "a;b" */
+    bool cold_data_flow_control_enable;
+    int64_t cg_cold_read_threshold;
+    int64_t global_cold_read_threshold;
     /* evidence */
     int64_t slow_request_threshold_us;
     /* connections */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "broker/timers.h"
 
 /* Messages delivered in one pass of the loop, so that requests in between do not wait. */
 enum { DELIVER_BUDGET = 32 };
@@ -33,6 +34,9 @@ struct delays {
     bool is_saving;
     int save_err;
     int64_t delivered_end; /* phy_offset behind the latest delivered copy */
+    uint64_t put_count;
+    bool is_paced;
+    int64_t paced_until_ms; /* while is_paced nothing is delivered before */
     bool is_stopped;
 };
 
@@ -62,8 +66,10 @@ static int put(void *ctx, struct record *record, struct arena *arena)
     struct delays *d = ctx;
     struct store_put_result result;
     int err = store_put(d->broker->store, record, 1, loop_now_ms(d->broker->loop), &result, NULL);
-    if (err == 0)
+    if (err == 0) {
         d->delivered_end = result.end_phy_offset;
+        d->put_count++;
+    }
     return err;
 }
 
@@ -90,6 +96,8 @@ static void schedule(struct delays *d)
         loop_timer_stop(&d->deliver_timer);
         return;
     }
+    if (d->is_paced && due_ms < d->paced_until_ms)
+        due_ms = d->paced_until_ms;
     int64_t wait_ms = due_ms - now_ms;
     loop_timer_start(d->broker->loop, &d->deliver_timer,
                      wait_ms > LOOK_AT_LEAST_MS ? LOOK_AT_LEAST_MS : wait_ms);
@@ -102,7 +110,15 @@ static void read_ahead(struct job *job)
 
 static void deliver(struct delays *d)
 {
-    delay_run(d->delay, loop_now_ms(d->broker->loop), DELIVER_BUDGET);
+    int64_t now_ms = loop_now_ms(d->broker->loop);
+    if (!d->is_paced) {
+        delay_run(d->delay, now_ms, DELIVER_BUDGET);
+    } else if (now_ms >= d->paced_until_ms) {
+        uint64_t put_before = d->put_count;
+        delay_run(d->delay, now_ms, TIMERS_PACED_COUNT);
+        if (d->put_count != put_before)
+            d->paced_until_ms = now_ms + timers_pace_ms();
+    }
     plan_save(d);
     schedule(d);
     if (!delay_wants_read(d->delay))
@@ -224,6 +240,15 @@ fail:
 const struct delay_levels *delays_levels(const struct delays *delays)
 {
     return &delays->levels;
+}
+
+void delays_pace(struct delays *delays, bool pace)
+{
+    if (delays->is_paced == pace)
+        return;
+    delays->is_paced = pace;
+    delays->paced_until_ms = 0;
+    schedule(delays);
 }
 
 void delays_arrived(struct delays *delays, int32_t queue_id)

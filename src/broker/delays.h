@@ -27,6 +27,9 @@ void delays_arrived(struct delays *delays, int32_t queue_id);
 void delays_body(const struct delays *delays, struct buf *out);
 const struct delay_offsets *delays_progress(const struct delays *delays);
 
+/* The same as timers_pace(), for the delay levels. */
+void delays_pace(struct delays *delays, bool pace);
+
 /* Delivers nothing any more. */
 void delays_stop(struct delays *delays);
 /* True when no worker is busy for it any more. */

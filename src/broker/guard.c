@@ -6,26 +6,23 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "broker/delays.h"
 #include "broker/evidence.h"
+#include "broker/limits.h"
+#include "broker/stats.h"
+#include "broker/timers.h"
 
 enum { NS_PER_MS = 1000000, LOOK_MS = 50 };
 /* A pass with fewer requests is no crowd, whatever it took. */
 enum { CROWD_REQUESTS = 64 };
-/* Rates are kept of so many names; then all begin anew, with a second's worth each. */
-enum { NAMES_MAX = 65536 };
-
-struct rates {
-    struct map by_name; /* struct rate_limit, one allocation each */
-};
 
 struct guard {
     struct broker *broker;
     struct ladder ladder;
     struct loop_timer look;
     int64_t worst_ns; /* delay of passes since the ladder was looked at */
-    bool breaker_is_open;
-    struct rates topics, groups;
+    struct breaker breaker;
+    struct limits *limits;
     int64_t refused[GUARD_REASONS];
     struct log_limit log_limits[GUARD_REASONS];
 };
@@ -64,24 +61,38 @@ static int64_t disk_delay_ns(const struct guard *g)
     return fault_value("overload.disk_ns", acks_oldest_ns(g->broker->acks));
 }
 
+static void say_breaker(const struct guard *g, int64_t waited_ns)
+{
+    long long waited_ms = (long long)(waited_ns / NS_PER_MS);
+    if (g->breaker.state == BREAKER_OPEN)
+        log_warn("disk_breaker_open waited_ms=%lld", waited_ms);
+    else if (g->breaker.state == BREAKER_HALF_OPEN)
+        log_info("disk_breaker_half_open");
+    else
+        log_info("disk_breaker_closed");
+}
+
+/* Looks at the disk; returns how long the oldest answer has waited for it. */
+static int64_t measure_disk(struct guard *g)
+{
+    int64_t waited_ns = disk_delay_ns(g);
+    if (breaker_measure(&g->breaker, waited_ns, store_flushed_to(g->broker->store),
+                        g->broker->conf.disk_breaker_millis * NS_PER_MS))
+        say_breaker(g, waited_ns);
+    if (g->breaker.state != BREAKER_CLOSED && g->look.at == 0)
+        loop_timer_start(g->broker->loop, &g->look, LOOK_MS);
+    return waited_ns;
+}
+
 static bool is_disk_sick(struct guard *g, struct request *req)
 {
-    int64_t limit_ms = g->broker->conf.disk_breaker_millis;
-    int64_t waited_ns = disk_delay_ns(g);
-    bool is_open = limit_ms > 0 && waited_ns >= limit_ms * NS_PER_MS;
-    if (is_open != g->breaker_is_open) {
-        g->breaker_is_open = is_open;
-        if (is_open)
-            log_warn("disk_breaker_open waited_ms=%lld", (long long)(waited_ns / NS_PER_MS));
-        else
-            log_info("disk_breaker_closed");
-    }
-    if (!is_open)
+    int64_t waited_ns = measure_disk(g);
+    if (breaker_admits(&g->breaker, waited_ns))
         return false;
     count(g, GUARD_DISK, "disk", waited_ns / NS_PER_MS);
     reply_code(req, RESP_SYSTEM_BUSY,
-               "[DISK_BREAKER]broker busy: answers wait for the disk since %lldms",
-               (long long)(waited_ns / NS_PER_MS));
+               "[DISK_BREAKER]broker busy: answers wait for the disk since %lldms, breaker %s",
+               (long long)(waited_ns / NS_PER_MS), breaker_name(g->breaker.state));
     return true;
 }
 
@@ -91,33 +102,6 @@ bool guard_stops_arrival(struct guard *g, struct request *req)
 }
 
 /* ---- rates ----------------------------------------------------------------------------------- */
-
-static void forget_rates(struct rates *rates)
-{
-    size_t cursor = 0;
-    struct slice name;
-    void *limit;
-    while (map_next(&rates->by_name, &cursor, &name, &limit))
-        free(limit);
-    map_fini(&rates->by_name);
-    map_init(&rates->by_name);
-}
-
-static bool take(struct guard *g, struct rates *rates, struct slice name, int64_t per_s)
-{
-    if (per_s <= 0)
-        return true;
-    struct rate_limit *limit = map_get(&rates->by_name, name);
-    if (limit == NULL) {
-        if (rates->by_name.count >= NAMES_MAX)
-            forget_rates(rates);
-        limit = calloc(1, sizeof *limit);
-        if (limit == NULL)
-            abort();
-        map_put(&rates->by_name, name, limit);
-    }
-    return rate_limit_take(limit, per_s, loop_now_ns(g->broker->loop));
-}
 
 static bool is_low_priority(const struct broker_conf *conf, struct slice topic)
 {
@@ -163,7 +147,8 @@ bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
                    (long long)conf->send_rate_per_connection);
         return true;
     }
-    if (!take(g, &g->topics, topic, conf->send_rate_per_topic)) {
+    if (!limits_take(g->limits, LIMIT_TOPIC, topic, conf->send_rate_per_topic,
+                     loop_now_ns(g->broker->loop))) {
         count(g, GUARD_RATE, "topic", conf->send_rate_per_topic);
         reply_code(req, RESP_SYSTEM_BUSY,
                    "[FLOW_CONTROL]more than %lld messages a second to topic %.*s "
@@ -177,23 +162,53 @@ bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
 bool guard_stops_pull(struct guard *g, struct request *req, struct slice group)
 {
     int64_t per_s = g->broker->conf.pull_rate_per_group;
-    if (take(g, &g->groups, group, per_s))
+    if (limits_take(g->limits, LIMIT_GROUP, group, per_s, loop_now_ns(g->broker->loop)))
         return false;
     count(g, GUARD_RATE, "group", per_s);
-    reply_code(req, RESP_FLOW_CONTROL,
-               "[FLOW_CONTROL]more than %lld pulls a second by group %.*s (pullRatePerGroup)",
-               (long long)per_s, SLICE_FMT(group));
+    bool is_pop = req->header.code == REQ_POP_MESSAGE;
+    reply_code(req, is_pop ? RESP_POLLING_FULL : RESP_FLOW_CONTROL,
+               "[FLOW_CONTROL]more than %lld %s a second by group %.*s (pullRatePerGroup)",
+               (long long)per_s, is_pop ? "pops" : "pulls", SLICE_FMT(group));
     return true;
 }
 
-bool guard_stops_cold_read(struct guard *g, struct request *req)
+/* ---- reads from the disk --------------------------------------------------------------------- */
+
+static int64_t cold_bytes(const struct guard *g, struct slice group)
+{
+    return fault_value("overload.cold_bytes",
+                       limits_cold_bytes(g->limits, group, loop_now_ns(g->broker->loop)));
+}
+
+static bool reads_too_much(struct guard *g, struct request *req, struct slice group)
+{
+    const struct broker_conf *conf = &g->broker->conf;
+    int64_t own = cold_bytes(g, group), all = cold_bytes(g, slice_of(NULL, 0));
+    bool is_own = own >= conf->cg_cold_read_threshold;
+    if (!conf->cold_data_flow_control_enable || (!is_own && all < conf->global_cold_read_threshold))
+        return false;
+    count(g, GUARD_COLD, is_own ? "cold_group" : "cold_all", is_own ? own : all);
+    reply_code(
+        req, RESP_SYSTEM_BUSY, "[COLD_READS]%s %.*s read %lld bytes from the disk in %d s (%s)",
+        is_own ? "group" : "all groups with", SLICE_FMT(group), (long long)(is_own ? own : all),
+        LIMITS_WINDOW_S, is_own ? "cgColdReadThreshold" : "globalColdReadThreshold");
+    return true;
+}
+
+bool guard_stops_cold_read(struct guard *g, struct request *req, struct slice group)
 {
     if (g->ladder.rung < RUNG_COLD_READS)
-        return false;
+        return reads_too_much(g, req, group);
     count(g, GUARD_RUNG, rung_name(RUNG_COLD_READS), (int64_t)g->ladder.rung);
     reply_code(req, RESP_FLOW_CONTROL,
                "[DEGRADED]broker busy: reads from the disk are left off for a while");
     return true;
+}
+
+void guard_count_cold_read(struct guard *g, struct slice group, int64_t bytes)
+{
+    if (g->broker->conf.cold_data_flow_control_enable)
+        limits_read_cold(g->limits, group, bytes, loop_now_ns(g->broker->loop));
 }
 
 /* ---- the ladder ------------------------------------------------------------------------------ */
@@ -207,6 +222,10 @@ static void step(struct guard *g, enum rung before, int64_t delay_ns)
 {
     enum rung now = g->ladder.rung;
     store_pause_index(g->broker->store, now >= RUNG_INDEX);
+    stats_pause_names(g->broker->stats, now >= RUNG_STATISTICS);
+    if (g->broker->timers != NULL)
+        timers_pace(g->broker->timers, now >= RUNG_TIMER_CATCH_UP);
+    delays_pace(g->broker->delays, now >= RUNG_TIMER_CATCH_UP);
     if (now > before)
         log_warn("degraded rung=%d left_off=%s delay_ms=%lld", (int)now, rung_name(now),
                  (long long)(delay_ns / NS_PER_MS));
@@ -218,14 +237,16 @@ static void step(struct guard *g, enum rung before, int64_t delay_ns)
 static void look(struct loop_timer *timer)
 {
     struct guard *g = (struct guard *)((char *)timer - offsetof(struct guard, look));
+    if (g->broker->is_stopping)
+        return;
     enum rung before = g->ladder.rung;
-    int64_t disk_ns = disk_delay_ns(g);
+    int64_t disk_ns = measure_disk(g);
     int64_t delay_ns =
         fault_value("overload.delay_ns", disk_ns > g->worst_ns ? disk_ns : g->worst_ns);
     g->worst_ns = 0;
     if (ladder_measure(&g->ladder, delay_ns, limit_ns(g), loop_now_ns(g->broker->loop)))
         step(g, before, delay_ns);
-    if (ladder_is_moving(&g->ladder))
+    if (ladder_is_moving(&g->ladder) || g->breaker.state != BREAKER_CLOSED)
         loop_timer_start(g->broker->loop, &g->look, LOOK_MS);
 }
 
@@ -249,9 +270,10 @@ enum rung guard_rung(const struct guard *g)
     return g->ladder.rung;
 }
 
-bool guard_breaker_is_open(const struct guard *g)
+enum breaker_state guard_breaker(struct guard *g)
 {
-    return g->breaker_is_open;
+    measure_disk(g);
+    return g->breaker.state;
 }
 
 int64_t guard_refused(const struct guard *g, enum guard_reason reason)
@@ -265,8 +287,11 @@ int guard_new(struct broker *broker, struct guard **guard)
     if (g == NULL)
         return ERR_NO_MEMORY;
     g->broker = broker;
-    map_init(&g->topics.by_name);
-    map_init(&g->groups.by_name);
+    int err = limits_new(&g->limits);
+    if (err != 0) {
+        free(g);
+        return err;
+    }
     loop_timer_init(&g->look, look);
     *guard = g;
     return 0;
@@ -277,9 +302,6 @@ void guard_free(struct guard *g)
     if (g == NULL)
         return;
     loop_timer_stop(&g->look);
-    forget_rates(&g->topics);
-    forget_rates(&g->groups);
-    map_fini(&g->topics.by_name);
-    map_fini(&g->groups.by_name);
+    limits_free(g->limits);
     free(g);
 }

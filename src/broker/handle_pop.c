@@ -10,6 +10,7 @@
  * pops, else last and only when there is room. A pop in order takes nothing from retry topics, and
  * leaves no checkpoint: what is out blocks the queue (delivery/pop_order.h).
  */
+#include "broker/guard.h"
 #include "broker/pop_checks.h"
 #include "broker/pop_hold.h"
 #include "broker/pops.h"
@@ -635,6 +636,8 @@ void handle_pop(struct broker *broker, struct request *req)
     p->offload.broker = broker;
     p->offload.req = req;
     if (request_fields(req, &pop_request_fields, &p->fields) != 0)
+        return;
+    if (guard_stops_pull(broker->guard, req, p->fields.consumer_group))
         return;
     if (p->fields.born_ms == 0)
         p->fields.born_ms = now_ms(p);

@@ -305,6 +305,8 @@ static void count_traffic(const struct pull *p, int64_t body_bytes)
     if (got.took_ms > broker_of(p)->get_took_max_ms)
         broker_of(p)->get_took_max_ms = got.took_ms;
     stats_get(broker_of(p)->stats, &got, now_ns);
+    if (got.from_disk)
+        guard_count_cold_read(broker_of(p)->guard, got.group, body_bytes);
 }
 
 static void reply_result(struct pull *p, int32_t code, struct slice remark, struct slice body)
@@ -397,8 +399,11 @@ static void park(struct pull *p)
         .queue_offset = p->fields.queue_offset,
         .filter = message_filter_takes_all(&p->filter) ? NULL : &p->filter,
     };
-    if (hold_park(broker->hold, &p->held, p->fields.topic, p->fields.queue_id, wait_ms,
-                  &session_of(req->peer)->held) != 0)
+    int err = fault_check("pull.park");
+    if (err == 0)
+        err = hold_park(broker->hold, &p->held, p->fields.topic, p->fields.queue_id, wait_ms,
+                        &session_of(req->peer)->held);
+    if (err != 0)
         reply_code(req, RESP_SYSTEM_BUSY, "[OVERLOAD]too many pulls wait for messages: %d",
                    hold_count(broker->hold));
 }
@@ -436,7 +441,7 @@ static void read_now(struct pull *p)
     p->cold_start_ns = 0;
     p->err = get(p, false, body);
     if (p->err == ERR_WOULD_BLOCK) {
-        if (guard_stops_cold_read(broker->guard, request_of(p)))
+        if (guard_stops_cold_read(broker->guard, request_of(p), p->fields.consumer_group))
             return;
         keep(p);
         p->cold_start_ns = loop_now_ns(broker->loop);

@@ -221,14 +221,13 @@ static void add_empty_queues(struct figures *f)
 static void add_guard(struct figures *f, const struct broker *broker)
 {
     static const char *const refused[GUARD_REASONS] = {
-        [GUARD_DELAY] = "refusedByDelay",
-        [GUARD_DISK] = "refusedByDisk",
-        [GUARD_RATE] = "refusedByRate",
+        [GUARD_DELAY] = "refusedByDelay", [GUARD_DISK] = "refusedByDisk",
+        [GUARD_RATE] = "refusedByRate",   [GUARD_COLD] = "refusedByColdReads",
         [GUARD_RUNG] = "refusedByRung",
     };
     add_i64(f, "degradationRung", guard_rung(broker->guard));
     add_text(f, "degradationName", rung_name(guard_rung(broker->guard)));
-    add_text(f, "diskBreaker", guard_breaker_is_open(broker->guard) ? "open" : "closed");
+    add_text(f, "diskBreaker", breaker_name(guard_breaker(broker->guard)));
     for (int i = 0; i < GUARD_REASONS; i++)
         add_i64(f, refused[i], guard_refused(broker->guard, (enum guard_reason)i));
 }

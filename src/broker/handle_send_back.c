@@ -6,6 +6,7 @@
  * leave to go on behind the message, so with synchronous flush it is given only when the new copy
  * is on disk, although the copy itself says WAIT=false as the reference's does.
  */
+#include "broker/guard.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/stats.h"
@@ -144,9 +145,12 @@ static void store_copy(struct offload *o)
 
 void handle_send_back(struct broker *broker, struct request *req)
 {
+    if (guard_stops_arrival(broker->guard, req))
+        return;
     request_detach(req);
     struct send_back *s = arena_zalloc(&req->arena, sizeof *s);
-    if (request_fields(req, &send_back_request_fields, &s->fields) != 0)
+    if (request_fields(req, &send_back_request_fields, &s->fields) != 0 ||
+        guard_stops_send(broker->guard, req, retry_topic_of(s->fields.group, &req->arena)))
         return;
     offload_start(&s->offload, broker, req, read_message, store_copy);
 }

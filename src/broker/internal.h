@@ -247,7 +247,8 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
 MUST_CHECK int acks_new(struct broker *broker, struct acks **acks);
 /* The store's on_flushed; any thread. */
 void acks_flushed(struct acks *acks);
-/* How long the oldest answer has waited for the disk; 0: none does. */
+/* How long the oldest answer has waited for the disk, and what it stood for still does when it was
+ * answered with FLUSH_DISK_TIMEOUT; 0: none does. */
 int64_t acks_oldest_ns(const struct acks *acks);
 /* Nothing is parked, and nothing of the flusher's is on its way. */
 bool acks_are_idle(const struct acks *acks);

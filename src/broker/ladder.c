@@ -6,8 +6,15 @@ enum { NS_PER_S = 1000000000 };
 
 const char *rung_name(enum rung rung)
 {
-    static const char *const names[RUNG_COUNT] = { "none", "trace", "index", "cold_reads",
-                                                   "low_priority_topics" };
+    static const char *const names[RUNG_COUNT] = {
+        [RUNG_NONE] = "none",
+        [RUNG_TRACE] = "trace",
+        [RUNG_INDEX] = "index",
+        [RUNG_STATISTICS] = "statistics",
+        [RUNG_COLD_READS] = "cold_reads",
+        [RUNG_TIMER_CATCH_UP] = "timer_catch_up",
+        [RUNG_LOW_PRIORITY] = "low_priority_topics",
+    };
     assert(rung >= RUNG_NONE && rung < RUNG_COUNT);
     return names[rung];
 }

@@ -10,7 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum rung { RUNG_NONE, RUNG_TRACE, RUNG_INDEX, RUNG_COLD_READS, RUNG_LOW_PRIORITY, RUNG_COUNT };
+enum rung {
+    RUNG_NONE,
+    RUNG_TRACE,
+    RUNG_INDEX,
+    RUNG_STATISTICS,
+    RUNG_COLD_READS,
+    RUNG_TIMER_CATCH_UP,
+    RUNG_LOW_PRIORITY,
+    RUNG_COUNT
+};
 /* "trace": what is left off on this rung and on those above. Static text. */
 const char *rung_name(enum rung rung);
 

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/fault.h"
+
 static struct offload *offload_of(struct job *job)
 {
     return (struct offload *)((char *)job - offsetof(struct offload, job));
@@ -36,7 +38,10 @@ bool offload_start(struct offload *o, struct broker *broker, struct request *req
         .finish = finish,
     };
     broker->offloads_out++;
-    if (workers_submit(broker->workers, broker->loop, &o->job) == 0)
+    int err = fault_check("offload.start");
+    if (err == 0)
+        err = workers_submit(broker->workers, broker->loop, &o->job);
+    if (err == 0)
         return true;
     broker->offloads_out--;
     reply_code(req, RESP_SYSTEM_BUSY, "[OVERLOAD]system busy, too many requests wait for the disk");

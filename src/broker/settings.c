@@ -175,6 +175,12 @@ static const struct conf_row rows[] = {
              CONF_AT_RUN_TIME, "most pulls per second of a group; 0: no limit"),
     CONF_STRING(struct broker_conf, low_priority_topics, "lowPriorityTopics", "", CONF_AT_RUN_TIME,
                 "topics (a;b) that are left off last when the broker cannot keep up"),
+    CONF_BOOL(struct broker_conf, cold_data_flow_control_enable, "coldDataFlowControlEnable", false,
+              CONF_AT_RUN_TIME, "slow down groups that read much from the disk"),
+    CONF_I64(struct broker_conf, cg_cold_read_threshold, "cgColdReadThreshold", 3145728, 0,
+             INT64_MAX, CONF_AT_RUN_TIME, "most bytes a group reads from the disk within 5 s"),
+    CONF_I64(struct broker_conf, global_cold_read_threshold, "globalColdReadThreshold", 104857600,
+             0, INT64_MAX, CONF_AT_RUN_TIME, "most bytes all groups read from there within 5 s"),
     /* evidence */
     CONF_I64(struct broker_conf, slow_request_threshold_us, "slowRequestThresholdMicros", 1000, 0,
              60000000, CONF_AT_RUN_TIME,
@@ -414,9 +420,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("brokerElectionPriority", "2147483647"),
     CONF_KNOWN("syncBrokerMetadataPeriod", "5000"),
     CONF_KNOWN("controllerHeartBeatTimeoutMills", "10000"),
-    CONF_KNOWN("coldDataFlowControlEnable", "false"),
-    CONF_KNOWN("cgColdReadThreshold", "3145728"),
-    CONF_KNOWN("globalColdReadThreshold", "104857600"),
     CONF_KNOWN("coldDataScanEnable", "false"),
     CONF_KNOWN("dataReadAheadEnable", "true"),
 };

@@ -48,7 +48,8 @@ struct stats {
     struct stats_series *last_put; /* the queue's, of the message stored last */
     int series_count;
     bool by_queue;
-    bool is_full; /* said once */
+    bool is_full;   /* said once */
+    bool is_paused; /* names are not counted */
     size_t cluster_len;
     uint8_t cluster[];
 };
@@ -107,10 +108,12 @@ static struct stats_node *node_new(const struct stats *stats, struct slice name,
     return node;
 }
 
-/* NULL: there is no room, or the name is none. */
+/* NULL: there is no room, the name is none, or names are not counted. */
 static struct stats_node *node_get(struct stats *stats, struct map *nodes, struct slice name,
                                    size_t topic_len)
 {
+    if (stats->is_paused)
+        return NULL;
     struct stats_node *node = map_get(nodes, name);
     if (node != NULL || topic_len == 0 || !has_room(stats))
         return node;
@@ -242,6 +245,12 @@ void stats_count(struct stats *stats, enum stats_event event, struct slice topic
         add(stats, &stats->broker[BROKER_CHECKPOINTS], count, now_ns);
     if (node != NULL)
         add(stats, &node->events[event], count, now_ns);
+}
+
+void stats_pause_names(struct stats *stats, bool pause)
+{
+    stats->is_paused = pause;
+    stats->last_put = NULL;
 }
 
 /* ---- names and keys -------------------------------------------------------------------------- */

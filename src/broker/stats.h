@@ -63,6 +63,10 @@ bool stats_find(struct stats *stats, struct slice name, struct slice key, int64_
 double stats_put_rate(struct stats *stats, struct slice topic, int64_t now_ns);
 double stats_get_rate(struct stats *stats, struct slice topic, struct slice group, int64_t now_ns);
 
+/* While `pause` only the broker's own series go on: what is counted by topic, group and queue has a
+ * gap then. */
+void stats_pause_names(struct stats *stats, bool pause);
+
 void stats_forget_topic(struct stats *stats, struct slice topic);
 void stats_forget_group(struct stats *stats, struct slice group);
 

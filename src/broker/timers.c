@@ -10,12 +10,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 
 /* Messages delivered in one pass of the loop, so that requests in between do not wait. */
 enum { DELIVER_BUDGET = 64 };
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
+enum { PACE_MS = 50 };
 /* How soon to look again whether the store is on disk, or a worker is free. */
 enum { BUSY_RETRY_MS = 50 };
 
@@ -31,6 +33,9 @@ struct timers {
     bool is_flush_snapshot; /* taken, waits for the store */
     bool is_flushing;       /* with a worker */
     int64_t flush_needs;    /* phy_offset */
+    uint64_t put_count;
+    bool is_paced;
+    int64_t paced_until_ms; /* while is_paced nothing is delivered before */
     bool is_stopped;
 };
 
@@ -67,8 +72,10 @@ static int put(void *ctx, const struct record *record, int64_t *end_phy_offset)
     struct store_put_result result;
     *end_phy_offset = 0;
     int err = store_put(t->broker->store, record, 1, now(t), &result, NULL);
-    if (err == 0)
+    if (err == 0) {
         *end_phy_offset = result.end_phy_offset;
+        t->put_count++;
+    }
     return err;
 }
 
@@ -94,13 +101,32 @@ static void plan_flush(struct timers *t)
         loop_timer_start(t->broker->loop, &t->flush_timer, t->broker->conf.timer_flush_interval_ms);
 }
 
+int64_t timers_pace_ms(void)
+{
+    return fault_value("timers.pace_ms", PACE_MS);
+}
+
+/* Delivers what is due, as much as one pass may. Returns when to go on. */
+static int64_t deliver(struct timers *t, int64_t now_ms)
+{
+    if (t->broker->conf.timer_stop_dequeue)
+        return INT64_MAX;
+    if (!t->is_paced)
+        return timer_run(t->timer, now_ms, DELIVER_BUDGET);
+    if (now_ms < t->paced_until_ms)
+        return t->paced_until_ms;
+    uint64_t put_before = t->put_count;
+    int64_t due_ms = timer_run(t->timer, now_ms, TIMERS_PACED_COUNT);
+    if (t->put_count != put_before)
+        t->paced_until_ms = now_ms + timers_pace_ms();
+    return due_ms > t->paced_until_ms ? due_ms : t->paced_until_ms;
+}
+
 /* Delivers, and has the next turn of work done when it is time. */
 static void go_on(struct timers *t)
 {
     int64_t now_ms = now(t);
-    int64_t due_ms = t->broker->conf.timer_stop_dequeue
-                         ? INT64_MAX
-                         : timer_run(t->timer, now_ms, DELIVER_BUDGET);
+    int64_t due_ms = deliver(t, now_ms);
     int64_t work_ms = timer_work_due(t->timer, now_ms);
     if (work_ms <= now_ms && !t->is_stopped) {
         timer_work_begin(t->timer, now_ms, !t->broker->conf.timer_stop_enqueue);
@@ -119,6 +145,15 @@ static void go_on(struct timers *t)
 static void due(struct loop_timer *timer)
 {
     go_on(by_due_timer(timer));
+}
+
+void timers_pace(struct timers *t, bool pace)
+{
+    if (t->is_paced == pace)
+        return;
+    t->is_paced = pace;
+    t->paced_until_ms = 0;
+    schedule(t, now(t));
 }
 
 void timers_arrived(struct timers *t, struct slice properties)

@@ -26,6 +26,13 @@ int64_t timers_delivered_to(const struct timers *timers);
 void timers_check_point(const struct timers *timers, struct buf *out);
 void timers_metrics(struct timers *timers, struct buf *out);
 
+/* While `pace`, what is due is delivered a few at a time with pauses between (TIMERS_PACED_COUNT
+ * each timers_pace_ms()), so that a backlog leaves the loop to requests. */
+void timers_pace(struct timers *timers, bool pace);
+enum { TIMERS_PACED_COUNT = 16 };
+/* Fault point that measures: timers.pace_ms. */
+int64_t timers_pace_ms(void);
+
 /* Delivers nothing any more. */
 void timers_stop(struct timers *timers);
 /* True when no worker is busy for it any more. */

@@ -183,13 +183,36 @@ static void is_bounded(void **state)
     stats_free(stats);
 }
 
+/* Goal: while names are paused only the broker's own series go on, and all go on afterwards. */
+static void names_can_be_paused(void **state)
+{
+    struct stats *stats;
+    (void)state;
+    assert_int_equal(stats_new(SLICE("cluster"), true, &stats), 0);
+    stats_put(stats, SLICE("t"), 3, 100, START);
+    stats_pause_names(stats, true);
+    stats_put(stats, SLICE("t"), 3, 100, START);
+    stats_put(stats, SLICE("u"), 3, 100, START);
+    stats_count(stats, STATS_ACKED, SLICE("t"), SLICE("g"), 4, START);
+    stats_pause_names(stats, false);
+    stats_put(stats, SLICE("t"), 3, 100, START);
+    struct stats_view view;
+    assert_true(stats_find(stats, SLICE("TOPIC_PUT_NUMS"), SLICE("t"), START, &view));
+    assert_int_equal(view.windows[STATS_MINUTE].sum, 2);
+    assert_true(stats_find(stats, SLICE("BROKER_PUT_NUMS"), SLICE("cluster"), START, &view));
+    assert_int_equal(view.windows[STATS_MINUTE].sum, 4);
+    assert_false(stats_find(stats, SLICE("TOPIC_PUT_NUMS"), SLICE("u"), START, &view));
+    assert_false(stats_find(stats, SLICE("GROUP_ACK_NUMS"), SLICE("t@g"), START, &view));
+    stats_free(stats);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_forget), cmocka_unit_test(windows_count_each_second),
         cmocka_unit_test(names_and_keys), cmocka_unit_test(nothing_under_other_names),
         cmocka_unit_test(without_detail), cmocka_unit_test(what_is_gone_is_forgotten),
-        cmocka_unit_test(is_bounded),
+        cmocka_unit_test(is_bounded),     cmocka_unit_test(names_can_be_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
