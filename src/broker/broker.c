@@ -27,6 +27,7 @@
 #include "broker/pops.h"
 #include "broker/progress.h"
 #include "broker/put_times.h"
+#include "broker/light_queues.h"
 #include "broker/stats.h"
 #include "broker/queue_locks.h"
 #include "broker/register.h"
@@ -54,8 +55,10 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     struct broker *broker = ctx;
     assert(loop_is_current(broker->loop));
     int64_t now_ns = loop_now_ns(broker->loop);
-    traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
-    stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
+    if (!arrival->is_light) { /* it is counted with its own queue */
+        traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
+        stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
+    }
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
                  arrival->tags_code, arrival->properties);
     pop_hold_arrived(broker->pop_hold, arrival->topic, arrival->queue_id, arrival->tags_code,
@@ -219,6 +222,7 @@ static int make_directories(const struct broker *broker)
 static int open_tables(struct broker *broker)
 {
     char path[PATH_BYTES];
+    broker->takes_light = broker->conf.enable_lmq && broker->conf.enable_multi_dispatch;
     broker_config_path(broker, "topics.json", path, sizeof path);
     int err = topics_open(path, &broker->topics);
     if (err != 0)
@@ -232,7 +236,8 @@ static int open_tables(struct broker *broker)
     if (err != 0)
         return err;
     broker_config_path(broker, "consumerOffset.json", path, sizeof path);
-    err = offsets_open(path, &broker->offsets);
+    err = broker->conf.enable_lmq ? light_queues_open_tables(broker, path)
+                                  : offsets_open(path, &broker->offsets);
     if (err != 0)
         return err;
     broker_config_path(broker, "consumerFilter.json", path, sizeof path);
@@ -285,6 +290,8 @@ static int open_store(struct broker *broker)
     options.message_delay_level = conf->message_delay_level;
     options.batch_queue_file_bytes = conf->batch_queue_file_bytes;
     options.next_batch_topic = next_batch_topic;
+    options.light_queues_enable = broker->takes_light;
+    options.light_queues_most = conf->max_lmq_consume_queue_num;
     options.on_arrival = message_arrived;
     options.on_flushed = log_flushed;
     options.ctx = broker;
@@ -337,6 +344,8 @@ static int make_parts(struct broker *broker)
                     &broker->stats);
     if (err != 0)
         return err;
+    if (broker->conf.enable_lmq && !broker->conf.enable_lmq_stats)
+        stats_fold_light(broker->stats);
     broker->put_times = put_times_new(loop_now_ns(broker->loop));
     err = queue_locks_new(&broker->queue_locks);
     if (err != 0)

@@ -37,6 +37,10 @@ struct broker_conf {
     bool trace_on;
     char *region_id;
     bool enable_detail_stat;
+    bool enable_lmq;
+    bool enable_multi_dispatch;
+    int max_lmq_consume_queue_num;
+    bool enable_lmq_stats;
     int broker_permission;
     bool reject_transaction_message;
     bool store_reply_message_enable;

@@ -1,5 +1,6 @@
 /* handle_offset.c - offsets of consumer groups (14, 15) and of queues (29 to 32). */
 #include "broker/internal.h"
+#include "broker/light_queues.h"
 #include "broker/offload.h"
 #include "broker/progress.h"
 #include "wire/req_offset.h"
@@ -28,6 +29,7 @@ void handle_query_offset(struct broker *broker, struct request *req)
     struct query_consumer_offset_request fields;
     if (request_fields(req, &query_consumer_offset_request_fields, &fields) != 0)
         return;
+    light_queues_forget_gone(broker);
     int64_t offset =
         progress_get(broker->progress, fields.topic, fields.consumer_group, fields.queue_id);
     if (offset >= 0)

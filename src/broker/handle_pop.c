@@ -18,6 +18,7 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "wire/multi_dispatch.h"
 #include "wire/properties.h"
 
 enum { MESSAGES_MAX = POP_CHECKPOINT_MESSAGES_MAX };
@@ -205,14 +206,24 @@ static void end_scan(struct pop *p)
 /* ---- what was found ----------------------------------------------------------------------------
  */
 
+/* Where the record stands in the queue at hand. */
+static int64_t place_of(const struct pop *p, struct slice bytes)
+{
+    struct record record;
+    if (!name_is_light(topic_at(p)) || record_decode(bytes, RECORD_CHECK_LENGTHS, &record) != 0)
+        return (int64_t)get_be64(bytes.data + RECORD_QUEUE_OFFSET);
+    return multi_dispatch_place(&record, topic_at(p));
+}
+
 /* The queue offsets of the records from `start` on. */
-static int offsets_found(const struct buf *body, size_t start, int64_t offsets[MESSAGES_MAX])
+static int offsets_found(const struct pop *p, size_t start, int64_t offsets[MESSAGES_MAX])
 {
     int count = 0;
-    for (size_t at = start; at < body->len; count++) {
+    for (size_t at = start; at < p->body.len; count++) {
         assert(count < MESSAGES_MAX);
-        offsets[count] = (int64_t)get_be64(body->data + at + RECORD_QUEUE_OFFSET);
-        at += get_be32(body->data + at + RECORD_TOTAL_SIZE);
+        size_t bytes = get_be32(p->body.data + at + RECORD_TOTAL_SIZE);
+        offsets[count] = place_of(p, slice_of(p->body.data + at, bytes));
+        at += bytes;
     }
     return count;
 }
@@ -304,7 +315,7 @@ static void show_as_topic(struct pop *p, size_t start)
 static void take_found(struct pop *p, size_t start)
 {
     int64_t offsets[MESSAGES_MAX];
-    int count = offsets_found(&p->body, start, offsets);
+    int count = offsets_found(p, start, offsets);
     if (p->fields.order) {
         take_in_order(p, offsets, count);
     } else if (put_checkpoint(p, offsets, count) != 0) {

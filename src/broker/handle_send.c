@@ -7,9 +7,11 @@
 #include "broker/address.h"
 #include "broker/guard.h"
 #include "broker/internal.h"
+#include "broker/light_queues.h"
 #include "broker/topic_attributes.h"
 #include "broker/queue_locks.h"
 #include "wire/batch.h"
+#include "wire/multi_dispatch.h"
 #include "wire/names.h"
 #include "wire/properties.h"
 #include "wire/recall_handle.h"
@@ -19,7 +21,7 @@
 enum { MAX_RECONSUME_TIMES_SINCE = 121 };
 enum { DEAD_LETTER_QUEUES = 1 };
 enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
-enum { CHANGES_MAX = 7 };
+enum { CHANGES_MAX = 8 };
 
 /* What the properties of a message say about the way it goes. */
 /* Messages of an inner batch: the queue's entry counts them in 16 bits. */
@@ -29,7 +31,9 @@ struct marks {
     struct slice uniq_key;  /* data NULL: none */
     struct slice inner_num; /* the same */
     bool has_keys;
+    struct slice light_queues; /* those it goes to beside its own; data NULL: none */
     bool has_pop_ck;
+    bool has_places; /* in light queues, which only a broker gives */
     bool has_timer;
     bool is_transaction;
     bool is_delayed;
@@ -203,6 +207,10 @@ static void note_property(struct marks *m, struct slice name, struct slice value
         m->has_pop_ck = true;
     else if (slice_eq(name, SLICE(PROPERTY_INNER_NUM)))
         m->inner_num = value;
+    else if (slice_eq(name, SLICE(PROPERTY_MULTI_DISPATCH)))
+        m->light_queues = value;
+    else if (slice_eq(name, SLICE(PROPERTY_MULTI_QUEUE_OFFSET)))
+        m->has_places = true;
     else if (slice_eq(name, SLICE(PROPERTY_TRANSACTION_PREPARED)))
         m->is_transaction = slice_eq(value, SLICE("true"));
     else if (slice_eq(name, SLICE(PROPERTY_TIMER_DELAY_SEC)) ||
@@ -239,6 +247,8 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
         (struct property_change){ SLICE(PROPERTY_TRACE_ON), trace_on_text(s->broker) };
     if (s->marks.has_pop_ck)
         changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_POP_CK) };
+    if (s->marks.has_places)
+        changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_MULTI_QUEUE_OFFSET) };
     if (add_uniq_key && s->marks.uniq_key.data == NULL) {
         char *key = arena_alloc(arena, 32);
         uniq_key_next(&s->broker->uniq_keys, loop_now_ms(s->broker->loop), key);
@@ -302,6 +312,18 @@ static bool check_kind(struct send *s)
         return false;
     }
     return true;
+}
+
+static bool check_light_queues(struct send *s)
+{
+    int32_t code;
+    struct slice remark;
+    struct slice names = s->fields.batch ? slice_of(NULL, 0) : s->marks.light_queues;
+    if (light_queues_take(s->broker, s->topic->name, names, s->fields.properties.len,
+                          &s->req->arena, &code, &remark))
+        return true;
+    refuse(s, code, remark);
+    return false;
 }
 
 /* A message that holds several says so itself: it must be true, and the topic have queues for such.
@@ -552,6 +574,8 @@ void handle_send(struct broker *broker, struct request *req)
     if (!check_broker(&s) || !check_topic(&s) || !check_queue(&s))
         return;
     look_through_properties(&s);
+    if (broker->takes_light && !check_light_queues(&s))
+        return;
     if (s.fields.batch)
         put_batch(&s);
     else

@@ -74,6 +74,7 @@ struct broker {
     int64_t get_took_max_ms;          /* the longest read for a pull */
     struct data_version conf_version; /* moves with each change of settings at run time */
     bool is_writing_conf;             /* a change of settings is on its way to the file */
+    bool takes_light;                 /* enableLmq and enableMultiDispatch */
     bool is_leaving;                  /* clients are sent away, those that know how to go */
     bool is_stopping;
     struct loop_timer stop_poll;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "broker/pops_internal.h"
 #include "broker/saver.h"
+#include "wire/multi_dispatch.h"
 
 /* The timer brings a checkpoint's record into the log a second before it is due. Until it has,
  * nothing is put again, for the ack that tells of it must stand behind: whoever read the log after
@@ -59,7 +60,7 @@ static int read_message(struct store *store, const struct pop_key *key, int64_t 
         return err;
     struct slice bytes = slice_from(buf_slice(out), start);
     if (got.status != GET_FOUND || record_decode(bytes, RECORD_CHECK_BODY_CRC, &record) != 0 ||
-        record.queue_offset != queue_offset) {
+        multi_dispatch_place(&record, key->topic) != queue_offset) {
         out->len = start;
         return ERR_NOT_FOUND;
     }

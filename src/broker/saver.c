@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "broker/internal.h"
+#include "broker/light_queues.h"
 #include "broker/pops.h"
 
 enum { PATH_MAX_BYTES = 4096 };
@@ -39,6 +40,8 @@ static bool groups_are_changed(const struct broker *broker)
 
 static bool offsets_step(struct broker *broker, struct table_text *text)
 {
+    if (!text->is_begun)
+        light_queues_forget_gone(broker);
     if (broker->pops != NULL && !text->is_begun)
         pops_note_log_end(broker->pops);
     return offsets_text_step(broker->offsets, text);
@@ -230,7 +233,10 @@ int saver_new(struct broker *broker, struct saver **saver)
         s->job = (struct job){ .run = write_file, .done = file_written };
         loop_timer_init(&s->timer, save_due);
         table_text_init(&s->text);
-        broker_config_path(broker, s->row->file, s->path, sizeof s->path);
+        const char *file = s->row->file;
+        if (i == TABLE_OFFSETS && broker->conf.enable_lmq)
+            file = LIGHT_OFFSETS_FILE;
+        broker_config_path(broker, file, s->path, sizeof s->path);
     }
     *saver = made;
     return 0;

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "wire/multi_dispatch.h"
 #include "wire/names.h"
 
 enum { KEY_MAX = 1024, QUEUES_MAX = 65536 };
@@ -48,6 +49,7 @@ struct stats {
     struct stats_series *last_put; /* the queue's, of the message stored last */
     int series_count;
     bool by_queue;
+    bool folds_light;
     bool is_full;   /* said once */
     bool is_paused; /* names are not counted */
     size_t cluster_len;
@@ -68,6 +70,17 @@ static struct slice node_topic(const struct stats_node *node)
 static struct slice node_group(const struct stats_node *node)
 {
     return slice_of(node->name + node->topic_len + 1, node->name_len - node->topic_len - 1);
+}
+
+void stats_fold_light(struct stats *stats)
+{
+    stats->folds_light = true;
+}
+
+/* What a topic or a group is counted as. */
+static struct slice folded(const struct stats *stats, struct slice name)
+{
+    return stats->folds_light && name_is_light(name) ? SLICE(TOPIC_LMQ_PREFIX) : name;
 }
 
 /* ---- series that come to be ------------------------------------------------------------------ */
@@ -135,7 +148,8 @@ static struct slice pair_name(struct slice topic, struct slice group, uint8_t by
 static struct stats_node *pair_get(struct stats *stats, struct slice topic, struct slice group)
 {
     uint8_t bytes[KEY_MAX];
-    struct slice name = pair_name(topic, group, bytes);
+    topic = folded(stats, topic);
+    struct slice name = pair_name(topic, folded(stats, group), bytes);
     return name.len == 0 ? NULL : node_get(stats, &stats->pairs, name, topic.len);
 }
 
@@ -189,6 +203,7 @@ void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_
                int64_t now_ns)
 {
     struct stats_slot count = { .messages = 1, .bytes = bytes, .times = 1 };
+    topic = folded(stats, topic);
     struct stats_node *node = node_get(stats, &stats->topics, topic, topic.len);
     stats->last_put = NULL;
     add(stats, &stats->broker[BROKER_PUT], count, now_ns);
@@ -390,13 +405,13 @@ static double rate_of(const struct stats_node *node, int64_t now_ns)
 
 double stats_put_rate(struct stats *stats, struct slice topic, int64_t now_ns)
 {
-    return rate_of(map_get(&stats->topics, topic), now_ns);
+    return rate_of(map_get(&stats->topics, folded(stats, topic)), now_ns);
 }
 
 double stats_get_rate(struct stats *stats, struct slice topic, struct slice group, int64_t now_ns)
 {
     uint8_t bytes[KEY_MAX];
-    struct slice name = pair_name(topic, group, bytes);
+    struct slice name = pair_name(folded(stats, topic), folded(stats, group), bytes);
     return name.len == 0 ? 0 : rate_of(map_get(&stats->pairs, name), now_ns);
 }
 

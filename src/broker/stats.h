@@ -23,6 +23,8 @@ struct stats;
 /* `by_queue`: also by queue (enableDetailStat). `cluster` is the broker's key. */
 MUST_CHECK int stats_new(struct slice cluster, bool by_queue, struct stats **stats);
 void stats_free(struct stats *stats);
+/* From now on all light queues are counted as one topic, %LMQ%, and all their groups as one. */
+void stats_fold_light(struct stats *stats);
 
 /* A message was stored. */
 void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_t bytes,

@@ -8,9 +8,17 @@
 #include "meta/meta.h"
 #include "meta/owned.h"
 #include "meta/table_text.h"
+#include "wire/multi_dispatch.h"
+
+/* Groups of light queues are in no table, as their topics are (topics.c). */
+struct light_groups {
+    struct group_config kept[LIGHT_KEPT];
+    unsigned next;
+};
 
 struct groups {
-    struct map by_name; /* values: struct group_config with its texts behind it */
+    struct map by_name;         /* values: struct group_config with its texts behind it */
+    struct light_groups *light; /* NULL: there are none */
     struct data_version version;
     struct map forbidden; /* "group@topic": struct forbidden */
     bool is_changed;
@@ -233,16 +241,41 @@ void groups_free(struct groups *groups)
     while (map_next(&groups->forbidden, &cursor, &name, &config))
         free(config);
     map_fini(&groups->forbidden);
+    free(groups->light);
     free(groups);
+}
+
+void groups_take_light(struct groups *groups)
+{
+    assert(groups->light == NULL);
+    groups->light = calloc(1, sizeof *groups->light);
+    if (groups->light == NULL)
+        abort();
+}
+
+static bool is_light(const struct groups *groups, struct slice name)
+{
+    return groups->light != NULL && name_is_light(name);
+}
+
+static const struct group_config *light_group(struct light_groups *light, struct slice name)
+{
+    struct group_config *config = &light->kept[light->next++ % LIGHT_KEPT];
+    *config = group_config_default(name);
+    return config;
 }
 
 const struct group_config *groups_get(const struct groups *groups, struct slice name)
 {
+    if (is_light(groups, name))
+        return light_group(groups->light, name);
     return map_get(&groups->by_name, name);
 }
 
 void groups_put(struct groups *groups, const struct group_config *config, int64_t now_ms)
 {
+    if (is_light(groups, config->name))
+        return;
     put(groups, config);
     changed(groups, now_ms);
 }

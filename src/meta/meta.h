@@ -46,7 +46,8 @@ struct table_text {
     struct buf out; /* the whole text once a step returned true */
     struct json_out json;
     size_t cursor;
-    uint32_t layout; /* of the table when the walk began */
+    uint32_t layout;     /* of the table when the walk began */
+    bool is_second_walk; /* over the same table, for entries that stand elsewhere in the text */
     bool is_begun;
 };
 void table_text_init(struct table_text *text);
@@ -62,6 +63,11 @@ struct topics;
 MUST_CHECK int topics_open(const char *path, struct topics **topics);
 void topics_free(struct topics *topics);
 
+/* From now on every name that begins with %LMQ% is a topic: of one queue, in no table, and nothing
+ * is put for it. What topics_get() gives for one borrows the name asked for, and is valid until
+ * LIGHT_KEPT more of them were asked for. The same for groups. */
+enum { LIGHT_KEPT = 16 };
+void topics_take_light(struct topics *topics);
 /* NULL when there is no such topic. */
 const struct topic_config *topics_get(const struct topics *topics, struct slice name);
 /* Creates or replaces; moves the data version on. `config` is copied. */
@@ -91,6 +97,7 @@ struct groups;
 
 MUST_CHECK int groups_open(const char *path, struct groups **groups);
 void groups_free(struct groups *groups);
+void groups_take_light(struct groups *groups);
 const struct group_config *groups_get(const struct groups *groups, struct slice name);
 void groups_put(struct groups *groups, const struct group_config *config, int64_t now_ms);
 bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms);
@@ -114,6 +121,9 @@ MUST_CHECK int groups_forbid(struct groups *groups, struct slice group, struct s
 struct offsets;
 
 MUST_CHECK int offsets_open(const char *path, struct offsets **offsets);
+/* From now on the text has what groups whose names begin with %LMQ% have of queue 0 in a table of
+ * its own (lmqConsumerOffset.json). */
+void offsets_separate_light(struct offsets *offsets);
 /* A table without a file, empty. */
 MUST_CHECK int offsets_new(struct offsets **offsets);
 void offsets_free(struct offsets *offsets);
@@ -138,6 +148,8 @@ void offsets_clone(struct offsets *offsets, struct slice topic, struct slice fro
 bool offsets_are_empty(const struct offsets *offsets);
 void offsets_remove_group(struct offsets *offsets, struct slice group);
 void offsets_remove_topic(struct offsets *offsets, struct slice topic);
+/* The same of many, in one walk: their names are the keys. */
+void offsets_remove_topics(struct offsets *offsets, const struct map *topics);
 /* Every (topic, group) that has at least one offset. */
 bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
                   struct slice *group);

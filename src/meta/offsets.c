@@ -12,6 +12,7 @@
 
 #include "meta/table_text.h"
 #include "wire/body_offset_table.h"
+#include "wire/multi_dispatch.h"
 
 /* Topics and groups have at most 255 bytes each (wire/names.h); longer ones are not offsets of
  * ours. */
@@ -36,6 +37,7 @@ struct pair_offsets {
 struct offsets {
     struct map by_pair;
     struct data_version version;
+    bool separates_light;
     int updates; /* since the version moved */
     bool is_changed;
 };
@@ -199,6 +201,11 @@ int offsets_open(const char *path, struct offsets **opened)
     return 0;
 }
 
+void offsets_separate_light(struct offsets *offsets)
+{
+    offsets->separates_light = true;
+}
+
 void offsets_free(struct offsets *offsets)
 {
     if (offsets == NULL)
@@ -321,6 +328,16 @@ void offsets_remove_topic(struct offsets *offsets, struct slice topic)
     remove_where(offsets, pair_topic, topic);
 }
 
+void offsets_remove_topics(struct offsets *offsets, const struct map *topics)
+{
+    size_t cursor = 0;
+    struct slice key;
+    void *pair;
+    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+        if (map_get(topics, pair_topic(pair)) != NULL)
+            pair_remove(offsets, pair);
+}
+
 bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
                   struct slice *group)
 {
@@ -338,18 +355,51 @@ bool offsets_changed(const struct offsets *offsets)
     return offsets->is_changed;
 }
 
-static void add_pair(const struct pair_offsets *pair, struct json_out *j)
+static struct consumer_offset offset_at(const struct pair_offsets *pair, size_t place)
 {
+    return (struct consumer_offset){ pair_topic(pair), pair_group(pair),
+                                     pair->queues[place].queue_id,
+                                     pair->queues[place].queue_offset };
+}
+
+/* Its first queue's offset stands in the table of light groups. */
+static bool has_light_row(const struct offsets *offsets, const struct pair_offsets *pair)
+{
+    return offsets->separates_light && name_is_light(pair_group(pair)) && is_queue_at(pair, 0, 0);
+}
+
+static void add_pair(const struct offsets *offsets, const struct pair_offsets *pair,
+                     struct json_out *j)
+{
+    size_t first = has_light_row(offsets, pair) ? 1 : 0;
     struct consumer_offset *rows = reallocarray(NULL, pair->count + 1, sizeof *rows);
     if (rows == NULL)
         abort();
-    for (size_t i = 0; i < pair->count; i++)
-        rows[i] =
-            (struct consumer_offset){ pair_topic(pair), pair_group(pair), pair->queues[i].queue_id,
-                                      pair->queues[i].queue_offset };
-    if (pair->count > 0)
-        offset_table_add(rows, (int)pair->count, j);
+    for (size_t i = first; i < pair->count; i++)
+        rows[i - first] = offset_at(pair, i);
+    if (pair->count > first)
+        offset_table_add(rows, (int)(pair->count - first), j);
     free(rows);
+}
+
+static void add_light_row(const struct offsets *offsets, const struct pair_offsets *pair,
+                          struct json_out *j)
+{
+    if (!has_light_row(offsets, pair))
+        return;
+    const struct consumer_offset offset = offset_at(pair, 0);
+    offset_table_light_add(&offset, j);
+}
+
+/* The walk over the table came to its end. False: another follows, for the light groups. */
+static bool ends_text(const struct offsets *offsets, bool is_second_walk, struct json_out *j)
+{
+    if (offsets->separates_light && !is_second_walk) {
+        offset_table_light_begin(j);
+        return false;
+    }
+    offset_table_end(j);
+    return true;
 }
 
 bool offsets_text_step(struct offsets *offsets, struct table_text *text)
@@ -361,11 +411,17 @@ bool offsets_text_step(struct offsets *offsets, struct table_text *text)
         offset_table_begin(&offsets->version, &text->json);
     }
     for (int i = 0; i < TABLE_TEXT_STEP; i++) {
-        if (!map_next(&offsets->by_pair, &text->cursor, &key, &pair)) {
-            offset_table_end(&text->json);
-            return table_text_whole(text);
+        if (map_next(&offsets->by_pair, &text->cursor, &key, &pair)) {
+            if (text->is_second_walk)
+                add_light_row(offsets, pair, &text->json);
+            else
+                add_pair(offsets, pair, &text->json);
+            continue;
         }
-        add_pair(pair, &text->json);
+        if (ends_text(offsets, text->is_second_walk, &text->json))
+            return table_text_whole(text);
+        text->is_second_walk = true;
+        text->cursor = 0;
     }
     return false;
 }
@@ -379,7 +435,12 @@ void offsets_body(const struct offsets *offsets, struct buf *out)
     json_object_begin(&j);
     offset_table_begin(&offsets->version, &j);
     while (map_next(&offsets->by_pair, &cursor, &key, &pair))
-        add_pair(pair, &j);
-    offset_table_end(&j);
+        add_pair(offsets, pair, &j);
+    if (!ends_text(offsets, false, &j)) {
+        cursor = 0;
+        while (map_next(&offsets->by_pair, &cursor, &key, &pair))
+            add_light_row(offsets, pair, &j);
+        offset_table_end(&j);
+    }
     json_object_end(&j);
 }

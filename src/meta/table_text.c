@@ -27,6 +27,7 @@ bool table_text_begins(struct table_text *text, const struct map *map)
     text->json = json_out_to(&text->out, JSON_DIALECT);
     text->json.pretty = true;
     text->cursor = 0;
+    text->is_second_walk = false;
     text->layout = map->layout;
     text->is_begun = true;
     json_object_begin(&text->json);

@@ -5,9 +5,17 @@
 #include "meta/meta.h"
 #include "meta/owned.h"
 #include "meta/table_text.h"
+#include "wire/multi_dispatch.h"
+
+/* Topics of light queues are in no table: what is said of one is made when it is asked for. */
+struct light_topics {
+    struct topic_config kept[LIGHT_KEPT];
+    unsigned next;
+};
 
 struct topics {
-    struct map by_name; /* values: struct topic_config with its texts behind it */
+    struct map by_name;         /* values: struct topic_config with its texts behind it */
+    struct light_topics *light; /* NULL: there are none */
     struct data_version version;
     bool is_changed;
     uint64_t change_count;
@@ -93,16 +101,43 @@ void topics_free(struct topics *topics)
     map_fini(&topics->by_name);
     for (int i = 0; i < TOPICS_CHANGES_KEPT; i++)
         free(topics->changed[i]);
+    free(topics->light);
     free(topics);
+}
+
+void topics_take_light(struct topics *topics)
+{
+    assert(topics->light == NULL);
+    topics->light = calloc(1, sizeof *topics->light);
+    if (topics->light == NULL)
+        abort();
+}
+
+static bool is_light(const struct topics *topics, struct slice name)
+{
+    return topics->light != NULL && name_is_light(name);
+}
+
+static const struct topic_config *light_topic(struct light_topics *light, struct slice name)
+{
+    struct topic_config *config = &light->kept[light->next++ % LIGHT_KEPT];
+    *config = topic_config_default(name);
+    config->read_queue_count = 1;
+    config->write_queue_count = 1;
+    return config;
 }
 
 const struct topic_config *topics_get(const struct topics *topics, struct slice name)
 {
+    if (is_light(topics, name))
+        return light_topic(topics->light, name);
     return map_get(&topics->by_name, name);
 }
 
 void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms)
 {
+    if (is_light(topics, config->name))
+        return;
     changed(topics, config->name, now_ms); /* first: `config` may borrow from what is replaced */
     put(topics, config);
 }

@@ -11,6 +11,7 @@
 #include "store/checkpoint.h"
 #include "store/consume_queue.h"
 #include "store/offline.h"
+#include "wire/multi_dispatch.h"
 
 enum { LINES_MOST = 200 }; /* of one kind: what follows is counted only */
 
@@ -132,25 +133,38 @@ static void queue_problem(struct checking *c, const char *dir, int64_t queue_off
                     (long long)queue_offset, what, (long long)phy_offset);
 }
 
-/* The record's place in its queue. */
+/* The record's place in one queue. */
+static void check_place(struct checking *c, const struct record *record, struct slice topic,
+                        int32_t queue_id, int64_t queue_offset)
+{
+    struct queue_view *view = view_of(c, topic, queue_id);
+    struct store_queue_entry entry;
+    if (view->file_bytes == 0) /* its topic was deleted, or nothing is derived yet */
+        return;
+    if (!entry_at(view, queue_offset, &entry))
+        queue_problem(c, view->dir, queue_offset, "has no entry for its record",
+                      record->phy_offset);
+    else if (entry.phy_offset != record->phy_offset || entry.bytes != record->total_bytes)
+        queue_problem(c, view->dir, queue_offset, "leads elsewhere than to its record",
+                      record->phy_offset);
+    else
+        view->matched++;
+}
+
+/* The record's places in its queues. */
 static void check_entry(struct checking *c, const struct record *record)
 {
+    struct multi_dispatch list;
+    struct slice name;
+    int64_t queue_offset;
     int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
     if (type == SYS_FLAG_TRANSACTION_PREPARED || type == SYS_FLAG_TRANSACTION_ROLLBACK ||
         (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0)
         return;
-    struct queue_view *view = view_of(c, record->topic, record->queue_id);
-    struct store_queue_entry entry;
-    if (view->file_bytes == 0) /* its topic was deleted, or nothing is derived yet */
-        return;
-    if (!entry_at(view, record->queue_offset, &entry))
-        queue_problem(c, view->dir, record->queue_offset, "has no entry for its record",
-                      record->phy_offset);
-    else if (entry.phy_offset != record->phy_offset || entry.bytes != record->total_bytes)
-        queue_problem(c, view->dir, record->queue_offset, "leads elsewhere than to its record",
-                      record->phy_offset);
-    else
-        view->matched++;
+    check_place(c, record, record->topic, record->queue_id, record->queue_offset);
+    if (multi_dispatch_of(record->topic, record->properties, &list))
+        while (multi_dispatch_next(&list, &name, &queue_offset))
+            check_place(c, record, name, 0, queue_offset);
 }
 
 /* ---- what the queues say --------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct consume_queue {
     struct slice topic; /* owned by the table of queues */
     int32_t queue_id;
     bool is_batch;
+    bool is_light; /* of a topic of light queues: other topics' records stand in it, too */
     int32_t entry_bytes;
     int64_t file_bytes;
     char *dir;
@@ -73,6 +74,7 @@ struct consume_queue {
     atomic_bool is_dirty;
     struct consume_queue *next_dirty;
     struct list unsynced_link; /* flusher's */
+    bool is_retired; /* a light queue that goes: nothing is appended. Under the append lock */
 
     pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
     int fd;                    /* the file used last, -1: none open */
@@ -103,6 +105,10 @@ void consume_queue_free(struct consume_queue *queue);
  * begins at -1. */
 int64_t consume_queue_min(const struct consume_queue *queue);
 int64_t consume_queue_max(const struct consume_queue *queue);
+
+/* The place (queue offset) that the record has in this queue by what it says itself; -1: it does
+ * not belong there. */
+int64_t consume_queue_place_of(const struct consume_queue *queue, const struct record *record);
 
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
  */

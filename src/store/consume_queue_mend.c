@@ -195,6 +195,17 @@ static int choose_life(struct consume_queue *queue, const struct store_queue_ent
     return fits < 0 ? fits : err != 0 ? err : 1;
 }
 
+/* False for a record that names a light queue twice, which only the reference lets pass: it has one
+ * place there, for entries lead on through the log. Under both locks. */
+static bool leads_on(struct consume_queue *queue, const struct store_queue_entry *entry)
+{
+    struct store_queue_entry last;
+    int64_t max = atomic_load(&queue->max);
+    return !queue->is_light || max == atomic_load(&queue->min) ||
+           consume_queue_read_one(queue, max - 1, &last) != 0 ||
+           queue_entries_are_in_order(&last, entry);
+}
+
 /* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
  * be. Under both locks. */
 static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
@@ -215,10 +226,10 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
         stays = may_stay(queue, place, entry, reader);
     if (stays != 0)
         return stays < 0 ? stays : 0;
-    if (place > max)
-        return fill_gap(queue, place, commit_log_min(reader->log));
     err = place < max ? cut_at(queue, place) : 0;
-    return err != 0 ? err : 1;
+    if (err != 0 || !leads_on(queue, entry))
+        return err;
+    return place > max ? fill_gap(queue, place, commit_log_min(reader->log)) : 1;
 }
 
 int consume_queue_place(struct consume_queue *queue, const struct store_queue_entry *entry,

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "store/consume_queue_internal.h"
+#include "wire/multi_dispatch.h"
 
 static bool entry_is_written(const struct store_queue_entry *entry, int64_t bound)
 {
@@ -27,8 +28,16 @@ int queue_entry_leads_home(const struct consume_queue *queue, const struct store
     int err = log_reader_record(reader, entry->phy_offset, RECORD_CHECK_LENGTHS, &record);
     if (err == ERR_IO)
         return err;
-    return err == 0 && record.total_bytes == entry->bytes && record.queue_id == queue->queue_id &&
-           record.queue_offset == entry->queue_offset && slice_eq(record.topic, queue->topic);
+    return err == 0 && record.total_bytes == entry->bytes &&
+           consume_queue_place_of(queue, &record) == entry->queue_offset;
+}
+
+int64_t consume_queue_place_of(const struct consume_queue *queue, const struct record *record)
+{
+    if (record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic))
+        return record->queue_offset;
+    return queue->is_light ? multi_dispatch_offset(record->topic, record->properties, queue->topic)
+                           : -1;
 }
 
 /* An entry that leads below the log cannot be compared with its record: with the entry before it.
@@ -200,6 +209,7 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bo
     queue->topic = topic;
     queue->queue_id = queue_id;
     queue->is_batch = is_batch;
+    queue->is_light = queue_id == 0 && !is_batch && name_is_light(topic);
     queue->entry_bytes = is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES;
     queue->file_bytes = file_bytes;
     queue->first_offset = -1;

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
+#include "wire/multi_dispatch.h"
 
 enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
 
@@ -159,19 +160,32 @@ static int sync_queues(struct store *store)
     return first_err;
 }
 
-/* The entry of one record that was there when the store was opened. */
-static int rewrite_entry(struct store *store, const struct record *record)
+/* One entry that was there when the store was opened. */
+static int rewrite_entry(struct store *store, struct slice topic, int32_t queue_id,
+                         int64_t queue_offset)
 {
-    struct store_queue_entry entry;
-    struct consume_queue *queue;
-    if (!store_entry_of(store, record, &entry))
-        return 0;
-    queue = queues_find(store->queues, record->topic, record->queue_id);
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
     if (queue == NULL) /* its topic was deleted */
         return 0;
-    int err = consume_queue_rewrite(queue, record->queue_offset);
+    int err = consume_queue_rewrite(queue, queue_offset);
     if (err == 0 && list_empty(&queue->unsynced_link))
         list_append(&store->unsynced, &queue->unsynced_link);
+    return err;
+}
+
+/* Those of one record. */
+static int rewrite_entries_of(struct store *store, const struct record *record)
+{
+    struct store_queue_entry entry;
+    struct multi_dispatch list;
+    struct slice name;
+    if (!store_entry_of(store, record, &entry))
+        return 0;
+    int err = rewrite_entry(store, record->topic, record->queue_id, record->queue_offset);
+    if (err != 0 || !store_light_queues_of(store, record, &list))
+        return err;
+    while (err == 0 && multi_dispatch_next(&list, &name, &entry.queue_offset))
+        err = rewrite_entry(store, name, 0, entry.queue_offset);
     return err;
 }
 
@@ -193,7 +207,7 @@ static int rewrite_entries(struct store *store)
             at = commit_log_min(store->log);
         err = log_reader_record(&reader, at, RECORD_CHECK_LENGTHS, &record);
         if (err == 0)
-            err = rewrite_entry(store, &record);
+            err = rewrite_entries_of(store, &record);
         else if (err != ERR_IO) { /* the end mark, or damage: then what is derived ends there */
             at = (at / file_bytes + 1) * file_bytes;
             err = 0;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
+#include "wire/multi_dispatch.h"
 #include "wire/record_crc.h"
 
 enum { ENTRIES_PER_READ = 128, SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
@@ -46,8 +47,10 @@ static bool check_bounds(const struct store_get_request *request, struct store_g
         result->status = GET_OFFSET_OVERFLOW_ONE;
         result->next_offset = request->queue_offset;
     } else if (request->queue_offset > result->max_offset) {
+        /* A light queue that went and came back begins anew, below where its reader was. */
         result->status = GET_OFFSET_OVERFLOW_BADLY;
-        result->next_offset = result->max_offset;
+        result->next_offset =
+            name_is_light(request->topic) ? result->min_offset : result->max_offset;
     } else {
         return true;
     }
@@ -57,9 +60,9 @@ static bool check_bounds(const struct store_get_request *request, struct store_g
 /* A flipped bit may lead an entry to another record of its queue. The reference may have shifted a
  * queue against the numbers in its records: where we did not write, they are not held against it.
  */
-static bool is_in_its_place(struct slice bytes, const struct record *record, int64_t queue_offset)
+static bool is_in_its_place(struct slice bytes, int64_t place, int64_t queue_offset)
 {
-    return record->queue_offset == queue_offset || record_crc_check(bytes) == RECORD_CRC_NONE;
+    return place == queue_offset || (place >= 0 && record_crc_check(bytes) == RECORD_CRC_NONE);
 }
 
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
@@ -79,8 +82,8 @@ static int read_record(struct store *store, const struct consume_queue *queue,
     enum record_check check = store->options.verify_reads ? RECORD_CHECK_ALL : RECORD_CHECK_LENGTHS;
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
-        record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic) &&
-        is_in_its_place(slice_of(bytes, (size_t)entry->bytes), record, entry->queue_offset)) {
+        is_in_its_place(slice_of(bytes, (size_t)entry->bytes),
+                        consume_queue_place_of(queue, record), entry->queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }

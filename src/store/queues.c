@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "wire/multi_dispatch.h"
 
 struct topic_queues {
     struct slice topic; /* heap */
@@ -39,6 +40,7 @@ struct queues {
     atomic_int deleted_count;
     struct queue_files files;
     bool may_have_ghosts; /* entries behind a queue's end (consume_queue.h) */
+    int64_t light_count;  /* topics of light queues; -1: nobody has asked yet. Under the lock */
     bool has_set_aside;   /* a file that is to be built again */
     int64_t expected;     /* files when opened, taken on trust; -1: they were counted */
 };
@@ -202,6 +204,7 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
         return ERR_NO_MEMORY;
     queues->log = log;
     queues->may_have_ghosts = may_have_ghosts;
+    queues->light_count = -1;
     pthread_mutex_init(&queues->lock, NULL);
     map_init(&queues->topics);
     map_init(&queues->batch_topics);
@@ -299,6 +302,11 @@ static struct topic_queues *topic_get(struct queues *queues, struct slice name)
         abort();
     memcpy(copy, name.data, name.len);
     topic->topic = slice_of(copy, name.len);
+    if (queues->light_count >= 0 && name_is_light(name)) {
+        char path[DISK_PATH_MAX];
+        topic_path(&queues->dirs[DIR_SIMPLE], name, path);
+        queues->light_count += !disk_exists(path);
+    }
     map_put(&queues->topics, name, topic);
     return topic;
 }
@@ -498,13 +506,11 @@ static int64_t count_below(const char *topic_dir)
     return counting.unfit;
 }
 
-void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
+/* Under the lock. */
+static void delete_topic(struct queues *queues, struct slice name, const char *graveyard)
 {
-    if (!names_a_directory(name))
-        return;
     char from[DISK_PATH_MAX];
     char to[DISK_PATH_MAX];
-    pthread_mutex_lock(&queues->lock);
     struct topic_queues *topic = map_remove(&queues->topics, name);
     if (topic != NULL) {
         for (int32_t i = 0; i < topic->cap; i++) {
@@ -518,6 +524,8 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
         queues->deleted = topic;
     }
     topic_path(dir_of(queues, name), name, from);
+    if (queues->light_count > 0 && name_is_light(name))
+        queues->light_count -= topic != NULL || disk_exists(from);
     map_remove(&queues->batch_topics, name);
     if (disk_make_dirs(graveyard) == 0 &&
         snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
@@ -527,5 +535,59 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
         log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
         atomic_fetch_sub(&queues->files.count, count_below(to));
     }
+}
+
+void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
+{
+    if (!names_a_directory(name))
+        return;
+    pthread_mutex_lock(&queues->lock);
+    delete_topic(queues, name, graveyard);
     pthread_mutex_unlock(&queues->lock);
+}
+
+static void add_if_light(void *ctx, const char *name, bool is_dir)
+{
+    struct queues *queues = ctx;
+    if (is_dir && name_is_light(slice_str(name)))
+        queues->light_count++;
+}
+
+int64_t queues_light_count(struct queues *queues)
+{
+    size_t cursor = 0;
+    struct slice name;
+    void *topic;
+    char path[DISK_PATH_MAX];
+    pthread_mutex_lock(&queues->lock);
+    if (queues->light_count < 0) {
+        queues->light_count = 0;
+        disk_each_name(queues->dirs[DIR_SIMPLE].path, add_if_light, queues);
+        while (map_next(&queues->topics, &cursor, &name, &topic)) {
+            topic_path(&queues->dirs[DIR_SIMPLE], name, path);
+            queues->light_count += name_is_light(name) && !disk_exists(path);
+        }
+    }
+    int64_t count = queues->light_count;
+    pthread_mutex_unlock(&queues->lock);
+    return count;
+}
+
+bool queues_retire_light(struct queues *queues, struct slice name, pthread_mutex_t *append_lock,
+                         const char *graveyard)
+{
+    bool is_idle = false;
+    pthread_mutex_lock(&queues->lock);
+    const struct topic_queues *topic = map_get(&queues->topics, name);
+    struct consume_queue *queue = topic != NULL && topic->cap > 0 ? topic->by_id[0] : NULL;
+    if (queue != NULL && queue->is_light) {
+        pthread_mutex_lock(append_lock); /* a put may be on its way to it */
+        is_idle = consume_queue_min(queue) == consume_queue_max(queue);
+        queue->is_retired = is_idle;
+        pthread_mutex_unlock(append_lock);
+    }
+    if (is_idle)
+        delete_topic(queues, name, graveyard);
+    pthread_mutex_unlock(&queues->lock);
+    return is_idle;
 }

@@ -40,6 +40,13 @@ struct consume_queue *queues_find(struct queues *queues, struct slice topic, int
 int64_t queues_file_count(const struct queues *queues);
 bool queues_are_all_there(const struct queues *queues, int64_t expected);
 
+/* Light queues there are, counted from when this is first asked on. */
+int64_t queues_light_count(struct queues *queues);
+/* The light queue goes when it has no entries: it is retired under `append_lock` and then deleted
+ * as its topic would be. False: it has, or is gone already. */
+bool queues_retire_light(struct queues *queues, struct slice topic, pthread_mutex_t *append_lock,
+                         const char *graveyard);
+
 /* Links a queue that has just become dirty; takes all that are. */
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue);
 struct consume_queue *queues_take_dirty(struct queues *queues);

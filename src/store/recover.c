@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
+#include "wire/multi_dispatch.h"
 
 struct recovery {
     struct store *store;
@@ -143,25 +144,40 @@ static int64_t choose_start(struct store *store, struct log_reader *reader, bool
 
 /* ---- from there on --------------------------------------------------------------------------- */
 
-/* Puts the record's queue entry in its place. */
-static int dispatch(struct store *store, struct log_reader *reader, const struct record *record)
+/* Puts one queue entry of the record in its place. */
+static int place_entry(struct store *store, struct log_reader *reader, const struct record *record,
+                       struct slice topic, int32_t queue_id, const struct store_queue_entry *entry)
 {
-    struct store_queue_entry entry;
-    if (!store_entry_of(store, record, &entry))
-        return 0;
     struct consume_queue *queue;
-    int err = queues_get(store->queues, record->topic, record->queue_id, &queue);
+    int err = queues_get(store->queues, topic, queue_id, &queue);
     if (err == ERR_INVALID) {
         log_error("record_without_a_queue phy_offset=%lld topic=%.*s queue=%d",
-                  (long long)record->phy_offset, SLICE_FMT(record->topic), record->queue_id);
+                  (long long)record->phy_offset, SLICE_FMT(topic), queue_id);
         return 0;
     }
     if (err != 0)
         return err;
-    int placed = consume_queue_place(queue, &entry, reader);
+    int placed = consume_queue_place(queue, entry, reader);
     if (placed == 1)
         queues_link_dirty(store->queues, queue);
     return placed < 0 ? placed : 0;
+}
+
+/* Puts the record's queue entries in their places. */
+static int dispatch(struct store *store, struct log_reader *reader, const struct record *record)
+{
+    struct store_queue_entry entry;
+    struct multi_dispatch list;
+    struct slice name;
+    if (!store_entry_of(store, record, &entry))
+        return 0;
+    int err = place_entry(store, reader, record, record->topic, record->queue_id, &entry);
+    if (err != 0 || !store_light_queues_of(store, record, &list))
+        return err;
+    entry.count = 1;
+    while (err == 0 && multi_dispatch_next(&list, &name, &entry.queue_offset))
+        err = place_entry(store, reader, record, name, 0, &entry);
+    return err;
 }
 
 /* Takes every record from recovery->at on, up to the first that is none. */

@@ -41,11 +41,31 @@ static void retain_queue(void *ctx, struct consume_queue *queue)
     consume_queue_retain(queue, *(const int64_t *)ctx);
 }
 
+/* Light queues are many and come by themselves: one that leads nowhere any more goes. A new one is
+ * left alone: whoever waits for its first message has asked for it a moment ago. */
+static void retire_light_queue(void *ctx, struct consume_queue *queue)
+{
+    struct store *store = ctx;
+    char graveyard[DISK_PATH_MAX];
+    int64_t max = consume_queue_max(queue);
+    if (!queue->is_light || max == 0 || consume_queue_min(queue) < max)
+        return;
+    store_path(store, "deleted", graveyard);
+    if (!queues_retire_light(store->queues, queue->topic, &store->append_lock, graveyard))
+        return;
+    pthread_mutex_lock(&store->gone_lock);
+    map_put(&store->gone, queue->topic, store);
+    atomic_store(&store->has_gone, true);
+    pthread_mutex_unlock(&store->gone_lock);
+}
+
 /* The parts of all queues that lead below the log's start. */
 static void retain_queues(struct store *store)
 {
     int64_t log_min = commit_log_min(store->log);
     queues_each(store->queues, true, retain_queue, &log_min);
+    if (store->options.light_queues_enable)
+        queues_each(store->queues, false, retire_light_queue, store);
     if (store->indexer != NULL)
         indexer_retain(store->indexer, log_min);
 }

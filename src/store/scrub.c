@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
+#include "wire/multi_dispatch.h"
 
 enum { FIRST_ROUND_MS = 60000, REST_MS = 3600000, TICK_MS = 1000 };
 
@@ -25,15 +26,27 @@ struct scrub {
     int64_t mended;
 };
 
-static void check_entry(struct scrub *scrub, const struct record *record)
+static void check_entry(struct scrub *scrub, struct slice topic, int32_t queue_id,
+                        const struct store_queue_entry *entry)
+{
+    struct consume_queue *queue = queues_find(scrub->store->queues, topic, queue_id);
+    if (queue != NULL && consume_queue_mend(queue, entry, &scrub->looker) == 1)
+        scrub->mended++;
+}
+
+static void check_entries(struct scrub *scrub, const struct record *record)
 {
     struct store_queue_entry entry;
+    struct multi_dispatch list;
+    struct slice name;
     if (!store_entry_of(scrub->store, record, &entry))
         return;
-    struct consume_queue *queue =
-        queues_find(scrub->store->queues, record->topic, record->queue_id);
-    if (queue != NULL && consume_queue_mend(queue, &entry, &scrub->looker) == 1)
-        scrub->mended++;
+    check_entry(scrub, record->topic, record->queue_id, &entry);
+    if (!store_light_queues_of(scrub->store, record, &list))
+        return;
+    entry.count = 1;
+    while (multi_dispatch_next(&list, &name, &entry.queue_offset))
+        check_entry(scrub, name, 0, &entry);
 }
 
 /* Looks at the record at scrub->at and goes on behind it. */
@@ -47,7 +60,7 @@ static void scrub_one(struct scrub *scrub, int64_t upto)
     if (err == 0) {
         int64_t end = scrub->at + record.total_bytes;
         scrub->records++;
-        check_entry(scrub, &record);
+        check_entries(scrub, &record);
         scrub->at = end;
         return;
     }

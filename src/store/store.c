@@ -17,7 +17,9 @@
 #include "base/log.h"
 #include "base/java_hash.h"
 #include "base/ticks.h"
+#include "store/light_queues.h"
 #include "store/log_reader.h"
+#include "wire/multi_dispatch.h"
 #include "wire/names.h"
 #include "wire/properties.h"
 #include "wire/record_crc.h"
@@ -215,6 +217,8 @@ static void free_parts(struct store *store)
     pthread_mutex_destroy(&store->append_lock);
     pthread_mutex_destroy(&store->flush_lock);
     pthread_mutex_destroy(&store->scratch_lock);
+    pthread_mutex_destroy(&store->gone_lock);
+    map_fini(&store->gone);
     free(store);
 }
 
@@ -245,6 +249,8 @@ static struct store *store_new(const struct store_options *options)
     pthread_mutex_init(&store->append_lock, NULL);
     pthread_mutex_init(&store->flush_lock, NULL);
     pthread_mutex_init(&store->scratch_lock, NULL);
+    pthread_mutex_init(&store->gone_lock, NULL);
+    map_init(&store->gone);
     list_init(&store->unsynced);
     parse_delays(store, options->message_delay_level);
     store->cold_bytes =
@@ -596,6 +602,60 @@ static int put_inner_batch(struct store *store, struct consume_queue *queue,
     return err;
 }
 
+/* Light queues have to do with the put: a record names some or says it has places in them, or its
+ * own queue is one, which may be about to go. */
+static bool may_concern_light_queues(const struct record *records, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (properties_may_multi_dispatch(records[i].properties))
+            return true;
+    return name_is_light(records[0].topic);
+}
+
+/* As put_inner_batch(): made for the places its queues have next, and anew when somebody was
+ * faster. Of a batch, only its own queue counts, as with the reference. */
+static int put_to_light_queues(struct store *store, struct consume_queue **queue,
+                               const struct record *records, int count, int64_t now_ms,
+                               struct scratch *scratch, struct store_put_result *result,
+                               int64_t *phy_offsets)
+{
+    struct arena arena;
+    struct light_targets targets = { .count = 0 };
+    bool is_put = false;
+    int err = 0;
+    arena_init(&arena);
+    struct record *made = arena_alloc(&arena, (size_t)count * sizeof *made);
+    memcpy(made, records, (size_t)count * sizeof *made);
+    for (int i = 0; i < count; i++)
+        made[i].properties = light_queues_without_places(records[i].properties, &arena);
+    const struct slice properties = made[0].properties;
+    while (err == 0 && !is_put) {
+        if (*queue != NULL && (*queue)->is_light)
+            err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
+        if (err == 0 && *queue != NULL && count == 1)
+            err = light_targets_find(store, &made[0], &arena, &targets);
+        if (err != 0)
+            break;
+        made[0].properties = light_targets_properties(&targets, properties, &arena);
+        buf_clear(&scratch->bytes);
+        buf_clear(&scratch->entries);
+        err = encode(store, made, count, now_ms, scratch);
+        take_append_lock(store, result);
+        is_put =
+            err == 0 && (*queue == NULL || !(*queue)->is_retired) && light_targets_fit(&targets);
+        if (is_put)
+            err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
+        if (is_put && err == 0)
+            light_targets_add(store, &targets, scratch_entries(scratch));
+        pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
+    }
+    if (err == 0)
+        light_targets_tell(store, &targets, scratch_entries(scratch), &records[0]);
+    arena_fini(&arena);
+    return err;
+}
+
 int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
               struct store_put_result *result, int64_t *phy_offsets)
 {
@@ -615,6 +675,9 @@ int store_put(struct store *store, const struct record *records, int count, int6
         err = put_inner_batch(store, queue, &records[0], now_ms, scratch, result);
         if (phy_offsets != NULL)
             phy_offsets[0] = result->phy_offset;
+    } else if (store->options.light_queues_enable && may_concern_light_queues(records, count)) {
+        err = put_to_light_queues(store, &queue, records, count, now_ms, scratch, result,
+                                  phy_offsets);
     } else if ((err = encode(store, records, count, now_ms, scratch)) == 0) {
         take_append_lock(store, result);
         err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
@@ -669,6 +732,7 @@ void store_state(struct store *store, struct store_state *state)
         .earliest_message_ms = earliest_ms(store),
         .commit_log_disk_percent = atomic_load(&store->log_disk_percent),
         .consume_queue_disk_percent = atomic_load(&store->queue_disk_percent),
+        .light_queues = store->options.light_queues_enable ? queues_light_count(store->queues) : 0,
         .damaged_records = atomic_load(&store->damaged_records),
         .recovered_records = store->recovered_records,
         .start_ms = store->start_ms,

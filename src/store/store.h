@@ -26,6 +26,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/map.h"
 #include "wire/record.h"
 
 struct store;
@@ -33,6 +34,7 @@ struct store;
 struct store_arrival {
     struct slice topic;
     int32_t queue_id;
+    bool is_light;        /* also told of the message's own queue: it is the same one */
     int64_t queue_offset; /* of the message that arrived; the queue's max is this + 1 */
     int32_t bytes;        /* of its record */
     int64_t tags_code;
@@ -67,6 +69,11 @@ struct store_options {
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
     int64_t queue_files_counted_most; /* more files of queues are counted behind the start */
+
+    /* Messages go to the light queues their properties name, too (wire/multi_dispatch.h), and light
+     * queues go when the log has nothing of theirs any more: enableLmq and enableMultiDispatch. */
+    bool light_queues_enable;
+    int32_t light_queues_most; /* maxLmqConsumeQueueNum, see store_has_room_for_light_queues() */
 
     /* Topics with batch queues, by *cursor from 0 on; false at the end. During store_open() only:
      * what comes later is told by store_set_batch_topic(). May be NULL. */
@@ -114,6 +121,15 @@ struct store_put_result {
  * ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
 MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
                          int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
+
+/* True when these light queues (the text of INNER_MULTI_DISPATCH, or one name) are there already,
+ * or may come to be without being more than light_queues_most. For who may still say no: a put
+ * makes what it needs. */
+bool store_has_room_for_light_queues(struct store *store, struct slice names);
+
+/* The light queues that went since this was asked last become keys of `names`; another of a name
+ * begins at 0. False, and cheap: none did. Any thread. */
+bool store_take_gone_light_queues(struct store *store, struct map *names);
 
 /* Should the puts from here on say when they did what? Off at first: it costs two readings of the
  * processor's counter each. Any thread. */
@@ -248,6 +264,7 @@ struct store_state {
     int64_t earliest_message_ms; /* store time of the oldest record, -1 when empty */
     int commit_log_disk_percent;
     int consume_queue_disk_percent;
+    int64_t light_queues;
     int64_t damaged_records;   /* met by reads and skipped, and by the scrubber, since the start */
     int64_t recovered_records; /* scanned at start-up */
     int64_t start_ms;          /* how long opening took */

@@ -33,6 +33,10 @@ struct store {
     pthread_mutex_t scratch_lock;
     struct scratch *scratches;
 
+    pthread_mutex_t gone_lock; /* guards `gone`, a leaf */
+    struct map gone;           /* light queues that nobody was told of yet: the names alone */
+    atomic_bool has_gone;
+
     _Atomic int refusal;         /* enum err: why puts are refused */
     _Atomic int64_t flushed;     /* phy_offset */
     _Atomic int64_t durable;     /* the checkpoint's, for who is not the flusher */
@@ -88,6 +92,11 @@ void store_path(const struct store *store, const char *name, char path[DISK_PATH
 /* What the record says to its consume queue: false when it takes no place in one. */
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry);
+/* light_queues.c: its light queues, when the store has such. Their entries are as that of its own
+ * queue but for the place. False: none. */
+struct multi_dispatch;
+bool store_light_queues_of(const struct store *store, const struct record *record,
+                           struct multi_dispatch *list);
 /* Counts a record that is not what its place says, and logs file and position. */
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);

@@ -1,5 +1,7 @@
 /* body_offset_table.h - consumer offsets: the body of GET_ALL_CONSUMER_OFFSET and the file
- * config/consumerOffset.json, {"dataVersion":{...},"offsetTable":{"topic@group":{0:120,1:118}}}. */
+ * config/consumerOffset.json, {"dataVersion":{...},"offsetTable":{"topic@group":{0:120,1:118}}}.
+ * config/lmqConsumerOffset.json has the groups of light queues beside them, by their one queue:
+ * "lmqOffsetTable":{"topic@group":120}. */
 #ifndef WIRE_BODY_OFFSET_TABLE_H
 #define WIRE_BODY_OFFSET_TABLE_H
 
@@ -18,7 +20,7 @@ struct offset_table {
     int count;
 };
 
-/* A key without '@' and a queue id that is no number are skipped. */
+/* A key without '@' and a queue id that is no number are skipped. Both tables are read. */
 MUST_CHECK int offset_table_decode(struct slice text, struct arena *arena,
                                    struct offset_table *table);
 void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out);
@@ -27,5 +29,8 @@ void offset_table_encode(const struct offset_table *table, bool pretty, struct b
 void offset_table_begin(const struct data_version *version, struct json_out *j);
 void offset_table_add(const struct consumer_offset *offsets, int count, struct json_out *j);
 void offset_table_end(struct json_out *j);
+/* Before the end: from here on come the offsets of light groups, one each. */
+void offset_table_light_begin(struct json_out *j);
+void offset_table_light_add(const struct consumer_offset *offset, struct json_out *j);
 
 #endif

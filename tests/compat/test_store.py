@@ -105,6 +105,52 @@ def batch_offsets(connection):
         offset = int(answer.ext["nextBeginOffset"])
 
 
+@pytest.mark.parametrize("end", (signal.SIGTERM, signal.SIGKILL), ids=("stopped", "killed"))
+def test_light_queues_go_to_and_fro(end, name_server, tmp_path):
+    """Goal: what either broker put into light queues (LMQ) is found by the other, which goes on numbering where it ended,
+    and so are the offsets of light groups. Method: as above; each message goes to two of three light queues."""
+    store = tmp_path / "store"
+    expected = {"%LMQ%a": [], "%LMQ%b": [], "%LMQ%c": []}
+    number = 0
+    for turn, target in enumerate(("rocketmq-5.3.3", "ramjet", "rocketmq-5.3.3", "ramjet")):
+        broker = Broker(target, tmp_path / target, [name_server], store=store,
+                        conf={"enableLmq": "true", "enableMultiDispatch": "true"})
+        broker.start()
+        try:
+            with broker.connect() as connection:
+                wait_until(lambda: light_bodies(connection) == expected, 20, "the other's messages", 0.2)
+                if turn > 0 and end == signal.SIGTERM:
+                    answer = connection.call(14, {"consumerGroup": "%LMQ%g", "topic": "%LMQ%a", "queueId": 0})
+                    assert (answer.code, int(answer.ext["offset"])) == (0, turn)
+                for i in range(20):
+                    names = [name for k, name in enumerate(expected) if (number + k) % 3 != 0]
+                    number += 1
+                    fields = mq.send_fields("light_parent", i % 4, {"INNER_MULTI_DISPATCH": ",".join(names)})
+                    assert connection.call(310, fields, b"m%d" % number).code == 0
+                    for name in names:
+                        expected[name].append((b"m%d" % number, len(expected[name])))
+                wait_until(lambda: light_bodies(connection) == expected, 20, "its own messages", 0.2)
+                assert connection.call(15, {"consumerGroup": "%LMQ%g", "topic": "%LMQ%a", "queueId": 0,
+                                            "commitOffset": turn + 1}).code == 0
+        finally:
+            broker.stop(end)
+
+
+def light_bodies(connection):
+    """What each light queue holds: bodies and the places the records say, read from the first on."""
+    found = {}
+    for name in ("%LMQ%a", "%LMQ%b", "%LMQ%c"):
+        found[name] = []
+        answer = connection.call(11, mq.pull_fields("%LMQ%reader", name, 0, 0))
+        while answer.code == 0:
+            for record in mq.decode_records(answer.body):
+                places = dict(zip(record.properties["INNER_MULTI_DISPATCH"].split(","),
+                                  map(int, record.properties["INNER_MULTI_QUEUE_OFFSET"].split(","))))
+                found[name].append((record.body, places[name]))
+            answer = connection.call(11, mq.pull_fields("%LMQ%reader", name, 0, int(answer.ext["nextBeginOffset"])))
+    return found
+
+
 def test_a_store_in_rocksdb_is_refused(name_server, tmp_path):
     """Goal: a directory whose queues are in RocksDB is not opened, and the log says why."""
     store = tmp_path / "store"
