@@ -221,8 +221,10 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
         int err = disk_size(path, &bytes);
         if (err != 0)
             return err;
-        if (bytes == 0 && i == count - 1) /* the process died while making it */
+        if (bytes == 0 && i == count - 1) { /* the process died while making it */
+            log_warn("commit_log_file_empty path=%s: removed", path);
             return disk_remove(path);
+        }
         /* An only file of whole pages may as well be one of another configuration. */
         if (bytes < log->file_bytes && i == count - 1 && (i > 0 || bytes % PAGE_BYTES != 0)) {
             /* What it held is recovery's to judge. */

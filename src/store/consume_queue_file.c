@@ -146,20 +146,42 @@ int queue_file_zero_from(struct consume_queue *queue, int64_t place)
     return err;
 }
 
-int queue_file_bisect(struct consume_queue *queue, int64_t from, int64_t upto,
-                      bool (*is_before)(const struct store_queue_entry *entry, int64_t bound),
-                      int64_t bound, int64_t *found)
+int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *place,
+                            struct store_queue_entry *entry)
+{
+    enum { RUN = 128 };
+    struct store_queue_entry run[RUN];
+    for (*place = from; *place < upto;) {
+        int64_t end = queue_file_of(queue, *place) / queue->entry_bytes + queue_file_places(queue);
+        int64_t most = (end < upto ? end : upto) - *place;
+        int count = *place == from ? 1 : most < RUN ? (int)most : RUN; /* mostly it is none */
+        int err = queue_file_read(queue, *place, count, true, run);
+        if (err != 0)
+            return err;
+        for (int i = 0; i < count; i++, ++*place) {
+            if (queue_entry_is_filler(&run[i]))
+                continue;
+            *entry = run[i];
+            return 0;
+        }
+    }
+    return 0;
+}
+
+int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
+                        int64_t *found)
 {
     assert(from >= 0);
     assert(from <= upto);
     while (from < upto) {
         int64_t middle = from + (upto - from) / 2;
+        int64_t place;
         struct store_queue_entry entry;
-        int err = queue_file_read(queue, middle, 1, true, &entry);
+        int err = queue_file_skip_fillers(queue, middle, upto, &place, &entry);
         if (err != 0)
             return err;
-        if (is_before(&entry, bound))
-            from = middle + 1;
+        if (place < upto && queue_entry_is_below(&entry, log_min))
+            from = place + 1;
         else
             upto = middle;
     }
@@ -309,8 +331,7 @@ static int64_t find_start(struct consume_queue *queue, const int64_t *files, int
         int64_t found;
         if (upto > written)
             upto = written;
-        if (from >= upto ||
-            queue_file_bisect(queue, from, upto, queue_entry_is_below, log_min, &found) != 0)
+        if (from >= upto || queue_file_find_min(queue, from, upto, log_min, &found) != 0)
             break;
         min = found > min ? found : min;
         if (found != from + queue_file_places(queue) || *whole == count - 1)

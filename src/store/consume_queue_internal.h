@@ -26,6 +26,22 @@ static inline bool queue_entry_is_written(const struct store_queue_entry *entry)
            entry->count > 0;
 }
 
+static inline int queue_entry_bits(const struct store_queue_entry *entry)
+{
+    return __builtin_popcountll((uint64_t)entry->phy_offset) +
+           __builtin_popcount((uint32_t)entry->bytes) +
+           __builtin_popcountll((uint64_t)entry->tags_code);
+}
+
+/* Somebody wrote there. A bit more or less does not say otherwise: one of an entry may have
+ * flipped, or one where nobody wrote. Of all entries only a store's first message, whose record
+ * lies at 0, may have a single bit. */
+static inline bool queue_entry_is_taken(const struct store_queue_entry *entry)
+{
+    return queue_entry_bits(entry) > 1 ||
+           (queue_entry_is_written(entry) && entry->queue_offset == 0);
+}
+
 /* True when the two may stand side by side: records of a queue lie in the log in its order. */
 static inline bool queue_entries_are_in_order(const struct store_queue_entry *before,
                                               const struct store_queue_entry *after)
@@ -73,11 +89,13 @@ MUST_CHECK int queue_file_read(struct consume_queue *queue, int64_t place, int c
  * disk: nobody writes there for a while, and what comes back after a loss of power would be taken
  * for entries. */
 MUST_CHECK int queue_file_zero_from(struct consume_queue *queue, int64_t place);
-/* The first entry in [from, upto) that `is_before` does not hold for, by bisection. */
-MUST_CHECK int queue_file_bisect(struct consume_queue *queue, int64_t from, int64_t upto,
-                                 bool (*is_before)(const struct store_queue_entry *entry,
-                                                   int64_t bound),
-                                 int64_t bound, int64_t *found);
+/* The first entry in [from, upto) that leads to log_min or behind it, by bisection. Fillers lead
+ * nowhere, and may stand for a hole in the midst: what follows on them counts. */
+MUST_CHECK int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
+                                   int64_t log_min, int64_t *found);
+/* The first entry in [from, upto) that is no filler; *place is upto when there is none. */
+MUST_CHECK int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto,
+                                       int64_t *place, struct store_queue_entry *entry);
 
 /* ---- the queue (under both locks) ------------------------------------------------------------ */
 

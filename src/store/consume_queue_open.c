@@ -10,16 +10,12 @@
 #include "store/consume_queue_internal.h"
 #include "wire/multi_dispatch.h"
 
-static bool entry_is_written(const struct store_queue_entry *entry, int64_t bound)
-{
-    (void)bound;
-    return queue_entry_is_written(entry);
-}
-
 int queue_entry_leads_home(const struct consume_queue *queue, const struct store_queue_entry *entry,
                            struct log_reader *reader)
 {
     const struct commit_log *log = reader->log;
+    if (!queue_entry_is_written(entry))
+        return 0;
     if (queue_entry_is_filler(entry) || entry->phy_offset < commit_log_min(log))
         return 1;
     if (entry->phy_offset > commit_log_max(log) - entry->bytes)
@@ -77,17 +73,37 @@ static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end
 
 enum { PROBES = 8 }; /* entries looked at beyond what bisection found */
 
-/* The end of the entries in [from, upto). One entry that a flipped bit made look unwritten must not
- * hide those behind it. */
+/* The first place in [from, upto) that is not taken, by bisection. */
+static int bisect_end(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
+{
+    assert(from >= 0);
+    assert(from <= upto);
+    while (from < upto) {
+        int64_t middle = from + (upto - from) / 2;
+        struct store_queue_entry entry;
+        int err = queue_file_read(queue, middle, 1, true, &entry);
+        if (err != 0)
+            return err;
+        if (queue_entry_is_taken(&entry))
+            from = middle + 1;
+        else
+            upto = middle;
+    }
+    *end = from;
+    return 0;
+}
+
+/* The end of the entries in [from, upto). One that a flipped bit made look unwritten must not hide
+ * those behind it, and one that a flipped bit made of nothing is none. */
 static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
 {
     for (;;) {
         int64_t next = -1;
-        int err = queue_file_bisect(queue, from, upto, entry_is_written, 0, end);
+        int err = bisect_end(queue, from, upto, end);
         for (int64_t at = *end + 1; err == 0 && at < upto && at <= *end + PROBES; at++) {
             struct store_queue_entry entry;
             err = queue_file_read(queue, at, 1, true, &entry);
-            if (err == 0 && queue_entry_is_written(&entry))
+            if (err == 0 && queue_entry_is_taken(&entry))
                 next = at;
         }
         if (err != 0 || next < 0)
@@ -96,20 +112,24 @@ static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int
     }
 }
 
-/* The first entry in [from, upto) that leads into the log; the same for one that seems not to. */
+/* The first entry in [from, upto) that leads into the log; one that seems to lead below it does not
+ * hide those before it. */
 static int find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
                     int64_t *min)
 {
+    int64_t end = upto;
+    struct store_queue_entry entry;
     for (;;) {
         int64_t before = -1;
-        int err = queue_file_bisect(queue, from, upto, queue_entry_is_below, log_min, min);
+        int err = queue_file_find_min(queue, from, upto, log_min, min);
         for (int64_t at = *min - 2; err == 0 && at >= from && at >= *min - PROBES; at--) {
-            struct store_queue_entry entry;
             err = queue_file_read(queue, at, 1, true, &entry);
             if (err == 0 && !queue_entry_is_below(&entry, log_min))
                 before = at;
         }
-        if (err != 0 || before < 0)
+        if (err == 0 && before < 0) /* a queue that does not start at 0 begins with fillers */
+            return queue_file_skip_fillers(queue, *min, end, min, &entry);
+        if (err != 0)
             return err;
         upto = before;
     }

@@ -65,16 +65,54 @@ static bool is_in_its_place(struct slice bytes, int64_t place, int64_t queue_off
     return place == queue_offset || (place >= 0 && record_crc_check(bytes) == RECORD_CRC_NONE);
 }
 
+static bool leads_into_log(const struct store *store, const struct store_queue_entry *entry)
+{
+    return entry->bytes > 0 && entry->phy_offset >= commit_log_min(store->log);
+}
+
+/* Whether what leads nowhere is as it should be: a filler, or its file has gone and the queue's
+ * start has not followed yet. Then the entries before it lead nowhere too. */
+static bool may_have_expired(const struct store *store, struct consume_queue *queue,
+                             const struct store_queue_entry *entry)
+{
+    struct store_queue_entry first;
+    int got = 0;
+    if (entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH)
+        return true;
+    if (entry->bytes <= 0 || entry->phy_offset < 0 ||
+        entry->phy_offset >= commit_log_min(store->log))
+        return false;
+    int64_t min = consume_queue_min(queue);
+    return entry->queue_offset <= min ||
+           consume_queue_read(queue, min, 1, true, &first, &got) != 0 || got == 0 ||
+           !leads_into_log(store, &first);
+}
+
+static void note_damaged_entry(struct store *store, const struct consume_queue *queue,
+                               const struct store_queue_entry *entry)
+{
+    atomic_fetch_add(&store->damaged_records, 1);
+    if (atomic_exchange(&store->last_damaged, entry->phy_offset) == entry->phy_offset)
+        return;
+    log_error("consume_queue_entry_damaged path=%s at=%lld topic=%.*s queue=%d queue_offset=%lld "
+              "phy_offset=%lld bytes=%d",
+              queue->dir, (long long)(entry->queue_offset * queue->entry_bytes),
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->queue_offset,
+              (long long)entry->phy_offset, entry->bytes);
+}
+
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
  * that belongs there. */
-static int read_record(struct store *store, const struct consume_queue *queue,
+static int read_record(struct store *store, struct consume_queue *queue,
                        const struct store_queue_entry *entry, bool may_block, struct buf *body,
                        struct record *record)
 {
     size_t before = body->len;
-    if (entry->bytes <= 0 || entry->phy_offset < commit_log_min(store->log))
-        return ERR_NOT_FOUND;
-    int err = commit_log_read(store->log, entry->phy_offset, (size_t)entry->bytes, may_block, body);
+    int err = leads_into_log(store, entry) ? commit_log_read(store->log, entry->phy_offset,
+                                                             (size_t)entry->bytes, may_block, body)
+                                           : ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND && !may_have_expired(store, queue, entry))
+        note_damaged_entry(store, queue, entry);
     if (err != 0)
         return err;
     assert(body->len == before + (size_t)entry->bytes);

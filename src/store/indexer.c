@@ -79,14 +79,21 @@ static void add_file(struct indexer *indexer, struct index_file *file)
     indexer->files[indexer->file_count++] = file;
 }
 
-static int open_file(struct indexer *indexer, int64_t name)
+/* *is_gone: the file was not fit, or lies behind one that was not. What follows on it goes too, so
+ * that the thread makes all of it again, in the order of the log. */
+static int open_file(struct indexer *indexer, int64_t name, bool *is_gone)
 {
     char path[DISK_PATH_MAX];
     struct index_file *file;
     snprintf(path, sizeof path, "%s/%017lld", indexer->dir, (long long)name);
+    if (*is_gone) {
+        log_info("index_file_dropped path=%s reason=follows_on_one_that_went", path);
+        return disk_remove(path);
+    }
     int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count,
                               false, &file);
     if (err == ERR_CORRUPT) { /* derived: made again from the log */
+        *is_gone = true;
         return disk_remove(path);
     }
     if (err != 0)
@@ -105,6 +112,7 @@ static int open_file(struct indexer *indexer, int64_t name)
     if (is_unsafe || is_beyond) {
         log_info("index_file_dropped path=%s reason=%s", path, is_unsafe ? "unsafe" : "beyond_log");
         index_file_close(file);
+        *is_gone = true;
         return disk_remove(path);
     }
     add_file(indexer, file);
@@ -135,8 +143,9 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     int err = disk_make_dirs(indexer->dir);
     if (err == 0)
         err = disk_list_numbers(indexer->dir, &names, &count);
+    bool is_gone = false;
     for (int i = 0; i < count && err == 0; i++)
-        err = open_file(indexer, names[i]);
+        err = open_file(indexer, names[i], &is_gone);
     free(names);
     int64_t done_to = newest(indexer) == NULL ? 0 : index_file_end_phy_offset(newest(indexer));
     int64_t min = commit_log_min(options->log);

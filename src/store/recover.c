@@ -249,6 +249,20 @@ static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
            (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2);
 }
 
+/* What a process that died leaves behind the end is zeros, or a put without its length; a single
+ * bit there is a flipped one. Anything else was a record. */
+static bool holds_remains_of_a_record(struct log_reader *reader, int64_t phy_offset)
+{
+    struct slice bytes;
+    int bits = 0;
+    if (log_reader_bytes(reader, phy_offset, RECORD_HEAD_BYTES_MAX, &bytes) != 0 ||
+        is_unsealed_put(reader, phy_offset))
+        return false;
+    for (size_t i = 0; i < bytes.len; i++)
+        bits += __builtin_popcount(bytes.data[i]);
+    return bits > 1;
+}
+
 /* All of what stands at recovery->at was on the disk: `flushed` may lie within a record, whose rest
  * may be missing. */
 static bool was_durable_whole(struct recovery *recovery)
@@ -278,7 +292,8 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
     int64_t next = is_unsealed_put(&recovery->reader, recovery->at)
                        ? -1
                        : store_next_record(store, &recovery->reader, recovery->at + 1);
-    if (!was_durable && next < 0)
+    if (!was_durable && next < 0 &&
+        !(is_cached && holds_remains_of_a_record(&recovery->reader, recovery->at)))
         return 0;
     struct record record;
     if (!was_durable && !is_cached && /* the reference's checkpoint knows times only */

@@ -81,7 +81,6 @@ static int take_lock(struct store *store)
     int err = disk_open(path, 4, &store->lock_fd);
     if (err != 0) {
         store->lock_fd = -1;
-        store->last_damaged = -1;
         return err;
     }
     err = disk_lock(store->lock_fd);
@@ -241,6 +240,7 @@ static struct store *store_new(const struct store_options *options)
     store->options.batch_queue_file_bytes =
         rounded_up(options->batch_queue_file_bytes, BCQ_ENTRY_BYTES);
     store->lock_fd = -1;
+    atomic_store(&store->last_damaged, -1);
     snprintf(store->root_dir, sizeof store->root_dir, "%s", options->root_dir);
     if (options->commit_log_dir != NULL)
         snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);

@@ -1,0 +1,410 @@
+/* verdict.c - may a directory that holds this look like that after one damage?
+ *
+ * Asked of every case: does it start, or refuse with the bytes and the file; is everything that is
+ * served what was stored; is nothing missing but what lay in the damaged bytes, and does something
+ * tell of that; do queues end where they ended, so that no number is given twice; do tables say
+ * what they said, or what their .bak says. Then: can it be written to, and is it whole after
+ * another start. What was refused is repaired, and asked the same.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "flip.h"
+
+enum { QUERIES = 24 };
+
+struct asking {
+    const struct original *original;
+    const struct damage *damage;
+    const char *root;
+    struct picture now;
+    struct store *store;
+    int64_t log_from; /* damaged bytes of the log: phy_offsets; -1: none */
+    int64_t log_upto;
+    bool has_scrubbed;
+    bool was_repaired;
+    bool is_missing_some;
+};
+
+static bool is_kind(const struct asking *a, const char *kind)
+{
+    return strcmp(a->damage->file->kind, kind) == 0;
+}
+
+static bool is_damaged(const struct asking *a, const struct message_seen *message)
+{
+    return a->log_from >= 0 && message->phy_offset < a->log_upto &&
+           message->phy_offset + message->log_bytes > a->log_from;
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/* The n-th record of its queue stands in the damaged bytes of the queue's file. */
+static bool has_damaged_entry(const struct asking *a, const struct queue_seen *queue, int ordinal)
+{
+    const struct damage *damage = a->damage;
+    bool is_batch = is_kind(a, "batchconsumequeue");
+    int64_t entry_bytes = is_batch ? 46 : 20;
+    char dir[PATH_BYTES];
+    int len = snprintf(dir, sizeof dir, "%sconsumequeue/%s/%d/", is_batch ? "batch" : "",
+                       queue->topic, queue->queue_id);
+    if (strncmp(damage->file->path, dir, (size_t)len) != 0)
+        return false;
+    int64_t start = strtoll(damage->file->path + len, NULL, 10);
+    int64_t place =
+        is_batch ? ordinal : a->original->picture.messages[queue->first + ordinal].queue_offset;
+    return place * entry_bytes < start + damage->upto &&
+           (place + 1) * entry_bytes > start + damage->from;
+}
+
+/* The newest file of the log was emptied after a kill, as if it had just been made. */
+static bool was_taken_for_new(void)
+{
+    return log_lines_find("commit_log_file_empty", NULL, NULL) != NULL;
+}
+
+/* The oldest file of the log is gone, as if it had expired. */
+static bool was_taken_for_expired(const struct asking *a)
+{
+    return a->damage->kind == DAMAGE_REMOVE && is_kind(a, "commitlog") &&
+           a->log_from == a->original->log_min;
+}
+
+/* Something tells of it: a count, and a line with file and position. */
+static void expect_evidence(const struct asking *a, const struct message_seen *message)
+{
+    struct store_state state;
+    store_state(a->store, &state);
+    if (a->was_repaired || was_taken_for_new() || was_taken_for_expired(a))
+        return;
+    if (state.damaged_records == 0)
+        violation("message at phy_offset %lld is passed over, and not counted",
+                  (long long)message->phy_offset);
+    if (log_lines_find("record_damaged path=", " at=", NULL) == NULL &&
+        log_lines_find("entry_damaged path=", " at=", NULL) == NULL)
+        violation("message at phy_offset %lld is passed over, and no line says so",
+                  (long long)message->phy_offset);
+}
+
+static void expect_may_miss(struct asking *a, const struct queue_seen *queue, int ordinal)
+{
+    const struct message_seen *message = &a->original->picture.messages[queue->first + ordinal];
+    bool by_log = is_damaged(a, message);
+    bool by_queue = !a->has_scrubbed && has_damaged_entry(a, queue, ordinal);
+    if (!by_log && !by_queue)
+        violation("message %s/%d %lld at phy_offset %lld is not served", queue->topic,
+                  queue->queue_id, (long long)message->queue_offset,
+                  (long long)message->phy_offset);
+    expect_evidence(a, message);
+    a->is_missing_some = true;
+}
+
+static void expect_same_message(const struct asking *a, const struct queue_seen *queue,
+                                const struct message_seen *was, const struct message_seen *is)
+{
+    bool is_unguarded = is_damaged(a, was) && !was->is_guarded;
+    if (is->body_crc != was->body_crc)
+        violation("message %s/%d %lld is served with another body", queue->topic, queue->queue_id,
+                  (long long)was->queue_offset);
+    if (is->crc != was->crc && !is_unguarded)
+        violation("message %s/%d %lld is served with other bytes", queue->topic, queue->queue_id,
+                  (long long)was->queue_offset);
+    if (is->phy_offset != was->phy_offset)
+        violation("message %s/%d %lld is served from elsewhere", queue->topic, queue->queue_id,
+                  (long long)was->queue_offset);
+    if (a->has_scrubbed && !is_damaged(a, was) &&
+        (is->tags_hash != was->tags_hash || is->log_bytes != was->log_bytes))
+        violation("entry of %s/%d %lld is another after the scrubber's round", queue->topic,
+                  queue->queue_id, (long long)was->queue_offset);
+}
+
+static void compare_queue(struct asking *a, const struct queue_seen *was,
+                          const struct queue_seen *is)
+{
+    const struct message_seen *old = &a->original->picture.messages[was->first];
+    const struct message_seen *new = &a->now.messages[is->first];
+    int at = 0;
+    for (int i = 0; i < was->count; i++) {
+        if (at < is->count && new[at].queue_offset == old[i].queue_offset)
+            expect_same_message(a, was, &old[i], &new[at++]);
+        else
+            expect_may_miss(a, was, i);
+    }
+    if (at < is->count)
+        violation("%s/%d serves %lld, which was not there", was->topic, was->queue_id,
+                  (long long)new[at].queue_offset);
+}
+
+/* The first or last message may be the damaged one only where it was taken out. */
+static void compare_bounds(const struct asking *a, const struct queue_seen *was,
+                           const struct queue_seen *is)
+{
+    const struct message_seen *messages = &a->original->picture.messages[was->first];
+    bool is_out = a->was_repaired || was_taken_for_new() || was_taken_for_expired(a);
+    bool may_end_before = is_out && was->count > 0 && is_damaged(a, &messages[was->count - 1]);
+    bool may_begin_later = is_out && was->count > 0 && is_damaged(a, &messages[0]);
+    if (is->max != was->max && !(may_end_before && is->max < was->max))
+        violation("queue %s/%d ends at %lld, it ended at %lld", was->topic, was->queue_id,
+                  (long long)is->max, (long long)was->max);
+    if (is->min != was->min && !(may_begin_later && is->min > was->min) &&
+        !(may_end_before && is->max <= was->min))
+        violation("queue %s/%d begins at %lld, it began at %lld", was->topic, was->queue_id,
+                  (long long)is->min, (long long)was->min);
+}
+
+static void compare_keys(const struct asking *a)
+{
+    const struct picture *original = &a->original->picture;
+    for (int i = 0; i < QUERIES && original->message_count > 0; i++) {
+        const struct message_seen *message =
+            &original->messages[chance_below(original->message_count)];
+        if (message->key[0] == 0 || is_damaged(a, message))
+            continue;
+        int hits = picture_query(original, a->store, message);
+        /* an index file has no checksum: a query may miss, and shows nothing wrong */
+        bool may_miss = is_kind(a, "index") && a->damage->kind == DAMAGE_FLIP;
+        if (hits < 0 && a->log_from < 0)
+            violation("a query for %s serves other bytes", message->key);
+        if (hits > 1 || (hits == 0 && !may_miss))
+            violation("message at phy_offset %lld is found %d times by its key %s",
+                      (long long)message->phy_offset, hits, message->key);
+    }
+}
+
+static void compare(struct asking *a)
+{
+    const struct picture *original = &a->original->picture;
+    picture_take(&a->now, a->store, a->root, original);
+    for (int i = 0; i < original->queue_count; i++) {
+        compare_queue(a, &original->queues[i], &a->now.queues[i]);
+        compare_bounds(a, &original->queues[i], &a->now.queues[i]);
+    }
+    compare_keys(a);
+}
+
+/* ---- writing on ------------------------------------------------------------------------------ */
+
+static void put_one(struct asking *a, const struct queue_seen *queue, int64_t now_ms)
+{
+    struct store_put_result result;
+    const struct record record = { .queue_id = queue->queue_id,
+                                   .born_timestamp = now_ms,
+                                   .body = SLICE("after the damage"),
+                                   .topic = slice_str(queue->topic) };
+    int64_t max = store_queue_max(a->store, record.topic, queue->queue_id);
+    int err = store_put(a->store, &record, 1, now_ms, &result, NULL);
+    if (err != 0)
+        violation("a put to %s/%d is refused: %s", queue->topic, queue->queue_id, err_name(err));
+    if (result.queue_offset != max)
+        violation("a put to %s/%d gets %lld, the queue ended at %lld", queue->topic,
+                  queue->queue_id, (long long)result.queue_offset, (long long)max);
+}
+
+/* One message to each queue; then everything is where it was, with one more each. */
+static void write_on(struct asking *a)
+{
+    static struct picture before; /* large */
+    before.queue_count = a->now.queue_count;
+    memcpy(before.queues, a->now.queues, sizeof before.queues);
+    for (int i = 0; i < before.queue_count; i++)
+        if (before.queues[i].max > 0)
+            put_one(a, &before.queues[i], clock_wall_ms());
+    if (store_close(a->store) != 0)
+        violation("the store does not close");
+    int err = picture_open(a->root, false, &a->store);
+    if (err != 0)
+        violation("the next start fails: %s", err_name(err));
+    picture_take(&a->now, a->store, a->root, &before);
+    for (int i = 0; i < before.queue_count; i++) {
+        const struct queue_seen *was = &before.queues[i];
+        const struct queue_seen *is = &a->now.queues[i];
+        bool was_there = was->max > 0;
+        if (is->max != was->max + was_there)
+            violation("queue %s/%d ended at %lld, got one more, and ends at %lld", was->topic,
+                      was->queue_id, (long long)was->max, (long long)is->max);
+        /* a damaged record is passed over again */
+        if (is->count < was->count + was_there)
+            violation("queue %s/%d served %d messages, got one more, and serves %d", was->topic,
+                      was->queue_id, was->count, is->count);
+    }
+    if (store_close(a->store) != 0)
+        violation("the store does not close a second time");
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+/* The line of a refusal names the file, and bytes that the damage lies in. */
+static void expect_precise(const struct asking *a)
+{
+    const struct damage *damage = a->damage;
+    const char *line = log_lines_find(damage->file->path, "bytes=", "expected=");
+    if (damage->kind != DAMAGE_FLIP) {
+        if (line == NULL && damage->kind == DAMAGE_REMOVE)
+            line = log_lines_find("commit_log_file_unfit", "follows=0", NULL);
+        if (line == NULL)
+            line = log_lines_find("commit_log_damaged", damage->file->path, " at=");
+        if (line == NULL)
+            violation("refused, and no line says which file and how long it is");
+        return;
+    }
+    line = log_lines_find("commit_log_damaged", damage->file->path, " at=");
+    if (line == NULL)
+        violation("refused, and no line names the damaged file");
+    int64_t at = log_line_number(line, "at");
+    int64_t record_bytes = 0;
+    const struct picture *original = &a->original->picture;
+    for (int i = 0; i < original->message_count; i++)
+        if (is_damaged(a, &original->messages[i]))
+            record_bytes = original->messages[i].log_bytes;
+    if (at > damage->from || (record_bytes > 0 && at + record_bytes <= damage->from))
+        violation("refused at %lld, the damage is at %lld", (long long)at, (long long)damage->from);
+}
+
+static void say(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)line;
+}
+
+/* Finds it and sets it aside, so that the next start comes up. */
+static void repair(struct asking *a)
+{
+    struct store_offline_options options = { .root_dir = a->root,
+                                             .say = say,
+                                             .commit_log_file_bytes = geometry.log_file_bytes };
+    struct store_check_result found;
+    struct store_repair_result done;
+    int err = store_check(&options, &found);
+    if (err != 0)
+        violation("`store check` of what was refused: %s", err_name(err));
+    if (found.problems == 0)
+        violation("refused, and `store check` finds nothing");
+    err = store_repair(&options, &done);
+    if (err != 0)
+        violation("`store repair`: %s", err_name(err));
+    a->was_repaired = true;
+}
+
+static void find_log_range(struct asking *a)
+{
+    a->log_from = -1;
+    if (!is_kind(a, "commitlog"))
+        return;
+    int64_t start = strtoll(strrchr(a->damage->file->path, '/') + 1, NULL, 10);
+    a->log_from = start + a->damage->from;
+    a->log_upto = start + a->damage->upto;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static bool is_same_text(const struct buf *a, const struct buf *b)
+{
+    return b->data != NULL && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static enum outcome ask_table(const struct asking *a, int table)
+{
+    char name[PATH_BYTES];
+    char path[2 * PATH_BYTES];
+    struct buf text = BUF_INIT;
+    enum outcome outcome = OUTCOME_SAME;
+    snprintf(name, sizeof name, "config/%s", table_names[table]);
+    snprintf(path, sizeof path, "%s/%s", a->root, name);
+    bool is_hit = strcmp(a->damage->file->path, name) == 0;
+    int err = picture_table(table, path, &text);
+    if (err != 0) {
+        if (!is_hit || a->original->backups[table].data != NULL)
+            violation("%s is refused: %s", name, err_name(err));
+        if (log_lines_find("table_file_refused", name, NULL) == NULL)
+            violation("%s is refused, and no line says so", name);
+        outcome = OUTCOME_REFUSED;
+    } else if (!is_same_text(&text, &a->original->tables[table])) {
+        if (!is_hit)
+            violation("%s says something else", name);
+        bool is_unnoticed =
+            a->damage->kind == DAMAGE_FLIP && log_lines_find("table_file", NULL, NULL) == NULL;
+        if (is_unnoticed) /* it is still a table: the form has no checksum */
+            return OUTCOME_UNNOTICED;
+        if (!is_same_text(&text, &a->original->backups[table]) ||
+            (log_lines_find("table_file_read_from_backup", name, NULL) == NULL))
+            violation("%s says what neither it nor its .bak said", name);
+        outcome = OUTCOME_MENDED;
+    }
+    buf_fini(&text);
+    return outcome;
+}
+
+static enum outcome ask_tables(const struct asking *a)
+{
+    enum outcome outcome = OUTCOME_SAME;
+    for (int table = 0; table < TABLES; table++) {
+        enum outcome one = ask_table(a, table);
+        outcome = one > outcome ? one : outcome;
+    }
+    return outcome;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+void original_take(struct original *original, const char *root)
+{
+    struct store *store;
+    for (int table = 0; table < TABLES; table++) {
+        char path[2 * PATH_BYTES];
+        int len = snprintf(path, sizeof path, "%s/config/%s", root, table_names[table]);
+        if (picture_table(table, path, &original->tables[table]) != 0)
+            violation("the undamaged %s is refused", table_names[table]);
+        snprintf(path + len, sizeof path - (size_t)len, ".bak");
+        if (access(path, F_OK) == 0 && picture_table(table, path, &original->backups[table]) != 0)
+            violation("the undamaged %s.bak is refused", table_names[table]);
+    }
+    int err = picture_open(root, false, &store);
+    if (err != 0)
+        violation("the undamaged store is refused: %s", err_name(err));
+    picture_take(&original->picture, store, root, NULL);
+    struct store_state state;
+    store_state(store, &state);
+    original->log_min = state.min_phy_offset;
+    if (store_close(store) != 0)
+        violation("the undamaged store does not close");
+}
+
+static bool was_mended(void)
+{
+    static const char *const signs[] = { "set_aside",  "missing",   "entry_mended", "unfit",
+                                         "index_file", "cut_short", "not_believed" };
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (log_lines_find(signs[i], NULL, NULL) != NULL)
+            return true;
+    return false;
+}
+
+enum outcome verdict(const struct original *original, const struct damage *damage, const char *root)
+{
+    static struct asking a; /* large */
+    a = (struct asking){ .original = original, .damage = damage, .root = root };
+    enum outcome outcome = ask_tables(&a);
+    find_log_range(&a);
+    bool scrubs = chance_below(2) == 0;
+    int err = picture_open(root, scrubs, &a.store);
+    if (err != 0) {
+        expect_precise(&a);
+        repair(&a);
+        scrubs = false;
+        outcome = OUTCOME_REFUSED;
+        err = picture_open(root, false, &a.store);
+    }
+    if (err != 0)
+        violation("after a repair it is still refused: %s", err_name(err));
+    if (scrubs && !log_lines_await("scrub_done"))
+        violation("the scrubber does not come to an end");
+    a.has_scrubbed = scrubs;
+    compare(&a);
+    write_on(&a);
+    if (outcome == OUTCOME_SAME && a.is_missing_some)
+        outcome = OUTCOME_SKIPPED;
+    return outcome == OUTCOME_SAME && was_mended() ? OUTCOME_MENDED : outcome;
+}
