@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_wall_ms(void);      /* milliseconds since the epoch; may jump */
+int64_t clock_wall_ns(void);      /* the same clock, finer */
 int64_t clock_monotonic_ns(void); /* nanoseconds since some start; never goes back */
 
 #endif

@@ -98,9 +98,9 @@ static void schedule(struct delays *d)
     }
     if (d->is_paced && due_ms < d->paced_until_ms)
         due_ms = d->paced_until_ms;
-    int64_t wait_ms = due_ms - now_ms;
-    loop_timer_start(d->broker->loop, &d->deliver_timer,
-                     wait_ms > LOOK_AT_LEAST_MS ? LOOK_AT_LEAST_MS : wait_ms);
+    int64_t latest_ms = now_ms + LOOK_AT_LEAST_MS;
+    loop_timer_start_at(d->broker->loop, &d->deliver_timer,
+                        due_ms < latest_ms ? due_ms : latest_ms);
 }
 
 static void read_ahead(struct job *job)

@@ -122,9 +122,9 @@ void pops_changed(struct pops *pops)
         loop_timer_stop(&pops->due_timer);
         return;
     }
-    int64_t wait_ms = due_ms - now_ms;
-    loop_timer_start(pops->broker->loop, &pops->due_timer,
-                     wait_ms > LOOK_AT_LEAST_MS ? LOOK_AT_LEAST_MS : wait_ms);
+    int64_t latest_ms = now_ms + LOOK_AT_LEAST_MS;
+    loop_timer_start_at(pops->broker->loop, &pops->due_timer,
+                        due_ms < latest_ms ? due_ms : latest_ms);
 }
 
 void pops_order_changed(struct pops *pops)

@@ -89,9 +89,8 @@ static void schedule(struct timers *t, int64_t due_ms)
 {
     if (t->is_stopped)
         return;
-    int64_t wait_ms = due_ms - now(t);
-    loop_timer_start(t->broker->loop, &t->due_timer,
-                     wait_ms > LOOK_AT_LEAST_MS ? LOOK_AT_LEAST_MS : wait_ms);
+    int64_t latest_ms = now(t) + LOOK_AT_LEAST_MS;
+    loop_timer_start_at(t->broker->loop, &t->due_timer, due_ms < latest_ms ? due_ms : latest_ms);
 }
 
 static void plan_flush(struct timers *t)

@@ -216,7 +216,7 @@ void loop_timer_stop(struct loop_timer *t)
     sift_down(loop, last, last->at - 1);
 }
 
-void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms)
+static void arm(struct loop *loop, struct loop_timer *t, int64_t due_ns)
 {
     assert(loop_is_current(loop));
     loop_timer_stop(t);
@@ -228,18 +228,33 @@ void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms)
         loop->timers = timers;
         loop->timer_cap = cap;
     }
-    /* The pass's clock may be stale by the length of the pass; a timer must not be early by that.
-     */
-    int64_t now_ns = clock_monotonic_ns();
     t->loop = loop;
-    if (delay_ms <= 0)
-        t->due_ns = loop->now_ns + 1; /* not in this pass, in the next */
-    else if (delay_ms > (INT64_MAX - now_ns) / 1000000)
-        t->due_ns = INT64_MAX;
-    else
-        t->due_ns = now_ns + delay_ms * 1000000;
+    t->due_ns = due_ns;
     loop->timer_count++;
     sift_up(loop, t, loop->timer_count - 1);
+}
+
+/* When it is due that is to wait so long. The pass's clock may be stale by the length of the pass;
+ * a timer must not be early by that. */
+static int64_t due_after(const struct loop *loop, int64_t wait_ns)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    if (wait_ns <= 0)
+        return loop->now_ns + 1; /* not in this pass, in the next */
+    return wait_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + wait_ns;
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms)
+{
+    int64_t most_ms = INT64_MAX / 1000000;
+    arm(loop, t, due_after(loop, (delay_ms > most_ms ? most_ms : delay_ms) * 1000000));
+}
+
+void loop_timer_start_at(struct loop *loop, struct loop_timer *t, int64_t wall_ms)
+{
+    int64_t most_ms = INT64_MAX / 1000000;
+    int64_t wall_ns = wall_ms < 0 ? 0 : (wall_ms > most_ms ? most_ms : wall_ms) * 1000000;
+    arm(loop, t, due_after(loop, wall_ns - clock_wall_ns()));
 }
 
 /* Ends: what is started from here on is due after now_ns. A timer may be freed by its run(). */

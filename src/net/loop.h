@@ -53,7 +53,7 @@ void loop_deferred_init(struct loop_deferred *d, void (*run)(struct loop_deferre
 void loop_defer(struct loop *loop, struct loop_deferred *d);
 void loop_undefer(struct loop_deferred *d);
 
-/* A one-shot timer. Precise to a millisecond, never early. */
+/* A one-shot timer, never early. */
 struct loop_timer {
     void (*run)(struct loop_timer *timer);
     int64_t due_ns; /* monotonic; valid while armed */
@@ -63,6 +63,9 @@ struct loop_timer {
 void loop_timer_init(struct loop_timer *t, void (*run)(struct loop_timer *t));
 /* Arms it, or moves it when armed. delay_ms <= 0: in the next pass. */
 void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms);
+/* The same, by the wall clock as it runs now: due as soon as it shows wall_ms, not a millisecond
+ * later. Whoever sets that clock moves the moment; look again when it may matter. */
+void loop_timer_start_at(struct loop *loop, struct loop_timer *t, int64_t wall_ms);
 void loop_timer_stop(struct loop_timer *t);
 
 /* A descriptor to watch; `events` and `ready` are EPOLLIN | EPOLLOUT | EPOLLRDHUP bits

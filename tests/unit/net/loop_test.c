@@ -98,6 +98,45 @@ static void timers_fire_in_order_and_never_early(void **state)
     }
 }
 
+struct wall_timer {
+    struct loop_timer timer;
+    int64_t due_ms;
+    bool was_early;
+};
+
+static void on_wall(struct loop_timer *timer)
+{
+    struct wall_timer *t = list_entry(timer, struct wall_timer, timer);
+    t->was_early = loop_now_ms(loop) < t->due_ms;
+    if (--left == 0)
+        loop_stop(loop);
+}
+
+/* Goal: a timer by the wall clock fires when the loop's clock shows the moment, not before; one
+ * whose moment has passed fires at once, and one at the end of time not at all. */
+static void a_timer_by_the_wall_clock_is_never_early(void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    static struct wall_timer timers[COUNT];
+    struct loop_timer never;
+    int64_t start_ms = clock_wall_ms();
+    left = COUNT;
+    for (int i = 0; i < COUNT; i++) {
+        struct wall_timer *t = &timers[i];
+        *t = (struct wall_timer){ .due_ms = start_ms - 10 + i };
+        loop_timer_init(&t->timer, on_wall);
+        loop_timer_start_at(loop, &t->timer, i == 0 ? INT64_MIN : t->due_ms);
+    }
+    loop_timer_init(&never, on_wall);
+    loop_timer_start_at(loop, &never, INT64_MAX);
+    loop_run(loop);
+    for (int i = 0; i < COUNT; i++)
+        assert_false(timers[i].was_early);
+    assert_int_not_equal(never.at, 0);
+    loop_timer_stop(&never);
+}
+
 static int passes_left;
 
 static void on_again(struct loop_timer *timer)
@@ -335,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(timers_fire_in_order_and_never_early),
+        LOOP_TEST(a_timer_by_the_wall_clock_is_never_early),
         LOOP_TEST(a_timer_of_zero_waits_for_the_next_pass),
         LOOP_TEST(a_pass_has_its_order),
         LOOP_TEST(endless_deferred_work_starves_nobody),
