@@ -24,8 +24,8 @@
 #include "delivery/timer_internal.h"
 #include "wire/properties.h"
 
-/* What is not due soon is taken in together. */
-enum { ARRIVED_WAIT_MS = 20 };
+/* What is not due at once is taken in together: a turn of work wakes two threads. */
+enum { ARRIVED_WAIT_MS = 20, ARRIVED_SOON_MS = 100 };
 /* A recall that far ahead of now is noted on arrival; others are loaded with their tick. */
 enum { CANCEL_AHEAD_TICKS = 64 };
 enum { METRICS_INTERVAL_MS = 10000 };
@@ -328,11 +328,12 @@ int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
 
 void timer_arrived(struct timer *t, struct slice properties, int64_t now_ms)
 {
-    const struct record record = { .properties = properties };
+    const struct record record = { .properties = properties, .store_timestamp = now_ms };
     int64_t own_tick_ms;
     if (!timer_tick_in(&record, &own_tick_ms))
         return;
-    bool is_soon = own_tick_ms <= now_ms + AHEAD_MS;
+    bool is_soon =
+        timer_due_of(&record, own_tick_ms, t->options.precision_ms) <= now_ms + ARRIVED_SOON_MS;
     int64_t due_ms = is_soon ? now_ms : now_ms + ARRIVED_WAIT_MS;
     if (due_ms < t->arrived_due_ms)
         t->arrived_due_ms = due_ms;

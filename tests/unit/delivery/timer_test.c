@@ -37,6 +37,20 @@ static void each_is_delivered_at_its_time(void **state)
     }
 }
 
+/* Goal: what is not due at once is taken in together, a little later; what is, without delay. */
+static void what_is_due_at_once_is_taken_in_at_once(void **state)
+{
+    struct timer_dir *dir = *state;
+    timer_dir_settle(dir);
+    timer_dir_send_at(dir, "later", dir->now_ms + 2000);
+    int64_t later_ms = timer_work_due(dir->timer, dir->now_ms);
+    assert_true(later_ms > dir->now_ms && later_ms < dir->now_ms + 100);
+    timer_dir_send(dir, "much later", "TIMER_DELAY_SEC\00190\002");
+    assert_int_equal(timer_work_due(dir->timer, dir->now_ms), later_ms);
+    timer_dir_send(dir, "soon", "TIMER_DELAY_MS\0015\002");
+    assert_int_equal(timer_work_due(dir->timer, dir->now_ms), dir->now_ms);
+}
+
 static void what_is_delivered_is_the_message_and_its_notes(void **state)
 {
     struct timer_dir *dir = *state;
@@ -418,6 +432,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TIMER_TEST(each_is_delivered_at_its_time),
+        TIMER_TEST(what_is_due_at_once_is_taken_in_at_once),
         TIMER_TEST(what_is_delivered_is_the_message_and_its_notes),
         TIMER_TEST(a_cancelled_message_does_not_come),
         TIMER_TEST(a_cancel_counts_from_its_arrival),
