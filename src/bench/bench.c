@@ -10,7 +10,8 @@
 #include "bench/run.h"
 
 static const struct scenario *const scenarios[] = {
-    &scenario_send, &scenario_deliver, &scenario_read, &scenario_overload, &scenario_timer,
+    &scenario_send,  &scenario_deliver, &scenario_read, &scenario_overload,
+    &scenario_timer, &scenario_burst,   &scenario_pop,
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 

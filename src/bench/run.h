@@ -32,6 +32,8 @@ struct run_settings {
     int rounds;
     int64_t warmup;
     int64_t pending;
+    int64_t burst;
+    int invisible_ms;
     int timeout_ms;
     int pause_ms;
     int readers;
@@ -95,6 +97,6 @@ MUST_CHECK int run_load(struct run *run, const struct run_broker *broker,
 int run_complain(const struct run *run, const struct run_broker *broker, const char *what, int err);
 
 extern const struct scenario scenario_send, scenario_deliver, scenario_read, scenario_overload,
-    scenario_timer;
+    scenario_timer, scenario_burst, scenario_pop;
 
 #endif

@@ -55,7 +55,7 @@ void send_topic_name(char *name, const char *topic, int index)
     snprintf(name, SEND_TOPIC_NAME_BYTES, "%s_%06d", topic, index);
 }
 
-static void find_places(struct send_frame *f, const char *topic)
+static void find_places(struct send_frame *f, const char *topic, bool has_timer)
 {
     if (f->topic_count > 0)
         f->topic_at = place_behind(f, slice_str(topic)) - TOPIC_DIGITS;
@@ -68,9 +68,14 @@ static void find_places(struct send_frame *f, const char *topic)
     }
     f->born_at = place_behind(f, SLICE(BORN_PLACEHOLDER)) - BORN_DIGITS;
     f->uniq_key_at = place_behind(f, SLICE(UNIQ_KEY_PLACEHOLDER)) - UNIQ_KEY_DIGITS;
-    if (f->due_after_ms > 0)
+    if (has_timer)
         f->due_at = place_behind(f, SLICE(DUE_PLACEHOLDER)) - BORN_DIGITS;
     assert(f->data[f->queue_id_at] == '0');
+}
+
+static bool has_timer(const struct send_frame_options *options)
+{
+    return options->due_after_ms > 0 || options->due_at_ms > 0;
 }
 
 /* The ext fields an official client sends, by their letters (docs/protocol). */
@@ -86,7 +91,7 @@ static struct slice encode_header(const struct send_frame_options *options, cons
         { SLICE("f"), SLICE("0") },
         { SLICE("g"), SLICE(BORN_PLACEHOLDER) },
         { SLICE("h"), SLICE("0") },
-        { SLICE("i"), options->due_after_ms > 0
+        { SLICE("i"), has_timer(options)
                           ? SLICE("UNIQ_KEY\x01" UNIQ_KEY_PLACEHOLDER
                                   "\x02WAIT\x01true\x02TIMER_DELIVER_MS\x01" DUE_PLACEHOLDER "\x02")
                           : SLICE("UNIQ_KEY\x01" UNIQ_KEY_PLACEHOLDER "\x02WAIT\x01true\x02") },
@@ -133,6 +138,7 @@ int send_frame_init(struct send_frame *f, const struct send_frame_options *optio
         .body_bytes = options->body_bytes,
         .due_after_ms = options->due_after_ms,
         .due_span_ms = options->due_span_ms,
+        .due_at_ms = options->due_at_ms,
         .data = malloc(head.len + options->body_bytes),
         .bytes = head.len + options->body_bytes,
     };
@@ -142,7 +148,7 @@ int send_frame_init(struct send_frame *f, const struct send_frame_options *optio
     memcpy(f->data, head.data, head.len);
     for (size_t i = 0; i < options->body_bytes; i++)
         f->data[head.len + i] = (uint8_t)('a' + i % 26);
-    find_places(f, topic);
+    find_places(f, topic, has_timer(options));
     put_hex(f->data + f->uniq_key_at + UNIQ_KEY_PART_DIGITS,
             (uint32_t)clock_wall_ms() ^ (uint32_t)getpid() << 16);
     err = 0;
@@ -174,7 +180,7 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number
         put_digits(copy + f->opaque_at, OPAQUE_DIGITS, OPAQUE_BASE + number);
     put_digits(copy + f->born_at, BORN_DIGITS, (uint64_t)born_ms);
     put_hex(copy + f->uniq_key_at + 3 * UNIQ_KEY_PART_DIGITS, number);
-    if (f->due_after_ms > 0)
+    if (f->due_at > 0)
         put_digits(copy + f->due_at, BORN_DIGITS, (uint64_t)send_frame_due_ms(f, number, born_ms));
     if (f->topic_count > 0) /* a topic's queues in turn, then the next topic */
         put_digits(copy + f->topic_at, TOPIC_DIGITS,
@@ -183,6 +189,8 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number
 
 int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms)
 {
+    if (f->due_at_ms > 0)
+        return f->due_at_ms;
     /* spread evenly, neighbours far apart */
     uint64_t place = number * UINT64_C(2654435761) & UINT32_MAX;
     return born_ms + f->due_after_ms + (int64_t)((place * (uint64_t)f->due_span_ms) >> 32);

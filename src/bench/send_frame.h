@@ -25,9 +25,10 @@ struct send_frame_options {
     int topic_count;   /* 0: `topic` itself; else the topics of that name and six digits behind */
     size_t body_bytes; /* > 0 */
     /* Each message has a timer, due so long after it was born and up to due_span_ms more, by its
-     * number; 0: none has. */
+     * number; or all at due_at_ms (wall clock). Both 0: none has. */
     int64_t due_after_ms;
     int64_t due_span_ms;
+    int64_t due_at_ms;
 };
 enum { SEND_TOPICS_MAX = 1000000, SEND_TOPIC_NAME_BYTES = 128 };
 /* The name of one of the topics, into `name` of SEND_TOPIC_NAME_BYTES. */
@@ -44,9 +45,10 @@ struct send_frame {
     size_t queue_id_at; /* 1 digit */
     size_t topic_at;    /* 6 digits, when there are several topics */
     size_t born_at;     /* 13 digits */
-    size_t due_at;      /* 13 digits of TIMER_DELIVER_MS, when there is a timer */
+    size_t due_at;      /* 13 digits of TIMER_DELIVER_MS; 0: there is no timer */
     int64_t due_after_ms;
     int64_t due_span_ms;
+    int64_t due_at_ms;
     size_t uniq_key_at; /* 32 hex digits: 8 of address, 8 of this frame, 8 of sender, 8 of number */
 };
 

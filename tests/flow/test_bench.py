@@ -176,6 +176,23 @@ def test_overload_has_its_five_figures(pair, tmp_path, name):
     assert got["b beside it"]["summary"]["due"] == 100
 
 
+def test_a_burst_of_timers_and_those_beside_it(pair, tmp_path, name):
+    """Goal: all of a burst due at one time and all sent beside it are delivered, none before its time."""
+    got = bench(tmp_path, "burst", pair.broker.address, "--topic", name(), "--burst", 300, "--rate", 20,
+                "--timeout-ms", 30000)
+    for part, count in (("b", 20), ("b burst", 300)):
+        s = got[part]["summary"]
+        assert (s["due"], s["accepted"], s["refused"], s["lost"]) == (count, count, 0, 0)
+
+
+def test_popped_messages_come_back_late_and_never_early(pair, tmp_path, name):
+    """Goal: what is popped and not acknowledged comes back, and the time it was late is measured."""
+    got = bench(tmp_path, "pop", pair.broker.address, "--topic", name(), "--rate", 20, "--invisible-ms", 1000,
+                "--timeout-ms", 30000)
+    s = got["b"]["summary"]
+    assert s["accepted"] >= 20 and (s["refused"], s["lost"]) == (0, 0)
+
+
 def test_a_broker_that_is_not_there(tmp_path):
     """Goal: an address where nobody listens is an error that names it, with exit code 1."""
     done = subprocess.run([servers.ramjet_binary(), "bench", "deliver", "--broker", "127.0.0.1:1"],
