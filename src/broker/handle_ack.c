@@ -15,6 +15,7 @@
 #include "broker/pop_hold.h"
 #include "broker/pops.h"
 #include "broker/saver.h"
+#include "broker/topic_attributes.h"
 #include "wire/body_batch_ack.h"
 
 /* A handle whose pop is that far in the future was made up. */
@@ -122,6 +123,18 @@ static int ack(struct broker *broker, struct popped *popped, const int64_t *queu
 /* ---- in order ----------------------------------------------------------------------------------
  */
 
+/* A batch ends with its last message, not behind its first one, which stands for it in acks. */
+static int64_t behind_batch(struct broker *broker, const struct pop_key *key, int64_t next)
+{
+    const struct topic_config *topic = topics_get(broker->topics, key->topic);
+    struct store_queue_entry entry;
+    if (topic == NULL || !topic_has_batch_queues(topic) ||
+        store_queue_entry_at(broker->store, key->topic, key->queue_id, next - 1, &entry) != 0)
+        return next;
+    int64_t end = entry.queue_offset + entry.count;
+    return end > next ? end : next;
+}
+
 /* NULL, or why the message cannot be acknowledged. */
 static const char *ack_in_order(struct broker *broker, const struct popped *popped,
                                 int64_t queue_offset)
@@ -142,6 +155,7 @@ static const char *ack_in_order(struct broker *broker, const struct popped *popp
     case POP_ORDER_COMMIT:
         break;
     }
+    next = behind_batch(broker, key, next);
     offsets_put(broker->offsets, key->topic, key->group, key->queue_id, next, now_ms);
     saver_changed(broker->saver, TABLE_OFFSETS);
     pops_order_changed(broker->pops);

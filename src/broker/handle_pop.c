@@ -316,6 +316,8 @@ static void take_found(struct pop *p, size_t start)
 {
     int64_t offsets[MESSAGES_MAX];
     int count = offsets_found(p, start, offsets);
+    if (offsets[0] < p->queue_offset)
+        p->queue_offset = offsets[0]; /* reading began inside a batch, which is given whole */
     if (p->fields.order) {
         take_in_order(p, offsets, count);
     } else if (put_checkpoint(p, offsets, count) != 0) {

@@ -6,8 +6,9 @@ import pytest
 import mini_client as mq
 import servers
 from conftest import differs, make_topic, max_offset, pull
+from pops import ack, batch_entry, pop, BATCH_ACK
 
-SEND, SEND_BATCH, SEARCH_OFFSET, MIN_OFFSET, POP = 310, 320, 29, 31, 200050
+SEND, SEND_BATCH, SEARCH_OFFSET, MIN_OFFSET, UPDATE_OFFSET, QUERY_OFFSET = 310, 320, 29, 31, 15, 14
 NEED_UNWRAP, INNER_BATCH = 0x40, 0x80
 
 
@@ -167,3 +168,77 @@ def test_deleted_batch_topic_begins_anew(broker, batch_topic):
     answer = send_batch(broker, batch_topic, b"a", b"b")
     assert answer.code == 0 and "batchUniqId" not in answer.ext
     assert max_offset(broker, batch_topic) == 2
+
+
+def pop_until(connection, group, topic, check, **more):
+    """Pops that wait, until check() of a message is true, and gives that message."""
+    def found():
+        return next((m for m in pop(connection, group, topic, poll_ms=1000, timeout=20, **more) if check(m)), None)
+    return servers.wait_until(found, 30, "the message")
+
+
+def consumer_offset(connection, group, topic, queue_id=0):
+    answer = connection.call(QUERY_OFFSET, {"consumerGroup": group, "topic": topic, "queueId": queue_id})
+    return int(answer.ext["offset"]) if answer.code == 0 else None
+
+
+def test_pop_gives_batches_whole(broker, batch_topic, group):
+    """Goal: a batch is popped as one record, under the offset of its first message; the group's offset is then behind
+    its last one. Method: two batches, an ordinary message between them."""
+    send_batch(broker, batch_topic, b"a", b"bb", b"ccc")
+    send_one(broker, batch_topic, b"d")
+    send_batch(broker, batch_topic, b"e", b"f", key="0A0B0C0D0E0F0002")
+    first, second, third = pop(broker, group, batch_topic, queue=0)
+    assert [bodies_of(popped.record) for popped in (first, third)] == [[b"a", b"bb", b"ccc"], [b"e", b"f"]]
+    assert second.body == b"d"
+    assert [popped.record.queue_offset for popped in (first, second, third)] == [0, 3, 4]
+    assert pop(broker, group, batch_topic, queue=0) == []
+    servers.wait_until(lambda: consumer_offset(broker, group, batch_topic) == 6)
+
+
+def test_acked_batches_do_not_come_back(broker, batch_topic, group, target):
+    """Goal: an ack of the first message's offset is one of the batch; a batch that is not acknowledged comes back
+    whole when its time is over. The reference tries to put it on an ordinary retry topic, refuses it as an inner batch
+    there, and tries again later and later."""
+    send_batch(broker, batch_topic, b"a", b"bb")
+    send_batch(broker, batch_topic, b"c", b"d", key="0A0B0C0D0E0F0002")
+    send_batch(broker, batch_topic, b"e", b"f", key="0A0B0C0D0E0F0003")
+    first, second, third = pop(broker, group, batch_topic, queue=0, invisible_ms=1500)
+    assert ack(broker, group, first).code == 0
+    entry = batch_entry(group, batch_topic, third.handle, [third.record.queue_offset])
+    assert broker.call(BATCH_ACK, body={"brokerName": "broker-a", "acks": [entry]}).code == 0
+    if differs(target, False, True, "a batch comes back as others"):
+        again = pop_until(broker, group, batch_topic, lambda popped: True)
+        assert again.body == second.body and again.record.reconsume_times == 1
+        assert bodies_of(again.record) == [b"c", b"d"]
+        assert ack(broker, group, again).code == 0
+        assert pop(broker, group, batch_topic) == []
+
+
+def test_pop_from_the_middle_of_a_batch_gives_all_of_it(broker, batch_topic, group):
+    """Goal: a group whose offset lies inside a batch gets the batch, and can acknowledge it. Method: the offset is
+    committed by hand; all invisible times are longer than the test."""
+    send_batch(broker, batch_topic, b"a", b"b", b"c")
+    send_batch(broker, batch_topic, b"d", b"e", key="0A0B0C0D0E0F0002")
+    fields = {"consumerGroup": group, "topic": batch_topic, "queueId": 0, "commitOffset": 1}
+    assert broker.call(200, body={"groupName": group}).code == 0
+    assert broker.call(UPDATE_OFFSET, fields).code == 0
+    found = pop(broker, group, batch_topic, queue=0)
+    assert [bodies_of(popped.record) for popped in found] == [[b"a", b"b", b"c"], [b"d", b"e"]]
+    for popped in found:
+        assert ack(broker, group, popped).code == 0
+    assert broker.call(MIN_OFFSET, {"topic": batch_topic, "queueId": 0}).code == 0
+
+
+def test_batches_popped_in_order_block_their_queue(broker, batch_topic, group, target):
+    """Goal: an ordered pop of batches blocks the queue until each was acknowledged, and the next one goes on behind
+    them. The reference goes on behind the first message of the last batch, and so pops that batch again."""
+    send_batch(broker, batch_topic, b"a", b"b", b"c")
+    send_batch(broker, batch_topic, b"d", b"e", key="0A0B0C0D0E0F0002")
+    first, second = pop(broker, group, batch_topic, queue=0, order=True)
+    assert pop(broker, group, batch_topic, queue=0, order=True) == []
+    for popped in (first, second):
+        assert ack(broker, group, popped).code == 0
+    send_batch(broker, batch_topic, b"f", b"g", key="0A0B0C0D0E0F0003")
+    places = [popped.record.queue_offset for popped in pop(broker, group, batch_topic, queue=0, order=True)]
+    assert places == differs(target, [3, 5], [5], "what was acknowledged does not come back")
