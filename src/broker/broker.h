@@ -49,6 +49,7 @@ struct broker_conf {
     int64_t transaction_check_interval_ms;
     int transaction_op_max_bytes;
     int64_t transaction_op_batch_interval_ms;
+    int64_t transaction_metric_flush_interval_ms;
     /* registration */
     int register_name_server_period_ms;
     int register_broker_timeout_ms;

@@ -71,13 +71,16 @@ int broker_put_half(struct broker *broker, struct record *record, struct arena *
                     struct store_put_result *result)
 {
     struct record committed = *record; /* a timer that will be refused then is refused now */
+    struct slice real_topic = record->topic;
     int err = redirect(broker, &committed, arena);
     if (err != 0)
         return err;
     txn_half_prepare(record, arena);
     err = store_put(broker->store, record, 1, loop_now_ms(broker->loop), result, NULL);
-    if (err == 0)
+    if (err == 0) {
+        txn_half_was_put(txns_txn(broker->txns), real_topic, loop_now_ms(broker->loop));
         txns_changed(broker->txns);
+    }
     return err;
 }
 

@@ -8,6 +8,7 @@
 #include "broker/internal.h"
 #include "broker/light_queues.h"
 #include "broker/pops.h"
+#include "broker/txns.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 enum { FILTERS_SAVE_MS = 10000 };
@@ -87,6 +88,17 @@ static bool request_modes_are_changed(const struct broker *broker)
     return request_modes_changed(broker->request_modes);
 }
 
+static bool txn_counts_step(struct broker *broker, struct table_text *text)
+{
+    txn_counts_text(txns_txn(broker->txns), &text->out);
+    return true;
+}
+
+static bool txn_counts_are_changed(const struct broker *broker)
+{
+    return broker->txns != NULL && txn_counts_changed(txns_txn(broker->txns));
+}
+
 static const struct table_row table_rows[TABLE_COUNT] = {
     [TABLE_TOPICS] = { "topics.json", topics_step, topics_are_changed },
     [TABLE_GROUPS] = { "subscriptionGroup.json", groups_step, groups_are_changed },
@@ -95,6 +107,7 @@ static const struct table_row table_rows[TABLE_COUNT] = {
     [TABLE_POP_ORDER] = { "consumerOrderInfo.json", pop_order_step, pop_order_is_changed },
     [TABLE_REQUEST_MODES] = { "messageRequestMode.json", request_modes_step,
                               request_modes_are_changed },
+    [TABLE_TXN_COUNTS] = { "transactionMetrics", txn_counts_step, txn_counts_are_changed },
 };
 
 struct saved {
@@ -121,6 +134,8 @@ static int64_t delay_ms(const struct saved *s)
 {
     if (s->row == &table_rows[TABLE_OFFSETS] || s->row == &table_rows[TABLE_POP_ORDER])
         return s->saver->broker->conf.flush_consumer_offset_interval_ms;
+    if (s->row == &table_rows[TABLE_TXN_COUNTS])
+        return s->saver->broker->conf.transaction_metric_flush_interval_ms;
     return s->row == &table_rows[TABLE_FILTERS] ? FILTERS_SAVE_MS : 0;
 }
 

@@ -22,6 +22,7 @@ enum saved_table {
     TABLE_FILTERS,
     TABLE_POP_ORDER,
     TABLE_REQUEST_MODES,
+    TABLE_TXN_COUNTS,
     TABLE_COUNT
 };
 enum { SAVE_RETRY_MS = 5000 };

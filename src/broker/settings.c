@@ -72,6 +72,9 @@ static const struct conf_row rows[] = {
              "bytes of ended transactions noted in one record, at which it is stored at once"),
     CONF_I64(struct broker_conf, transaction_op_batch_interval_ms, "transactionOpBatchInterval",
              3000, 1, 600000, CONF_AT_RUN_TIME, "ms such a record waits for more"),
+    CONF_I64(struct broker_conf, transaction_metric_flush_interval_ms,
+             "transactionMetricFlushInterval", 3000, 1, 600000, CONF_AT_RUN_TIME,
+             "ms until a changed count of waiting transactions is saved"),
     CONF_BOOL(struct broker_conf, store_reply_message_enable, "storeReplyMessageEnable", true,
               CONF_AT_RUN_TIME, "store replies beside handing them to who asked"),
     /* registration */

@@ -152,6 +152,8 @@ void txns_changed(struct txns *txns)
     struct broker *broker = txns->broker;
     if (txns->is_stopped)
         return;
+    if (txn_counts_changed(txns->txn))
+        saver_changed(broker->saver, TABLE_TXN_COUNTS);
     if (txn_has_ops(txns->txn) && txns->op_timer.at == 0)
         loop_timer_start(broker->loop, &txns->op_timer,
                          broker->conf.transaction_op_batch_interval_ms);

@@ -106,7 +106,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->work.clean_due_ms = now_ms;
     t->flush.unsynced = (struct timer_log_unsynced){ { -1, -1 } };
     timer_due_init(&t->due, 0);
-    timer_metrics_open(&t->metrics, t->metrics_path);
+    topic_counts_open(&t->counts, "timingCount", t->metrics_path);
     arena_init(&t->arena);
     *opened = t;
     return 0;
@@ -115,7 +115,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
 static void save_metrics(struct timer *t)
 {
     buf_clear(&t->flush.metrics_text);
-    timer_metrics_text(&t->metrics, &t->flush.metrics_text);
+    topic_counts_text(&t->counts, &t->flush.metrics_text);
     if (table_file_write(t->metrics_path, buf_slice(&t->flush.metrics_text)) != 0)
         log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
 }
@@ -134,11 +134,11 @@ void timer_close(struct timer *t, int64_t now_ms)
         timer_flush(t);
         timer_flush_end(t);
     }
-    if (t->metrics.is_changed)
+    if (t->counts.is_changed)
         save_metrics(t);
     timer_wheel_close(&t->work.wheel);
     timer_log_close(t->work.log);
-    timer_metrics_close(&t->metrics);
+    topic_counts_fini(&t->counts);
     timer_due_fini(&t->due);
     buf_fini(&t->record);
     buf_fini(&t->flush.metrics_text);
@@ -169,7 +169,7 @@ static void count_out(struct timer *t, const struct record *record, int64_t now_
 {
     struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
     if (timer_cancelled_by(record).data == NULL)
-        timer_metrics_add(&t->metrics, topic, -1, now_ms);
+        topic_counts_add(&t->counts, topic, -1, now_ms);
 }
 
 static bool is_cancelled(struct timer *t, const struct timer_item *item,
@@ -417,7 +417,7 @@ static void take_notes(struct timer *t, int64_t now_ms)
         struct slice text = slice_of(rest.data, note.len);
         rest = slice_from(rest, note.len);
         if (note.kind == NOTE_COUNT)
-            timer_metrics_add(&t->metrics, text, 1, now_ms);
+            topic_counts_add(&t->counts, text, 1, now_ms);
         else if (timer_due_fits(&t->due, note.tick))
             timer_due_cancel(&t->due, note.tick, text);
     }
@@ -550,8 +550,8 @@ int64_t timer_flush_begin(struct timer *t, int64_t now_ms)
     f->check.counter++;
     timer_log_take_unsynced(t->work.log, &f->unsynced);
     buf_clear(&f->metrics_text);
-    if (t->metrics.is_changed && now_ms >= t->metrics_due_ms) {
-        timer_metrics_text(&t->metrics, &f->metrics_text);
+    if (t->counts.is_changed && now_ms >= t->metrics_due_ms) {
+        topic_counts_text(&t->counts, &f->metrics_text);
         t->metrics_due_ms = now_ms + METRICS_INTERVAL_MS;
     }
     int64_t enqueued_end = t->work.enqueued_end;
@@ -595,7 +595,7 @@ void timer_check_text(const struct timer *t, struct buf *out)
 
 void timer_metrics_body(struct timer *t, struct buf *out)
 {
-    bool was_changed = t->metrics.is_changed;
-    timer_metrics_text(&t->metrics, out);
-    t->metrics.is_changed = was_changed;
+    bool was_changed = t->counts.is_changed;
+    topic_counts_text(&t->counts, out);
+    t->counts.is_changed = was_changed;
 }

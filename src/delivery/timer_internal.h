@@ -13,7 +13,7 @@
 #include "delivery/timer_due.h"
 #include "delivery/timer_log.h"
 #include "delivery/timer_message.h"
-#include "delivery/timer_metrics.h"
+#include "delivery/topic_counts.h"
 #include "delivery/timer_wheel.h"
 
 enum {
@@ -88,7 +88,7 @@ struct timer {
     int64_t base_tick;
 
     struct timer_due due;
-    struct timer_metrics metrics;
+    struct topic_counts counts;
     uint32_t loaded_to; /* work.loaded_to as of the last turn that ended */
     bool is_ready;      /* what was sent before the start is in the wheel: deliver */
     bool is_working;

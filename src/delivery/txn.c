@@ -160,7 +160,8 @@ static enum txn_verdict verdict_of_ended(const struct txn *t, const struct txn_h
 }
 
 /* The half at `place` is over in this way, and so is the place it was copied from. */
-static void end_at(struct txn *t, const struct txn_half *half, int64_t place, enum half_state state)
+static void end_at(struct txn *t, const struct txn_half *half, int64_t place, enum half_state state,
+                   int64_t now_ms)
 {
     const struct moved_half *m = txn_find_moved(t, half);
     assert(half_window_get(&t->halves, place) == HALF_WAITS);
@@ -171,6 +172,7 @@ static void end_at(struct txn *t, const struct txn_half *half, int64_t place, en
         txn_set_over(t, half->record.queue_offset, state, false);
     if (m != NULL && m->newest == place)
         txn_forget_moved(t, half);
+    topic_counts_add(&t->waiting, half->real_topic, -1, now_ms);
 }
 
 struct txn_end txn_commit(struct txn *txn, const struct txn_half *half, int64_t now_ms,
@@ -188,7 +190,7 @@ struct txn_end txn_commit(struct txn *txn, const struct txn_half *half, int64_t 
     if (err != 0)
         return (struct txn_end){ .verdict = TXN_FAILED, .err = err };
     txn->end_phy_offset = result.end_phy_offset;
-    end_at(txn, half, place, HALF_COMMITTED);
+    end_at(txn, half, place, HALF_COMMITTED, now_ms);
     put_full_ops(txn, now_ms);
     return (struct txn_end){ .verdict = TXN_ENDED, .end_phy_offset = result.end_phy_offset };
 }
@@ -201,7 +203,7 @@ struct txn_end txn_rollback(struct txn *txn, const struct txn_half *half, bool a
     if (place >= 0 && txn->op_body.len > OPS_PENDING_MAX)
         return (struct txn_end){ .verdict = TXN_FAILED, .err = ERR_DISK_FULL };
     if (place >= 0)
-        end_at(txn, half, place, HALF_ROLLED_BACK);
+        end_at(txn, half, place, HALF_ROLLED_BACK, now_ms);
     else
         end.verdict = verdict_of_ended(txn, half, false);
     if (end.verdict == TXN_REFUSED)
@@ -231,7 +233,30 @@ struct txn_end txn_resume(struct txn *txn, const struct record *given_up, int64_
         return (struct txn_end){ .verdict = TXN_FAILED, .err = err };
     struct moved_half moved = { result.queue_offset, -1, true };
     txn_note_moved(txn, &half, &moved);
+    topic_counts_add(&txn->waiting, half.real_topic, 1, now_ms);
     return (struct txn_end){ .verdict = TXN_ENDED, .end_phy_offset = result.end_phy_offset };
+}
+
+/* ---- how many wait --------------------------------------------------------------------------- */
+
+void txn_half_was_put(struct txn *txn, struct slice real_topic, int64_t now_ms)
+{
+    topic_counts_add(&txn->waiting, real_topic, 1, now_ms);
+}
+
+int64_t txn_waiting(const struct txn *txn, struct slice real_topic)
+{
+    return topic_counts_of(&txn->waiting, real_topic);
+}
+
+bool txn_counts_changed(const struct txn *txn)
+{
+    return txn->waiting.is_changed;
+}
+
+void txn_counts_text(struct txn *txn, struct buf *out)
+{
+    topic_counts_text(&txn->waiting, out);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -266,6 +291,7 @@ int txn_open(const struct txn_options *options, struct txn **txn)
     t->options = *options;
     t->op_highest_half = -1;
     map_init(&t->moved);
+    topic_counts_init(&t->waiting, "transactionCount");
     arena_init(&t->arena);
     int err = txn_recover(t);
     if (err != 0) {
@@ -286,6 +312,7 @@ void txn_free(struct txn *txn)
     while (map_next(&txn->moved, &cursor, &key, &moved))
         free(moved);
     map_fini(&txn->moved);
+    topic_counts_fini(&txn->waiting);
     half_window_fini(&txn->halves);
     op_places_fini(&txn->ops);
     buf_fini(&txn->op_body);

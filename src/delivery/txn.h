@@ -126,6 +126,15 @@ bool txn_check_step(struct txn *txn, int64_t now_ms);
 /* Something waits, or positions can still be moved on: another pass is wanted. */
 bool txn_wants_check(const struct txn *txn);
 
+/* ---- how many wait --------------------------------------------------------------------------- */
+
+/* A half of this topic was put (by the caller, with txn_half_prepare). */
+void txn_half_was_put(struct txn *txn, struct slice real_topic, int64_t now_ms);
+int64_t txn_waiting(const struct txn *txn, struct slice real_topic);
+/* config/transactionMetrics: changed since the last text, and its text. */
+bool txn_counts_changed(const struct txn *txn);
+void txn_counts_text(struct txn *txn, struct buf *out);
+
 /* ---- positions to save ----------------------------------------------------------------------- */
 
 struct txn_positions {

@@ -58,6 +58,7 @@ static bool give_up(struct txn *t, const struct txn_half *half, int64_t now_ms)
              SLICE_FMT(half->real_topic), SLICE_FMT(half->transaction_id), half->check_times);
     txn_set_over(t, half->record.queue_offset, HALF_GIVEN_UP, true);
     txn_forget_moved(t, half);
+    topic_counts_add(&t->waiting, half->real_topic, -1, now_ms);
     return true;
 }
 

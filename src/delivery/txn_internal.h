@@ -3,6 +3,7 @@
 #define DELIVERY_TXN_INTERNAL_H
 
 #include "base/map.h"
+#include "delivery/topic_counts.h"
 #include "delivery/txn.h"
 
 /* Halves and ops live in queue 0 of their topics. */
@@ -83,12 +84,13 @@ struct txn {
     struct half_window halves;
     struct op_places ops;
     int64_t op_next;
-    struct map moved;        /* identity -> struct moved_half */
-    struct buf op_body;      /* ends not in an op record yet */
-    int64_t op_highest_half; /* among them */
-    int64_t end_phy_offset;  /* behind the latest final message, copy or op record put */
-    struct buf key;          /* scratch */
-    struct arena arena;      /* scratch */
+    struct map moved;            /* identity -> struct moved_half */
+    struct buf op_body;          /* ends not in an op record yet */
+    int64_t op_highest_half;     /* among them */
+    int64_t end_phy_offset;      /* behind the latest final message, copy or op record put */
+    struct topic_counts waiting; /* halves that wait, by their real topic */
+    struct buf key;              /* scratch */
+    struct arena arena;          /* scratch */
     /* a check pass */
     bool is_checking;
     int64_t pass_started_ms;

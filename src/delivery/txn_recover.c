@@ -82,6 +82,8 @@ static void note_half(struct txn *t, const struct record *record)
         return;
     }
     const struct moved_half *m = txn_find_moved(t, &half);
+    if (m == NULL || !half.is_copy)
+        topic_counts_add(&t->waiting, half.real_topic, 1, record->store_timestamp);
     if (m != NULL && !half.is_copy)
         return; /* the same message, sent twice: each waits for itself */
     struct moved_half moved = { place, -1, half.is_copy };
@@ -120,8 +122,10 @@ static void note_final(struct txn *t, const struct record *final, struct buf *by
     const struct moved_half *m = txn_find_moved(t, &half);
     if (half_window_get(&t->halves, place) != HALF_WAITS && m != NULL)
         place = m->newest;
-    if (place < half_end(t) && half_window_get(&t->halves, place) == HALF_WAITS)
+    if (place < half_end(t) && half_window_get(&t->halves, place) == HALF_WAITS) {
         txn_set_over(t, place, HALF_COMMITTED, true);
+        topic_counts_add(&t->waiting, half.real_topic, -1, final->store_timestamp);
+    }
     if (m != NULL && m->newest == place)
         txn_forget_moved(t, &half);
 }

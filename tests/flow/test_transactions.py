@@ -1,6 +1,7 @@
 """Transactions: half messages, their end, checks, giving up. Checks here come each half second, to
 transactions older than a second, three times."""
 
+import json
 import time
 
 import mini_client as mq
@@ -90,6 +91,16 @@ def answer_check(producer, half, asked, how):
     producer.oneway(37, half.end_fields(how, tranStateTableOffset=asked.ext["tranStateTableOffset"],
                                          commitLogOffset=asked.ext["commitLogOffset"],
                                          fromTransactionCheck=True))
+
+
+def saved_count(server, topic):
+    """What config/transactionMetrics says waits for a topic."""
+    path = server.store / "config" / "transactionMetrics"
+    try:
+        counts = json.loads(path.read_text(encoding="utf-8"))["transactionCount"]
+    except (FileNotFoundError, ValueError):  # not written yet; the reference puts it away while it does
+        return None
+    return counts.get(topic, {}).get("count")
 
 
 # ---- half, commit, rollback ----------------------------------------------------------------------
@@ -416,3 +427,24 @@ def test_late_commit_of_an_immune_half_is_refused(broker, topic, half):
         assert waiting.end(how).code == 604
     assert count_of(broker, topic) == 0
     assert make_topic(broker, topic) == topic
+
+
+# ---- counts --------------------------------------------------------------------------------------
+
+
+def test_waiting_halves_are_counted_in_a_file(target, tmp_path):
+    """Goal: config/transactionMetrics tells how many halves wait for a topic, also after a restart; ends count down.
+    Method: a broker that never asks about them."""
+    conf = {**BROKER_CONF, "transactionTimeOut": 3600000, "transactionMetricFlushInterval": 200}
+    with servers.Pair(target, tmp_path, conf=conf) as both:
+        with both.broker.connect() as connection:
+            topic = make_topic(connection, "counted")
+            waiting = [Half(connection, topic, "producers") for _ in range(3)]
+            wait_until(lambda: saved_count(both.broker, topic) == 3, 30, "three")
+            assert waiting[0].end(COMMIT).code == 0 and waiting[1].end(ROLLBACK).code == 0
+            wait_until(lambda: saved_count(both.broker, topic) == 1, 30, "one")
+        both.broker.stop()
+        both.broker.start()
+        with both.broker.connect() as connection:
+            Half(connection, topic, "producers")
+            wait_until(lambda: saved_count(both.broker, topic) == 2, 30, "two")
