@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "filter/sql.h"
@@ -315,6 +318,30 @@ static void size_is_bounded(void **state)
     assert_int_equal(outcome_of(slice_str(names)), REFUSED);
 }
 
+/* Goal: an expression of a megabyte is refused by its length, and one nested ten thousand deep
+ * where it gets too deep: what lies behind is not read. Method: pages that cannot be read; a time
+ * would depend on the machine. The last page can be: where the last line ends is looked up first.
+ */
+static void what_is_too_much_is_not_read(void **state)
+{
+    (void)state;
+    static const char *const nested[] = { "((((", "NOT ", "- - ", "+ + ", "(NOT", "NOT(" };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t deep_bytes = 10 * page, bytes = 1 << 20;
+    uint8_t *text = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(text != MAP_FAILED);
+    text[deep_bytes - 1] = '\n';
+    assert_int_equal(mprotect(text + page, deep_bytes - 2 * page, PROT_NONE), 0);
+    assert_int_equal(mprotect(text + deep_bytes, bytes - deep_bytes, PROT_NONE), 0);
+    assert_int_equal(outcome_of(slice_of(text, bytes)), REFUSED);
+    for (size_t i = 0; i < sizeof nested / sizeof nested[0]; i++) {
+        for (size_t at = 0; at + 4 <= page; at += 4)
+            memcpy(text + at, nested[i], 4);
+        assert_int_equal(outcome_of(slice_of(text, deep_bytes)), REFUSED);
+    }
+    assert_int_equal(munmap(text, bytes), 0);
+}
+
 /* Goal: a copy is the expression. */
 static void a_copy_stands_alone(void **state)
 {
@@ -344,6 +371,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(errors_have_a_position),
         cmocka_unit_test(size_is_bounded),
+        cmocka_unit_test(what_is_too_much_is_not_read),
         cmocka_unit_test(a_copy_stands_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
