@@ -11,7 +11,7 @@ import mini_client as mq
 import pytest
 import servers
 from certificates import PASSWORD, Authority, trusting, trusting_all
-from conftest import differs, pull_all, send
+from conftest import differs, make_topic, pull_all, send
 
 HANDSHAKE_S = 10  # a handshake may take so long, with either kind of server
 ANY = trusting_all()
@@ -502,3 +502,22 @@ def test_the_commands_speak_tls(pair, broker, topic, is_ramjet):
     assert topic in ramjet("topics").split()
     got = ramjet("receive", topic, "--from-first", "--count", "3", "--timeout", "30")
     assert got.count("over tls") == 3
+
+
+# ---- the kernel ----------------------------------------------------------------------------------
+
+
+def test_a_kernel_that_offers_tls_and_has_none(target, tmp_path, name):
+    """Goal: where the kernel seems to offer TLS the library is asked to use it, and encrypts itself where that fails:
+    messages of all sizes go both ways. Method: the offer is made up; most kernels at hand have no TLS."""
+    if target != "ramjet":
+        pytest.skip("the reference leaves the kernel out of it")
+    pair = servers.Pair(target, tmp_path)
+    pair.broker.take_faults("value tls.kernel_offers 1")
+    with pair, mq.Connection(pair.broker.address, tls=ANY) as connection:
+        topic = make_topic(connection, name("topic"))
+        bodies = [b"x" * size for size in (1, 16000, 17000, 1 << 20, 3 << 20)]
+        for body in bodies:
+            send(connection, topic, body)
+        assert [r.body for r in pull_all(connection, name("group"), topic, count=len(bodies))] == bodies
+        assert log_count(pair.broker, "tls_certificate_loaded", "kernel_tls=yes") == 1
