@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,6 +185,198 @@ static void the_reference_file_is_read(void **state)
     pop_order_free(order);
 }
 
+/* ---- model ------------------------------------------------------------------------------------
+ *
+ * One queue of endless messages and one group, as plainly as it can be said: what the latest pop
+ * took, until when each of it is invisible, how often each was out before.
+ */
+
+enum { MODEL_OFFSETS = 20000, TIME_MAX_MS = 200 };
+
+struct order_model {
+    int64_t now;
+    int64_t committed;
+    bool has_set;
+    int64_t begin;
+    int64_t first; /* of the set, which is a run */
+    int count;
+    bool acked[POP_ORDER_MESSAGES_MAX];
+    int64_t visible_ms[POP_ORDER_MESSAGES_MAX];
+    int64_t pop_time_ms;
+    const char *attempt;
+    int times[MODEL_OFFSETS]; /* by offset: how often it was out, of the set's messages */
+};
+
+static int64_t model_next(const struct order_model *m)
+{
+    for (int i = 0; i < m->count; i++)
+        if (!m->acked[i])
+            return m->first + i;
+    return m->first + m->count;
+}
+
+static int64_t model_free_ms(const struct order_model *m)
+{
+    int64_t free_ms = 0;
+    for (int i = 0; m->has_set && i < m->count; i++)
+        if (!m->acked[i] && m->visible_ms[i] > free_ms)
+            free_ms = m->visible_ms[i];
+    return free_ms;
+}
+
+static bool model_is_blocked(struct order_model *m, const char *attempt)
+{
+    if (m->has_set && (m->committed < m->begin || m->committed > model_next(m))) {
+        m->has_set = false; /* reset from outside */
+        for (int i = 0; i < m->count; i++)
+            m->times[m->first + i] = 0;
+    }
+    bool is_same = m->has_set && m->attempt != NULL && m->attempt == attempt;
+    return !is_same && model_free_ms(m) > m->now;
+}
+
+static void model_take(struct order_model *m, const char *attempt)
+{
+    int64_t offsets[POP_ORDER_MESSAGES_MAX];
+    struct buf said = BUF_INIT, expected = BUF_INIT;
+    int count = 1 + (int)(random() % 4), least = INT_MAX;
+    bool is_same = m->has_set && m->attempt != NULL && m->attempt == attempt;
+    for (int i = 0; i < m->count; i++) /* what is not out again is not counted any more */
+        if (m->first + i < m->committed || m->first + i >= m->committed + count || !m->has_set)
+            m->times[m->first + i] = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t offset = offsets[i] = m->committed + i;
+        bool was_out = m->has_set && offset >= m->first && offset < m->first + m->count;
+        m->times[offset] += was_out && !is_same;
+        if (m->times[offset] > 0)
+            pop_order_count_item(&expected, POP_OF_TOPIC, 0, offset, m->times[offset]);
+        if (m->times[offset] < least)
+            least = m->times[offset];
+        m->acked[i] = false;
+        m->visible_ms[i] = m->now + TIME_MAX_MS / 2;
+    }
+    pop_queue_count_item(&expected, POP_OF_TOPIC, 0, least);
+    m->has_set = true;
+    m->begin = m->first = m->committed;
+    m->count = count;
+    m->pop_time_ms = m->now;
+    m->attempt = attempt;
+    struct pop_order_set set = { .attempt_id = slice_str(attempt),
+                                 .pop_time_ms = m->now,
+                                 .invisible_ms = TIME_MAX_MS / 2,
+                                 .begin_offset = m->committed,
+                                 .queue_offsets = offsets,
+                                 .count = count };
+    pop_order_took(order, &queue, &set, m->now, &said);
+    assert_true(slice_eq(buf_slice(&said), buf_slice(&expected)));
+    buf_fini(&said);
+    buf_fini(&expected);
+}
+
+static void model_pop(struct order_model *m)
+{
+    static const char *const attempts[] = { NULL, "a1", "a2" };
+    const char *attempt = attempts[random() % 3];
+    bool blocked = model_is_blocked(m, attempt);
+    assert_int_equal(is_blocked(m->committed, attempt, m->now), blocked);
+    if (!blocked)
+        model_take(m, attempt);
+}
+
+/* Of a message in the set or beside it, with the handle of the latest pop or of one before. */
+static void model_ack(struct order_model *m)
+{
+    if (!m->has_set)
+        return;
+    int i = (int)(random() % (m->count + 2)) - 1;
+    bool is_stale = random() % 4 == 0;
+    int64_t got = ack(m->first + i, m->pop_time_ms - (is_stale ? 1 : 0), m->now);
+    if (is_stale) {
+        assert_int_equal(got, -2);
+    } else if (i < 0 || i >= m->count) {
+        assert_int_equal(got, -1);
+    } else {
+        m->acked[i] = true;
+        assert_int_equal(got, model_next(m));
+        m->committed = got;
+    }
+}
+
+static void model_change(struct order_model *m)
+{
+    if (!m->has_set)
+        return;
+    int i = (int)(random() % (m->count + 1));
+    int64_t visible_ms = m->now + random() % TIME_MAX_MS;
+    bool done = pop_order_change(order, &queue, m->first + i, m->pop_time_ms, visible_ms, m->now);
+    assert_int_equal(done, i < m->count);
+    if (done)
+        m->visible_ms[i] = visible_ms;
+}
+
+/* The process ends and starts with what it saved. */
+static void model_restart(struct order_model *m, void **state)
+{
+    struct buf text = BUF_INIT;
+    pop_order_text(order, m->now, &text);
+    table_dir_save(*state, &text);
+    pop_order_free(order);
+    assert_int_equal(pop_order_open(*state, &order), 0);
+    m->begin = 0; /* which the file does not tell */
+}
+
+static void model_step(struct order_model *m, void **state)
+{
+    switch (random() % 16) {
+    case 0:
+        model_restart(m, state);
+        break;
+    case 1:
+        m->committed += random() % 7 - 2; /* now and then outside of the set */
+        if (m->committed < 0)
+            m->committed = 0;
+        break;
+    case 2:
+    case 3:
+        model_change(m);
+        break;
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        model_ack(m);
+        break;
+    case 8:
+    case 9:
+    case 10:
+        m->now += random() % TIME_MAX_MS;
+        break;
+    default:
+        model_pop(m);
+    }
+}
+
+/* Goal: over random pops with and without attempt ids, acks of the right and of other pops, changed
+ * times, resets and restarts a queue is blocked exactly while something of its set is invisible,
+ * the offset never passes what is out, and every message's count is the number of its pops.
+ * Method: a model beside it. */
+static void random_use_agrees_with_the_model(void **state)
+{
+    static struct order_model m;
+    assert_int_equal(pop_order_new(&order), 0);
+    for (unsigned seed = 1; seed <= 4; seed++) {
+        srandom(seed);
+        m = (struct order_model){ .now = T0 };
+        for (int i = 0; i < 3000; i++) {
+            model_step(&m, state);
+            if (model_free_ms(&m) > m.now) /* it will be told when the queue is free */
+                assert_int_equal(pop_order_next_free(order), model_free_ms(&m));
+        }
+        pop_order_remove_topic(order, queue.topic);
+    }
+    pop_order_free(order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +386,8 @@ int main(void)
         ORDER_TEST(the_same_attempt_gets_the_set_again),
         ORDER_TEST(one_message_may_have_its_own_time),
         ORDER_TEST(a_reset_offset_frees_the_queue),
+        cmocka_unit_test_setup_teardown(random_use_agrees_with_the_model, table_dir_make,
+                                        table_dir_remove),
         cmocka_unit_test_setup_teardown(sets_come_back_from_the_file, table_dir_make,
                                         table_dir_remove),
         cmocka_unit_test_setup_teardown(the_reference_file_is_read, table_dir_make,
