@@ -12,8 +12,8 @@ import pytest
 import servers
 
 TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
-SINCE_5 = ["timer", "recall", "pop"]  # the client of 4.9.8 has no call for them
-SINCE_4 = ["orderly", "broadcast", "litepull", "retry", "delay", "sql", "transaction", "requestreply", "trace"]
+SINCE_5 = ["timer", "recall", "pop", "sqlpop"]  # the client of 4.9.8 has no call for them
+SINCE_4 = ["orderly", "broadcast", "litepull", "retry", "delay", "sql", "sqlpull", "transaction", "requestreply", "trace"]
 FAMILIES = {"5.3.3": SINCE_4 + SINCE_5, "4.9.8": SINCE_4}
 # the reference goes on asking about a transaction that was committed a moment ago, and delivers it again each time
 DUPLICATES = "true" if TARGET != "ramjet" else "false"
@@ -30,8 +30,8 @@ def make_topics(broker, names):
                 "topic": "family-" + name, "defaultTopic": "TBW102", "perm": 6, "readQueueNums": 4,
                 "writeQueueNums": 4, "topicSysFlag": 0, "order": False, "topicFilterType": "SINGLE_TAG"})
             assert answer.code == 0, answer.remark
-        if "pop" in names:
-            answer = connection.call(401, body={"topic": "family-pop", "consumerGroup": "group-family-pop",
+        for name in {"pop", "sqlpop"} & set(names):
+            answer = connection.call(401, body={"topic": "family-" + name, "consumerGroup": "group-family-" + name,
                                                 "mode": "POP", "popShareQueueNum": 0})
             assert answer.code == 0, answer.remark
 

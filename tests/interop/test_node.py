@@ -1,13 +1,20 @@
-"""The Node client ali-ons on Ramjet; the client is node/job.js."""
+"""The Node client ali-ons on Ramjet; the clients are node/job.js and node/families.js."""
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import servers
 
 MESSAGES = 400
 NODE_DIR = Path(__file__).parent / "node"
+TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
+FAMILIES = ["retry", "deadletter", "delay", "broadcast", "share"]
+CONF = {"messageDelayLevel": "1s 2s 3s 4s"}
+DEADLINE_S = 120
 
 
 def install(home):
@@ -19,11 +26,38 @@ def install(home):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def installed_job():
-    inputs = [NODE_DIR / name for name in ("job.js", "package.json", "package-lock.json")]
-    return servers.kept("node", inputs, install) / "job.js"
+def installed():
+    inputs = [NODE_DIR / name for name in ("job.js", "families.js", "package.json", "package-lock.json")]
+    return servers.kept("node", inputs, install)
 
 
 def test_red_messages_arrive(colours, need):
     need("node", "npm")
-    colours(["node", str(installed_job())], MESSAGES)
+    colours(["node", str(installed() / "job.js")], MESSAGES)
+
+
+@pytest.fixture(scope="module")
+def outcomes(need, tmp_path_factory):
+    """What families.js printed: family -> (passed, reason)."""
+    need("node", "npm")
+    home = tmp_path_factory.mktemp("node")
+    with servers.Pair(TARGET, home, conf=CONF) as pair:
+        with pair.broker.connect() as admin:
+            for name in FAMILIES:
+                made = admin.call(17, {"topic": "family-" + name, "defaultTopic": "TBW102", "perm": 6,
+                                       "readQueueNums": 4, "writeQueueNums": 4, "topicSysFlag": 0,
+                                       "order": False, "topicFilterType": "SINGLE_TAG"})
+                assert made.code == 0, made.remark
+        done = subprocess.run(["node", str(installed() / "families.js"), pair.name_server.address], cwd=home,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**os.environ, "HOME": str(home)}, text=True, timeout=DEADLINE_S, check=False)
+    print(done.stdout[-5000:])
+    return {found[1]: (found[2] == "pass", found[3])
+            for found in re.finditer(r"^family (\S+) (pass|fail)(.*)$", done.stdout, re.M)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family(outcomes, family):
+    """Goal: what the client offers works as it does with the reference."""
+    passed, reason = outcomes.get(family, (False, "the program ended before"))
+    assert passed, reason

@@ -41,6 +41,9 @@ final class Families {
     private static final int COUNT = 20;
     private static final int PATIENCE_S = 60;
     private static final int QUIET_MS = 2500; // what comes twice, or should not come, comes within
+    private static final String SQL = "TAGS = 'even' AND number BETWEEN 0 AND 11 OR number = 13";
+    private static final Set<String> SQL_MATCHES = Set.of("body-0", "body-2", "body-4", "body-6", "body-8", "body-10",
+            "body-13");
     private static final boolean DUPLICATES = Boolean.getBoolean("families.duplicates");
 
     private interface Family {
@@ -58,12 +61,14 @@ final class Families {
         families.put("retry", this::retry);
         families.put("delay", topic -> later(topic, "DELAY", "2", 1800));
         families.put("sql", this::sql);
+        families.put("sqlpull", this::sqlPull);
         families.put("transaction", this::transaction);
         families.put("requestreply", this::requestReply);
         families.put("trace", this::trace);
         families.put("timer", topic -> later(topic, "TIMER_DELAY_MS", "2500", 2400));
         families.put("recall", this::recall);
         families.put("pop", this::pop);
+        families.put("sqlpop", this::sqlPop);
     }
 
     public static void main(String[] args) throws Exception {
@@ -249,7 +254,7 @@ final class Families {
     private void litePull(String topic) throws Exception {
         fill(topic);
         Set<String> seen = new TreeSet<>();
-        DefaultLitePullConsumer consumer = liteConsumer(topic, "first");
+        DefaultLitePullConsumer consumer = liteConsumer(topic, "first", null);
         await("all messages", () -> {
             consumer.poll(200).forEach(message -> seen.add(text(message)));
             return seen.equals(bodies(1, 0));
@@ -260,7 +265,7 @@ final class Families {
         producer.send(new Message(topic, "behind".getBytes(StandardCharsets.UTF_8)));
         producer.shutdown();
         List<String> next = new ArrayList<>();
-        DefaultLitePullConsumer second = liteConsumer(topic, "second");
+        DefaultLitePullConsumer second = liteConsumer(topic, "second", null);
         await("the message behind", () -> {
             second.poll(200).forEach(message -> next.add(text(message)));
             return !next.isEmpty();
@@ -269,12 +274,15 @@ final class Families {
         second.shutdown();
     }
 
-    private DefaultLitePullConsumer liteConsumer(String topic, String member) throws Exception {
+    private DefaultLitePullConsumer liteConsumer(String topic, String member, MessageSelector selector) throws Exception {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer("group-" + topic);
         consumer.setInstanceName(topic + "-" + member);
         consumer.setNamesrvAddr(nameServer);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
-        consumer.subscribe(topic, "*");
+        if (selector == null)
+            consumer.subscribe(topic, "*");
+        else
+            consumer.subscribe(topic, selector);
         consumer.start();
         return consumer;
     }
@@ -319,15 +327,41 @@ final class Families {
 
     private void sql(String topic) throws Exception {
         DefaultMQPushConsumer consumer = consumer(topic, "a");
-        consumer.subscribe(topic, MessageSelector.bySql("TAGS = 'even' AND number BETWEEN 0 AND 11 OR number = 13"));
+        consumer.subscribe(topic, MessageSelector.bySql(SQL));
         Set<String> seen = collect(consumer);
         consumer.start();
         fill(topic);
-        Set<String> expected = new TreeSet<>(List.of("body-0", "body-2", "body-4", "body-6", "body-8", "body-10",
-                "body-13"));
-        await("what matches", () -> seen.containsAll(expected));
+        await("what matches", () -> seen.containsAll(SQL_MATCHES));
         Thread.sleep(QUIET_MS);
-        require(seen.equals(expected), "got " + seen);
+        require(seen.equals(SQL_MATCHES), "got " + seen);
+        consumer.shutdown();
+    }
+
+    /** The same by polls. */
+    private void sqlPull(String topic) throws Exception {
+        fill(topic);
+        Set<String> seen = new TreeSet<>();
+        DefaultLitePullConsumer consumer = liteConsumer(topic, "a", MessageSelector.bySql(SQL));
+        await("what matches", () -> {
+            consumer.poll(200).forEach(message -> seen.add(text(message)));
+            return seen.containsAll(SQL_MATCHES);
+        });
+        consumer.poll(QUIET_MS).forEach(message -> seen.add(text(message)));
+        require(seen.equals(SQL_MATCHES), "got " + seen);
+        consumer.shutdown();
+    }
+
+    /** The same by pops. */
+    private void sqlPop(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        DefaultMQPushConsumer.class.getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        consumer.subscribe(topic, MessageSelector.bySql(SQL));
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        fill(topic);
+        await("what matches", () -> seen.containsAll(SQL_MATCHES));
+        Thread.sleep(QUIET_MS);
+        require(seen.equals(SQL_MATCHES), "got " + seen);
         consumer.shutdown();
     }
 
