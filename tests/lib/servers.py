@@ -304,7 +304,7 @@ class Broker(Server):
         return super().command(conf_path) + ["-n", self.conf["namesrvAddr"]]
 
     def is_ready(self):
-        with self.connect(timeout=2) as connection:
+        with self.connect(timeout=15) as connection:  # the reference needs seconds on a busy machine
             connection.call(28)
         for name_server in self.name_servers:
             with name_server.connect(timeout=2) as connection:
