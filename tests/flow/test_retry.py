@@ -2,6 +2,7 @@
 
 import time
 
+import mini_client as mq
 import pytest
 
 from conftest import make_topic, max_offset, pull_all, send
@@ -167,3 +168,25 @@ def test_retry_policy_of_a_group_is_kept(broker, group, policy):
 def test_retry_policy_that_is_none_is_refused(broker, group, policy):
     """Goal: what no broker could read again is not taken: 1."""
     assert broker.call(200, body={"groupName": group, "groupRetryPolicy": policy}).code == 1
+
+
+def test_group_that_holds_locks_gets_dead_letters_at_once(broker, pair, topic, group):
+    """Goal: what a client of a group that consumes in order sends to the retry topic is a dead letter at once: it
+    cannot come again in its order. Without a lock it is put on the retry topic."""
+    assert broker.call(200, body={"groupName": group}).code == 0
+    lock = {"consumerGroup": group, "clientId": "c@1", "onlyThisBroker": False,
+            "mqSet": [{"topic": topic, "brokerName": pair.broker.name, "queueId": 0}]}
+    for code, body in ((41, b"dead"), (42, b"again")):
+        assert broker.call(code, body=lock).code == 0
+        assert broker.call(310, mq.send_fields("%RETRY%" + group, reconsumeTimes=1), body).code == 0
+    assert [r.body for r in pull_all(broker, group, "%DLQ%" + group)] == [b"dead"]
+    assert [r.body for r in pull_all(broker, group, "%RETRY%" + group)] == [b"again"]
+
+
+def test_locks_do_not_count_for_what_is_sent_back(broker, pair, topic, group, received):
+    """Goal: what the broker puts again itself (36) comes again although the group holds a lock."""
+    lock = {"consumerGroup": group, "clientId": "c@1", "onlyThisBroker": False,
+            "mqSet": [{"topic": topic, "brokerName": pair.broker.name, "queueId": 0}]}
+    assert broker.call(41, body=lock).code == 0
+    assert send_back(broker, group, received).code == 0
+    assert [r.body for r in pull_all(broker, group, "%RETRY%" + group)] == [b"work"]
