@@ -32,6 +32,7 @@ struct broker_conf {
     bool auto_create_subscription_group;
     bool cluster_topic_enable;
     bool broker_topic_enable;
+    bool enable_mixed_message_type;
     bool trace_topic_enable;
     char *msg_trace_topic_name;
     bool trace_on;

@@ -46,7 +46,7 @@ static bool name_allowed(const struct broker *broker, struct slice topic, struct
     return false;
 }
 
-/* Topics of mixed message types are what the reference offers behind a switch that is off. */
+/* Behind a switch, as with the reference. */
 static bool wants_mixed_type(const struct pair *changes, int count)
 {
     for (int i = 0; i < count; i++)
@@ -62,7 +62,8 @@ static bool put_topic(struct broker *broker, struct topic_config *config,
                       struct refusal *refusal)
 {
     const struct topic_config *before = topics_get(broker->topics, config->name);
-    if (wants_mixed_type(attribute_changes, change_count)) {
+    if (!broker->conf.enable_mixed_message_type &&
+        wants_mixed_type(attribute_changes, change_count)) {
         *refusal = (struct refusal){ RESP_INVALID_PARAMETER,
                                      SLICE("MIXED message type is not supported.") };
         return false;

@@ -37,6 +37,8 @@ static const struct conf_row rows[] = {
               "the topic named like the cluster can be read and written"),
     CONF_BOOL(struct broker_conf, broker_topic_enable, "brokerTopicEnable", true, CONF_AT_START,
               "the topic named like the broker can be read and written"),
+    CONF_BOOL(struct broker_conf, enable_mixed_message_type, "enableMixedMessageType", false,
+              CONF_AT_RUN_TIME, "topics may say that they take messages of every type (MIXED)"),
     CONF_BOOL(struct broker_conf, trace_topic_enable, "traceTopicEnable", false, CONF_AT_START,
               "make the trace topic at start"),
     CONF_STRING(struct broker_conf, msg_trace_topic_name, "msgTraceTopicName",
@@ -314,7 +316,6 @@ static const struct conf_row rows[] = {
     /* topics and groups */
     CONF_KNOWN("enableCreateSysGroup", "true"),
     CONF_KNOWN("validateSystemTopicWhenUpdateTopic", "true"),
-    CONF_KNOWN("enableMixedMessageType", "false"),
     /* registration */
     CONF_KNOWN("enableSingleTopicRegister", "false"),
     CONF_KNOWN("enableSplitMetadata", "true"),

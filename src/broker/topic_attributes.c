@@ -15,7 +15,10 @@ struct attribute {
 static const struct attribute attributes[] = {
     { "queue.type", false, { "SimpleCQ", "BatchCQ" }, 0 },
     { "cleanup.policy", false, { "DELETE" }, 0 },
-    { "message.type", true, { "UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION" }, 0 },
+    { "message.type",
+      true,
+      { "UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED" },
+      0 },
     { "reserve.time", true, { NULL }, -1 },
 };
 enum { ATTRIBUTE_COUNT = sizeof attributes / sizeof attributes[0] };

@@ -52,6 +52,19 @@ def test_topic_without_filter_type_is_not_created(broker, name):
     assert broker.call(17, fields).code == 1
 
 
+def test_topic_of_mixed_messages_needs_its_switch(broker, name):
+    """Goal: message.type=MIXED is refused (29) unless enableMixedMessageType is on."""
+    fields = {"topic": name("topic"), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
+              "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": "+message.type=MIXED"}
+    assert broker.call(17, fields).code == 29
+    assert broker.call(25, body=b"enableMixedMessageType=true\n").code == 0
+    try:
+        assert broker.call(17, fields).code == 0
+        assert broker.call(351, {"topic": fields["topic"]}).json()["attributes"] == {"message.type": "MIXED"}
+    finally:
+        assert broker.call(25, body=b"enableMixedMessageType=false\n").code == 0
+
+
 def test_unknown_attribute_is_refused(broker, name):
     """Goal: 1. Method: an attribute nobody has."""
     fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
