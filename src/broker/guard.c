@@ -184,7 +184,7 @@ static bool reads_too_much(struct guard *g, struct request *req, struct slice gr
 {
     const struct broker_conf *conf = &g->broker->conf;
     int64_t own = cold_bytes(g, group), all = cold_bytes(g, slice_of(NULL, 0));
-    bool is_own = own >= conf->cg_cold_read_threshold;
+    bool is_own = own >= limits_threshold(g->limits, group, conf->cg_cold_read_threshold);
     if (!conf->cold_data_flow_control_enable || (!is_own && all < conf->global_cold_read_threshold))
         return false;
     count(g, GUARD_COLD, is_own ? "cold_group" : "cold_all", is_own ? own : all);
@@ -203,6 +203,11 @@ bool guard_stops_cold_read(struct guard *g, struct request *req, struct slice gr
     reply_code(req, RESP_FLOW_CONTROL,
                "[DEGRADED]broker busy: reads from the disk are left off for a while");
     return true;
+}
+
+struct limits *guard_limits(struct guard *g)
+{
+    return g->limits;
 }
 
 void guard_count_cold_read(struct guard *g, struct slice group, int64_t bytes)

@@ -38,6 +38,7 @@
 
 #include "broker/breaker.h"
 #include "broker/ladder.h"
+#include "broker/limits.h"
 #include "broker/internal.h"
 
 struct guard;
@@ -59,6 +60,9 @@ bool guard_stops_pull(struct guard *guard, struct request *req, struct slice gro
 bool guard_stops_cold_read(struct guard *guard, struct request *req, struct slice group);
 /* A group was given so much from the disk. */
 void guard_count_cold_read(struct guard *guard, struct slice group, int64_t bytes);
+
+/* Who reads from the disk, and the thresholds of single groups. */
+struct limits *guard_limits(struct guard *guard);
 
 /* A pass is over; its requests took so long. */
 void guard_pass_over(struct guard *guard, int64_t delay_ns);

@@ -13,6 +13,8 @@ enum { NAMES_MAX = 65536 };
 struct window {
     int64_t second[LIMITS_WINDOW_S]; /* which one the slot is of */
     int64_t bytes[LIMITS_WINDOW_S];
+    int64_t first_ns;
+    int64_t last_ns;
 };
 
 /* Entries of one size, one allocation each, zeroed at first. */
@@ -25,6 +27,7 @@ struct limits {
     struct names rates[LIMIT_KINDS]; /* of struct rate_limit */
     struct names readers;            /* of struct window */
     struct window all_readers;
+    struct names thresholds; /* of int64_t */
 };
 
 static void forget(struct names *names)
@@ -72,6 +75,9 @@ static void window_add(struct window *window, int64_t bytes, int64_t now_ns)
         window->bytes[slot] = 0;
     }
     window->bytes[slot] += bytes;
+    if (window->first_ns == 0)
+        window->first_ns = now_ns;
+    window->last_ns = now_ns;
 }
 
 static int64_t window_sum(const struct window *window, int64_t now_ns)
@@ -97,6 +103,59 @@ int64_t limits_cold_bytes(struct limits *limits, struct slice group, int64_t now
     return window == NULL ? 0 : window_sum(window, now_ns);
 }
 
+bool limits_next_reader(const struct limits *limits, size_t *cursor, int64_t now_ns,
+                        struct cold_reader *reader)
+{
+    struct slice group;
+    void *entry;
+    while (map_next(&limits->readers.by_name, cursor, &group, &entry)) {
+        const struct window *window = entry;
+        *reader = (struct cold_reader){ group, window_sum(window, now_ns), window->first_ns,
+                                        window->last_ns };
+        if (reader->bytes > 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- thresholds ------------------------------------------------------------------------------ */
+
+int limits_set_threshold(struct limits *limits, struct slice group, int64_t bytes)
+{
+    assert(bytes >= 0);
+    const struct map *set = &limits->thresholds.by_name;
+    if (map_get(set, group) == NULL && set->count >= LIMITS_THRESHOLDS_MAX)
+        return ERR_TOO_BIG;
+    *(int64_t *)entry_of(&limits->thresholds, group) = bytes;
+    return 0;
+}
+
+void limits_remove_threshold(struct limits *limits, struct slice group)
+{
+    free(map_remove(&limits->thresholds.by_name, group));
+}
+
+int limits_thresholds_left(const struct limits *limits)
+{
+    return LIMITS_THRESHOLDS_MAX - (int)limits->thresholds.by_name.count;
+}
+
+int64_t limits_threshold(const struct limits *limits, struct slice group, int64_t others)
+{
+    const int64_t *own = map_get(&limits->thresholds.by_name, group);
+    return own == NULL ? others : *own;
+}
+
+bool limits_next_threshold(const struct limits *limits, size_t *cursor, struct slice *group,
+                           int64_t *bytes)
+{
+    void *entry;
+    if (!map_next(&limits->thresholds.by_name, cursor, group, &entry))
+        return false;
+    *bytes = *(const int64_t *)entry;
+    return true;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void init(struct names *names, size_t entry_bytes)
@@ -113,6 +172,7 @@ int limits_new(struct limits **made)
     for (int kind = 0; kind < LIMIT_KINDS; kind++)
         init(&limits->rates[kind], sizeof(struct rate_limit));
     init(&limits->readers, sizeof(struct window));
+    init(&limits->thresholds, sizeof(int64_t));
     *made = limits;
     return 0;
 }
@@ -127,5 +187,7 @@ void limits_free(struct limits *limits)
     }
     forget(&limits->readers);
     map_fini(&limits->readers.by_name);
+    forget(&limits->thresholds);
+    map_fini(&limits->thresholds.by_name);
     free(limits);
 }

@@ -285,3 +285,36 @@ def test_master_without_slaves(broker, pair):
     assert broker.call(905).code == 1
     assert broker.call(1007).code == 1
     assert broker.call(200056).code == 0
+
+
+# ---- reads from the disk -------------------------------------------------------------------------
+
+
+def cold_reads(broker):
+    answer = broker.call(2003)
+    assert answer.code == 0
+    return answer.json()
+
+
+def test_thresholds_of_groups_are_kept(broker, group):
+    """Goal: 2001 sets what single groups may read from the disk, 2003 shows it with the thresholds of all, 2002 takes
+    one back, also one that is not there."""
+    assert broker.call(2001, body=b"%s=1000\n%s_2=2000\n" % (group.encode(), group.encode())).code == 0
+    info = cold_reads(broker)
+    assert info["configTable"][group] == 1000 and info["configTable"][group + "_2"] == 2000
+    assert (info["cgColdReadThreshold"], info["globalColdReadThreshold"]) == (3145728, 104857600)
+    assert group not in info["runtimeTable"] and info["globalAcc"] == 0
+    for name in (group, group, group + "_2"):
+        assert broker.call(2002, body=name.encode()).code == 0
+    assert group not in cold_reads(broker)["configTable"]
+
+
+def test_threshold_that_is_no_number_is_refused(broker, group, target):
+    """Goal: a threshold that is no number of bytes refuses all of them, by name. The reference leaves it out, and says
+    nothing."""
+    for value in (b"x", b"", b"99999999999999999999") + ((b"-5",) if target == "ramjet" else ()):
+        answer = broker.call(2001, body=b"%s=1000\n%s_2=%s\n" % (group.encode(), group.encode(), value))
+        assert answer.code == differs(target, 0, 29, "a typing error must not pass for a threshold"), value
+        if target == "ramjet":
+            assert group + "_2" in answer.remark and group not in cold_reads(broker)["configTable"]
+    assert broker.call(2001, body=b"").code == 0 and broker.call(2002, body=b"").code == 0

@@ -280,6 +280,26 @@ def test_what_a_group_reads_from_the_disk_is_counted(guarded, connection, name):
     set_conf(connection, cgColdReadThreshold=3145728)
 
 
+def test_a_group_may_have_a_threshold_of_its_own(guarded, connection, name):
+    """Goal: a threshold set for a group (2001) counts for its reads from the disk and not for others', until it is
+    taken back (2002). Method: as above."""
+    topic, group = make_topic(connection, name()), name("group")
+    send(connection, topic)
+    set_conf(connection, coldDataFlowControlEnable="true")
+
+    def pull_cold(reader):
+        guarded.arm("fail", "pull.cold", 0, 1, "would_block")
+        return pull(connection, reader, topic).code
+
+    guarded.arm("value", "overload.cold_bytes", 1000)
+    assert pull_cold(group) == 0
+    assert connection.call(2001, body=b"%s=1000\n" % group.encode()).code == 0
+    assert pull_cold(group) == BUSY
+    assert pull_cold(name("other")) == 0
+    assert connection.call(2002, body=group.encode()).code == 0
+    assert pull_cold(group) == 0
+
+
 def test_rung_1_leaves_off_the_trace(guarded, connection, name):
     """Goal: trace messages are refused, others are not."""
     topic = make_topic(connection, name())

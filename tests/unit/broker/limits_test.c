@@ -44,6 +44,57 @@ static void the_window_slides(void **state)
     limits_free(limits);
 }
 
+/* Goal: a group's own threshold counts in place of that of all, until it is taken back; who read
+ * within the window is listed with it. */
+static void groups_may_have_thresholds(void **state)
+{
+    (void)state;
+    struct limits *limits;
+    struct cold_reader reader;
+    struct slice group;
+    int64_t bytes;
+    size_t cursor = 0;
+    assert_int_equal(limits_new(&limits), 0);
+    assert_int_equal(limits_threshold(limits, SLICE("g"), 7), 7);
+    assert_int_equal(limits_set_threshold(limits, SLICE("g"), 0), 0);
+    assert_int_equal(limits_set_threshold(limits, SLICE("g"), 5), 0);
+    assert_int_equal(limits_threshold(limits, SLICE("g"), 7), 5);
+    assert_true(limits_next_threshold(limits, &cursor, &group, &bytes));
+    assert_true(slice_eq(group, SLICE("g")) && bytes == 5);
+    assert_false(limits_next_threshold(limits, &cursor, &group, &bytes));
+    limits_remove_threshold(limits, SLICE("g"));
+    limits_remove_threshold(limits, SLICE("g"));
+    assert_int_equal(limits_threshold(limits, SLICE("g"), 7), 7);
+
+    limits_read_cold(limits, SLICE("g"), 10, 100 * S);
+    limits_read_cold(limits, SLICE("g"), 20, 102 * S);
+    cursor = 0;
+    assert_true(limits_next_reader(limits, &cursor, 103 * S, &reader));
+    assert_true(slice_eq(reader.group, SLICE("g")) && reader.bytes == 30);
+    assert_true(reader.first_ns == 100 * S && reader.last_ns == 102 * S);
+    assert_false(limits_next_reader(limits, &cursor, 103 * S, &reader));
+    cursor = 0;
+    assert_false(limits_next_reader(limits, &cursor, 200 * S, &reader));
+    limits_free(limits);
+}
+
+/* Goal: thresholds are bounded: beyond, no other group gets one. */
+static void too_many_thresholds_are_refused(void **state)
+{
+    (void)state;
+    struct limits *limits;
+    char name[32];
+    assert_int_equal(limits_new(&limits), 0);
+    for (int i = 0; i < LIMITS_THRESHOLDS_MAX; i++) {
+        snprintf(name, sizeof name, "group-%d", i);
+        assert_int_equal(limits_set_threshold(limits, slice_str(name), i), 0);
+    }
+    assert_int_equal(limits_thresholds_left(limits), 0);
+    assert_int_equal(limits_set_threshold(limits, SLICE("one more"), 1), ERR_TOO_BIG);
+    assert_int_equal(limits_set_threshold(limits, SLICE("group-0"), 1), 0);
+    limits_free(limits);
+}
+
 /* Goal: names are bounded: beyond, all begin anew. */
 static void too_many_names_begin_anew(void **state)
 {
@@ -65,6 +116,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_name_has_its_own_rate),
         cmocka_unit_test(the_window_slides),
+        cmocka_unit_test(groups_may_have_thresholds),
+        cmocka_unit_test(too_many_thresholds_are_refused),
         cmocka_unit_test(too_many_names_begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
