@@ -124,6 +124,7 @@ struct timer_options {
     const char *root_dir;      /* of the store: timerwheel, timerlog/ and config/ lie below */
     int64_t precision_ms;      /* timer_precision() */
     int64_t roll_window_ticks; /* timerRollWindowSlot */
+    int64_t wheel_slots;       /* 0: the reference's, two weeks of seconds */
     int64_t log_file_bytes;    /* mappedFileSizeTimerLog */
     /* Puts a due message on its real topic, or a rolled one back in the timer topic, as it is.
      * *end_phy_offset: behind what was put. ERR_TOO_BIG: can never be put, and is passed over;

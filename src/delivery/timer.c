@@ -54,7 +54,7 @@ static int64_t first_tick(const struct timer *t, int64_t now_ms)
 {
     int64_t now_tick = now_ms / t->options.precision_ms;
     int64_t tick = t->work.check.read_ms / t->options.precision_ms;
-    int64_t least = now_tick - TIMER_WHEEL_SLOTS / 2 + TIMER_WHEEL_BLANK_SLOTS;
+    int64_t least = now_tick - t->work.wheel.slots / 2 + TIMER_WHEEL_BLANK_SLOTS;
     if (tick <= 0 && timer_log_is_new(t->work.log))
         return now_tick;
     return tick < least ? least : tick;
@@ -73,16 +73,16 @@ static int open_files(struct timer *t)
     if (err != 0)
         return err;
     path_below(t, "timerwheel", path);
-    err = timer_wheel_open(path, &t->work.wheel);
+    err = timer_wheel_open(path, t->options.wheel_slots, &t->work.wheel);
     if (err != 0)
         timer_log_close(t->work.log);
     return err;
 }
 
 /* The window must leave the wheel room for what is not read yet. */
-static int64_t usable_window(int64_t asked_ticks)
+static int64_t usable_window(int64_t asked_ticks, int64_t slots)
 {
-    int64_t most = TIMER_WHEEL_SLOTS / 2 - TIMER_WHEEL_BLANK_SLOTS;
+    int64_t most = slots / 2 - TIMER_WHEEL_BLANK_SLOTS;
     return asked_ticks < 2 || asked_ticks > most ? most : asked_ticks;
 }
 
@@ -93,7 +93,10 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     if (t == NULL)
         return ERR_NO_MEMORY;
     t->options = *options;
-    t->options.roll_window_ticks = usable_window(options->roll_window_ticks);
+    if (t->options.wheel_slots == 0)
+        t->options.wheel_slots = TIMER_WHEEL_SLOTS;
+    t->options.roll_window_ticks =
+        usable_window(options->roll_window_ticks, t->options.wheel_slots);
     int err = open_files(t);
     if (err != 0) {
         free(t);

@@ -1,6 +1,6 @@
 /* timer_wheel.c - slots of the file `timerwheel`.
  *
- * One slot: 32 bytes, big-endian; its place is tick mod TIMER_WHEEL_SLOTS.
+ * One slot: 32 bytes, big-endian; its place is tick mod the number of slots.
  *
  *   0      8           16         24      28      32
  *   | tick | first_pos | last_pos | count | magic |
@@ -26,14 +26,13 @@ enum {
 };
 static_assert(SLOT_MAGIC + sizeof(int32_t) == SLOT_BYTES, "a slot has no padding");
 enum { SLOTS_PER_READ = 2048, BLOCK_BYTES = SLOTS_PER_READ * SLOT_BYTES };
-#define WHEEL_BYTES ((int64_t)TIMER_WHEEL_SLOTS * SLOT_BYTES)
 
 static const struct timer_slot empty_slot = { TIMER_NO_POS, TIMER_NO_POS, 0 };
 
-static int64_t place_of(int64_t tick)
+static int64_t place_of(const struct timer_wheel *wheel, int64_t tick)
 {
     assert(tick >= 0);
-    return tick % TIMER_WHEEL_SLOTS * SLOT_BYTES;
+    return tick % wheel->slots * SLOT_BYTES;
 }
 
 /* What `at` says about `tick`. */
@@ -46,11 +45,13 @@ static struct timer_slot slot_of(const uint8_t *at, int64_t tick)
                                 .count = (int32_t)get_be32(at + SLOT_COUNT) };
 }
 
-int timer_wheel_open(const char *path, struct timer_wheel *wheel)
+int timer_wheel_open(const char *path, int64_t slots, struct timer_wheel *wheel)
 {
+    assert(slots > 2 * TIMER_WHEEL_BLANK_SLOTS);
     int len = snprintf(wheel->path, sizeof wheel->path, "%s", path);
     assert(len > 0 && (size_t)len < sizeof wheel->path);
-    return timer_file_open(path, WHEEL_BYTES, &wheel->fd);
+    wheel->slots = slots;
+    return timer_file_open(path, slots * SLOT_BYTES, &wheel->fd);
 }
 
 void timer_wheel_close(struct timer_wheel *wheel)
@@ -62,7 +63,7 @@ void timer_wheel_close(struct timer_wheel *wheel)
 int timer_wheel_get(const struct timer_wheel *wheel, int64_t tick, struct timer_slot *slot)
 {
     uint8_t bytes[SLOT_BYTES];
-    int err = timer_file_read(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(tick));
+    int err = timer_file_read(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(wheel, tick));
     if (err == 0)
         *slot = slot_of(bytes, tick);
     return err;
@@ -77,13 +78,13 @@ int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick, const struct 
     put_be64(bytes + SLOT_LAST_POS, (uint64_t)slot->last_pos);
     put_be32(bytes + SLOT_COUNT, (uint32_t)slot->count);
     put_be32(bytes + SLOT_MAGIC, 0);
-    return timer_file_write(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(tick));
+    return timer_file_write(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(wheel, tick));
 }
 
 /* How many slots from `tick` on lie behind one another, at most `most`. */
-static int64_t run_of(int64_t tick, int64_t most)
+static int64_t run_of(const struct timer_wheel *wheel, int64_t tick, int64_t most)
 {
-    int64_t up_to_end = TIMER_WHEEL_SLOTS - tick % TIMER_WHEEL_SLOTS;
+    int64_t up_to_end = wheel->slots - tick % wheel->slots;
     int64_t run = most < SLOTS_PER_READ ? most : SLOTS_PER_READ;
     return run < up_to_end ? run : up_to_end;
 }
@@ -91,12 +92,12 @@ static int64_t run_of(int64_t tick, int64_t most)
 int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto, int64_t *tick,
                      struct timer_slot *slot)
 {
-    assert(from <= upto && upto - from <= TIMER_WHEEL_SLOTS);
+    assert(from <= upto && upto - from <= wheel->slots);
     uint8_t block[BLOCK_BYTES];
     while (from < upto) {
-        int64_t run = run_of(from, upto - from);
+        int64_t run = run_of(wheel, from, upto - from);
         int err = timer_file_read(wheel->fd, wheel->path, block, (size_t)run * SLOT_BYTES,
-                                  place_of(from));
+                                  place_of(wheel, from));
         if (err != 0)
             return err;
         for (int64_t i = 0; i < run; i++) {
@@ -116,9 +117,10 @@ int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto
 int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, int64_t *min_first)
 {
     uint8_t block[BLOCK_BYTES];
+    const int64_t bytes = wheel->slots * SLOT_BYTES;
     *min_first = INT64_MAX;
-    for (int64_t at = 0; at < WHEEL_BYTES; at += BLOCK_BYTES) {
-        size_t len = at + BLOCK_BYTES <= WHEEL_BYTES ? BLOCK_BYTES : (size_t)(WHEEL_BYTES - at);
+    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
+        size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
         int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
         for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
             int64_t last_pos = (int64_t)get_be64(block + i + SLOT_LAST_POS);

@@ -26,11 +26,13 @@ struct timer_slot {
 
 struct timer_wheel {
     int fd;
+    int64_t slots;
     char path[TIMER_PATH_MAX];
 };
 
-/* ERR_CORRUPT: a file of another size. */
-MUST_CHECK int timer_wheel_open(const char *path, struct timer_wheel *wheel);
+/* ERR_CORRUPT: a file of another size than that of so many slots (TIMER_WHEEL_SLOTS but in tests).
+ */
+MUST_CHECK int timer_wheel_open(const char *path, int64_t slots, struct timer_wheel *wheel);
 void timer_wheel_close(struct timer_wheel *wheel);
 
 /* The tick's slot; empty when the place holds another tick's. */
@@ -39,7 +41,7 @@ MUST_CHECK int timer_wheel_get(const struct timer_wheel *wheel, int64_t tick,
 MUST_CHECK int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick,
                                const struct timer_slot *slot);
 /* The first tick of [from, upto) that has a unit; `upto` when there is none. The range is at most
- * TIMER_WHEEL_SLOTS. */
+ * all slots. */
 MUST_CHECK int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto,
                                 int64_t *tick, struct timer_slot *slot);
 /* Empties every slot that leads to `end` or beyond, where the log has nothing; *min_first becomes

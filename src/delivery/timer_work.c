@@ -269,8 +269,8 @@ static int find_next_tick(struct timer *t)
     int64_t tick;
     if (upto <= from)
         upto = from + 1;
-    if (upto - from > TIMER_WHEEL_SLOTS)
-        upto = from + TIMER_WHEEL_SLOTS;
+    if (upto - from > w->wheel.slots)
+        upto = from + w->wheel.slots;
     int err = timer_wheel_next(&w->wheel, from, upto, &tick, &slot);
     if (err != 0)
         return err;

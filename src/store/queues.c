@@ -539,14 +539,15 @@ static void delete_topic(struct queues *queues, struct slice name, const char *g
     if (queues->light_count > 0 && name_is_light(name))
         queues->light_count -= topic != NULL || disk_exists(from);
     map_remove(&queues->batch_topics, name);
-    if (disk_make_dirs(graveyard) == 0 &&
-        snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
-                 atomic_fetch_add(&queues->deleted_count, 1),
-                 (long long)commit_log_max(queues->log)) < (int)sizeof to &&
-        disk_rename(from, to) == 0) {
-        log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
-        atomic_fetch_sub(&queues->files.count, count_below(to));
-    }
+    atomic_fetch_sub(&queues->files.count, count_below(from));
+    bool is_aside = disk_make_dirs(graveyard) == 0 &&
+                    snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
+                             atomic_fetch_add(&queues->deleted_count, 1),
+                             (long long)commit_log_max(queues->log)) < (int)sizeof to &&
+                    disk_rename(from, to) == 0;
+    if (!is_aside) /* no room for a name, or nothing is there: files must not outlive the queues */
+        disk_remove_tree(from);
+    log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
 }
 
 void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
