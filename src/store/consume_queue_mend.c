@@ -270,6 +270,23 @@ int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
     return err == ERR_NOT_FOUND ? 0 : err; /* the file has expired */
 }
 
+/* Whether the two entries beside the place leave room for this one: what does not lie between them
+ * in the log is of an earlier life of the topic. Under both locks. */
+static bool fits_between(struct consume_queue *queue, int64_t place,
+                         const struct store_queue_entry *entry)
+{
+    struct store_queue_entry beside;
+    if (place > atomic_load(&queue->min) &&
+        queue_file_read(queue, place - 1, 1, true, &beside) == 0 &&
+        queue_entry_is_written(&beside) && !queue_entry_is_filler(&beside) &&
+        beside.phy_offset >= entry->phy_offset)
+        return false;
+    return place + 1 >= queue->written ||
+           queue_file_read(queue, place + 1, 1, true, &beside) != 0 ||
+           !queue_entry_is_written(&beside) || queue_entry_is_filler(&beside) ||
+           beside.phy_offset > entry->phy_offset;
+}
+
 /* Under both locks. */
 static int mend_entry(struct consume_queue *queue, int64_t place,
                       const struct store_queue_entry *entry, struct log_reader *reader)
@@ -280,6 +297,7 @@ static int mend_entry(struct consume_queue *queue, int64_t place,
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     if (are_equal(&there, entry) || queue_entry_is_filler(&there) ||
+        !fits_between(queue, place, entry) ||
         (there.phy_offset != entry->phy_offset && queue_entry_is_written(&there) &&
          queue_entry_leads_home(queue, &there, reader) != 0))
         return 0;
