@@ -274,7 +274,7 @@ void delays_close(struct delays *delays)
     if (delays == NULL)
         return;
     assert(delays->is_stopped && delays_are_idle(delays));
-    if (has_progress(delays)) {
+    if (has_progress(delays) && store_sync(delays->broker->store) == 0) {
         make_save_text(delays);
         if (table_file_write(delays->path, buf_slice(&delays->save_text)) != 0)
             log_warn("delay_offsets_not_saved path=%s", delays->path);

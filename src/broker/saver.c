@@ -15,6 +15,8 @@ enum { FILTERS_SAVE_MS = 10000 };
 
 struct table_row {
     const char *file;
+    bool rests_on_log; /* written when the disk has what was put before: else a loss of power would
+                          take messages and leave the claim that they were read */
     bool (*text_step)(struct broker *broker, struct table_text *text);
     bool (*changed)(const struct broker *broker);
 };
@@ -100,14 +102,14 @@ static bool txn_counts_are_changed(const struct broker *broker)
 }
 
 static const struct table_row table_rows[TABLE_COUNT] = {
-    [TABLE_TOPICS] = { "topics.json", topics_step, topics_are_changed },
-    [TABLE_GROUPS] = { "subscriptionGroup.json", groups_step, groups_are_changed },
-    [TABLE_OFFSETS] = { "consumerOffset.json", offsets_step, offsets_are_changed },
-    [TABLE_FILTERS] = { "consumerFilter.json", filters_step, filters_are_changed },
-    [TABLE_POP_ORDER] = { "consumerOrderInfo.json", pop_order_step, pop_order_is_changed },
-    [TABLE_REQUEST_MODES] = { "messageRequestMode.json", request_modes_step,
+    [TABLE_TOPICS] = { "topics.json", false, topics_step, topics_are_changed },
+    [TABLE_GROUPS] = { "subscriptionGroup.json", false, groups_step, groups_are_changed },
+    [TABLE_OFFSETS] = { "consumerOffset.json", true, offsets_step, offsets_are_changed },
+    [TABLE_FILTERS] = { "consumerFilter.json", false, filters_step, filters_are_changed },
+    [TABLE_POP_ORDER] = { "consumerOrderInfo.json", true, pop_order_step, pop_order_is_changed },
+    [TABLE_REQUEST_MODES] = { "messageRequestMode.json", false, request_modes_step,
                               request_modes_are_changed },
-    [TABLE_TXN_COUNTS] = { "transactionMetrics", txn_counts_step, txn_counts_are_changed },
+    [TABLE_TXN_COUNTS] = { "transactionMetrics", false, txn_counts_step, txn_counts_are_changed },
 };
 
 struct saved {
@@ -148,10 +150,18 @@ static void tell(struct save_waiter *waiters, int err)
     }
 }
 
+/* The text is whole. May block. */
+static int write_text(const struct saved *s)
+{
+    struct store *store = s->saver->broker->store;
+    int err = s->row->rests_on_log && store != NULL ? store_sync(store) : 0;
+    return err != 0 ? err : table_file_write(s->path, buf_slice(&s->text.out));
+}
+
 static void write_file(struct job *job)
 {
     struct saved *s = (struct saved *)((char *)job - offsetof(struct saved, job));
-    s->err = table_file_write(s->path, buf_slice(&s->text.out));
+    s->err = write_text(s);
 }
 
 static void file_written(struct job *job)
@@ -221,7 +231,7 @@ void saver_save_here(struct saver *saver, enum saved_table table)
     table_text_clear(&s->text);
     while (!s->row->text_step(saver->broker, &s->text))
         ;
-    s->is_failed = table_file_write(s->path, buf_slice(&s->text.out)) != 0;
+    s->is_failed = write_text(s) != 0;
 }
 
 void saver_finish(struct saver *saver)

@@ -336,6 +336,7 @@ static void *run_flusher(void *arg)
         pthread_mutex_unlock(&store->flush_lock);
         due_ns = run_round(&round, is_urgent, wants_durable);
         pthread_mutex_lock(&store->flush_lock);
+        pthread_cond_broadcast(&store->flush_done);
         if (!is_all_written(store) && !has_failed(store))
             atomic_store(&store->is_dirty, true);
     }
@@ -352,6 +353,7 @@ int store_flusher_start(struct store *store)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&store->flush_wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&store->flush_done, NULL);
     atomic_store(&store->is_dirty, true); /* what recovery dispatched */
     int cause = pthread_create(&store->flusher, NULL, run_flusher, store);
     if (cause != 0)
@@ -372,6 +374,7 @@ void store_flusher_stop(struct store *store)
     pthread_join(store->flusher, NULL);
     store->has_flusher = false;
     pthread_cond_destroy(&store->flush_wake);
+    pthread_cond_destroy(&store->flush_done);
 }
 
 int store_flush_all(struct store *store)
@@ -418,4 +421,18 @@ void store_request_flush(struct store *store, int64_t phy_offset)
     store->flush_is_urgent = true;
     pthread_cond_signal(&store->flush_wake);
     pthread_mutex_unlock(&store->flush_lock);
+}
+
+int store_sync(struct store *store)
+{
+    assert(store->has_flusher);
+    int64_t upto = commit_log_max(store->log);
+    pthread_mutex_lock(&store->flush_lock);
+    while (atomic_load(&store->flushed) < upto && !has_failed(store)) {
+        store->flush_is_urgent = true;
+        pthread_cond_signal(&store->flush_wake);
+        pthread_cond_wait(&store->flush_done, &store->flush_lock);
+    }
+    pthread_mutex_unlock(&store->flush_lock);
+    return atomic_load(&store->flushed) >= upto ? 0 : ERR_IO;
 }

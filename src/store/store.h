@@ -151,6 +151,9 @@ int64_t store_flushed_to(const struct store *store);
 /* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the
  * next). */
 void store_request_flush(struct store *store, int64_t phy_offset);
+/* Returns when everything that was put before is on the disk: for what is written elsewhere and
+ * rests on it. May block. ERR_IO: a sync failed. */
+MUST_CHECK int store_sync(struct store *store);
 
 /* ---- get ----------------------------------------------------------------------------------------
  */

@@ -45,6 +45,7 @@ struct store {
     /* flusher */
     pthread_mutex_t flush_lock; /* guards what follows up to the thread */
     pthread_cond_t flush_wake;
+    pthread_cond_t flush_done; /* a round has ended */
     bool flush_is_ending;
     bool flush_is_urgent;   /* somebody waits for the disk */
     bool durable_is_wanted; /* queues too: the cleaner waits for them */
