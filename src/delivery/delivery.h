@@ -132,7 +132,8 @@ struct timer_options {
     int (*put)(void *ctx, const struct record *record, int64_t *end_phy_offset);
     void *ctx;
 };
-/* Cheap; the recovery is the first turn of work. ERR_CORRUPT: a file is not of its length. */
+/* Cheap; the recovery is the first turn of work. Before anything is put since the store was opened.
+ * ERR_CORRUPT: a file is not of its length. */
 MUST_CHECK int timer_open(const struct timer_options *options, int64_t now_ms,
                           struct timer **timer);
 /* Saves how far it has come. Nothing may be on a worker. */

@@ -57,6 +57,8 @@ static int64_t first_tick(const struct timer *t, int64_t now_ms)
     int64_t least = now_tick - t->work.wheel.slots / 2 + TIMER_WHEEL_BLANK_SLOTS;
     if (tick <= 0 && timer_log_is_new(t->work.log))
         return now_tick;
+    if (tick > now_tick) /* the clock was set back, or a bit has flipped */
+        return now_tick;
     return tick < least ? least : tick;
 }
 
@@ -104,6 +106,10 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     }
     t->flushed = t->work.check;
     t->base_tick = first_tick(t, now_ms);
+    struct store_state state;
+    store_state(options->store, &state);
+    t->opened_end = state.max_phy_offset;
+    t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
     t->arrived_due_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;
@@ -123,19 +129,28 @@ static void save_metrics(struct timer *t)
         log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
 }
 
+/* A snapshot, or what there is no worker for any more. Nothing is said of copies that the disk may
+ * not have. */
+static void flush_here(struct timer *t)
+{
+    t->flush.err = store_sync(t->options.store);
+    if (t->flush.err == 0)
+        timer_flush(t);
+    else if (timer_log_sync(&t->flush.unsynced, "timerlog") != 0)
+        log_warn("timer_log_not_synced path=%s", t->options.root_dir);
+    timer_flush_end(t);
+}
+
 void timer_close(struct timer *t, int64_t now_ms)
 {
     if (t == NULL)
         return;
     assert(!t->is_working);
-    if (t->is_flushing) { /* a snapshot that no worker got: its files are still to be synced */
-        timer_flush(t);
-        timer_flush_end(t);
-    }
+    if (t->is_flushing) /* a snapshot that no worker got: its files are still to be synced */
+        flush_here(t);
     if (timer_has_progress(t)) {
         timer_flush_begin(t, now_ms);
-        timer_flush(t);
-        timer_flush_end(t);
+        flush_here(t);
     }
     if (t->counts.is_changed)
         save_metrics(t);

@@ -18,7 +18,7 @@ static int failed(const char *call, const char *path, int cause)
     return err_from_errno(cause);
 }
 
-/* Makes the directory of `path` and syncs nothing: an empty directory is no loss. */
+/* Makes the directory of `path`; its name is synced with the first file in it. */
 static int make_directory_of(const char *path)
 {
     char copy[TIMER_PATH_MAX];
@@ -29,17 +29,23 @@ static int make_directory_of(const char *path)
     return 0;
 }
 
-/* So that a file that was made is found after a loss of power. */
-static void sync_directory_of(const char *path)
+static int sync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return failed("open", dir, errno);
+    int err = fsync(fd) == 0 ? 0 : failed("fsync", dir, errno);
+    close(fd);
+    return err;
+}
+
+int timer_file_sync_name(const char *path)
 {
     char copy[TIMER_PATH_MAX];
     snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (fsync(fd) != 0)
-        failed("fsync", path, errno);
-    close(fd);
+    char *dir = dirname(copy);
+    int err = sync_directory(dir);
+    return err != 0 ? err : sync_directory(dirname(dir)); /* the directory may be new as well */
 }
 
 static int set_length(int fd, const char *path, int64_t bytes)
@@ -56,8 +62,10 @@ static int set_length(int fd, const char *path, int64_t bytes)
     }
     if (ftruncate(fd, bytes) != 0)
         return failed("ftruncate", path, errno);
-    sync_directory_of(path);
-    return 0;
+    int err = timer_file_sync_name(path);
+    if (err != 0)
+        unlink(path); /* or the next to open it would take its name for durable */
+    return err;
 }
 
 int timer_file_open(const char *path, int64_t bytes, int *fd)

@@ -14,9 +14,13 @@
 
 enum { TIMER_PATH_MAX = 4096 };
 
-/* Opens a file of exactly `bytes`; one that is not there is made, sparse, its directory too.
+/* Opens a file of exactly `bytes`; one that is not there is made, sparse, its directory too,
+ * with durable names.
  * ERR_CORRUPT: it has another length, which means another layout. */
 MUST_CHECK int timer_file_open(const char *path, int64_t bytes, int *fd);
+/* Makes the names of the file and of its directory durable: for one that was there already, since
+ * who made it may have died before it came to that. */
+MUST_CHECK int timer_file_sync_name(const char *path);
 /* ERR_CORRUPT when the file ends before. */
 MUST_CHECK int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at);
 MUST_CHECK int timer_file_write(int fd, const char *path, const void *data, size_t len, int64_t at);

@@ -86,6 +86,10 @@ struct timer {
     char check_path[TIMER_PATH_MAX];
     char metrics_path[TIMER_PATH_MAX];
     int64_t base_tick;
+    /* The store as it was when this was opened: units that lead behind are of records that a loss
+     * of power took, even if others stand there by the time of the recovery. */
+    int64_t opened_end;       /* phy_offset */
+    int64_t opened_queue_max; /* of the timer topic */
 
     struct timer_due due;
     struct topic_counts counts;

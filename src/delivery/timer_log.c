@@ -53,7 +53,8 @@ struct timer_log {
     struct log_file *files; /* ascending, without gaps */
     int file_count;
     int64_t end;
-    int64_t last_pos;  /* of the last unit; -1: none */
+    int64_t last_pos;        /* of the last unit; -1: none */
+    int64_t before_last_pos; /* of the one before, while the last was appended by this process */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
     bool is_unsynced;  /* the last file has */
 };
@@ -139,6 +140,11 @@ int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **opene
         err = add_file(log, starts[i]);
     }
     free(starts);
+    if (err == 0 && count > 0) {
+        char path[TIMER_PATH_MAX];
+        path_of(log, log->files[0].start, path);
+        err = timer_file_sync_name(path);
+    }
     if (err != 0) {
         timer_log_close(log);
         return err;
@@ -297,10 +303,20 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     if (err != 0)
         return err;
     *pos = log->end;
+    log->before_last_pos = log->last_pos;
     log->last_pos = log->end;
     log->end += TIMER_UNIT_BYTES;
     log->is_unsynced = true;
     return 0;
+}
+
+void timer_log_take_back(struct timer_log *log)
+{
+    assert(log->last_pos >= 0);
+    assert(log->last_pos == log->end - TIMER_UNIT_BYTES);
+    assert(log->before_last_pos < log->last_pos);
+    log->end = log->last_pos;
+    log->last_pos = log->before_last_pos;
 }
 
 /* ---- recovery -------------------------------------------------------------------------------- */

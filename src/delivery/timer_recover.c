@@ -15,7 +15,6 @@
 
 struct revising {
     struct timer *timer;
-    int64_t store_end;
     int64_t count;
 };
 
@@ -25,10 +24,15 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     struct revising *r = ctx;
     struct timer *t = r->timer;
     struct timer_slot slot;
-    if (unit->phy_offset + unit->bytes > r->store_end)
+    const struct timer_check *check = &t->work.check;
+    int64_t tick = (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
+    if (unit->phy_offset + unit->bytes > t->opened_end)
+        return 1;
+    /* No unit is written behind what is read, so this one was taken back (timer_log.h): its record
+     * is still to be taken in. */
+    if (pos >= check->log_pos && tick < check->read_ms / t->options.precision_ms)
         return 1;
     r->count++;
-    int64_t tick = (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
     if (tick < 0)
         return 0;
     int err = timer_wheel_get(&t->work.wheel, tick, &slot);
@@ -63,10 +67,10 @@ static int64_t first_queue_offset(struct timer *t)
     struct store *store = t->options.store;
     int64_t next = last_queue_offset(t) + 1;
     bool is_whole = timer_log_end(t->work.log) >= t->work.check.log_pos;
-    if (next == 0 || (is_whole && t->work.check.queue_offset > next))
+    if (is_whole && t->work.check.queue_offset > next)
         next = t->work.check.queue_offset;
     int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
-    int64_t max = store_queue_max(store, SLICE(TOPIC_TIMER), 0);
+    int64_t max = t->opened_queue_max;
     if (next < min || next > max)
         log_warn("timer_queue_offset_corrected next=%lld min=%lld max=%lld", (long long)next,
                  (long long)min, (long long)max);
@@ -76,10 +80,8 @@ static int64_t first_queue_offset(struct timer *t)
 int timer_recover(struct timer *t)
 {
     struct timer_work *w = &t->work;
-    struct store_state state;
     int64_t min_first;
-    store_state(t->options.store, &state);
-    struct revising r = { .timer = t, .store_end = state.max_phy_offset };
+    struct revising r = { .timer = t };
     int err = timer_log_recover(w->log, w->check.log_pos, revise, &r);
     if (err == 0)
         err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &min_first);

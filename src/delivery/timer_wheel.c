@@ -51,7 +51,13 @@ int timer_wheel_open(const char *path, int64_t slots, struct timer_wheel *wheel)
     int len = snprintf(wheel->path, sizeof wheel->path, "%s", path);
     assert(len > 0 && (size_t)len < sizeof wheel->path);
     wheel->slots = slots;
-    return timer_file_open(path, slots * SLOT_BYTES, &wheel->fd);
+    int err = timer_file_open(path, slots * SLOT_BYTES, &wheel->fd);
+    if (err != 0)
+        return err;
+    err = timer_file_sync_name(path);
+    if (err != 0)
+        timer_wheel_close(wheel);
+    return err;
 }
 
 void timer_wheel_close(struct timer_wheel *wheel)

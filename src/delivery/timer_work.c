@@ -100,7 +100,10 @@ static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
         slot = (struct timer_slot){ .first_pos = pos };
     slot.last_pos = pos;
     slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
-    return timer_wheel_put(&t->work.wheel, tick, &slot);
+    err = timer_wheel_put(&t->work.wheel, tick, &slot);
+    if (err != 0) /* or the check point would say that the record is in the wheel */
+        timer_log_take_back(t->work.log);
+    return err;
 }
 
 static int enqueue_record(struct timer *t, const struct record *record,

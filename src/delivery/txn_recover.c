@@ -137,6 +137,8 @@ static int walk_log(struct txn *t, int64_t phy_offset)
     struct buf origin = BUF_INIT;
     int64_t file_bytes = t->options.log_file_bytes;
     int err = 0;
+    if (phy_offset < state.min_phy_offset || phy_offset > state.max_phy_offset)
+        phy_offset = state.min_phy_offset; /* a damaged entry led here */
     while (err == 0 && phy_offset < state.max_phy_offset) {
         struct record record;
         int64_t next;
