@@ -518,6 +518,7 @@ int __wrap_fallocate(int fd, int mode, off_t from, off_t len);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
 ssize_t __wrap_preadv2(int fd, const struct iovec *runs, int count, off_t at, int flags);
+ssize_t __wrap_pread(int fd, void *into, size_t len, off_t at);
 ssize_t __wrap_read(int fd, void *into, size_t len);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
@@ -552,6 +553,19 @@ static int fail(int cause)
     return -1;
 }
 
+static int new_fd(struct inode *inode)
+{
+    for (int fd = 3; fd < FDS_MAX; fd++) {
+        if (fd_table[fd] != NULL)
+            continue;
+        fd_table[fd] = inode;
+        position[fd] = 0;
+        inode->fds++;
+        return fd;
+    }
+    violation("descriptors are used up: some are not closed");
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
     call_begins();
@@ -570,15 +584,7 @@ int __wrap_open(const char *path, int flags, ...)
         return -1;
     if ((flags & O_TRUNC) != 0 && !inode->is_dir)
         shrink(inode, 0);
-    for (int fd = 3; fd < FDS_MAX; fd++) {
-        if (fd_table[fd] != NULL)
-            continue;
-        fd_table[fd] = inode;
-        position[fd] = 0;
-        inode->fds++;
-        return fd;
-    }
-    violation("descriptors are used up: some are not closed");
+    return new_fd(inode);
 }
 
 static struct inode *of_fd(int fd)
@@ -719,6 +725,12 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *runs, int count, off_t at, in
     if (flags != 0 && chance_one_in(8))
         return fail(EAGAIN);
     return read_at(of_fd(fd), runs[0].iov_base, runs[0].iov_len, at);
+}
+
+ssize_t __wrap_pread(int fd, void *into, size_t len, off_t at)
+{
+    call_begins();
+    return read_at(of_fd(fd), into, len, at);
 }
 
 ssize_t __wrap_read(int fd, void *into, size_t len)
@@ -921,7 +933,5 @@ int __wrap_statvfs(const char *path, struct statvfs *disk)
 
 int __wrap_fcntl(int fd, int command, ...)
 {
-    (void)fd;
-    (void)command;
-    return 0;
+    return command == F_DUPFD_CLOEXEC ? new_fd(of_fd(fd)) : 0;
 }

@@ -262,7 +262,9 @@ void *__wrap_malloc(size_t bytes);
 void __wrap_free(void *memory);
 void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_reallocarray(void *memory, size_t count, size_t bytes);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t most);
 
 enum { CLASSES = 32, HEAD_BYTES = 16 };
 static char *arena;
@@ -339,6 +341,20 @@ void *__wrap_realloc(void *memory, size_t bytes)
     memcpy(grown, memory, (size_t)1 << class);
     __wrap_free(memory);
     return grown;
+}
+
+void *__wrap_reallocarray(void *memory, size_t count, size_t bytes)
+{
+    return __wrap_realloc(memory, count * bytes);
+}
+
+char *__wrap_strndup(const char *text, size_t most)
+{
+    size_t bytes = strnlen(text, most);
+    char *copy = __wrap_malloc(bytes + 1);
+    memcpy(copy, text, bytes);
+    copy[bytes] = 0;
+    return copy;
 }
 
 char *__wrap_strdup(const char *text)

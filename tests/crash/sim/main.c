@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "history.h"
 #include "meta/meta.h"
+#include "waiting.h"
 
 enum { LOG_FILE = 32768, QUEUE_FILE = 8000 };
 #define ROOT "/sim/store"
@@ -32,6 +33,7 @@ static int ops_left;
 static int producers_left;
 static bool ends_cleanly;
 static bool was_refused;
+static bool has_waiting; /* delays, timers, transactions too */
 static int64_t table_writing;
 
 static struct {
@@ -52,13 +54,15 @@ void violation(const char *format, ...)
     _exit(1);
 }
 
+ssize_t __real_write(int fd, const void *data, size_t len);
+
 static void died(int number)
 {
     char text[96];
     int len =
         snprintf(text, sizeof text, "\nVIOLATION signal %d, replay with --seed %llu --runs 1\n",
                  number, (unsigned long long)seed);
-    if (write(STDERR_FILENO, text, (size_t)len) < 0)
+    if (__real_write(STDERR_FILENO, text, (size_t)len) < 0)
         _exit(2);
     _exit(1);
 }
@@ -92,8 +96,10 @@ void __wrap_log_write(enum log_level level, const char *format, ...)
 static void on_flushed(void *ctx)
 {
     (void)ctx;
-    if (store != NULL)
-        history_note_flushed(store_flushed_to(store));
+    if (store == NULL)
+        return;
+    history_note_flushed(store_flushed_to(store));
+    waiting_note_flushed(store_flushed_to(store));
 }
 
 enum { BATCH_MAX = 4, BODY_MAX = 8192, PROPERTIES_MAX = 128 };
@@ -241,6 +247,8 @@ static void do_something(void)
 {
     switch (chance_below(24)) {
     case 0:
+        if (has_waiting) /* what waits would go with the first files */
+            break;
         disk_fill_percent = chance_one_in(3) ? 95 : chance_one_in(2) ? 80 : 10;
         store_clean_now(store);
         break;
@@ -296,6 +304,8 @@ static void run_life(void)
         return;
     history_verify(store, last_end, life_sync_failed);
     check_table();
+    if (has_waiting)
+        waiting_open(store, ROOT, last_end, life_sync_failed);
     last_end = MACHINE_DONE;
     life_sync_failed = false;
     disk_had_sync_error = false;
@@ -306,9 +316,13 @@ static void run_life(void)
             abort();
     while (producers_left > 0) {
         do_something();
+        if (has_waiting)
+            waiting_pass();
         machine_sleep_ms(chance_below(40));
     }
     disk_fill_percent = 10;
+    if (has_waiting)
+        waiting_close();
     int err = store_close(store);
     store = NULL;
     if (err == 0)
@@ -407,6 +421,11 @@ static void run_last_look(void)
         return;
     history_verify(store, last_end, life_sync_failed);
     check_table();
+    if (has_waiting) {
+        waiting_open(store, ROOT, last_end, life_sync_failed);
+        waiting_finish();
+        waiting_close();
+    }
     look_at_queues(false);
     if (history.has_promises && !history.sync_failed)
         look_up_keys();
@@ -438,7 +457,8 @@ static void choose_options(void)
     options.flush_interval_ms = chance_one_in(2) ? 500 : 20;
     options.queue_flush_interval_ms = chance_one_in(2) ? 1000 : 50;
     options.clean_interval_ms = 5000;
-    options.file_reserved_ms = chance_one_in(4) ? 1000 : 3600000;
+    options.file_reserved_ms = chance_one_in(4) && !has_waiting ? 1000 : 3600000;
+    options.message_delay_level = WAITING_DELAY_LEVELS;
     options.on_flushed = on_flushed;
     options.max_message_bytes = 16384;
     options.append_record_crc = true;
@@ -530,6 +550,8 @@ static void run_history(void)
     machine_reset();
     sim_disk_reset();
     history_reset();
+    waiting_reset();
+    has_waiting = chance_one_in(2);
     choose_options();
     table_writing = 0;
     was_refused = false;
