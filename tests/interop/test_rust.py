@@ -1,4 +1,4 @@
-"""The Rust client rocketmq-client-rust on Ramjet; the client is rust/src/main.rs."""
+"""The Rust client rocketmq-client-rust on Ramjet; the clients are rust/src/main.rs and rust/src/bin/families.rs."""
 
 import fcntl
 import os
@@ -12,6 +12,11 @@ import servers
 from certificates import Authority, trusting_all
 
 MESSAGES = 400
+TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
+FAMILIES = ["retry", "orderly", "sql", "delay", "timer", "transaction"]
+CONF = {"messageDelayLevel": "1s 2s 3s 4s", "enablePropertyFilter": "true", "transactionCheckInterval": 1000,
+        "transactionTimeOut": 1000}
+DEADLINE_S = 120
 NEEDED = (1, 95)  # what the client's crates ask for
 RUST_DIR = Path(__file__).parent / "rust"
 
@@ -36,11 +41,16 @@ def build(output):
                               cwd=RUST_DIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:]
-        shutil.copy2(target / "debug" / "interop-rust", output)
+        for program in ("interop-rust", "families"):
+            shutil.copy2(target / "debug" / program, output)
+
+
+def built():
+    return servers.kept("rust", [RUST_DIR / path for path in ("Cargo.toml", "src/main.rs", "src/bin/families.rs")], build)
 
 
 def built_job():
-    return servers.kept("rust", [RUST_DIR / "Cargo.toml", RUST_DIR / "src/main.rs"], build) / "interop-rust"
+    return built() / "interop-rust"
 
 
 @pytest.fixture
@@ -82,3 +92,35 @@ def test_servers_of_another_authority_are_refused(pair, need, tmp_path):
                           stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "sent key" not in done.stdout
     assert "transport.connection.failed" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def outcomes(need, tmp_path_factory):
+    """What families printed, run for each family at the same time: family -> (exit code, text)."""
+    need("cargo")
+    need_cargo()
+    program = built() / "families"
+    with servers.Pair(TARGET, tmp_path_factory.mktemp("rust"), conf=CONF) as pair:
+        with pair.broker.connect() as admin:
+            for name in FAMILIES:
+                made = admin.call(17, {"topic": "family-" + name, "defaultTopic": "TBW102", "perm": 6,
+                                       "readQueueNums": 4, "writeQueueNums": 4, "topicSysFlag": 0,
+                                       "order": False, "topicFilterType": "SINGLE_TAG"})
+                assert made.code == 0, made.remark
+        running = {name: subprocess.Popen([program, pair.name_server.address, name], stdin=subprocess.DEVNULL,
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                   for name in FAMILIES}
+        try:
+            texts = {name: process.communicate(timeout=DEADLINE_S)[0] for name, process in running.items()}
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
+    return {name: (process.returncode, texts[name]) for name, process in running.items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family(outcomes, family):
+    """Goal: what the client offers works as it does with the reference."""
+    code, text = outcomes[family]
+    assert code == 0, text[-2000:]
