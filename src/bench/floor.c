@@ -1,7 +1,11 @@
 /* floor.c - the echo server: one thread, one epoll set, level-triggered.
  *
+ * It does what no server of pipelined requests can leave out: it reads the length of each frame,
+ * steps from frame to frame, and writes an answer of its own for each into what goes out; those of
+ * one read leave with one write. A long frame is answered piece by piece.
+ *
  * A connection that does not take its echo keeps it and is not read until it did, so memory is
- * ECHO_BYTES per connection. floor_stop() wakes the thread through an eventfd.
+ * twice ECHO_BYTES per connection. floor_stop() wakes the thread through an eventfd.
  */
 #include "bench/floor.h"
 
@@ -15,15 +19,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/list.h"
 
-enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64 };
+enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64, LENGTH_BYTES = 4 };
 
 struct echo {
     struct list link;
     int fd;
-    size_t from, to; /* what is still to be sent back */
-    uint8_t bytes[ECHO_BYTES];
+    size_t in_len;     /* read and not answered: less than a length after answer_frames() */
+    size_t frame_left; /* of the frame that is being answered */
+    size_t from, to;   /* of `out`: what is still to be sent back */
+    uint8_t in[ECHO_BYTES];
+    uint8_t out[ECHO_BYTES];
 };
 
 struct floor {
@@ -61,16 +69,40 @@ static void accept_echo(struct floor *f)
     }
     echo->fd = fd;
     echo->from = echo->to = 0;
+    echo->in_len = echo->frame_left = 0;
     list_append(&f->echoes, &echo->link);
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
         watch(f, EPOLL_CTL_ADD, fd, EPOLLIN, echo) < 0)
         echo_close(echo);
 }
 
+/* Everything read becomes answers, but for a length that is not all there. */
+static void answer_frames(struct echo *echo)
+{
+    size_t at = 0;
+    echo->from = echo->to = 0;
+    for (;;) {
+        size_t there = echo->in_len - at;
+        if (echo->frame_left == 0 && there >= LENGTH_BYTES)
+            echo->frame_left = LENGTH_BYTES + (size_t)get_be32(echo->in + at);
+        size_t piece = echo->frame_left < there ? echo->frame_left : there;
+        if (piece == 0)
+            break;
+        memcpy(echo->out + echo->to, echo->in + at, piece);
+        echo->to += piece;
+        echo->frame_left -= piece;
+        at += piece;
+    }
+    echo->in_len -= at;
+    memmove(echo->in, echo->in + at, echo->in_len);
+}
+
 /* 1: all is sent back, 0: the socket is full, -1: the connection is over. */
 static int send_back(struct echo *echo)
 {
-    ssize_t sent = send(echo->fd, echo->bytes + echo->from, echo->to - echo->from, MSG_NOSIGNAL);
+    if (echo->from == echo->to)
+        return 1;
+    ssize_t sent = send(echo->fd, echo->out + echo->from, echo->to - echo->from, MSG_NOSIGNAL);
     if (sent < 0)
         return errno == EAGAIN ? 0 : -1;
     echo->from += (size_t)sent;
@@ -81,14 +113,14 @@ static void serve(struct floor *f, struct echo *echo)
 {
     bool was_full = echo->from < echo->to;
     if (!was_full) {
-        ssize_t got = recv(echo->fd, echo->bytes, ECHO_BYTES, 0);
+        ssize_t got = recv(echo->fd, echo->in + echo->in_len, ECHO_BYTES - echo->in_len, 0);
         if (got <= 0) {
             if (got == 0 || errno != EAGAIN)
                 echo_close(echo);
             return;
         }
-        echo->from = 0;
-        echo->to = (size_t)got;
+        echo->in_len += (size_t)got;
+        answer_frames(echo);
     }
     int done = send_back(echo);
     bool is_full = done == 0;

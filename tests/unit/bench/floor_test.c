@@ -48,12 +48,34 @@ static void every_message_comes_back(void **state)
     free(result);
 }
 
+/* Goal: frames are told apart wherever the bytes of the stream are cut. Method: three frames, one
+ * of them nothing but its length, a byte at a time. */
+static void frames_are_answered_however_they_come(void **state)
+{
+    (void)state;
+    static const uint8_t frames[] = { 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 1, 'c' };
+    struct floor *floor;
+    assert_int_equal(floor_start(&floor), 0);
+    struct sockaddr_in address = floor_address(floor);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    uint8_t back[sizeof frames];
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    for (size_t i = 0; i < sizeof frames; i++)
+        assert_int_equal(send(client, frames + i, 1, 0), 1);
+    assert_int_equal(recv(client, back, sizeof back, MSG_WAITALL), sizeof back);
+    assert_memory_equal(back, frames, sizeof back);
+    close(client);
+    floor_stop(floor);
+}
+
 /* Goal: a client that does not read stops the echo, not the server, and gets everything in the end.
- * Method: send until nothing more is taken, while a second client is served; then read it all. */
+ * Method: send a frame without end until nothing more is taken, while a second client is served;
+ * then read it all. */
 static void a_slow_reader_is_waited_for(void **state)
 {
     (void)state;
-    static uint8_t block[65536];
+    static uint8_t block[65536] = { 0x7f, 0xff, 0xff, 0xff };
+    uint8_t ping[] = { 0, 0, 0, 1, 'p' };
     struct floor *floor;
     assert_int_equal(floor_start(&floor), 0);
     struct sockaddr_in address = floor_address(floor);
@@ -65,8 +87,8 @@ static void a_slow_reader_is_waited_for(void **state)
     for (int round = 0; round < 200; round++) {
         while ((got = send(slow, block, sizeof block, MSG_DONTWAIT)) > 0)
             sent += (size_t)got;
-        assert_int_equal(send(other, "ping", 4, 0), 4);
-        assert_int_equal(recv(other, block, 4, MSG_WAITALL), 4);
+        assert_int_equal(send(other, ping, sizeof ping, 0), sizeof ping);
+        assert_int_equal(recv(other, ping, sizeof ping, MSG_WAITALL), sizeof ping);
     }
     while (back < sent && (got = recv(slow, block, sizeof block, 0)) > 0)
         back += (size_t)got;
@@ -80,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_comes_back),
+        cmocka_unit_test(frames_are_answered_however_they_come),
         cmocka_unit_test(a_slow_reader_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
