@@ -20,9 +20,10 @@
 #include "store/store.h"
 
 /* OTHERS, the requests behind it in its pass, is known of slow requests only. */
-enum stage { WAIT, HANDLE, LOCK, APPEND, REST, OTHERS, REPLY, FLUSH, TOTAL, STAGE_COUNT };
-static const char *const stage_names[STAGE_COUNT] = { "wait",   "handle", "lock",  "append", "rest",
-                                                      "others", "reply",  "flush", "total" };
+enum stage { WAIT, DECODE, HANDLE, LOCK, APPEND, REST, OTHERS, REPLY, FLUSH, TOTAL, STAGE_COUNT };
+static const char *const stage_names[STAGE_COUNT] = {
+    "wait", "decode", "handle", "lock", "append", "rest", "others", "reply", "flush", "total"
+};
 
 /* The golden ratio of 2^32: steps of it fall evenly, and so does every n-th of them. Each eighth
  * request would be the same kind again and again where clients ask in turns. */
@@ -48,6 +49,7 @@ struct handled {
     bool is_sampled;
     bool has_put; /* and its ticks are known */
     uint64_t begin_ticks;
+    uint64_t decoded_ticks; /* 0: not known, then decoding counts as handling */
     uint64_t asked_ticks, locked_ticks, appended_ticks; /* when has_put */
 };
 
@@ -89,19 +91,21 @@ static void log_slow(const struct slow *slow, const struct kernel_facts *kernel,
 {
     const int64_t *ns = slow->stage_ns;
     log_warn(
-        "slow_request total_us=%lld wait_us=%lld handle_us=%lld lock_us=%lld append_us=%lld "
+        "slow_request total_us=%lld wait_us=%lld decode_us=%lld handle_us=%lld lock_us=%lld "
+        "append_us=%lld "
         "rest_us=%lld others_us=%lld reply_us=%lld flush_us=%lld code=%d peer=%s pass_requests=%u "
         "kernel_ms=%lld run_queue_us=%lld minor_faults=%lld major_faults=%lld "
         "reclaim_pages=%lld written_kib=%lld io_stall_us=%lld memory_stall_us=%lld "
         "cpu_stall_us=%lld not_logged=%u",
-        (long long)ns[TOTAL] / 1000, (long long)ns[WAIT] / 1000, (long long)ns[HANDLE] / 1000,
-        (long long)ns[LOCK] / 1000, (long long)ns[APPEND] / 1000, (long long)ns[REST] / 1000,
-        (long long)ns[OTHERS] / 1000, (long long)ns[REPLY] / 1000, (long long)ns[FLUSH] / 1000,
-        slow->code, slow->peer, slow->requests, (long long)kernel->read_ns / 1000000,
-        (long long)kernel->run_queue_us, (long long)kernel->minor_faults,
-        (long long)kernel->major_faults, (long long)kernel->direct_reclaim_pages,
-        (long long)kernel->written_kib, (long long)kernel->io_stall_us,
-        (long long)kernel->memory_stall_us, (long long)kernel->cpu_stall_us, held);
+        (long long)ns[TOTAL] / 1000, (long long)ns[WAIT] / 1000, (long long)ns[DECODE] / 1000,
+        (long long)ns[HANDLE] / 1000, (long long)ns[LOCK] / 1000, (long long)ns[APPEND] / 1000,
+        (long long)ns[REST] / 1000, (long long)ns[OTHERS] / 1000, (long long)ns[REPLY] / 1000,
+        (long long)ns[FLUSH] / 1000, slow->code, slow->peer, slow->requests,
+        (long long)kernel->read_ns / 1000000, (long long)kernel->run_queue_us,
+        (long long)kernel->minor_faults, (long long)kernel->major_faults,
+        (long long)kernel->direct_reclaim_pages, (long long)kernel->written_kib,
+        (long long)kernel->io_stall_us, (long long)kernel->memory_stall_us,
+        (long long)kernel->cpu_stall_us, held);
 }
 
 static const struct kernel_facts unknown_facts;
@@ -169,12 +173,14 @@ static int64_t since_arrival_ns(const struct evidence *e, uint64_t ticks)
 static void split(const struct evidence *e, uint64_t end_ticks, int64_t stage_ns[STAGE_COUNT])
 {
     const struct handled *h = &e->now;
+    uint64_t from = h->decoded_ticks != 0 ? h->decoded_ticks : h->begin_ticks;
     stage_ns[WAIT] = since_arrival_ns(e, h->begin_ticks);
+    stage_ns[DECODE] = ticks_to_ns(from, h->begin_ticks);
     if (!h->has_put) {
-        stage_ns[HANDLE] = ticks_to_ns(end_ticks, h->begin_ticks);
+        stage_ns[HANDLE] = ticks_to_ns(end_ticks, from);
         return;
     }
-    stage_ns[HANDLE] = ticks_to_ns(h->asked_ticks, h->begin_ticks);
+    stage_ns[HANDLE] = ticks_to_ns(h->asked_ticks, from);
     stage_ns[LOCK] = ticks_to_ns(h->locked_ticks, h->asked_ticks);
     stage_ns[APPEND] = ticks_to_ns(h->appended_ticks, h->locked_ticks);
     stage_ns[REST] = ticks_to_ns(end_ticks, h->appended_ticks);
@@ -250,9 +256,10 @@ static void pass_step(struct loop_deferred *deferred)
 
 static void begin_pass(struct evidence *e, const struct request *req)
 {
+    int64_t decoding_ns = ticks_to_ns(ticks_now(), req->begun_ticks);
     e->pass_requests = 0;
-    e->pass_wait_ns = clock_monotonic_ns() - req->arrived_ns;
-    e->pass_ticks = ticks_now();
+    e->pass_wait_ns = clock_monotonic_ns() - req->arrived_ns - decoding_ns;
+    e->pass_ticks = req->begun_ticks;
     e->slowest_ticks = INT64_MIN;
     if (e->tid == 0)
         e->tid = gettid();
@@ -262,8 +269,7 @@ void evidence_begin(struct evidence *e, const struct request *req)
 {
     if (e->state == NO_PASS)
         begin_pass(e, req);
-    uint64_t now = ticks_now();
-    end_handled(e, now);
+    end_handled(e, req->begun_ticks);
     if (e->state != HANDLING)
         loop_defer(e->options.loop, &e->pass_end);
     e->state = HANDLING;
@@ -273,7 +279,8 @@ void evidence_begin(struct evidence *e, const struct request *req)
     e->now.code = req->header.code;
     e->now.is_sampled = e->sequence < UINT32_MAX / EVIDENCE_SAMPLE;
     e->now.has_put = false;
-    e->now.begin_ticks = now;
+    e->now.begin_ticks = req->begun_ticks;
+    e->now.decoded_ticks = evidence_wants_ticks(e) ? ticks_now() : 0;
 }
 
 bool evidence_wants_ticks(const struct evidence *e)

@@ -1,21 +1,19 @@
 /* evidence.h - where the time of requests goes, always on: a histogram per stage, and the slowest
  * recent requests with what the kernel did meanwhile.
  *
- *   the pass read its clock ... handler begins ... lock asked, held, let go ... handler ends ...
- * written
- *     |<----- wait ----------->|<-- handle ---->|<-lock->|<-append->|<- rest -->|<--- reply --->|
- *                                                        parked for the disk:   |<--- flush --->|
+ *   pass begins  header       handler      lock asked  held          let go      done     written
+ *     |<- wait ->|<- decode ->|<- handle ->|<- lock ->|<- append ->|<- rest ->|<---- reply ---->|
+ *                                                      parked for the disk:   |<---- flush ---->|
  *
  * A reading of the processor's counter costs 15 ns where a message costs 2 us, so a request costs
- * one: how long its handler took. The first EVIDENCE_DETAILED of a pass, and one in EVIDENCE_SAMPLE
- * of the rest, are looked at in detail; of the others the whole handler counts as `handle`. The
- * histograms of stages have one detailed request in EVIDENCE_SAMPLE, with that weight (of small
- * passes all could be had, but then a busy second would weigh less than a quiet one); `reply`,
- * `flush` and `total` count every request. A
- * pass that took longer than slowRequestThresholdMicros leaves its slowest request in the ring, and
- * once a second at most a line in the log (slow_request), written by a worker that has read the
- * kernel's counters; their difference is to the last reading, a second ago or less while the broker
- * is busy.
+ * one, before its header is decoded: how long the one before took. The first EVIDENCE_DETAILED of a
+ * pass, and one in EVIDENCE_SAMPLE of the rest, are looked at in detail; of the others all but
+ * `wait` counts as `handle`. The histograms of stages have one detailed request in EVIDENCE_SAMPLE,
+ * with that weight (of small passes all could be had, but then a busy second would weigh less than
+ * a quiet one); `reply`, `flush` and `total` count every request. A pass that took longer than
+ * slowRequestThresholdMicros leaves its slowest request in the ring, and once a second at most a
+ * line in the log (slow_request), written by a worker that has read the kernel's counters; their
+ * difference is to the last reading, a second ago or less while the broker is busy.
  *
  * Units      nanoseconds.
  * Threads    the broker's loop.

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/ticks.h"
 
 struct pending_call {
     struct peer *peer;
@@ -140,6 +141,7 @@ static void take_request(struct peer *peer, struct request *req)
 static bool take_frame(struct peer *peer, const struct frame *frame)
 {
     struct request *req = request_new(peer);
+    req->begun_ticks = ticks_now();
     int err = header_decode(frame->type, frame->header, &req->arena, &req->header);
     if (err != 0) {
         request_free(req);

@@ -34,7 +34,8 @@ struct request {
     struct slice body;
     struct arena arena;
     struct peer *peer;
-    int64_t arrived_ns; /* monotonic, when its bytes were read */
+    int64_t arrived_ns;   /* monotonic, when its bytes were read */
+    uint64_t begun_ticks; /* base/ticks.h, before its header was decoded */
     bool is_detached;
     struct list link; /* free for the owner */
 };

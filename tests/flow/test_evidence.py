@@ -10,7 +10,7 @@ import pytest
 import servers
 from conftest import make_topic, send
 
-STAGES = ["wait", "handle", "lock", "append", "rest", "reply", "flush", "total"]
+STAGES = ["wait", "decode", "handle", "lock", "append", "rest", "reply", "flush", "total"]
 PAUSE_MS = 30
 
 
@@ -123,6 +123,7 @@ def test_every_request_is_counted(connection, slow_topic):
     grown = {s["name"]: s["count"] - before[s["name"]] for s in after}
     assert grown["total"] >= 320
     assert 160 <= grown["append"] <= 480 and grown["append"] % 32 == 0
+    assert grown["decode"] >= grown["append"]  # of what stores nothing, too
 
 
 def test_the_ring_is_bounded(slow_broker, connection, slow_topic):
