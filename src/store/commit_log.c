@@ -10,8 +10,8 @@
  *                                                       here, not as SIGBUS under a store
  *
  * Allocation and population are windows, not whole files: a page populated long before it is needed
- * is written back and write-protected again meanwhile. The window doubles while the appender eats
- * it up quickly, and shrinks back when it idles. Behind the head the mapping's page tables are let
+ * is written back and write-protected again meanwhile. The window grows with the speed of the
+ * head, and is small when it rests. Behind the head the mapping's page tables are let
  * go (the page cache keeps the bytes), so resident memory does not grow with the log. The next file
  * is made while the head file is being filled.
  *
@@ -29,6 +29,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread_rank.h"
 #include "wire/record.h"
 
 enum {
@@ -36,9 +37,11 @@ enum {
     ALLOCATE_STEP = 64 << 20,
     POPULATE_LEAST = 2 << 20,
     POPULATE_MOST = 64 << 20,
-    HOT_BYTES = 8 << 20,  /* stays mapped behind the head; reads from there copy from the mapping */
-    BUSY_NS = 100000000,  /* a window eaten up within this was too small */
-    REST_NS = 1000000000, /* nothing put for so long: the window shrinks */
+    HOT_BYTES = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
+    LET_GO_LEAST = 64 * PAGE_BYTES,
+    AHEAD_PER_S = 2,             /* the window holds what comes in a half of a second */
+    SLOW_BYTES_PER_S = 16 << 20, /* at less than this a sync covers few messages */
+    REST_NS = 1000000000,        /* nothing put for so long: the window shrinks */
 };
 
 struct log_file {
@@ -57,6 +60,7 @@ struct log_file {
 struct commit_log {
     char dir[DISK_PATH_MAX];
     int64_t file_bytes;
+    bool writes_ahead; /* zeros go to the disk ahead of small syncs */
     _Atomic int64_t max;
     _Atomic int64_t min;
 
@@ -78,7 +82,9 @@ struct commit_log {
     pthread_t allocator;
     _Atomic int64_t next_wake; /* the appender wakes the allocator when it gets here */
     int64_t window;            /* allocator's: how far to populate */
+    int64_t bytes_per_s;       /* allocator's: how fast the head moves */
     int64_t last_round_ns;     /* allocator's */
+    int64_t last_round_max;    /* allocator's: where the head was then */
     _Atomic uint64_t inline_allocations;
 };
 
@@ -251,7 +257,8 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
     return 0;
 }
 
-int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **opened)
+int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush,
+                    struct commit_log **opened)
 {
     assert(file_bytes > 0);
     assert(file_bytes % PAGE_BYTES == 0);
@@ -260,6 +267,7 @@ int commit_log_open(const char *dir, int64_t file_bytes, struct commit_log **ope
         return ERR_NO_MEMORY;
     snprintf(log->dir, sizeof log->dir, "%s", dir);
     log->file_bytes = file_bytes;
+    log->writes_ahead = sync_flush;
     log->window = POPULATE_LEAST;
     pthread_mutex_init(&log->files_lock, NULL);
     pthread_mutex_init(&log->allocator_lock, NULL);
@@ -361,14 +369,20 @@ static int allocate_to(struct commit_log *log, struct log_file *file, int64_t up
     return 0;
 }
 
-static void populate(struct log_file *file, int64_t from, int64_t upto)
+/* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
+ * their first write, which each sync of a new page would pay with a commit of the journal; so it is
+ * paid here, once for all. Writing them back takes the right to store away again. */
+static void populate(struct log_file *file, int64_t from, int64_t upto, bool written)
 {
     from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
     upto = upto / PAGE_BYTES * PAGE_BYTES;
-    if (upto <= from)
+    if (upto <= from || !disk_populate(file->base + from, upto - from))
         return;
-    if (disk_populate(file->base + from, upto - from))
-        file->populated = upto;
+    if (written) {
+        disk_start_write_back(file->fd, from, upto - from);
+        (void)disk_populate(file->base + from, upto - from);
+    }
+    file->populated = upto;
 }
 
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
@@ -415,7 +429,7 @@ static void make_spare(struct commit_log *log, int64_t start)
     if (file_open(log, start, true, &file) != 0)
         return; /* logged; the appender will try for itself and report */
     if (allocate_to(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
-        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes));
+        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes), log->writes_ahead);
     pthread_mutex_lock(&log->files_lock);
     bool is_late = commit_log_files_end(log) != start;
     if (!is_late)
@@ -425,30 +439,37 @@ static void make_spare(struct commit_log *log, int64_t start)
         file_free(log, file);
 }
 
-static void adapt_window(struct commit_log *log)
+/* By time, not by bytes: a thread that stands back may be late by many milliseconds. */
+static void adapt_window(struct commit_log *log, int64_t max)
 {
     int64_t now_ns = clock_monotonic_ns();
-    bool is_busy = now_ns - log->last_round_ns < BUSY_NS;
-    log->window = is_busy ? min64(log->window * 2, POPULATE_MOST) : POPULATE_LEAST;
+    double elapsed_s = (double)(now_ns - log->last_round_ns + 1) / 1e9;
+    assert(max >= log->last_round_max);
+    log->bytes_per_s = (int64_t)((double)(max - log->last_round_max) / elapsed_s);
+    log->window = min64(max64(log->bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), POPULATE_MOST);
     log->last_round_ns = now_ns;
+    log->last_round_max = max;
 }
 
 /* One round: room ahead of where the log ends now. */
 static void prepare(struct commit_log *log)
 {
     int64_t max = commit_log_max(log);
+    int64_t next_wake = INT64_MAX;
     struct log_file *file = file_at(log, max);
-    adapt_window(log);
+    adapt_window(log, max);
     if (file != NULL) {
+        next_wake = file->start + log->file_bytes; /* little of the next file is populated */
         int64_t pos = max - file->start;
         if (allocate_to(log, file, pos + max64(ALLOCATE_STEP, 2 * log->window)) == 0)
-            populate(file, pos, min64(pos + log->window, log->file_bytes));
+            populate(file, pos, min64(pos + log->window, log->file_bytes),
+                     log->writes_ahead && log->bytes_per_s < SLOW_BYTES_PER_S);
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->window)
             make_spare(log, file->start + log->file_bytes);
         file_unref(log, file);
     }
     release_below(log, max - HOT_BYTES);
-    atomic_store(&log->next_wake, max + log->window / 2);
+    atomic_store(&log->next_wake, min64(next_wake, max + log->window / 2));
 }
 
 /* Nothing was put for a while: only a small window stays in this process. */
@@ -481,6 +502,7 @@ static void *run_allocator(void *arg)
 {
     struct commit_log *log = arg;
     bool has_rested = false;
+    thread_stand_back(); /* outrun, the appender faults for itself */
     pthread_mutex_lock(&log->allocator_lock);
     while (!log->is_ending) {
         if (!log->is_wanted && has_rested) {
@@ -560,6 +582,8 @@ int commit_log_set_end(struct commit_log *log, int64_t end, bool durably)
     log->head->populated = log->head->released;
     log->reserved_end = end;
     atomic_store_explicit(&log->max, end, memory_order_release);
+    log->last_round_ns = clock_monotonic_ns();
+    log->last_round_max = end;
     prepare(log);
     int cause = pthread_create(&log->allocator, NULL, run_allocator, log);
     if (cause != 0)
@@ -730,6 +754,10 @@ int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
         int64_t upto = (end < file_end ? end : file_end) - file->start;
         assert(at < file_end);
         assert(pos < upto);
+        /* Writing a mapped page back takes the right to store away from it and interrupts the
+         * appender's core, page after page; to let all of them go before interrupts it once. */
+        if (upto - pos >= LET_GO_LEAST)
+            let_go(file, pos, upto);
         /* By range: a sync of the whole file would write the populated window ahead of the head
          * too, and write-protect it again, so that the appender's next stores fault. */
         err = disk_sync_range(file->base + pos, upto - pos, file->path);

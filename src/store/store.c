@@ -167,7 +167,8 @@ static int open_parts(struct store *store)
         return err;
     bool lost_power =
         !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
-    err = commit_log_open(store->log_dir, options->commit_log_file_bytes, &store->log);
+    err = commit_log_open(store->log_dir, options->commit_log_file_bytes, options->sync_flush,
+                          &store->log);
     store->must_count_queues = may_count_later(store);
     if (err == 0)
         err = queues_open(
