@@ -249,14 +249,15 @@ static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
            (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2);
 }
 
-/* What a process that died leaves behind the end is zeros, or a put without its length; a single
- * bit there is a flipped one. Anything else was a record. */
+/* What a process that died leaves behind the end is zeros, or a put without its length, of which
+ * any part may be missing: copying keeps to no order. A single bit there is a flipped one. Anything
+ * else was a record. */
 static bool holds_remains_of_a_record(struct log_reader *reader, int64_t phy_offset)
 {
     struct slice bytes;
     int bits = 0;
     if (log_reader_bytes(reader, phy_offset, RECORD_HEAD_BYTES_MAX, &bytes) != 0 ||
-        is_unsealed_put(reader, phy_offset))
+        bytes.len < RECORD_BLANK_BYTES || get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0)
         return false;
     for (size_t i = 0; i < bytes.len; i++)
         bits += __builtin_popcount(bytes.data[i]);

@@ -90,6 +90,29 @@ static void a_bit_behind_the_log_is_no_record(void **state)
     }
 }
 
+/* Goal: a process that is killed in the middle of copying a put starts again without it. Method:
+ * what copying may leave, from the front and from the back: the length always comes last. */
+static void a_put_that_was_half_copied_is_no_record(void **state)
+{
+    static const uint8_t front[] = { 0, 0, 0, 0, 0xda, 0xa3, 0x20 };
+    uint8_t back[200] = { 0 };
+    struct store_dir *dir = *state;
+    put_some(dir, 2);
+    int64_t end = store_dir_log_end(dir);
+    memset(back + 64, 'x', sizeof back - 64);
+    const struct slice remains[] = { slice_of(front, sizeof front), slice_of(back, sizeof back) };
+    for (int i = 0; i < 2; i++) {
+        struct store_dir *killed = store_dir_copy(dir);
+        store_dir_write(killed, LOG_FILE, end, remains[i].data, remains[i].len);
+        store_dir_open(killed);
+        assert_int_equal(store_dir_log_end(killed), end);
+        expect_all(killed, 0, 2);
+        put_some(killed, 1);
+        expect_all(killed, 0, 3);
+        store_dir_remove(killed);
+    }
+}
+
 /* Goal: a queue's last entry keeps its place whatever bit of it turned: no number is given twice.
  * Method: its length and phy_offset made negative; the message is passed over and counted. */
 static void a_damaged_last_entry_keeps_its_place(void **state)
@@ -201,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(the_last_record_of_a_killed_process_is_no_end),
         STORE_TEST(a_bit_behind_the_log_is_no_record),
+        STORE_TEST(a_put_that_was_half_copied_is_no_record),
         STORE_TEST(a_damaged_last_entry_keeps_its_place),
         STORE_TEST(a_bit_behind_a_queue_is_no_entry),
         STORE_TEST(a_hole_in_a_queue_hides_nothing),
