@@ -1,5 +1,7 @@
 #include "base/slice.h"
 
+enum { SAFE_DIGITS = 18 }; /* of a 64 bit number */
+
 bool slice_to_i64(struct slice s, int64_t *value)
 {
     bool negative = s.len > 0 && s.data[0] == '-';
@@ -7,6 +9,13 @@ bool slice_to_i64(struct slice s, int64_t *value)
     if (i == s.len)
         return false;
     int64_t sum = 0;
+    size_t safe = s.len <= SAFE_DIGITS ? s.len : SAFE_DIGITS;
+    for (; i < safe; i++) { /* cannot overflow yet */
+        unsigned digit = (unsigned)s.data[i] - '0';
+        if (digit > 9)
+            return false;
+        sum = sum * 10 + (negative ? -(int64_t)digit : (int64_t)digit);
+    }
     for (; i < s.len; i++) {
         if (s.data[i] < '0' || s.data[i] > '9')
             return false;

@@ -4,24 +4,29 @@
 
 enum { NUMBER_TEXT_MAX = 20 };
 
-static const char *row_name(const struct field *row, enum field_names names)
+/* Where in a header the fields with names of one letter stand. */
+enum { LETTERS = 'z' - 'a' + 1, NOWHERE = HEADER_EXT_MAX };
+struct letter_places {
+    uint16_t at[LETTERS];
+};
+
+static void find_letters(const struct header *header, struct letter_places *places)
 {
-    return names == FIELD_LETTERS && row->letter != NULL ? row->letter : row->name;
+    for (int i = 0; i < LETTERS; i++)
+        places->at[i] = NOWHERE;
+    for (int i = 0; i < header->ext_count; i++) { /* the later one when a key stands twice */
+        struct slice key = header->ext[i].key;
+        if (key.len == 1 && key.data[0] >= 'a' && key.data[0] <= 'z')
+            places->at[key.data[0] - 'a'] = (uint16_t)i;
+    }
 }
 
-static bool text_is(struct slice text, const char *name)
+static struct slice at_letter(const struct header *header, const struct letter_places *places,
+                              const char *letter)
 {
-    /* Most keys differ in their first byte; an empty key has none. */
-    return text.len > 0 && text.data[0] == (uint8_t)name[0] && slice_eq(text, slice_str(name));
-}
-
-/* The later one when a key stands twice. */
-static struct slice find(const struct header *header, const char *name)
-{
-    for (int i = header->ext_count - 1; i >= 0; i--)
-        if (text_is(header->ext[i].key, name))
-            return header->ext[i].value;
-    return (struct slice){ NULL, 0 };
+    assert(letter[0] >= 'a' && letter[0] <= 'z' && letter[1] == 0);
+    uint16_t at = places->at[letter[0] - 'a'];
+    return at == NOWHERE ? slice_of(NULL, 0) : header->ext[at].value;
 }
 
 /* Puts the value into its member. False: it counts as absent; the member then has the fallback. */
@@ -56,13 +61,18 @@ int fields_decode(const struct fields *fields, enum field_names names, const str
                   void *into, const char **missing)
 {
     const char *first_missing = NULL;
+    struct letter_places places;
+    if (names == FIELD_LETTERS)
+        find_letters(header, &places);
     memset(into, 0, fields->bytes);
     for (int i = 0; i < fields->count; i++) {
         const struct field *row = &fields->rows[i];
-        const char *name = row_name(row, names);
-        bool found = decode_value(row, find(header, name), (uint8_t *)into + row->at);
+        bool has_letter = names == FIELD_LETTERS && row->letter != NULL;
+        struct slice text =
+            has_letter ? at_letter(header, &places, row->letter) : header_ext(header, row->name);
+        bool found = decode_value(row, text, (uint8_t *)into + row->at);
         if (!found && row->presence == FIELD_MANDATORY && first_missing == NULL)
-            first_missing = name;
+            first_missing = has_letter ? row->letter : (const char *)row->name.data;
     }
     if (first_missing == NULL)
         return 0;
@@ -128,7 +138,8 @@ const struct ext_field *fields_encode(const struct fields *fields, enum field_na
         struct slice value = encode_value(row, (const uint8_t *)from + row->at, arena);
         if (value.data == NULL)
             continue;
-        ext[used++] = (struct ext_field){ slice_str(row_name(row, names)), value };
+        bool has_letter = names == FIELD_LETTERS && row->letter != NULL;
+        ext[used++] = (struct ext_field){ has_letter ? slice_str(row->letter) : row->name, value };
     }
     *count = used;
     return ext;

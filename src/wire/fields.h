@@ -21,26 +21,30 @@ enum field_type {
 enum field_presence { FIELD_OPTIONAL, FIELD_MANDATORY };
 
 struct field {
-    const char *name;
-    const char *letter; /* short name of SEND_MESSAGE_V2, or NULL */
+    struct slice name;  /* ended by a zero */
+    const char *letter; /* short name of SEND_MESSAGE_V2, one letter from a to z; or NULL */
     enum field_type type;
     enum field_presence presence;
     size_t at;        /* offset of the member */
     int64_t fallback; /* value of an absent number or boolean */
 };
 
+#define FIELD_NAME(literal)                                                                        \
+    {                                                                                              \
+        (const uint8_t *)("" literal), sizeof(literal) - 1                                         \
+    }
 #define FIELD(s, member, name, type, presence)                                                     \
     {                                                                                              \
-        name, NULL, type, presence, offsetof(s, member), 0                                         \
+        FIELD_NAME(name), NULL, type, presence, offsetof(s, member), 0                             \
     }
 #define FIELD_OR(s, member, name, type, fallback)                                                  \
     {                                                                                              \
-        name, NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback                            \
+        FIELD_NAME(name), NULL, type, FIELD_OPTIONAL, offsetof(s, member), fallback                \
     }
 /* A row of the send family, with its short name. */
 #define FIELD_LETTER(s, member, name, letter, type, presence, fallback)                            \
     {                                                                                              \
-        name, letter, type, presence, offsetof(s, member), fallback                                \
+        FIELD_NAME(name), letter, type, presence, offsetof(s, member), fallback                    \
     }
 
 struct fields {

@@ -14,40 +14,12 @@ bool text_is_whole(struct slice text)
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
-/* Top bits mark the bytes that are a quote, a backslash, below 0x20 or above 0x7F. The subtractions
- * borrow from the next byte only behind a marked one, so the lowest mark is always right. */
-static uint64_t special_marks(uint64_t word, uint64_t quotes)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t tops = 0x8080808080808080u;
-    uint64_t quote = word ^ quotes;
-    uint64_t backslash = word ^ ones * '\\';
-    return ((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops;
-}
-
-/* The next byte that needs a look; plain text is passed eight bytes at a time. */
-static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end, uint8_t quote)
-{
-    const uint64_t quotes = 0x0101010101010101u * quote;
-    for (; end - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        uint64_t marks = special_marks(word, quotes);
-        if (marks != 0)
-            return at + __builtin_ctzll(marks) / 8; /* little-endian: the lowest is the first */
-    }
-    while (at < end && *at != quote && *at != '\\' && *at >= 0x20 && *at < 0x80)
-        at++;
-    return at;
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* What a hex digit stands for, plus one; 0: it is none. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 /* The 16 bits behind "\u"; -1 when there are no four hex digits. */
 static int32_t hex4(const uint8_t *at, const uint8_t *end)
@@ -56,7 +28,7 @@ static int32_t hex4(const uint8_t *at, const uint8_t *end)
         return -1;
     int32_t unit = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = hex_values[at[i]] - 1;
         if (digit < 0)
             return -1;
         unit = unit << 4 | digit;
@@ -107,7 +79,7 @@ int json_text_scan(const uint8_t **at, const uint8_t *end, uint8_t quote, struct
     const uint8_t *p = start;
     *text = (struct json_text){ .raw = { start, 0 } };
     for (;;) {
-        p = skip_plain(p, end, quote);
+        p = json_text_plain_end(p, end, quote);
         if (p == end)
             return ERR_CORRUPT;
         if (*p == quote)
@@ -158,7 +130,7 @@ size_t json_text_unescape(const struct json_text *text, uint8_t *out)
     const uint8_t *end = at + text->raw.len;
     uint8_t *to = out;
     while (at < end) {
-        const uint8_t *plain_end = skip_plain(at, end, '\\');
+        const uint8_t *plain_end = json_text_plain_end(at, end, '\\');
         memcpy(to, at, (size_t)(plain_end - at));
         to += plain_end - at;
         at = plain_end;
@@ -250,7 +222,7 @@ size_t json_text_escaped_bytes(struct slice text, enum json_escape_style style)
     const uint8_t *at = text.data;
     const uint8_t *end = at + text.len;
     while (at < end) {
-        const uint8_t *plain_end = skip_plain(at, end, '"');
+        const uint8_t *plain_end = json_text_plain_end(at, end, '"');
         total += (size_t)(plain_end - at);
         at = plain_end;
         if (at == end)
@@ -273,7 +245,7 @@ uint8_t *json_text_escape(struct slice text, enum json_escape_style style, uint8
     const uint8_t *at = text.data;
     const uint8_t *end = at + text.len;
     while (at < end) {
-        const uint8_t *plain_end = skip_plain(at, end, '"');
+        const uint8_t *plain_end = json_text_plain_end(at, end, '"');
         size_t plain = (size_t)(plain_end - at);
         if (plain > 0)
             memcpy(out, at, plain);

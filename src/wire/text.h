@@ -21,6 +21,30 @@ struct json_text {
     bool has_control; /* has bytes below 0x20 that are not escaped */
 };
 
+/* The first byte from `at` on that is no plain text: the quote, a backslash, below 0x20 or above
+ * 0x7F; `end` when there is none. Eight bytes at a time, and in line: headers are made of short
+ * runs. */
+static inline const uint8_t *json_text_plain_end(const uint8_t *at, const uint8_t *end,
+                                                 uint8_t quote)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = 0x8080808080808080u;
+    for (; end - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        /* Top bits mark the bytes looked for. The subtractions borrow from the next byte only
+         * behind a marked one, so the lowest mark is always right. */
+        uint64_t marks = ((word - ones * 0x20) | ((word ^ ones * quote) - ones) |
+                          ((word ^ ones * '\\') - ones) | word) &
+                         tops;
+        if (marks != 0) /* little-endian: the lowest is the first */
+            return at + ((unsigned)__builtin_ctzll(marks) >> 3);
+    }
+    while (at < end && *at != quote && *at != '\\' && *at >= 0x20 && *at < 0x80)
+        at++;
+    return at;
+}
+
 /* Reads from behind the opening `quote` to behind the closing one. ERR_CORRUPT: no closing quote,
  * or an escape that is none; *at is then undefined. */
 MUST_CHECK int json_text_scan(const uint8_t **at, const uint8_t *end, uint8_t quote,
