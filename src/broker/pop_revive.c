@@ -275,11 +275,12 @@ bool pops_revive_due(struct pops *pops, int budget)
     struct pop_point *p;
     int64_t now_ms = loop_now_ms(pops->broker->loop);
     while (pops->revive_jobs < REVIVE_JOBS_MAX) {
-        if (budget-- == 0)
+        if (budget <= 0)
             return false;
         p = pop_take_due(pops->table, now_ms, pops_log_time(pops));
         if (p == NULL)
             return true;
+        budget -= p->count;
         if (waits_for_record(p, now_ms))
             pop_put_off(pops->table, p, now_ms + RECORD_LOOK_MS);
         else

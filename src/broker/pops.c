@@ -14,8 +14,9 @@
 #include "broker/saver.h"
 #include "broker/timers.h"
 
-/* Checkpoints looked at in one pass of the loop, so that requests in between do not wait. */
-enum { REVIVE_BUDGET = 32 };
+/* Messages put again in one pass of the loop, so that requests in between do not wait; a checkpoint
+ * is not parted. */
+enum { REVIVE_BUDGET = 64 };
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 /* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it

@@ -58,7 +58,7 @@ struct pops {
 
 struct pop_log_place pops_place(const struct pops *pops, int32_t revive_queue_id);
 
-/* pop_revive.c: puts again what is due; false when the budget ran out. */
+/* pop_revive.c: puts again what is due; false when the budget (messages) ran out. */
 bool pops_revive_due(struct pops *pops, int budget);
 
 /* pop_log.c: begins where the committed offsets are. */

@@ -31,6 +31,8 @@
 #define DUE_UNKNOWN INT64_MIN
 
 enum { READ_AHEAD_COUNT = 32, READ_AHEAD_BYTES = 256 * 1024 };
+/* A big message takes as much of a pass as the small ones of so many bytes each. */
+enum { RUN_PIECE_BYTES = 8192 };
 
 struct level {
     int64_t next;   /* queue offset of the head */
@@ -206,21 +208,22 @@ static bool restore(struct record *record)
     return true;
 }
 
-/* Delivers the level's head, which is due. True when a message was put. */
-static bool deliver_head(struct delay *d, int level, int64_t now_ms)
+/* Delivers the level's head, which is due. Returns what it takes of the budget; 0: nothing was put.
+ */
+static int deliver_head(struct delay *d, int level, int64_t now_ms)
 {
     struct level *l = &d->levels[level];
     struct record record;
     int err = read_head(d, level, &record);
     if (err == ERR_WOULD_BLOCK) {
         d->cold_level = level;
-        return false;
+        return 0;
     }
     if (err == ERR_NOT_FOUND || err == ERR_CORRUPT || (err == 0 && !restore(&record))) {
         log_error("delayed_message_undeliverable level=%d queue_offset=%lld reason=%s", level,
                   (long long)l->next, err == 0 ? "no_real_topic" : err_name(err));
         move_head(d, level, l->next + 1);
-        return false;
+        return 0;
     }
     if (err == 0) {
         err = d->options.put(d->options.ctx, &record, &d->arena);
@@ -228,19 +231,19 @@ static bool deliver_head(struct delay *d, int level, int64_t now_ms)
     }
     if (err != 0) {
         l->retry_ms = now_ms + DELAY_RETRY_MS;
-        return false;
+        return 0;
     }
     move_head(d, level, l->next + 1);
-    return true;
+    return 1 + record.total_bytes / RUN_PIECE_BYTES;
 }
 
-/* One message of each level that is due, beginning with the level whose turn it is. Returns how
- * many of at most `budget` were put; *moved tells whether anything changed, put or passed over. */
+/* One message of each level that is due, beginning with the level whose turn it is. Returns what
+ * that takes of the budget; *moved tells whether anything changed, put or passed over. */
 static int run_round(struct delay *d, int64_t now_ms, int budget, bool *moved)
 {
     int count = d->options.levels.count;
-    int delivered = 0;
-    for (int i = 0; i < count && delivered < budget; i++) {
+    int taken = 0;
+    for (int i = 0; i < count && taken < budget; i++) {
         int level = d->turn;
         d->turn = level % count + 1;
         struct level *l = &d->levels[level];
@@ -249,10 +252,10 @@ static int run_round(struct delay *d, int64_t now_ms, int budget, bool *moved)
         if (l->due_ms == DUE_UNKNOWN || level_wake_ms(l) > now_ms || level == d->cold_level)
             continue;
         int64_t before = l->next;
-        delivered += deliver_head(d, level, now_ms) ? 1 : 0;
+        taken += deliver_head(d, level, now_ms);
         *moved = *moved || l->next != before;
     }
-    return delivered;
+    return taken;
 }
 
 int64_t delay_run(struct delay *delay, int64_t now_ms, int budget)

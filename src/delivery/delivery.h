@@ -57,9 +57,9 @@ struct delay_options {
 MUST_CHECK int delay_new(const struct delay_options *options, struct delay **delay);
 void delay_free(struct delay *delay);
 
-/* Delivers what is due, at most `budget` messages, one of each level in turn. Never waits for the
- * disk. Returns when to call again (wall clock, ms): now_ms when the budget ran out, INT64_MAX when
- * nothing is waiting. */
+/* Delivers what is due, at most `budget` messages, one of each level in turn; one counts for as
+ * many as it has pieces of 8 KB. Never waits for the disk. Returns when to call again (wall clock,
+ * ms): now_ms when the budget ran out, INT64_MAX when nothing is waiting. */
 int64_t delay_run(struct delay *delay, int64_t now_ms, int budget);
 /* A message was put in the delay topic's queue. */
 void delay_arrived(struct delay *delay, int32_t queue_id);
@@ -141,8 +141,8 @@ void timer_close(struct timer *timer, int64_t now_ms);
 
 /* A message was put in the timer topic. */
 void timer_arrived(struct timer *timer, struct slice properties, int64_t now_ms);
-/* Delivers what is due, at most `budget` messages. Returns when to call again (wall clock, ms);
- * INT64_MAX: not before a turn of work has ended. */
+/* Delivers what is due, at most `budget` messages; one counts for as many as it has pieces of 8 KB.
+ * Returns when to call again (wall clock, ms); INT64_MAX: not before a turn of work has ended. */
 int64_t timer_run(struct timer *timer, int64_t now_ms, int budget);
 
 /* When a turn of work is to begin (wall clock, ms); INT64_MAX while one is under way. */

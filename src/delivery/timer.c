@@ -26,6 +26,8 @@
 
 /* What is not due at once is taken in together: a turn of work wakes two threads. */
 enum { ARRIVED_WAIT_MS = 20, ARRIVED_SOON_MS = 100 };
+/* A big message takes as much of a pass as the small ones of so many bytes each. */
+enum { RUN_PIECE_BYTES = 8192 };
 /* A recall that far ahead of now is noted on arrival; others are loaded with their tick. */
 enum { CANCEL_AHEAD_TICKS = 64 };
 enum { METRICS_INTERVAL_MS = 10000 };
@@ -333,9 +335,10 @@ int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
 {
     assert(budget > 0);
     const struct timer_item *first;
-    while (budget-- > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
+    while (budget > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
            first->due_ms <= now_ms) {
         struct timer_item item = timer_due_take(&t->due);
+        budget -= 1 + item.bytes / RUN_PIECE_BYTES;
         settle(t, &item, deliver_item(t, &item, now_ms), now_ms);
     }
     pass_ticks(t, now_ms);

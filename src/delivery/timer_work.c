@@ -19,7 +19,7 @@
 enum {
     ENQUEUE_RECORDS = 512, /* a turn */
     LOAD_UNITS = 1000,     /* a turn */
-    COLD_BYTES = 8 << 20,  /* a turn */
+    COLD_BYTES = 2 << 20,  /* a turn */
     CLEAN_INTERVAL_MS = 30000,
 };
 

@@ -51,6 +51,25 @@ static void what_is_due_at_once_is_taken_in_at_once(void **state)
     assert_int_equal(timer_work_due(dir->timer, dir->now_ms), dir->now_ms);
 }
 
+/* Goal: a pass takes as many bytes of big messages as of small ones, so that nobody waits longer
+ * behind them; but one at least. */
+static void big_messages_are_delivered_one_a_pass(void **state)
+{
+    enum { COUNT = 3, BYTES = 600000 };
+    struct timer_dir *dir = *state;
+    char *body = calloc(1, BYTES + 1);
+    memset(body, 'b', BYTES);
+    for (int i = 0; i < COUNT; i++)
+        timer_dir_send(dir, body, "TIMER_DELIVER_MS\0011700002500\002");
+    free(body);
+    timer_dir_settle(dir);
+    dir->now_ms = 1700002500;
+    for (int i = 1; i <= COUNT; i++) {
+        timer_run(dir->timer, dir->now_ms, 64);
+        assert_int_equal(dir->delivered_count, i);
+    }
+}
+
 static void what_is_delivered_is_the_message_and_its_notes(void **state)
 {
     struct timer_dir *dir = *state;
@@ -433,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TIMER_TEST(each_is_delivered_at_its_time),
         TIMER_TEST(what_is_due_at_once_is_taken_in_at_once),
+        TIMER_TEST(big_messages_are_delivered_one_a_pass),
         TIMER_TEST(what_is_delivered_is_the_message_and_its_notes),
         TIMER_TEST(a_cancelled_message_does_not_come),
         TIMER_TEST(a_cancel_counts_from_its_arrival),
