@@ -18,6 +18,7 @@ enum { DELIVERED, BURST, SENDS };
 enum { RATE = 1000, DUE_AFTER_MS = 2000, DUE_SPAN_MS = 2000 };
 enum { LEAD_MS = 3000, SENT_PER_MS = 10 }; /* the burst has to be sent before it is due */
 enum { DRAIN_MS = 60 * 1000 };
+#define BURST_SHOWN_NS INT64_C(4000000000) /* behind T, in slots of its own */
 
 static void burst_topic(const struct run *run, char *topic)
 {
@@ -68,7 +69,7 @@ static int with_burst(struct run *run, const struct run_broker *broker,
     if (err != 0)
         return err;
     err = timed_receiver_start(burst, run, broker, topic,
-                               (int64_t)run->settings.seconds * 1000000000);
+                               (due_ms - clock_wall_ms()) * 1000000 + BURST_SHOWN_NS);
     if (err == 0) {
         err = timed_send(run, broker, frame, run->settings.burst);
         if (err == 0 && clock_wall_ms() > due_ms - LEAD_MS)
