@@ -37,7 +37,7 @@ static void flip(const struct store_dir *dir, const char *name, int64_t at, int 
 static void put_some(struct store_dir *dir, int count)
 {
     for (int i = 0; i < count; i++) {
-        char body[16];
+        char body[24];
         snprintf(body, sizeof body, "%lld",
                  (long long)store_queue_max(dir->store, SLICE("orders"), 0));
         store_dir_put(dir, "orders", 0, body, "");
@@ -47,7 +47,7 @@ static void put_some(struct store_dir *dir, int count)
 static void expect_all(struct store_dir *dir, int64_t from, int64_t upto)
 {
     for (int64_t i = from; i < upto; i++) {
-        char body[16];
+        char body[24];
         snprintf(body, sizeof body, "%lld", (long long)i);
         store_dir_expect(dir, "orders", 0, i, body);
     }
