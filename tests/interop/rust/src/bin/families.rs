@@ -1,5 +1,6 @@
-//! families NAMESRV NAME: one family of messages or consumers that the client offers, on the topic `family-NAME`, which
-//! is there. Prints `pass`, or ends with 1 and says why.
+//! families NAMESRV NAME [duplicates]: one family of messages or consumers that the client offers, on the topic `family-NAME`, which
+//! is there. Prints `pass`, or ends with 1 and says why. With `duplicates` it allows for a broker that asks about
+//! transactions that have ended, and delivers them again.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -59,12 +60,19 @@ impl Seen {
 
     /// Waits until exactly these have come, and that no more does.
     async fn wait_for(&self, wanted: &[usize]) -> Outcome {
+        self.wait(wanted, false).await
+    }
+
+    async fn wait(&self, wanted: &[usize], duplicates: bool) -> Outcome {
         let end = Instant::now() + DEADLINE;
         let mut sorted: Vec<usize> = wanted.to_vec();
         sorted.sort_unstable();
         loop {
             let mut numbers: Vec<usize> = self.all().iter().map(|came| came.number).collect();
             numbers.sort_unstable();
+            if duplicates {
+                numbers.dedup();
+            }
             if numbers == sorted {
                 break;
             }
@@ -75,7 +83,7 @@ impl Seen {
         }
         std::thread::sleep(QUIET);
         match self.all().len() {
-            n if n == sorted.len() => Ok(()),
+            n if duplicates || n == sorted.len() => Ok(()),
             n => Err(format!("{n} came, wanted {}", sorted.len()).into()),
         }
     }
@@ -161,6 +169,7 @@ impl TransactionListener for Thirds {
 struct Family {
     name_server: String,
     name: String,
+    duplicates: bool,
     runtime: Arc<ClientRuntime>,
 }
 
@@ -275,7 +284,8 @@ impl Family {
             }
             "transaction" => {
                 let mut producer = self.send_in_transactions().await?;
-                seen.wait_for(&all.into_iter().filter(|i| i % 3 != 2).collect::<Vec<_>>()).await?;
+                let committed: Vec<usize> = all.into_iter().filter(|i| i % 3 != 2).collect();
+                seen.wait(&committed, self.duplicates).await?;
                 producer.shutdown().await;
             }
             other => return Err(format!("no family {other}").into()),
@@ -295,8 +305,8 @@ fn require(holds: bool, what: String) -> Outcome {
 
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: families NAMESRV NAME");
-    let (name_server, name) = (next()?, next()?);
+    let mut next = || arguments.next().ok_or("usage: families NAMESRV NAME [duplicates]");
+    let (name_server, name, duplicates) = (next()?, next()?, next().is_ok());
     let owner = RuntimeOwner::new()?;
     let telemetry = TelemetryRuntimeGuard::noop();
     let runtime = ClientRuntime::try_new(
@@ -304,7 +314,7 @@ fn main() -> Outcome {
         ClientRuntimeConfig::default(),
         telemetry.handle(),
     )?;
-    let family = Family { name_server, name, runtime: runtime.clone() };
+    let family = Family { name_server, name, duplicates, runtime: runtime.clone() };
     let result = owner.block_on(async {
         let result = family.run().await;
         runtime.shutdown().await;
