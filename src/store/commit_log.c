@@ -39,9 +39,10 @@ enum {
     POPULATE_MOST = 64 << 20,
     HOT_BYTES = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
     LET_GO_LEAST = 64 * PAGE_BYTES,
-    AHEAD_PER_S = 2,             /* the window holds what comes in a half of a second */
-    SLOW_BYTES_PER_S = 16 << 20, /* at less than this a sync covers few messages */
-    REST_NS = 1000000000,        /* nothing put for so long: the window shrinks */
+    AHEAD_PER_S = 2,                   /* the window holds what comes in a half of a second */
+    SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
+    SYNCS_AVERAGED = 16,
+    REST_NS = 1000000000, /* nothing put for so long: the window shrinks */
 };
 
 struct log_file {
@@ -80,11 +81,11 @@ struct commit_log {
     bool is_ending;
     bool has_allocator;
     pthread_t allocator;
-    _Atomic int64_t next_wake; /* the appender wakes the allocator when it gets here */
-    int64_t window;            /* allocator's: how far to populate */
-    int64_t bytes_per_s;       /* allocator's: how fast the head moves */
-    int64_t last_round_ns;     /* allocator's */
-    int64_t last_round_max;    /* allocator's: where the head was then */
+    _Atomic int64_t next_wake;  /* the appender wakes the allocator when it gets here */
+    int64_t window;             /* allocator's: how far to populate */
+    int64_t last_round_ns;      /* allocator's */
+    int64_t last_round_max;     /* allocator's: where the head was then */
+    _Atomic int64_t sync_bytes; /* of a sync, on average of late; the flusher's */
     _Atomic uint64_t inline_allocations;
 };
 
@@ -445,8 +446,8 @@ static void adapt_window(struct commit_log *log, int64_t max)
     int64_t now_ns = clock_monotonic_ns();
     double elapsed_s = (double)(now_ns - log->last_round_ns + 1) / 1e9;
     assert(max >= log->last_round_max);
-    log->bytes_per_s = (int64_t)((double)(max - log->last_round_max) / elapsed_s);
-    log->window = min64(max64(log->bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), POPULATE_MOST);
+    int64_t bytes_per_s = (int64_t)((double)(max - log->last_round_max) / elapsed_s);
+    log->window = min64(max64(bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), POPULATE_MOST);
     log->last_round_ns = now_ns;
     log->last_round_max = max;
 }
@@ -463,7 +464,7 @@ static void prepare(struct commit_log *log)
         int64_t pos = max - file->start;
         if (allocate_to(log, file, pos + max64(ALLOCATE_STEP, 2 * log->window)) == 0)
             populate(file, pos, min64(pos + log->window, log->file_bytes),
-                     log->writes_ahead && log->bytes_per_s < SLOW_BYTES_PER_S);
+                     log->writes_ahead && atomic_load(&log->sync_bytes) < SMALL_SYNC_BYTES);
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->window)
             make_spare(log, file->start + log->file_bytes);
         file_unref(log, file);
@@ -743,6 +744,8 @@ int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
     assert(from >= 0);
     assert(end <= commit_log_max(log));
     int err = 0;
+    int64_t average = atomic_load(&log->sync_bytes);
+    atomic_store(&log->sync_bytes, average + (end - from - average) / SYNCS_AVERAGED);
     for (int64_t at = from; at < end && err == 0;) {
         struct log_file *file = file_at(log, at);
         if (file == NULL) { /* removed by retention meanwhile */
