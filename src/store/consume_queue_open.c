@@ -37,15 +37,17 @@ int64_t consume_queue_place_of(const struct consume_queue *queue, const struct r
 }
 
 /* An entry that leads below the log cannot be compared with its record: with the entry before it.
- */
+ * Nothing stands there: a hole that a loss of power left, and this is half of an entry, torn at a
+ * sector's end. Entries of what has expired were on the disk long before. */
 static int follows_on_entry(struct consume_queue *queue, int64_t place,
                             const struct store_queue_entry *entry)
 {
     struct store_queue_entry before;
     int err = queue_file_read(queue, place, 1, true, &before);
-    return err != 0
-               ? err
-               : !queue_entry_is_written(&before) || queue_entries_are_in_order(&before, entry);
+    if (err != 0)
+        return err;
+    return queue_entry_is_taken(&before) &&
+           (!queue_entry_is_written(&before) || queue_entries_are_in_order(&before, entry));
 }
 
 static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end,
