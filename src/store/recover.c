@@ -240,13 +240,12 @@ int64_t store_next_record(struct store *store, struct log_reader *reader, int64_
  * follows is the rest of it. */
 static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
 {
+    enum { LOOKED_AT = 256 }; /* a copy may end with its first bytes (memcpy does as it likes) */
     struct slice bytes;
-    if (log_reader_bytes(reader, phy_offset, RECORD_BLANK_BYTES, &bytes) != 0 ||
+    if (log_reader_bytes(reader, phy_offset, LOOKED_AT, &bytes) != 0 ||
         bytes.len < RECORD_BLANK_BYTES)
         return false;
-    int32_t magic = (int32_t)get_be32(bytes.data + RECORD_MAGIC);
-    return get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0 &&
-           (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2);
+    return get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0 && !is_zero(bytes);
 }
 
 /* What a process that died leaves behind the end is zeros, or a put without its length, of which

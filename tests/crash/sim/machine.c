@@ -575,7 +575,10 @@ void *__wrap_memcpy(void *to, const void *from, size_t bytes)
 {
     if (current >= 0 && stop_at > 0 && bytes > 1 && bytes < 65536 && stop_at - events < 40 &&
         sim_disk_is_mapped(to) && chance_one_in(30)) {
-        __real_memcpy(to, from, chance_below((uint32_t)bytes));
+        size_t upto = chance_below((uint32_t)bytes);
+        size_t from_at =
+            upto > 64 && chance_one_in(3) ? 64 : 0; /* some copy the first bytes last */
+        __real_memcpy((char *)to + from_at, (const char *)from + from_at, upto - from_at);
         stop((int)stop_how);
     }
     return __real_memcpy(to, from, bytes);
