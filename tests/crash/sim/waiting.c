@@ -184,9 +184,10 @@ static void send_some(void)
     int err = put_now(&record, &result);
     waiting->is_refused = err != 0;
     if (err == 0) {
+        if (waiting->kind == KIND_DELAY)
+            waiting->due_ms = result.store_timestamp + now.levels.ms[level];
         note_stored(waiting, &result);
         if (waiting->kind == KIND_DELAY) {
-            waiting->due_ms = result.store_timestamp + now.levels.ms[level];
             delay_arrived(now.delay, record.queue_id);
         } else if (waiting->kind == KIND_TIMER) {
             timer_arrived(now.timer, record.properties, now_ms());
