@@ -31,10 +31,11 @@
  * also after a failure. Missing directories are made. One writer per path at a time. */
 MUST_CHECK int table_file_write(const char *path, struct slice text);
 
-/* Reads path, or path.bak when `accepts` refuses what path holds (or it is empty or missing); what
- * was refused is then moved aside to path.damaged, so that the next write cannot make it the .bak.
- * `accepts` takes over what it needs from the text, or returns false and keeps nothing.
- * ERR_NOT_FOUND: neither holds anything. ERR_CORRUPT: what exists is refused; nothing is touched.
+/* Reads path, or path.bak when `accepts` refuses what path holds, or it is not what was written
+ * (table_sum.h), empty or missing; what was refused is then moved aside to path.damaged, so that
+ * the next write cannot make it the .bak. `accepts` takes over what it needs from the text, or
+ * returns false and keeps nothing. ERR_NOT_FOUND: neither holds anything. ERR_CORRUPT: what exists
+ * is refused, or what existed is gone; nothing is touched.
  */
 MUST_CHECK int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text),
                                void *ctx);

@@ -5,6 +5,7 @@
  *     path     -> path.bak         path: -      path.bak: old      path.tmp: new
  *     path.tmp -> path             path: new    path.bak: old
  *     sync the directory, and the one above
+ *     path.sum: the checksums of both (table_sum.h)
  *
  * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
  * or the next write would put it in the place of the version that saved the day.
@@ -21,6 +22,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "meta/meta.h"
+#include "meta/table_sum.h"
 
 /* The largest file that is read: far above any table, far below what would hurt. */
 enum { TABLE_FILE_BYTES_MAX = 1 << 30 };
@@ -91,7 +93,13 @@ static int open_fresh(const char *path, int *fd)
     return *fd < 0 ? failed("open", path, errno) : 0;
 }
 
-static int write_synced(const char *path, struct slice text)
+static int64_t modified_ns_of(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) != 0 ? 0 : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static int write_synced(const char *path, struct slice text, int64_t *modified_ns)
 {
     int fd;
     int err = open_fresh(path, &fd);
@@ -100,6 +108,7 @@ static int write_synced(const char *path, struct slice text)
     err = write_all(fd, path, text);
     if (err == 0)
         err = sync_fd(fd, path, "table.sync");
+    *modified_ns = modified_ns_of(fd);
     if (close(fd) != 0 && err == 0)
         err = failed("close", path, errno);
     return err;
@@ -144,7 +153,8 @@ int table_file_write(const char *path, struct slice text)
         err = path_with(path, ".bak", backup);
     if (err != 0)
         return err;
-    err = write_synced(fresh, text);
+    int64_t modified_ns;
+    err = write_synced(fresh, text, &modified_ns);
     if (err != 0) {
         unlink(fresh); /* a full disk needs its bytes */
         return err;
@@ -154,6 +164,8 @@ int table_file_write(const char *path, struct slice text)
         err = rename_at("table.rename", fresh, path);
     if (err == 0)
         err = sync_directory_of(path);
+    if (err == 0) /* last: it must not tell of a file that a loss of power took */
+        table_sums_note(path, text, modified_ns);
     return err;
 }
 
@@ -176,8 +188,9 @@ static int read_all(int fd, const char *path, size_t bytes, struct buf *text)
 }
 
 /* ERR_NOT_FOUND: no such file, or an empty one, which is what some crashes leave. */
-static int read_text(const char *path, struct buf *text)
+static int read_text(const char *path, struct buf *text, int64_t *modified_ns)
 {
+    *modified_ns = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : failed("open", path, errno);
@@ -189,15 +202,23 @@ static int read_text(const char *path, struct buf *text)
         err = failed("fstat", path, EFBIG);
     else
         err = read_all(fd, path, (size_t)st.st_size, text);
+    *modified_ns = modified_ns_of(fd);
     close(fd);
     return err == 0 && text->len == 0 ? ERR_NOT_FOUND : err;
 }
 
-static int read_accepted(const char *path, bool (*accepts)(void *ctx, struct slice text), void *ctx)
+static int read_accepted(const char *path, const struct table_sums *sums,
+                         bool (*accepts)(void *ctx, struct slice text), void *ctx)
 {
     struct buf text = BUF_INIT;
-    int err = read_text(path, &text);
-    if (err == 0 && !accepts(ctx, buf_slice(&text))) {
+    int64_t modified_ns;
+    int err = read_text(path, &text, &modified_ns);
+    if (err == 0 && table_sums_deny(sums, buf_slice(&text), modified_ns)) {
+        log_error("table_file_rotted path=%s bytes=%zu: it is not what was written; without its "
+                  ".sum it would be taken as it is",
+                  path, text.len);
+        err = ERR_CORRUPT;
+    } else if (err == 0 && !accepts(ctx, buf_slice(&text))) {
         log_error("table_file_refused path=%s bytes=%zu", path, text.len);
         err = ERR_CORRUPT;
     }
@@ -209,18 +230,26 @@ int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice te
 {
     char backup[PATH_MAX];
     char damaged[PATH_MAX];
+    struct table_sums sums;
     int err = path_with(path, ".bak", backup);
     if (err == 0)
         err = path_with(path, ".damaged", damaged);
     if (err != 0)
         return err;
-    int first = read_accepted(path, accepts, ctx);
+    table_sums_read(path, &sums);
+    int first = read_accepted(path, &sums, accepts, ctx);
     if (first != ERR_CORRUPT && first != ERR_NOT_FOUND)
         return first;
-    err = read_accepted(backup, accepts, ctx);
+    err = read_accepted(backup, &sums, accepts, ctx);
     if (err == 0) {
         log_warn("table_file_read_from_backup path=%s", backup);
         return rename_at("table.rename_damaged", path, damaged);
+    }
+    if (err == ERR_NOT_FOUND && first == ERR_NOT_FOUND && sums.count > 0) {
+        log_error("table_file_lost path=%s: it was there once; remove its .sum too if that is "
+                  "meant, then it begins empty",
+                  path);
+        return ERR_CORRUPT;
     }
     return err == ERR_NOT_FOUND ? first : err;
 }

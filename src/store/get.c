@@ -94,13 +94,11 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
     atomic_fetch_add(&store->damaged_records, 1);
     if (atomic_exchange(&store->last_damaged, entry->phy_offset) == entry->phy_offset)
         return;
-    char dir[DISK_PATH_MAX];
-    consume_queue_dir(queue, dir);
     log_error("consume_queue_entry_damaged path=%s at=%lld topic=%.*s queue=%d queue_offset=%lld "
               "phy_offset=%lld bytes=%d",
-              dir, (long long)(entry->queue_offset * queue->entry_bytes), SLICE_FMT(queue->topic),
-              queue->queue_id, (long long)entry->queue_offset, (long long)entry->phy_offset,
-              entry->bytes);
+              queue->dir, (long long)(entry->queue_offset * queue->entry_bytes),
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->queue_offset,
+              (long long)entry->phy_offset, entry->bytes);
 }
 
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
@@ -323,6 +321,15 @@ int store_get_at(struct store *store, int64_t phy_offset, struct buf *out)
     return store_get_walking(store, phy_offset, out, &next_phy);
 }
 
+/* A record stands here, by its own lengths and place, and is not what was stored. A place that a
+ * client made up holds none, and counts for nothing. */
+static void note_if_damaged(struct store *store, int64_t phy_offset, struct slice bytes)
+{
+    struct record record;
+    if (record_decode(bytes, RECORD_CHECK_LENGTHS, &record) == 0 && record.phy_offset == phy_offset)
+        store_note_damage(store, phy_offset, record.topic, record.queue_id, record.queue_offset);
+}
+
 int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, int64_t *next_phy)
 {
     size_t before = out->len;
@@ -343,8 +350,10 @@ int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, 
         *next_phy = phy_offset + bytes;
     if (err == 0 && (record_decode(slice_of(out->data + before, out->len - before),
                                    RECORD_CHECK_ALL, &record) != 0 ||
-                     record.phy_offset != phy_offset))
+                     record.phy_offset != phy_offset)) {
+        note_if_damaged(store, phy_offset, slice_of(out->data + before, (size_t)bytes));
         err = ERR_NOT_FOUND;
+    }
     out->len = before;
     if (err == 0)
         out->len += record_crc_strip(out->data + before, (size_t)bytes, &record);
@@ -364,6 +373,8 @@ int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes, boo
     if (record_decode(slice_of(out->data + before, out->len - before), RECORD_CHECK_ALL, &record) !=
             0 ||
         record.total_bytes != bytes || record.phy_offset != phy_offset) {
+        /* The caller knew that it was there: whatever bit turned, it is damaged. */
+        store_note_damage(store, phy_offset, SLICE(""), -1, -1);
         out->len = before;
         return ERR_NOT_FOUND;
     }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/bytes.h"
 #include "store/store.h"
@@ -33,6 +34,7 @@ struct image_file {
     char path[PATH_BYTES]; /* below the root */
     char kind[PATH_BYTES]; /* first directory, or name below config/ */
     int64_t bytes;
+    struct timespec modified;
     uint8_t *pages;    /* those that are not zero, one behind the other */
     int64_t *page_ats; /* where each of them lies */
     int page_count;
@@ -133,18 +135,12 @@ void log_lines_print(void);
 
 /* ---- verdicts (verdict.c) -------------------------------------------------------------------- */
 
-enum outcome {
-    OUTCOME_SAME,
-    OUTCOME_SKIPPED,
-    OUTCOME_MENDED,
-    OUTCOME_REFUSED,
-    OUTCOME_UNNOTICED,
-    OUTCOMES
-};
+enum outcome { OUTCOME_SAME, OUTCOME_SKIPPED, OUTCOME_MENDED, OUTCOME_REFUSED, OUTCOMES };
 
 struct original {
     struct picture picture;
     int64_t log_min;
+    int64_t log_max;
     struct buf tables[TABLES];  /* what the files say */
     struct buf backups[TABLES]; /* what their .bak say; data NULL: there is none */
 };

@@ -95,6 +95,7 @@ static void read_dir(struct image *image, const char *root, const char *below)
         struct image_file *file = &image->files[image->count++];
         memcpy(file->path, name, (size_t)len + 1);
         file->bytes = st.st_size;
+        file->modified = st.st_mtim;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             fail("open", path);
@@ -142,6 +143,14 @@ static void make_dirs_above(char *path)
     }
 }
 
+/* What rots does not change when it was last modified. */
+static void set_modified(int fd, const struct image_file *file, const char *path)
+{
+    const struct timespec times[2] = { file->modified, file->modified };
+    if (futimens(fd, times) != 0)
+        fail("date", path);
+}
+
 void image_write(const struct image *image, const char *root)
 {
     char above[PATH_BYTES] = "";
@@ -165,6 +174,7 @@ void image_write(const struct image *image, const char *root)
                        file->page_ats[page]) < 0)
                 fail("write", path);
         }
+        set_modified(fd, file, path);
         close(fd);
     }
 }
@@ -241,6 +251,7 @@ void damage_do(const struct damage *damage, const char *root)
         if (pwrite(fd, &byte, 1, damage->from) != 1)
             fail("write", path);
     }
+    set_modified(fd, damage->file, path);
     close(fd);
 }
 

@@ -608,6 +608,7 @@ static void fill_stat(const struct inode *inode, struct stat *state)
     state->st_nlink = 1;
     state->st_mode = inode->is_dir ? S_IFDIR : S_IFREG;
     state->st_mtim.tv_sec = inode->modified_ns / 1000000000;
+    state->st_mtim.tv_nsec = inode->modified_ns % 1000000000;
 }
 
 int __wrap_fstat(int fd, struct stat *state)

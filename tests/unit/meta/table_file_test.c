@@ -1,6 +1,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -140,10 +142,67 @@ static void write_makes_directories(void **state)
     assert_int_equal(table_file_write(path, SLICE("v1")), 0);
     assert_int_equal(access(path, R_OK), 0);
     unlink(path);
+    snprintf(path, sizeof path, "%s.d/deep/table.json.sum", (const char *)*state);
+    unlink(path);
     snprintf(directory, sizeof directory, "%s.d/deep", (const char *)*state);
     assert_int_equal(rmdir(directory), 0);
     snprintf(directory, sizeof directory, "%s.d", (const char *)*state);
     assert_int_equal(rmdir(directory), 0);
+}
+
+/* Changes the file and leaves when it was last modified as it was: what rot does. */
+static void rot(void *state, const char *suffix, const char *text)
+{
+    struct stat st;
+    assert_int_equal(stat(table_dir_path(state, suffix), &st), 0);
+    table_dir_put(state, suffix, text);
+    const struct timespec times[2] = { st.st_mtim, st.st_mtim };
+    assert_int_equal(utimensat(AT_FDCWD, table_dir_path(state, suffix), times, 0), 0);
+}
+
+/* Goal: a file that is still a table, but not the one that was written, is read from .bak. */
+static void rot_is_noticed_in_what_still_reads(void **state)
+{
+    struct reading reading;
+    assert_int_equal(write_version(*state, "v1"), 0);
+    assert_int_equal(write_version(*state, "v2"), 0);
+    rot(*state, "", "v3");
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(reading.text, "v1");
+    assert_string_equal(table_dir_get(*state, ".damaged"), "v3");
+    rot(*state, ".bak", "v0");
+    assert_int_equal(read_version(*state, &reading), ERR_CORRUPT);
+    assert_string_equal(table_dir_get(*state, ".bak"), "v0");
+}
+
+/* Goal: what somebody else wrote - the reference, an editor - is taken as it is, and so is
+ * everything when the sums are damaged or gone. */
+static void what_others_write_is_believed(void **state)
+{
+    struct reading reading;
+    assert_int_equal(write_version(*state, "v1"), 0);
+    const struct timespec later[2] = { { .tv_sec = 2000000000, .tv_nsec = 1 },
+                                       { .tv_sec = 2000000000, .tv_nsec = 1 } };
+    table_dir_put(*state, "", "v7");
+    assert_int_equal(utimensat(AT_FDCWD, *state, later, 0), 0);
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(reading.text, "v7");
+    assert_int_equal(write_version(*state, "v8"), 0);
+    table_dir_put(*state, ".sum", "1 2 3\ncheck 4\n");
+    rot(*state, "", "v9");
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(reading.text, "v9");
+}
+
+/* Goal: a table that was there and is gone is no empty table. */
+static void a_lost_table_is_refused(void **state)
+{
+    struct reading reading;
+    assert_int_equal(write_version(*state, "v1"), 0);
+    unlink(*state);
+    assert_int_equal(read_version(*state, &reading), ERR_CORRUPT);
+    unlink(table_dir_path(*state, ".sum"));
+    assert_int_equal(read_version(*state, &reading), ERR_NOT_FOUND);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
@@ -158,6 +217,9 @@ int main(void)
         TEST(damaged_file_never_becomes_the_backup),
         TEST(read_tells_missing_from_damaged),
         TEST(write_makes_directories),
+        TEST(rot_is_noticed_in_what_still_reads),
+        TEST(what_others_write_is_believed),
+        TEST(a_lost_table_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
