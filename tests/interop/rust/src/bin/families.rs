@@ -1,9 +1,9 @@
-//! families NAMESRV NAME [duplicates]: one family of messages or consumers that the client offers, on the topic `family-NAME`, which
-//! is there. Prints `pass`, or ends with 1 and says why. With `duplicates` it allows for a broker that asks about
-//! transactions that have ended, and delivers them again.
+//! families NAMESRV NAME: one family of messages or consumers that the client offers, on the topic `family-NAME`, which
+//! is there. Prints `pass`, or ends with 1 and says why. What comes twice is allowed
+//! for, as every consumer must.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -58,35 +58,24 @@ impl Seen {
         self.0.lock().unwrap().clone()
     }
 
-    /// Waits until exactly these have come, and that no more does.
-    async fn wait_for(&self, wanted: &[usize]) -> Outcome {
-        self.wait(wanted, false).await
+    /// Numbers, each with how often it was consumed before; what came twice counts once.
+    fn kinds(&self) -> BTreeSet<(usize, i32)> {
+        self.all().iter().map(|came| (came.number, came.reconsumed)).collect()
     }
 
-    async fn wait(&self, wanted: &[usize], duplicates: bool) -> Outcome {
+    /// Waits until exactly these have come, and that nothing else does.
+    fn wait_for(&self, wanted: BTreeSet<(usize, i32)>) -> Outcome {
         let end = Instant::now() + DEADLINE;
-        let mut sorted: Vec<usize> = wanted.to_vec();
-        sorted.sort_unstable();
-        loop {
-            let mut numbers: Vec<usize> = self.all().iter().map(|came| came.number).collect();
-            numbers.sort_unstable();
-            if duplicates {
-                numbers.dedup();
-            }
-            if numbers == sorted {
-                break;
-            }
-            if Instant::now() > end {
-                return Err(format!("came {numbers:?}, wanted {sorted:?}").into());
-            }
+        while self.kinds() != wanted && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(50));
         }
         std::thread::sleep(QUIET);
-        match self.all().len() {
-            n if duplicates || n == sorted.len() => Ok(()),
-            n => Err(format!("{n} came, wanted {}", sorted.len()).into()),
-        }
+        require(self.kinds() == wanted, format!("came {:?}, wanted {wanted:?}", self.kinds()))
     }
+}
+
+fn first_time(numbers: impl IntoIterator<Item = usize>) -> BTreeSet<(usize, i32)> {
+    numbers.into_iter().map(|number| (number, 0)).collect()
 }
 
 impl MessageListenerConcurrently for Seen {
@@ -169,7 +158,6 @@ impl TransactionListener for Thirds {
 struct Family {
     name_server: String,
     name: String,
-    duplicates: bool,
     runtime: Arc<ClientRuntime>,
 }
 
@@ -253,39 +241,36 @@ impl Family {
             _ => consumer.register_message_listener_concurrently(seen.clone()),
         }
         consumer.start().await?;
-        let all: Vec<usize> = (0..COUNT).collect();
+        let all = first_time(0..COUNT);
         match self.name.as_str() {
             "retry" => {
                 self.send(|message, _| message).await?;
-                seen.wait_for(&[all, vec![7, 17]].concat()).await?;
-                let mut again: Vec<usize> = seen.all().iter().filter(|c| c.reconsumed == 1).map(|c| c.number).collect();
-                again.sort_unstable();
-                require(again == [7, 17], format!("came again: {again:?}"))?;
+                seen.wait_for(&all | &BTreeSet::from([(7, 1), (17, 1)]))?;
             }
             "orderly" => {
                 self.send_in_order().await?;
-                seen.wait_for(&all).await?;
-                let mut last = HashMap::new();
+                seen.wait_for(all)?;
+                let mut last = HashMap::new(); // by queue: none is left out on the way
                 for came in seen.all() {
-                    let before = last.insert(came.number % 2, came.number);
-                    require(before < Some(came.number), format!("{} behind {before:?}", came.number))?;
+                    let next = last.entry(came.number % 2).or_insert(came.number % 2);
+                    require(came.number <= *next, format!("{} came before {next}", came.number))?;
+                    *next = (*next).max(came.number + 2);
                 }
             }
             "sql" => {
                 self.send(|message, i| message.raw_property("number", i.to_string()).expect("no reserved name")).await?;
-                seen.wait_for(&[0, 2, 4, 6, 8, 10, 13]).await?;
+                seen.wait_for(first_time([0, 2, 4, 6, 8, 10, 13]))?;
             }
             "delay" | "timer" => {
                 let is_timer = self.name == "timer";
                 self.send(|message, _| if is_timer { message.delay_millis(2000) } else { message.delay_level(2) }).await?;
-                seen.wait_for(&all).await?;
+                seen.wait_for(all)?;
                 let early = seen.all().iter().filter(|came| came.after_ms < WAIT_MS).count();
                 require(early == 0, format!("{early} came early"))?;
             }
             "transaction" => {
                 let mut producer = self.send_in_transactions().await?;
-                let committed: Vec<usize> = all.into_iter().filter(|i| i % 3 != 2).collect();
-                seen.wait(&committed, self.duplicates).await?;
+                seen.wait_for(first_time((0..COUNT).filter(|i| i % 3 != 2)))?;
                 producer.shutdown().await;
             }
             other => return Err(format!("no family {other}").into()),
@@ -305,8 +290,8 @@ fn require(holds: bool, what: String) -> Outcome {
 
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: families NAMESRV NAME [duplicates]");
-    let (name_server, name, duplicates) = (next()?, next()?, next().is_ok());
+    let mut next = || arguments.next().ok_or("usage: families NAMESRV NAME");
+    let (name_server, name) = (next()?, next()?);
     let owner = RuntimeOwner::new()?;
     let telemetry = TelemetryRuntimeGuard::noop();
     let runtime = ClientRuntime::try_new(
@@ -314,7 +299,7 @@ fn main() -> Outcome {
         ClientRuntimeConfig::default(),
         telemetry.handle(),
     )?;
-    let family = Family { name_server, name, duplicates, runtime: runtime.clone() };
+    let family = Family { name_server, name, runtime: runtime.clone() };
     let result = owner.block_on(async {
         let result = family.run().await;
         runtime.shutdown().await;
