@@ -114,6 +114,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
     t->arrived_due_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
+    t->work.late_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;
     t->flush.unsynced = (struct timer_log_unsynced){ { -1, -1 } };
     timer_due_init(&t->due, 0);
@@ -541,7 +542,7 @@ static struct timer_check progress(const struct timer *t)
     struct timer_check check = t->flushed;
     check.read_ms = timer_tick_ms(t, t->due.first_tick);
     check.exact_ms = exact_progress(t);
-    check.log_pos = timer_log_end(t->work.log);
+    check.log_pos = t->work.late_pos >= 0 ? t->work.late_pos : timer_log_end(t->work.log);
     check.queue_offset = t->work.queue_next;
     check.master_queue_offset = t->work.queue_next;
     return check;

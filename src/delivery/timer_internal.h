@@ -52,6 +52,12 @@ struct timer_work {
     int64_t enqueued_end; /* phy_offset behind the last record that is in the wheel */
     bool has_backlog;
 
+    /* what could not be written into the wheel yet: the first such unit, and the newest's slot;
+     * late_pos TIMER_NO_POS: none */
+    int64_t late_pos;
+    int64_t late_tick;
+    struct timer_slot late_slot;
+
     /* from the wheel into memory: ticks before loaded_to are there, those up to empty_to are empty
      */
     uint32_t loaded_to;

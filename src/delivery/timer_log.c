@@ -53,8 +53,7 @@ struct timer_log {
     struct log_file *files; /* ascending, without gaps */
     int file_count;
     int64_t end;
-    int64_t last_pos;        /* of the last unit; -1: none */
-    int64_t before_last_pos; /* of the one before, while the last was appended by this process */
+    int64_t last_pos;  /* of the last unit; -1: none */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
     bool is_unsynced;  /* the last file has */
 };
@@ -303,20 +302,10 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     if (err != 0)
         return err;
     *pos = log->end;
-    log->before_last_pos = log->last_pos;
     log->last_pos = log->end;
     log->end += TIMER_UNIT_BYTES;
     log->is_unsynced = true;
     return 0;
-}
-
-void timer_log_take_back(struct timer_log *log)
-{
-    assert(log->last_pos >= 0);
-    assert(log->last_pos == log->end - TIMER_UNIT_BYTES);
-    assert(log->before_last_pos < log->last_pos);
-    log->end = log->last_pos;
-    log->last_pos = log->before_last_pos;
 }
 
 /* ---- recovery -------------------------------------------------------------------------------- */

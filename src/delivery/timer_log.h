@@ -49,9 +49,6 @@ int64_t timer_log_end(const struct timer_log *log);
 MUST_CHECK int timer_log_last(const struct timer_log *log, struct timer_unit *unit);
 
 MUST_CHECK int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64_t *pos);
-/* Right after an append, once: no slot could be made to lead to the unit, so it does not count and
- * the next takes its place. A recovery that still finds it takes it as any other. */
-void timer_log_take_back(struct timer_log *log);
 /* ERR_NOT_FOUND: the file is gone. ERR_CORRUPT: there is no unit. */
 MUST_CHECK int timer_log_read(const struct timer_log *log, int64_t pos, struct timer_unit *unit);
 

@@ -28,8 +28,8 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     int64_t tick = (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
     if (unit->phy_offset + unit->bytes > t->opened_end)
         return 1;
-    /* No unit is written behind what is read, so this one was taken back (timer_log.h): its record
-     * is still to be taken in. */
+    /* No unit is written behind what is read, so the slot of this one could not be written in time:
+     * its record is still to be taken in. */
     if (pos >= check->log_pos && tick < check->read_ms / t->options.precision_ms)
         return 1;
     r->count++;

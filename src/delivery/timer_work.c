@@ -84,25 +84,37 @@ static int64_t slot_tick_of(const struct timer *t, int64_t own_tick, int64_t wri
                                 : own_tick; /* that tick is over: the first that is not */
 }
 
+/* A unit whose slot cannot be written, the disk being full, is in the log and not in the wheel. It
+ * counts once its slot is written, or, when its tick is over by then, when another took its place;
+ * until then the check point stays before it (late_pos). */
 static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
 {
-    struct timer_slot slot;
-    int64_t pos;
-    int err = timer_wheel_get(&t->work.wheel, tick, &slot);
-    if (err != 0)
-        return err;
-    unit->prev_pos = slot.last_pos;
-    err = timer_log_append(t->work.log, unit, &pos);
-    if (err != 0)
-        return err;
-    assert(pos > slot.last_pos);
-    if (slot.last_pos < 0)
-        slot = (struct timer_slot){ .first_pos = pos };
-    slot.last_pos = pos;
-    slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
-    err = timer_wheel_put(&t->work.wheel, tick, &slot);
-    if (err != 0) /* or the check point would say that the record is in the wheel */
-        timer_log_take_back(t->work.log);
+    struct timer_work *w = &t->work;
+    struct timer_slot slot = w->late_slot;
+    int64_t pos = w->late_pos;
+    int err = 0;
+    if (w->late_pos < 0 || w->late_tick != tick) {
+        err = timer_wheel_get(&w->wheel, tick, &slot);
+        if (err != 0)
+            return err;
+        unit->prev_pos = slot.last_pos;
+        err = timer_log_append(w->log, unit, &pos);
+        if (err != 0)
+            return err;
+        assert(pos > slot.last_pos);
+        if (slot.last_pos < 0)
+            slot = (struct timer_slot){ .first_pos = pos };
+        slot.last_pos = pos;
+        slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
+    }
+    err = timer_wheel_put(&w->wheel, tick, &slot);
+    if (err == 0) {
+        w->late_pos = TIMER_NO_POS;
+        return 0;
+    }
+    w->late_pos = w->late_pos < 0 ? pos : w->late_pos;
+    w->late_tick = tick;
+    w->late_slot = slot;
     return err;
 }
 
