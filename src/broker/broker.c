@@ -260,6 +260,18 @@ static bool next_batch_topic(void *ctx, size_t *cursor, struct slice *topic)
     return false;
 }
 
+static bool next_compaction_topic(void *ctx, size_t *cursor, struct slice *topic)
+{
+    const struct broker *broker = ctx;
+    const struct topic_config *config;
+    while (topics_next(broker->topics, cursor, &config)) {
+        *topic = config->name;
+        if (topic_is_compacted(config))
+            return true;
+    }
+    return false;
+}
+
 static int open_store(struct broker *broker)
 {
     const struct broker_conf *conf = &broker->conf;
@@ -290,6 +302,12 @@ static int open_store(struct broker *broker)
     options.message_delay_level = conf->message_delay_level;
     options.batch_queue_file_bytes = conf->batch_queue_file_bytes;
     options.next_batch_topic = next_batch_topic;
+    options.next_compaction_topic = next_compaction_topic;
+    options.compaction_enable = conf->enable_compaction;
+    options.compaction_log_file_bytes = conf->compaction_log_file_bytes;
+    options.compaction_queue_file_bytes = conf->compaction_queue_file_bytes;
+    options.compaction_interval_ms = conf->compaction_interval_ms;
+    options.compaction_keys_bytes = conf->compaction_keys_bytes;
     options.light_queues_enable = broker->takes_light;
     options.light_queues_most = conf->max_lmq_consume_queue_num;
     options.on_arrival = message_arrived;

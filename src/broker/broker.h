@@ -38,6 +38,11 @@ struct broker_conf {
     bool trace_on;
     char *region_id;
     bool enable_detail_stat;
+    bool enable_compaction;
+    int64_t compaction_log_file_bytes;
+    int64_t compaction_queue_file_bytes;
+    int64_t compaction_interval_ms;
+    int64_t compaction_keys_bytes;
     bool enable_lmq;
     bool enable_multi_dispatch;
     int max_lmq_consume_queue_num;

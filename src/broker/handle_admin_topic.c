@@ -6,6 +6,7 @@
 #include "broker/saved_reply.h"
 #include "broker/stats.h"
 #include "broker/topic_attributes.h"
+#include "wire/multi_dispatch.h"
 #include "wire/body_stats.h"
 #include "wire/names.h"
 #include "wire/req_admin.h"
@@ -62,6 +63,8 @@ static bool put_topic(struct broker *broker, struct topic_config *config,
                       struct refusal *refusal)
 {
     const struct topic_config *before = topics_get(broker->topics, config->name);
+    if (broker->conf.enable_lmq && name_is_light(config->name))
+        return true; /* it is a topic already, and stays as it is */
     if (!broker->conf.enable_mixed_message_type &&
         wants_mixed_type(attribute_changes, change_count)) {
         *refusal = (struct refusal){ RESP_INVALID_PARAMETER,
@@ -76,6 +79,8 @@ static bool put_topic(struct broker *broker, struct topic_config *config,
     topics_put(broker->topics, config, loop_now_ms(broker->loop));
     if (topic_has_batch_queues(config))
         store_set_batch_topic(broker->store, config->name);
+    if (topic_is_compacted(config))
+        store_set_compaction_topic(broker->store, config->name);
     return true;
 }
 

@@ -306,8 +306,7 @@ static bool check_kind(struct send *s)
                SLICE("sysFlag tells of a transaction, the properties do not: TRAN_MSG is missing"));
         return false;
     }
-    if (topic_attribute_is(s->topic, SLICE("cleanup.policy"), SLICE("COMPACTION")) &&
-        !s->marks.has_keys) {
+    if (topic_is_compacted(s->topic) && !s->marks.has_keys) {
         refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("Required message key is missing"));
         return false;
     }
@@ -348,7 +347,7 @@ static bool check_inner_batch(struct send *s)
 static bool check_sizes(struct send *s, size_t properties_bytes)
 {
     int32_t max_body = s->broker->conf.max_message_bytes;
-    if (s->req->body.len == 0) {
+    if (s->req->body.len == 0 && !topic_is_compacted(s->topic)) { /* there it ends its key */
         refuse(s, RESP_SYSTEM_ERROR, SLICE("the message has no body"));
         return false;
     }

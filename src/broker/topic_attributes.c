@@ -10,11 +10,9 @@ struct attribute {
     int64_t least;
 };
 
-/* The values that stand for what this broker does not do (compaction) are not
- * listed: a topic that says so would be kept otherwise. */
 static const struct attribute attributes[] = {
     { "queue.type", false, { "SimpleCQ", "BatchCQ" }, 0 },
-    { "cleanup.policy", false, { "DELETE" }, 0 },
+    { "cleanup.policy", false, { "DELETE", "COMPACTION" }, 0 },
     { "message.type",
       true,
       { "UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED" },
@@ -231,6 +229,11 @@ bool topic_attribute_is(const struct topic_config *topic, struct slice key, stru
         if (slice_eq(topic->attributes[i].key, key))
             return slice_eq(topic->attributes[i].value, value);
     return false;
+}
+
+bool topic_is_compacted(const struct topic_config *topic)
+{
+    return topic_attribute_is(topic, SLICE("cleanup.policy"), SLICE("COMPACTION"));
 }
 
 bool topic_has_batch_queues(const struct topic_config *topic)

@@ -27,5 +27,7 @@ MUST_CHECK int group_attributes_apply(const struct group_config *before, struct 
 bool topic_attribute_is(const struct topic_config *topic, struct slice key, struct slice value);
 /* queue.type=BatchCQ */
 bool topic_has_batch_queues(const struct topic_config *topic);
+/* Of each key the newest message stays (cleanup.policy=COMPACTION). */
+bool topic_is_compacted(const struct topic_config *topic);
 
 #endif

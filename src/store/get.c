@@ -247,8 +247,8 @@ static int scan(struct collecting *c)
     return 0;
 }
 
-int store_get(struct store *store, const struct store_get_request *request, struct buf *body,
-              struct store_get_result *result)
+int store_get_plain(struct store *store, const struct store_get_request *request, struct buf *body,
+                    struct store_get_result *result)
 {
     struct store_get_request bounded = *request;
     if (bounded.max_count < 1)
@@ -280,6 +280,14 @@ int store_get(struct store *store, const struct store_get_request *request, stru
     return err;
 }
 
+int store_get(struct store *store, const struct store_get_request *request, struct buf *body,
+              struct store_get_result *result)
+{
+    if (store->compaction != NULL && compaction_has_topic(store->compaction, request->topic))
+        return compaction_get(store->compaction, request, body, result);
+    return store_get_plain(store, request, body, result);
+}
+
 int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                          int64_t queue_offset, struct store_queue_entry *entry)
 {
@@ -294,6 +302,9 @@ int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id)
 {
     struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    if (queue != NULL && store->compaction != NULL &&
+        compaction_has_topic(store->compaction, topic))
+        return compaction_min(store->compaction, topic, queue_id, consume_queue_min(queue));
     if (queue != NULL)
         return consume_queue_min(queue);
     return queues_is_batch(store->queues, topic) ? -1 : 0;

@@ -485,6 +485,24 @@ int queues_each(struct queues *queues, bool load,
     return loading.err;
 }
 
+void queues_each_of(struct queues *queues, struct slice name,
+                    void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
+{
+    struct loading loading = { .queues = queues };
+    struct queue_list all = { 0 };
+    if (!names_a_directory(name))
+        return;
+    load_topic(&loading, name);
+    pthread_mutex_lock(&queues->lock);
+    const struct topic_queues *topic = map_get(&queues->topics, name);
+    if (topic != NULL)
+        list_topic(&all, topic);
+    pthread_mutex_unlock(&queues->lock);
+    for (size_t i = 0; i < all.count; i++)
+        each(ctx, all.queues[i]);
+    free(all.queues);
+}
+
 static void add_files_of(void *ctx, const char *name, bool is_dir)
 {
     struct counting *counting = ctx;

@@ -56,6 +56,10 @@ struct consume_queue *queues_take_dirty(struct queues *queues);
 int queues_each(struct queues *queues, bool load,
                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
 
+/* The same for the queues of one topic, those on disk opened first. */
+void queues_each_of(struct queues *queues, struct slice topic,
+                    void (*each)(void *ctx, struct consume_queue *queue), void *ctx);
+
 /* Calls `each` for every topic that has a directory. */
 void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct slice topic),
                        void *ctx);

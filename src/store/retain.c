@@ -84,11 +84,13 @@ static void watch_fill_level(struct store *store, int percent)
     }
 }
 
-/* What queues hold of the first file is on the disk: they keep their places when it is gone. */
+/* What queues hold of the first file is on the disk, and what compaction queues keep of it: they
+ * keep it when it is gone. */
 static bool may_go(struct store *store)
 {
     int64_t end = commit_log_min(store->log) + commit_log_file_bytes(store->log);
-    return end <= atomic_load(&store->durable);
+    return end <= atomic_load(&store->durable) &&
+           (store->compaction == NULL || end <= compaction_safe(store->compaction));
 }
 
 /* The fuller of the two partitions, in percent, which the store's state shows from now on. */

@@ -45,6 +45,11 @@ void store_options_init(struct store_options *options)
         .disk_warning_percent = 90,
         .clean_forcibly_enable = true,
         .max_message_bytes = 4 << 20,
+        .compaction_enable = true,
+        .compaction_log_file_bytes = 100 << 20,
+        .compaction_queue_file_bytes = 10 << 20,
+        .compaction_interval_ms = 15 * 60 * 1000,
+        .compaction_keys_bytes = 100 << 20,
         .queue_files_counted_most = 10000,
         .verify_reads = true,
         .message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
@@ -120,6 +125,12 @@ void store_set_batch_topic(struct store *store, struct slice topic)
     queues_set_batch(store->queues, topic);
 }
 
+void store_set_compaction_topic(struct store *store, struct slice topic)
+{
+    if (store->compaction != NULL)
+        compaction_add_topic(store->compaction, topic);
+}
+
 static void note_batch_topics(struct store *store)
 {
     size_t cursor = 0;
@@ -183,6 +194,8 @@ static int open_parts(struct store *store)
         err = store_recover(store, was_clean);
     if (err == 0 && options->index_enable)
         err = open_index(store, lost_power);
+    if (err == 0 && options->compaction_enable)
+        err = compaction_open(store, !was_clean, &store->compaction);
     if (err != 0)
         return err;
     /* From here on the page cache is one that we filled; should the process die at once, the next
@@ -202,6 +215,8 @@ static void free_parts(struct store *store)
 {
     if (store->indexer != NULL)
         indexer_close(store->indexer);
+    if (store->compaction != NULL)
+        compaction_close(store->compaction);
     if (store->queues != NULL)
         queues_close(store->queues);
     if (store->log != NULL)
@@ -278,9 +293,13 @@ int store_open(const struct store_options *options, struct store **opened)
         err = store_flusher_start(store);
     if (err == 0)
         err = store_cleaner_start(store);
+    if (err == 0 && store->compaction != NULL)
+        err = compaction_start(store->compaction);
     if (err == 0)
         err = store_scrubber_start(store);
     if (err != 0) {
+        if (store->compaction != NULL)
+            compaction_stop(store->compaction);
         store_flusher_stop(store);
         free_parts(store);
         return err;
@@ -305,6 +324,8 @@ int store_close(struct store *store)
     if (store->indexer != NULL)
         indexer_stop(store->indexer);
     int err = store_flush_all(store);
+    if (store->compaction != NULL)
+        compaction_stop(store->compaction); /* it copies what was just flushed */
     if (err == 0) {
         char path[DISK_PATH_MAX];
         store_path(store, "abort", path);
@@ -703,6 +724,8 @@ void store_delete_topic(struct store *store, struct slice topic)
 {
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);
+    if (store->compaction != NULL)
+        compaction_drop_topic(store->compaction, topic, graveyard);
     queues_delete_topic(store->queues, topic, graveyard);
     store_clean_now(store);
 }

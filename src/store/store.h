@@ -68,6 +68,12 @@ struct store_options {
     int64_t scrub_first_ms;           /* after opening; 0: a minute */
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
+    bool compaction_enable;              /* enableCompaction */
+    int64_t compaction_log_file_bytes;   /* compactionMappedFileSize, see compaction_queue.h */
+    int64_t compaction_queue_file_bytes; /* compactionCqMappedFileSize */
+    int64_t compaction_interval_ms;      /* compactionScheduleInternal */
+    int64_t compaction_keys_bytes;       /* maxOffsetMapSize: memory for keys while compacting */
+
     int64_t queue_files_counted_most; /* more files of queues are counted behind the start */
 
     /* Messages go to the light queues their properties name, too (wire/multi_dispatch.h), and light
@@ -78,6 +84,8 @@ struct store_options {
     /* Topics with batch queues, by *cursor from 0 on; false at the end. During store_open() only:
      * what comes later is told by store_set_batch_topic(). May be NULL. */
     bool (*next_batch_topic)(void *ctx, size_t *cursor, struct slice *topic);
+    /* The same for topics that are compacted (cleanup.policy=COMPACTION). */
+    bool (*next_compaction_topic)(void *ctx, size_t *cursor, struct slice *topic);
     /* A message became readable in its queue. Called on the putting thread. May be NULL. */
     void (*on_arrival)(void *ctx, const struct store_arrival *arrival);
     /* store_flushed_to() grew, or a sync failed. Called on the flusher's thread. May be NULL. */
@@ -141,6 +149,10 @@ void store_pause_index(struct store *store, bool paused);
 
 /* The topic has batch queues (queue.type=BatchCQ): to be said before its first message. */
 void store_set_batch_topic(struct store *store, struct slice topic);
+
+/* Of each key of the topic the newest message stays (cleanup.policy=COMPACTION): to be said before
+ * its first message. Does nothing when compaction is switched off. */
+void store_set_compaction_topic(struct store *store, struct slice topic);
 
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED, ERR_CORRUPT (files
  * of queues were lost while the store was closed). */

@@ -3,6 +3,7 @@
 #define STORE_STORE_INTERNAL_H
 
 #include "store/checkpoint.h"
+#include "store/compaction.h"
 #include "store/indexer.h"
 #include "store/queues.h"
 #include "store/store.h"
@@ -23,7 +24,8 @@ struct store {
     int lock_fd;
     struct commit_log *log;
     struct queues *queues;
-    struct indexer *indexer; /* NULL when switched off */
+    struct indexer *indexer;       /* NULL when switched off */
+    struct compaction *compaction; /* NULL when switched off */
     int64_t delay_ms[DELAY_LEVEL_MAX + 1];
     int delay_level_count;
     int64_t cold_bytes; /* farther than this from the end of the log counts as on disk */
@@ -98,6 +100,9 @@ bool store_entry_of(const struct store *store, const struct record *record,
 struct multi_dispatch;
 bool store_light_queues_of(const struct store *store, const struct record *record,
                            struct multi_dispatch *list);
+/* get.c: what the commit log has, also of a compacted topic. */
+MUST_CHECK int store_get_plain(struct store *store, const struct store_get_request *request,
+                               struct buf *body, struct store_get_result *result);
 /* Counts a record that is not what its place says, and logs file and position. */
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);

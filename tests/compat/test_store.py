@@ -81,9 +81,13 @@ def test_batch_queues_go_to_and_fro(end, name_server, tmp_path):
 
 
 def make_batch_topic(connection):
+    make_topic_with(connection, "bulk", "+queue.type=BatchCQ")
+
+
+def make_topic_with(connection, topic, attributes):
     answer = connection.call(17, {
-        "topic": "bulk", "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": "+queue.type=BatchCQ"})
+        "topic": topic, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
+        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": attributes})
     assert answer.code == 0, answer.remark
 
 
@@ -149,6 +153,47 @@ def light_bodies(connection):
                 found[name].append((record.body, places[name]))
             answer = connection.call(11, mq.pull_fields("%LMQ%reader", name, 0, int(answer.ext["nextBeginOffset"])))
     return found
+
+
+def test_compacted_topics_go_to_and_fro(name_server, tmp_path):
+    """Goal: either broker reads the newest message of each key that the other copied or compacted, and goes on behind
+    it. Method: as above, stopped in order, with files of twenty messages that are compacted each second."""
+    store = tmp_path / "store"
+    expected, number = {}, 0
+    for target in ("rocketmq-5.3.3", "ramjet", "rocketmq-5.3.3", "ramjet"):
+        broker = Broker(target, tmp_path / target, [name_server], store=store,
+                        conf={"compactionMappedFileSize": 9200, "compactionCqMappedFileSize": 920,
+                              "compactionScheduleInternal": 1000})
+        broker.start()
+        try:
+            with broker.connect() as connection:
+                if number == 0:
+                    make_topic_with(connection, "kv", "+cleanup.policy=COMPACTION")
+                wait_until(lambda: compacted_view(connection)[0] == expected, 20, "the other's messages", 0.2)
+                for _ in range(100):
+                    key, number = "k%d" % (number % 5), number + 1
+                    assert connection.call(310, mq.send_fields("kv", 0, {"KEYS": key}), b"%d" % number).code == 0
+                    expected[key] = b"%d" % number
+
+                def is_compacted():
+                    newest, count = compacted_view(connection)
+                    return newest == expected and count < 60
+                wait_until(is_compacted, 30, "a compaction by %s" % target, 0.2)
+        finally:
+            broker.stop()
+
+
+def compacted_view(connection):
+    """The newest message of each key, and how many messages there are, read from the first on."""
+    newest, count, offset = {}, 0, 0
+    while True:
+        answer = connection.call(11, mq.pull_fields("compat_group", "kv", 0, offset))
+        if answer.code not in (0, 20) or int(answer.ext["nextBeginOffset"]) <= offset:
+            return newest, count
+        offset = int(answer.ext["nextBeginOffset"])
+        for record in mq.decode_records(answer.body) if answer.code == 0 else ():
+            newest[record.properties["KEYS"]] = record.body
+            count += 1
 
 
 def test_a_store_in_rocksdb_is_refused(name_server, tmp_path):

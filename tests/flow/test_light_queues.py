@@ -234,6 +234,15 @@ def test_light_group_shows_in_progress_and_stats(broker, topic, light):
     assert answer.code == 0 and json.loads(answer.body)["statsMinute"]["sum"] >= 0
 
 
+def test_creating_a_light_topic_changes_nothing(broker, topic, light, group):
+    """Goal: a request to create one is taken and does nothing, whatever attributes it has."""
+    a = light()
+    make_topic(broker, a, queues=8, attributes="+queue.type=BatchCQ")
+    send_to(broker, topic, a, body=b"one")
+    assert [r.body for r in pull_all(broker, group, a)] == [b"one"]
+    assert a not in broker.call(21).json()["topicConfigTable"]
+
+
 def test_unused_topics_are_cleaned_but_light_ones(broker, topic, light):
     """Goal: the call that removes queues of unknown topics leaves light ones."""
     a = light()

@@ -80,7 +80,7 @@ static void wrong_changes_are_refused(void **state)
     static const char *const on_new[] = {
         "message.type=FIFO",  "+message.type",      "+=FIFO",
         "+message.type=",     "-message.type=FIFO", "+no.such=1",
-        "+message.type=LOUD", "+queue.type=ManyCQ", "+cleanup.policy=COMPACTION",
+        "+message.type=LOUD", "+queue.type=ManyCQ", "+cleanup.policy=ARCHIVE",
         "-message.type",      "+reserve.time=soon", "+message.type=FIFO,+message.type=NORMAL",
     };
     for (size_t i = 0; i < sizeof on_new / sizeof on_new[0]; i++) {

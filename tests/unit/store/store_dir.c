@@ -130,6 +130,9 @@ struct store_dir *store_dir_copy(const struct store_dir *dir)
     join(from, dir->path, "batchconsumequeue");
     if (is_dir(from))
         copy_tree(dir->path, "batchconsumequeue", copy->path);
+    join(from, dir->path, "compaction");
+    if (is_dir(from))
+        copy_tree(dir->path, "compaction", copy->path);
     join(from, dir->path, "commitlog");
     copy_tree(dir->path, "commitlog", copy->path);
     join(from, dir->path, "index");

@@ -1,6 +1,7 @@
 set(store_dir ${CMAKE_CURRENT_SOURCE_DIR}/store/store_dir.c)
 ramjet_unit_test(store batch_queue ${store_dir})
 ramjet_unit_test(store light_queue ${store_dir})
+ramjet_unit_test(store compaction ${store_dir})
 ramjet_unit_test(store store ${store_dir})
 ramjet_unit_test(store recover ${store_dir})
 ramjet_unit_test(store offline ${store_dir})

@@ -1,0 +1,105 @@
+"""Compacted topics survive the death of the process: the newest message of each key, whatever the compactor was doing."""
+
+import random
+import threading
+
+import mini_client as mq
+import pytest
+from servers import wait_until
+
+TOPIC, KEYS = "kv", 20
+PUT_TOPIC, SEND, PULL, MAX_OFFSET = 17, 310, 11, 30
+CONF = {"compactionMappedFileSize": 9200, "compactionCqMappedFileSize": 920, "compactionScheduleInternal": 100}
+
+
+class Sender(threading.Thread):
+    """Sends messages of a few keys, pipelined, until the broker dies; `acked` has each key's newest answered number,
+    `sent` the newest sent."""
+
+    def __init__(self, broker, first):
+        super().__init__()
+        self.connection = broker.connect()
+        self.number = first
+        self.acked, self.sent = {}, {}
+        self.error = None
+        self.has_enough = threading.Event()
+
+    def run(self):
+        waiting = []
+        count = 0
+        try:
+            while True:
+                while len(waiting) < 16:
+                    self.number += 1
+                    key = "k%d" % (self.number % KEYS)
+                    fields = mq.send_fields(TOPIC, 0, {"KEYS": key})
+                    self.sent[key] = self.number
+                    waiting.append((self.connection.send(SEND, fields, b"%d" % self.number), key, self.number))
+                opaque, key, number = waiting.pop(0)
+                answer = self.connection.receive(opaque)
+                assert answer.code == 0, answer.remark
+                self.acked[key] = number
+                count += 1
+                if count > 400:
+                    self.has_enough.set()
+        except (mq.Closed, OSError):
+            pass
+        except Exception as error:  # shown by the test's thread
+            self.error = error
+
+
+def read_newest(broker):
+    """Each key's newest number as a consumer that begins at 0 sees it; fails when offsets do not grow."""
+    newest, last, offset = {}, -1, 0
+    with broker.connect() as connection:
+        end = int(connection.call(MAX_OFFSET, {"topic": TOPIC, "queueId": 0}).ext["offset"])
+        while offset < end:
+            answer = connection.call(PULL, mq.pull_fields("crash_group", TOPIC, 0, offset))
+            assert answer.code in (0, 20), answer.remark
+            for record in mq.decode_records(answer.body) if answer.code == 0 else ():
+                assert record.queue_offset > last
+                last = record.queue_offset
+                newest[record.properties["KEYS"]] = int(record.body)
+            assert int(answer.ext["nextBeginOffset"]) > offset
+            offset = int(answer.ext["nextBeginOffset"])
+    return newest
+
+
+def make_topic(broker):
+    with broker.connect() as connection:
+        fields = {"topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
+                  "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False,
+                  "attributes": "+cleanup.policy=COMPACTION"}
+        assert connection.call(PUT_TOPIC, fields).code == 0
+
+
+def has_compacted(broker):
+    return "compaction_done" in broker.log_path.read_text(errors="replace")
+
+
+@pytest.mark.conf(**CONF)
+@pytest.mark.parametrize("seed", range(2))
+def test_kill_keeps_the_newest_of_each_key(broker, seed):
+    """Goal: SIGKILL while messages come, are copied and compacted loses no key's newest acknowledged message, and brings
+    back none that it replaces.
+    Method: three rounds on one store with files of twenty messages that are compacted all the time."""
+    chance = random.Random(seed)
+    broker.start()
+    make_topic(broker)
+    acked, sent, number = {}, {}, 0
+    for _ in range(3):
+        sender = Sender(broker, number)
+        sender.start()
+        assert sender.has_enough.wait(30)
+        wait_until(lambda: has_compacted(broker), 30)
+        threading.Event().wait(chance.random() * 0.2)  # anywhere in the compactor's work
+        broker.kill()
+        sender.join(10)
+        assert not sender.is_alive() and sender.error is None, sender.error
+        acked.update(sender.acked)
+        sent.update(sender.sent)
+        number = sender.number
+        broker.start()
+        newest = read_newest(broker)
+        wrong = {key: (newest.get(key), acked[key]) for key in acked if not acked[key] <= newest.get(key, -1) <= sent[key]}
+        assert not wrong, wrong
