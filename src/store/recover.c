@@ -53,6 +53,18 @@ static bool is_end_of_log(const struct store *store, struct slice bytes)
     return is_zero(slice_of(bytes.data, bytes.len < most ? bytes.len : most));
 }
 
+/* Every record ends with its topic or properties: zeros before a place mean that what stood there
+ * is gone, as in an old copy of the log. */
+static bool follows_on_a_record(struct store *store, struct log_reader *reader, int64_t phy_offset)
+{
+    enum { TAIL_BYTES = 64 };
+    struct slice bytes;
+    int64_t file_pos = phy_offset % commit_log_file_bytes(store->log);
+    return file_pos < TAIL_BYTES ||
+           log_reader_bytes(reader, phy_offset - TAIL_BYTES, TAIL_BYTES, &bytes) != 0 ||
+           !is_zero(bytes);
+}
+
 /* True when a record, an end mark or the end of the log stands at phy_offset. */
 static bool can_start_at(struct store *store, struct log_reader *reader, int64_t phy_offset)
 {
@@ -63,6 +75,8 @@ static bool can_start_at(struct store *store, struct log_reader *reader, int64_t
         return false;
     if (phy_offset == commit_log_files_end(store->log))
         return true;
+    if (!follows_on_a_record(store, reader, phy_offset))
+        return false;
     int err = read_checked(reader, phy_offset, &record);
     if (err == ERR_NOT_FOUND)
         return record.total_bytes == file_bytes - phy_offset % file_bytes;
@@ -126,8 +140,10 @@ static int64_t start_by_file(struct store *store, struct log_reader *reader, boo
 static int64_t choose_start(struct store *store, struct log_reader *reader, bool was_clean)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
-    if (!checkpoint->is_ours)
-        return start_by_file(store, reader, was_clean);
+    if (!checkpoint
+             ->is_ours) /* nobody counted the files: one that is unfit is known all the same */
+        return queues_are_all_there(store->queues, 0) ? start_by_file(store, reader, was_clean)
+                                                      : commit_log_min(store->log);
     int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
     if (!queues_are_all_there(store->queues, checkpoint->queue_files)) {
         log_warn("consume_queue_files_missing path=%s found=%lld expected=%lld: built again",

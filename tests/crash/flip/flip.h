@@ -79,7 +79,7 @@ struct message_seen {
     uint32_t body_crc; /* of its body */
     bool is_guarded;   /* by a checksum of the whole record */
     char topic[128];
-    char key[64];
+    char key[256];
 };
 
 struct queue_seen {
@@ -91,7 +91,7 @@ struct queue_seen {
     int count;
 };
 
-enum { TABLES = 7, QUEUES_MAX = 256, MESSAGES_MAX = 8192 };
+enum { TABLES = 7, QUEUES_MAX = 256, MESSAGES_MAX = 4096 };
 extern const char *const table_names[TABLES];
 
 struct picture {

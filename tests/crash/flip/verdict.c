@@ -309,6 +309,15 @@ static bool is_same_text(const struct buf *a, const struct buf *b)
     return b->data != NULL && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+/* The reference's tables have no checksum: where it wrote last, a flip that leaves one JSON is
+ * taken as it is. */
+static bool is_unguarded(const struct asking *a, const char *path)
+{
+    char sum[2 * PATH_BYTES + 8];
+    snprintf(sum, sizeof sum, "%s.sum", path);
+    return a->damage->kind == DAMAGE_FLIP && access(sum, F_OK) != 0;
+}
+
 static enum outcome ask_table(const struct asking *a, int table)
 {
     char name[PATH_BYTES];
@@ -328,11 +337,14 @@ static enum outcome ask_table(const struct asking *a, int table)
     } else if (!is_same_text(&text, &a->original->tables[table])) {
         if (!is_hit)
             violation("%s says something else", name);
+        if (is_unguarded(a, path))
+            goto done;
         if (!is_same_text(&text, &a->original->backups[table]) ||
             (log_lines_find("table_file_read_from_backup", name, NULL) == NULL))
             violation("%s says what neither it nor its .bak said", name);
         outcome = OUTCOME_MENDED;
     }
+done:
     buf_fini(&text);
     return outcome;
 }

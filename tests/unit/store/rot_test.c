@@ -167,6 +167,57 @@ static void a_hole_in_a_queue_hides_nothing(void **state)
     assert_int_equal(damaged(dir), 0);
 }
 
+/* Goal: a directory of the reference, whose checkpoint counts no files, has a queue file that was
+ * cut short built again from all of the log. */
+static void a_cut_queue_file_without_our_checkpoint_is_built_again(void **state)
+{
+    struct store_dir *dir = *state;
+    char path[256];
+    store_dir_put(dir, "others", 0, "x", "");
+    put_some(dir, 50);
+    store_dir_close(dir);
+    store_dir_delete(dir, "checkpoint");
+    store_dir_file_path(dir, QUEUE_FILE, path);
+    assert_int_equal(truncate(path, 77), 0);
+    store_dir_open(dir);
+    expect_all(dir, 0, 50);
+}
+
+/* Goal: an old copy of the log under the checkpoint of today is refused, not served as all there
+ * is. */
+static void an_old_copy_of_the_log_is_refused(void **state)
+{
+    static const uint8_t zeros[LOG_FILE_BYTES];
+    struct store_dir *dir = *state;
+    put_some(dir, 2);
+    int64_t old_end = store_dir_log_end(dir);
+    put_some(dir, 5);
+    int64_t end = store_dir_log_end(dir);
+    store_dir_close(dir);
+    store_dir_write(dir, LOG_FILE, old_end, zeros, (size_t)(end - old_end));
+    struct store *store = NULL;
+    assert_int_equal(store_open(&dir->options, &store), ERR_CORRUPT);
+    assert_null(store);
+}
+
+/* Goal: a clock that is set back between puts, and before a restart, moves nothing. */
+static void a_clock_set_back_moves_nothing(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int i = 0; i < 6; i++) {
+        put_some(dir, 3);
+        dir->now_ms -= 3600000;
+    }
+    struct store_dir *killed = store_dir_copy(dir);
+    store_dir_open(killed);
+    expect_all(killed, 0, 18);
+    put_some(killed, 1);
+    store_dir_close(killed);
+    store_dir_open(killed);
+    expect_all(killed, 0, 19);
+    store_dir_remove(killed);
+}
+
 static int find_key(struct store_dir *dir, int number)
 {
     struct buf found = BUF_INIT;
@@ -228,6 +279,9 @@ int main(void)
         STORE_TEST(a_damaged_last_entry_keeps_its_place),
         STORE_TEST(a_bit_behind_a_queue_is_no_entry),
         STORE_TEST(a_hole_in_a_queue_hides_nothing),
+        STORE_TEST(a_cut_queue_file_without_our_checkpoint_is_built_again),
+        STORE_TEST(an_old_copy_of_the_log_is_refused),
+        STORE_TEST(a_clock_set_back_moves_nothing),
         STORE_TEST(an_old_index_file_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
