@@ -112,13 +112,24 @@ static bool choose_kind(int64_t number, int *kind_index)
     return true;
 }
 
+/* After a kill: a queue's file that is gone or emptied may have been made since the checkpoint last
+ * counted them (docs/durability.md). Two failures at once. */
+static bool is_beyond_promises(const struct damage *damage)
+{
+    bool was_killed = false;
+    for (int i = 0; i < image.count; i++)
+        was_killed |= strcmp(image.files[i].path, "abort") == 0;
+    return was_killed && strstr(damage->file->kind, "consumequeue") != NULL &&
+           damage->kind != DAMAGE_FLIP && damage->from == 0;
+}
+
 static void run_case(int64_t number)
 {
     struct damage damage;
     int kind_index;
     chance_seed((uint64_t)asked.seed * 1000003 + (uint64_t)number);
     if (!choose_kind(number, &kind_index) ||
-        !damage_choose(&damage, &image, kind_index, kind_of(number)))
+        !damage_choose(&damage, &image, kind_index, kind_of(number)) || is_beyond_promises(&damage))
         _exit(EXIT_NOTHING);
     damage_text(&damage, what, sizeof what);
     image_write(&image, root);
