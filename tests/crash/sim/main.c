@@ -2,7 +2,8 @@
  *
  *   sim [--seed N] [--runs N] [--seconds N] [--verbose]
  *
- * Ends with 1 at the first violation, with the seed that replays it.
+ * Ends with 1 at the first violation, with the seed that replays it. SIGTERM or SIGINT: after this
+ * history, with the counts so far.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +36,7 @@ static bool ends_cleanly;
 static bool was_refused;
 static bool has_waiting; /* delays, timers, transactions too */
 static int64_t table_writing;
+static volatile sig_atomic_t is_asked_to_end;
 
 static struct {
     uint64_t histories, lives, kills, power_losses, clean_ends, refusals, puts, events, faults;
@@ -579,6 +581,12 @@ static void run_history(void)
     total.histories++;
 }
 
+static void ask_to_end(int number)
+{
+    (void)number;
+    is_asked_to_end = 1;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t runs = 1000;
@@ -600,10 +608,13 @@ int main(int argc, char **argv)
     }
     signal(SIGABRT, died);
     signal(SIGSEGV, died);
+    signal(SIGTERM, ask_to_end);
+    signal(SIGINT, ask_to_end);
     setenv("TZ", "UTC", 1);
     uint64_t first_seed = seed;
     time_t started = time(NULL);
-    for (uint64_t run = 0; seconds > 0 ? (uint64_t)(time(NULL) - started) < seconds : run < runs;
+    for (uint64_t run = 0; !is_asked_to_end &&
+                           (seconds > 0 ? (uint64_t)(time(NULL) - started) < seconds : run < runs);
          run++, seed++)
         run_history();
     double took = difftime(time(NULL), started);

@@ -280,11 +280,16 @@ static bool is_flushed_to(int64_t phy_offset)
     return false;
 }
 
+static bool delays_have_progress(void)
+{
+    return memcmp(delay_progress(now.delay), &now.delay_saved, sizeof now.delay_saved) != 0;
+}
+
 static void save_delays(void)
 {
     struct delay_offsets saving = *delay_progress(now.delay);
     struct buf text = BUF_INIT;
-    if (memcmp(&saving, &now.delay_saved, sizeof saving) == 0 || !is_flushed_to(now.delay_end))
+    if (!delays_have_progress() || !is_flushed_to(now.delay_end))
         return;
     delay_offsets_text(&saving, now_ms(), true, &text);
     if (table_file_write(now.delay_path, buf_slice(&text)) == 0)
@@ -602,7 +607,7 @@ void waiting_close(void)
         machine_sleep_ms(1);
         save_timers();
     }
-    if (store_sync(now.store) == 0)
+    if (delays_have_progress() && store_sync(now.store) == 0)
         save_delays();
     delay_free(now.delay);
     timer_close(now.timer, now_ms());
