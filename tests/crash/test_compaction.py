@@ -9,7 +9,7 @@ from servers import wait_until
 
 TOPIC, KEYS = "kv", 20
 PUT_TOPIC, SEND, PULL, MAX_OFFSET = 17, 310, 11, 30
-CONF = {"compactionMappedFileSize": 9200, "compactionCqMappedFileSize": 920, "compactionScheduleInternal": 100}
+CONF = {"compactionMappedFileSize": 92000, "compactionCqMappedFileSize": 9200, "compactionScheduleInternal": 300}
 
 
 class Sender(threading.Thread):
@@ -51,7 +51,7 @@ class Sender(threading.Thread):
 def read_newest(broker):
     """Each key's newest number as a consumer that begins at 0 sees it; fails when offsets do not grow."""
     newest, last, offset = {}, -1, 0
-    with broker.connect() as connection:
+    with broker.connect(timeout=60) as connection:  # a pull waits for the disk while the compactor syncs
         end = int(connection.call(MAX_OFFSET, {"topic": TOPIC, "queueId": 0}).ext["offset"])
         while offset < end:
             answer = connection.call(PULL, mq.pull_fields("crash_group", TOPIC, 0, offset))
@@ -82,7 +82,7 @@ def has_compacted(broker):
 def test_kill_keeps_the_newest_of_each_key(broker, seed):
     """Goal: SIGKILL while messages come, are copied and compacted loses no key's newest acknowledged message, and brings
     back none that it replaces.
-    Method: three rounds on one store with files of twenty messages that are compacted all the time."""
+    Method: three rounds on one store with files of two hundred messages that are compacted all the time."""
     chance = random.Random(seed)
     broker.start()
     make_topic(broker)
@@ -90,8 +90,8 @@ def test_kill_keeps_the_newest_of_each_key(broker, seed):
     for _ in range(3):
         sender = Sender(broker, number)
         sender.start()
-        assert sender.has_enough.wait(30)
-        wait_until(lambda: has_compacted(broker), 30)
+        assert sender.has_enough.wait(60)
+        wait_until(lambda: has_compacted(broker), 60)
         threading.Event().wait(chance.random() * 0.2)  # anywhere in the compactor's work
         broker.kill()
         sender.join(10)
