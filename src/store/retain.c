@@ -153,7 +153,9 @@ static void count_queues(struct store *store)
 static void *run_cleaner(void *arg)
 {
     struct store *store = arg;
-    int64_t wait_ms = FIRST_ROUND_MS;
+    /* what refuses puts is looked at again soon: they go on as soon as there is room */
+    bool starts_full = atomic_load(&store->refusal) == ERR_DISK_FULL;
+    int64_t wait_ms = starts_full ? store->options.clean_interval_ms : FIRST_ROUND_MS;
     count_queues(store);
     pthread_mutex_lock(&store->clean_lock);
     bool is_owed = false; /* who asked is owed a round: a file had to stay */

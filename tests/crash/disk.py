@@ -59,7 +59,8 @@ class Disk:
 
     def restore(self):
         """The power is back: the file system recovers from its journal."""
-        assert self._can("umount", self.mount) and self._mount_image()
+        if not (self._can("umount", self.mount) and self._mount_image()):
+            raise OSError("%s cannot be mounted again" % self.image)
 
     def press(self):
         """Takes whatever is free."""
