@@ -26,10 +26,13 @@ static void move(struct txn *t, struct txn_half *half, const struct record *copy
                  const struct store_put_result *put)
 {
     int64_t old = half->record.queue_offset;
-    /* An op for the place of an immune half would say to the reference that its copies are over. */
-    bool is_noted = half->immunity_ms < 0;
-    struct moved_half moved = { put->queue_offset, is_noted ? -1 : old, true };
-    if (t->moved.count < MOVED_MAX || txn_find_moved(t, half) != NULL)
+    const struct moved_half *before = txn_find_moved(t, half);
+    /* An op for the first place of an immune half would say to the reference that its copies are over. It is
+     * noted in the end; places of copies are at once, or the last but one would wait after a crash. */
+    bool is_noted = half->immunity_ms < 0 || half->is_copy;
+    int64_t first = before == NULL ? -1 : before->previous;
+    struct moved_half moved = { put->queue_offset, is_noted ? first : old, true };
+    if (t->moved.count < MOVED_MAX || before != NULL)
         txn_note_moved(t, half, &moved);
     txn_set_over(t, old, HALF_MOVED, is_noted);
     half->record = *copy;

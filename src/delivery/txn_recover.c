@@ -88,9 +88,8 @@ static void note_half(struct txn *t, const struct record *record)
         return; /* the same message, sent twice: each waits for itself */
     struct moved_half moved = { place, -1, half.is_copy };
     if (m != NULL) {
-        bool is_noted = half.immunity_ms < 0;
-        if (!is_noted)
-            moved.previous = m->newest;
+        bool is_noted = half.immunity_ms < 0 || m->is_copy;
+        moved.previous = is_noted ? m->previous : m->newest;
         txn_set_over(t, m->newest, HALF_MOVED, is_noted);
     }
     txn_note_moved(t, &half, &moved);
