@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "broker/pops_internal.h"
 #include "broker/saver.h"
+#include "broker/timers.h"
 #include "wire/properties.h"
 
 enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };
@@ -31,7 +32,7 @@ static int take_record(struct pops *pops, int32_t queue_id, const struct record 
     } else if (slice_eq(tag, SLICE(POP_TAG_ACK)) || slice_eq(tag, SLICE(POP_TAG_BATCH_ACK))) {
         bool is_batch = slice_eq(tag, SLICE(POP_TAG_BATCH_ACK));
         if (pop_log_ack_decode(record->body, is_batch, &pops->arena, &ack) == 0)
-            pop_log_ack(pops->table, &ack);
+            pop_log_ack(pops->table, &ack, loop_now_ms(pops->broker->loop));
     }
     arena_reset(&pops->arena);
     return err;
@@ -174,7 +175,22 @@ void pops_log_commit(struct pops *pops, int32_t queue_id)
     saver_changed(broker->saver, TABLE_OFFSETS);
 }
 
-/* The committed offset is the last one that was done. */
+/* The committed offset is the last one that was done. But what the timer had brought since its last
+ * check point it brings again: for such a checkpoint to be known as finished, its acks are read
+ * too. */
+static int64_t first_to_read(struct broker *broker, struct slice topic, int32_t queue_id)
+{
+    int64_t next = offsets_get(broker->offsets, topic, SLICE(POP_REVIVE_GROUP), queue_id) + 1;
+    int64_t saved_to_ms = broker->timers == NULL ? 0 : timers_saved_to(broker->timers);
+    if (saved_to_ms > 0) {
+        int64_t again =
+            store_queue_offset_by_time(broker->store, topic, queue_id, saved_to_ms, BOUNDARY_LOWER);
+        next = again < next ? again : next;
+    }
+    int64_t min = store_queue_min(broker->store, topic, queue_id);
+    return next < min ? min : next;
+}
+
 void pops_log_open(struct pops *pops)
 {
     struct broker *broker = pops->broker;
@@ -182,11 +198,7 @@ void pops_log_open(struct pops *pops)
     loop_timer_init(&pops->read_timer, read_on);
     for (int32_t i = 0; i < pops->revive_queue_count; i++) {
         struct revive_queue *queue = &pops->queues[i];
-        int64_t min = store_queue_min(broker->store, pops->revive_topic, i);
-        queue->next =
-            offsets_get(broker->offsets, pops->revive_topic, SLICE(POP_REVIVE_GROUP), i) + 1;
-        if (queue->next < min)
-            queue->next = min;
+        queue->next = first_to_read(broker, pops->revive_topic, i);
         queue->has_more = store_queue_max(broker->store, pops->revive_topic, i) > queue->next;
         has_more = has_more || queue->has_more;
     }

@@ -231,6 +231,11 @@ int64_t timers_delivered_to(const struct timers *t)
     return timer_delivered_to(t->timer, now(t));
 }
 
+int64_t timers_saved_to(const struct timers *t)
+{
+    return timer_saved_to(t->timer);
+}
+
 void timers_check_point(const struct timers *t, struct buf *out)
 {
     timer_check_text(t->timer, out);

@@ -22,6 +22,10 @@ void timers_arrived(struct timers *timers, struct slice properties);
 /* All that was due by then, of what waited when the broker started, is where it belongs. */
 int64_t timers_delivered_to(const struct timers *timers);
 
+/* The check point on the disk: what was due from then on may be delivered again after a crash. 0:
+ * there is none. */
+int64_t timers_saved_to(const struct timers *timers);
+
 /* Bodies of GET_TIMER_CHECK_POINT and GET_TIMER_METRICS. */
 void timers_check_point(const struct timers *timers, struct buf *out);
 void timers_metrics(struct timers *timers, struct buf *out);

@@ -159,6 +159,10 @@ void timer_work_abort(struct timer *timer);
  * 0: nothing is known yet. */
 int64_t timer_delivered_to(const struct timer *timer, int64_t now_ms);
 
+/* The check point on the disk: what was due from then on may be delivered again after a crash. 0:
+ * there is none. */
+int64_t timer_saved_to(const struct timer *timer);
+
 /* There is something new to say about how far it has come. */
 bool timer_has_progress(const struct timer *timer);
 /* Takes a snapshot of it, between two turns of work. Returns the phy_offset below which the store

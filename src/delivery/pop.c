@@ -452,7 +452,7 @@ void pop_ack_early(struct pop_table *table, const struct pop_key *key, int64_t r
 static void apply_early(struct pop_table *table, const struct pop_key *key)
 {
     int64_t queue_offsets[POP_CHECKPOINT_MESSAGES_MAX];
-    int count = pop_early_take(&table->early, key, queue_offsets);
+    int count = pop_early_get(&table->early, key, queue_offsets);
     struct pop_point *p;
     for (int i = 0; i < count && (p = pop_find(table, key)) != NULL; i++) {
         int index = pop_index_of(p, queue_offsets[i]);
@@ -486,17 +486,18 @@ int pop_log_checkpoint(struct pop_table *table, const struct pop_checkpoint *che
     return 0;
 }
 
-void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack)
+void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack, int64_t now_ms)
 {
     struct pop_key key = { ack->topic, ack->group, ack->queue_id, ack->start_offset,
                            ack->pop_time_ms };
+    bool may_come_again = !pop_is_known(table, key.pop_time_ms);
     for (int i = 0; i < ack->count; i++) {
         struct pop_point *p = pop_find(table, &key);
         int index = p == NULL ? -1 : pop_index_of(p, ack->queue_offsets[i]);
-        if (p == NULL)
-            return;
         if (index >= 0)
             pop_mark(table, p, index);
+        if (may_come_again)
+            pop_early_note(&table->early, &key, ack->queue_offsets[i], now_ms + EARLY_KEPT_MS);
     }
 }
 

@@ -155,8 +155,9 @@ MUST_CHECK int pop_log_checkpoint(struct pop_table *table, const struct pop_chec
  */
 void pop_ack_early(struct pop_table *table, const struct pop_key *key, int64_t revive_ms,
                    int64_t queue_offset);
-/* An ack's record came up. */
-void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack);
+/* An ack's record came up. One for a checkpoint of an earlier process is remembered for a while:
+ * the timer may bring that again. */
+void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack, int64_t now_ms);
 /* The revive queue's offset to commit when it was read up to (not including) `next`: the last one
  * whose checkpoint, and those of all before, are finished. */
 int64_t pop_log_committed(const struct pop_table *table, int32_t revive_queue_id, int64_t next);

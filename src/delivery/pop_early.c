@@ -84,23 +84,24 @@ void pop_early_note(struct pop_early *early, const struct pop_key *key, int64_t 
     struct early_acks *acks = map_get(&early->by_key, bytes);
     if (acks == NULL && early->by_key.count < POP_EARLY_MAX)
         acks = acks_make(early, key, bytes, due_ms);
+    for (int i = 0; acks != NULL && i < acks->count; i++)
+        if (acks->distances[i] == distance)
+            return;
     if (acks != NULL && acks->count < POP_CHECKPOINT_MESSAGES_MAX)
         acks->distances[acks->count++] = (int32_t)distance;
 }
 
-int pop_early_take(struct pop_early *early, const struct pop_key *key,
-                   int64_t queue_offsets[POP_CHECKPOINT_MESSAGES_MAX])
+int pop_early_get(const struct pop_early *early, const struct pop_key *key,
+                  int64_t queue_offsets[POP_CHECKPOINT_MESSAGES_MAX])
 {
     uint8_t buffer[KEY_MAX];
     struct slice bytes = early->by_key.count == 0 ? slice_of(NULL, 0) : key_bytes(buffer, key);
-    struct early_acks *acks = bytes.data == NULL ? NULL : map_get(&early->by_key, bytes);
+    const struct early_acks *acks = bytes.data == NULL ? NULL : map_get(&early->by_key, bytes);
     if (acks == NULL)
         return 0;
-    int count = acks->count;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < acks->count; i++)
         queue_offsets[i] = acks->start_offset + acks->distances[i];
-    remove_acks(early, acks);
-    return count;
+    return acks->count;
 }
 
 void pop_early_forget(struct pop_early *early, int64_t now_ms)

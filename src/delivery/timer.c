@@ -520,6 +520,11 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
+int64_t timer_saved_to(const struct timer *t)
+{
+    return t->flushed.read_ms;
+}
+
 /* Up to when everything of the first tick was delivered: before what waits. */
 static int64_t exact_progress(const struct timer *t)
 {

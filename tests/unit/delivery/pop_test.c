@@ -64,7 +64,7 @@ static void log_ack(int64_t start_offset, int64_t at, int64_t queue_offset)
                                .pop_time_ms = at,
                                .queue_offsets = &queue_offset,
                                .count = 1 };
-    pop_log_ack(table, &ack);
+    pop_log_ack(table, &ack, at);
 }
 
 static void log_checkpoint(int64_t start_offset, int64_t at, int count, int64_t log_offset)
@@ -248,6 +248,27 @@ static void an_early_ack_waits_for_its_checkpoint(void **state)
     assert_null(find(50, before));
 }
 
+/* Goal: a checkpoint of an earlier process that the timer brings again, for its check point was
+ * older, is known as finished by the acks that stand before it; also when it comes a third time.
+ * One that was not acknowledged whole is not. */
+static void a_checkpoint_that_comes_again_is_finished(void **state)
+{
+    (void)state;
+    int64_t before = STARTED - 50;
+    log_checkpoint(10, before, 2, 0);
+    log_ack(10, before, 10);
+    log_ack(10, before, 11);
+    assert_null(find(10, before));
+    for (int64_t log_offset = 3; log_offset < 5; log_offset++) {
+        log_checkpoint(10, before, 2, log_offset);
+        assert_null(find(10, before));
+    }
+    log_ack(20, before, 20); /* its checkpoint stands before what is read */
+    log_checkpoint(20, before, 2, 6);
+    assert_true(pop_is_acked(find(20, before), 0));
+    assert_false(pop_is_acked(find(20, before), 1));
+}
+
 /* Goal: one pop at a time reads a queue of a group. */
 static void a_queue_is_read_by_one(void **state)
 {
@@ -344,6 +365,7 @@ int main(void)
         POP_TEST(the_log_brings_nothing_back),
         POP_TEST(an_earlier_checkpoint_waits_for_its_acks),
         POP_TEST(an_early_ack_waits_for_its_checkpoint),
+        POP_TEST(a_checkpoint_that_comes_again_is_finished),
         POP_TEST(a_queue_is_read_by_one),
         POP_TEST(random_use_agrees_with_the_model),
     };
