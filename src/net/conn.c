@@ -305,8 +305,10 @@ static void keep_input(struct conn *conn, struct slice left)
     size_t wanted = left.len > conn->need ? left.len : conn->need;
     if (left.len > conn->in_cap || conn->in_cap > wanted + SPARE_BYTES_MAX) {
         uint8_t *in = malloc(left.len + GROWTH_BYTES);
-        if (in == NULL)
-            abort();
+        if (in == NULL) {
+            conn_close(conn, "no_memory");
+            return;
+        }
         memcpy(in, left.data, left.len);
         free(conn->in);
         conn->in = in;
@@ -340,18 +342,23 @@ static void deliver(struct conn *conn, struct slice all)
     conn_unref(conn);
 }
 
-static void make_room(struct conn *conn)
+/* False: there is no memory, the connection was closed. What peers make us keep is the bulk of what
+ * we take, so that this frees some, where others could not go on. */
+static bool make_room(struct conn *conn)
 {
     size_t want = conn->in_len + GROWTH_BYTES;
     if (want < conn->need)
         want = conn->need;
     if (want <= conn->in_cap)
-        return;
+        return true;
     uint8_t *in = realloc(conn->in, want);
-    if (in == NULL)
-        abort();
+    if (in == NULL) {
+        conn_close(conn, "no_memory");
+        return false;
+    }
     conn->in = in;
     conn->in_cap = want;
+    return true;
 }
 
 static void peer_ended(struct conn *conn)
@@ -369,8 +376,8 @@ static void peer_ended(struct conn *conn)
 static size_t read_once(struct conn *conn)
 {
     bool own = conn->in_len > 0;
-    if (own)
-        make_room(conn);
+    if (own && !make_room(conn))
+        return 0;
     uint8_t *into = own ? conn->in + conn->in_len : scratch;
     size_t len = own ? conn->in_cap - conn->in_len : SCRATCH_BYTES;
     ssize_t n = conn->transport->read(conn, into, len);
