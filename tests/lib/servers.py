@@ -206,6 +206,20 @@ class Server:
 
     def start(self):
         """Starts the process and waits until it is ready."""
+        self.spawn()
+        try:
+            wait_until(self._ready_or_dead, START_DEADLINE_S, "start of %s" % self.role)
+        except TimeoutError as error:
+            self.kill()
+            raise RuntimeError("%s %s: %s\n%s" % (self.target, self.role, error,
+                                                  self.log_tail())) from error
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def spawn(self):
+        """Starts the process, no more."""
         self.home.mkdir(parents=True, exist_ok=True)
         conf_path = self.home / (self.role + ".conf")
         conf = {**self.conf, **(self.properties if self.target == "ramjet" else {})}
@@ -221,16 +235,6 @@ class Server:
             self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
                                             env=environment, start_new_session=True)
-        try:
-            wait_until(self._ready_or_dead, START_DEADLINE_S, "start of %s" % self.role)
-        except TimeoutError as error:
-            self.kill()
-            raise RuntimeError("%s %s: %s\n%s" % (self.target, self.role, error,
-                                                  self.log_tail())) from error
-        except BaseException:
-            self.kill()
-            raise
-        return self
 
     def _ready_or_dead(self):
         if self.process.poll() is not None:

@@ -226,8 +226,9 @@ class Delayed:
             properties["TIMER_DELIVER_MS"] = due_ms
         else:
             level = self.draw.choice(list(DELAYS))
-            # counted from the time of the pass of the loop that stores it, which may have begun before; a stop between
-            due_ms = mq.now_ms() + DELAYS[level] - (7000 if self.world.fault_since else 200)
+            # counted from the time of the pass of the loop that stores it, which on a busy machine may have begun
+            # long before the message was sent; a stop may lie between
+            due_ms = mq.now_ms() + DELAYS[level] - (10000 if self.world.fault_since else 3000)
             properties["DELAY"] = level
         self.later.sent(number, due_ms)
         return mq.send_fields(self.topic, number % self.queues, properties), \
