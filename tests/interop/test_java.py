@@ -4,6 +4,7 @@ java/ sends, reads and checks what it reads (README.md says what); here the brok
 started meanwhile, and what mqadmin says in the end is compared with what the job counted.
 
   INTEROP_MESSAGES   messages per run (20,000)
+  INTEROP_KILLS      SIGKILLs per run, spread over it, in place of the usual three stops
 """
 
 import os
@@ -16,10 +17,13 @@ from certificates import Authority, trusting_all
 from java_job import GROUPS, QUEUES, TOPICS, Job
 
 MESSAGES = int(os.environ.get("INTEROP_MESSAGES", "20000"))
-SEND_SECONDS = 15  # a small job is spread over so long, that members come and go while it runs
+KILLS = int(os.environ.get("INTEROP_KILLS", "0"))
+# a small job is spread over so long, that members come and go while it runs, and clients come back between kills
+SEND_SECONDS = max(15, 3 * KILLS)
 TOOLS = "5.3.3"
 # the broker is stopped at these parts of the job
-STOPS = ((0.2, signal.SIGTERM), (0.5, signal.SIGKILL), (0.75, signal.SIGKILL))
+STOPS = [((number + 1) / (KILLS + 1), signal.SIGKILL) for number in range(KILLS)] or \
+    [(0.2, signal.SIGTERM), (0.5, signal.SIGKILL), (0.75, signal.SIGKILL)]
 
 
 def progress(name_server, group, properties):
