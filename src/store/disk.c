@@ -524,4 +524,5 @@ void disk_boot_id(uint8_t id[BOOT_ID_BYTES])
     if (read(fd, id, BOOT_ID_BYTES) != BOOT_ID_BYTES)
         memset(id, 0, BOOT_ID_BYTES);
     close(fd);
+    id[0] = (uint8_t)fault_value("disk.boot_id", id[0]);
 }

@@ -27,16 +27,30 @@ PUT_TOPIC, UPDATE_OFFSET, QUERY_OFFSET = 17, 15, 14
 
 
 class BrokerWithoutPower(Broker):
-    """A broker that is never killed without losing the power as well."""
+    """A broker that is never killed without losing the power as well: the machine is booted again."""
 
     def __init__(self, disk, *arguments, **how):
         super().__init__(*arguments, store=disk.mount / "store", **how)
-        self.disk = disk
+        self.disk, self.boots = disk, 0
+        self.take_faults()
+        self.boot()
 
     def kill(self):
         super().kill()
         self.disk.lose_power()
-        self.disk.restore()
+        self.boot()
+
+    def lose_power(self):
+        """In the midst of its work."""
+        self.disk.lose_power()
+        super().kill()
+        self.boot()
+
+    def boot(self):
+        if self.boots > 0:
+            self.disk.restore()
+        self.boots += 1
+        self.first_fault = "value disk.boot_id %d" % self.boots
 
 
 @pytest.fixture
@@ -68,7 +82,7 @@ def make_topic(broker):
         assert answer.code == 0, answer.remark
 
 
-def send_over_a_cut(broker, disk, seed):
+def send_over_a_cut(broker, seed):
     """Sends until the power goes. Gives what was acknowledged by then: a sync that is under way while the file
     system is shut down may end well and have done nothing (of unwritten extents), and whoever is answered after
     a power cut is not of this world."""
@@ -77,35 +91,33 @@ def send_over_a_cut(broker, disk, seed):
     sender.start()
     sender.wait_acked(draw.randrange(1, 400))
     acked = dict(sender.acked)
-    disk.lose_power()
-    Broker.kill(broker)
+    broker.lose_power()
     sender.join(20)
     assert not sender.is_alive() and sender.error is None, sender.error
-    disk.restore()
     return acked
 
 
-def test_power_cuts_lose_nothing_that_was_acknowledged(broker, disk):
+def test_power_cuts_lose_nothing_that_was_acknowledged(broker):
     """Goal: with SYNC_FLUSH, whatever was acknowledged before the power went is there after it.
     Method: cut after cut on one store in the middle of pipelined sends; each time everything is read back."""
     broker.start()
     make_topic(broker)
     acked = {}
     for _ in range(CUTS):
-        acked.update(send_over_a_cut(broker, disk, random.randrange(1 << 30)))
+        acked.update(send_over_a_cut(broker, random.randrange(1 << 30)))
         broker.start()
         acked = dict(expect_all(broker, acked))
 
 
 @pytest.mark.conf(flushDiskType="ASYNC_FLUSH", flushIntervalCommitLog=100)
-def test_power_cuts_take_the_end_only(broker, disk):
+def test_power_cuts_take_the_end_only(broker):
     """Goal: with ASYNC_FLUSH a power cut may take what came last, and nothing before something that is left.
     Method: the same; what is left of each queue begins with what was there before the cut, as it was."""
     broker.start()
     make_topic(broker)
     before = {}
     for _ in range(CUTS):
-        acked = send_over_a_cut(broker, disk, random.randrange(1 << 30))
+        acked = send_over_a_cut(broker, random.randrange(1 << 30))
         broker.start()
         found = read_all(broker)  # finds queues without gaps
         changed = [place for place, body in {**before, **acked}.items() if found.get(place, body) != body]
@@ -116,7 +128,7 @@ def test_power_cuts_take_the_end_only(broker, disk):
 
 
 @pytest.mark.conf(flushDiskType="ASYNC_FLUSH", flushConsumerOffsetInterval=100, flushIntervalCommitLog=600000)
-def test_no_saved_consumer_offset_is_ahead_of_the_log(broker, disk):
+def test_no_saved_consumer_offset_is_ahead_of_the_log(broker):
     """Goal: what a table says of consumer offsets outlives a power cut only with the messages it stands for: the
     next messages would take their places and never be delivered.
     Method: flushes of the log are rare; the power goes as soon as the offset is in the file."""
