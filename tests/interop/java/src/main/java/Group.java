@@ -49,7 +49,16 @@ final class Group {
         Thread.sleep(SUSPENDED_MS);
         members[index].shutdown();
         Thread.sleep(random.nextInt(1000));
-        members[index] = newMember();
+        while (true) {
+            try {
+                members[index] = newMember();
+                return;
+            } catch (MQClientException | IllegalStateException error) { // the broker died meanwhile
+                if (job.late())
+                    throw error;
+                Thread.sleep(SUSPENDED_MS);
+            }
+        }
     }
 
     private DefaultMQPushConsumer newMember() throws MQClientException {
@@ -77,7 +86,12 @@ final class Group {
                         : ConsumeConcurrentlyStatus.RECONSUME_LATER;
             });
         }
-        member.start();
+        try {
+            member.start();
+        } catch (MQClientException | IllegalStateException error) {
+            member.shutdown(); // it may be a member of the group already
+            throw error;
+        }
         return member;
     }
 

@@ -163,7 +163,7 @@ final class Job {
         }
     }
 
-    private boolean late() {
+    boolean late() {
         return System.nanoTime() - startNs > deadlineS * 1_000_000_000L;
     }
 
