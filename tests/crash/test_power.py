@@ -2,7 +2,7 @@
 
 The store is on a file system of its own that is shut down (disk.py): from then on nothing that is written or
 synced reaches the disk; then it is mounted again, as after a power cut. With SYNC_FLUSH all promises that hold
-over a kill hold over that, so the tests of kills run here again with a broker whose kill takes the power too.
+over a kill hold over that, so tests of kills run here again with a broker whose kill takes the power too.
 
 CRASH_POWER_CUTS: how many in the middle of sends (default 6).
 """
@@ -16,12 +16,10 @@ from disk import LOOP, Disk
 from servers import Broker, wait_until
 from test_kill import (MAX_OFFSET, PULL, QUEUES, SEND, TOPIC, Sender, expect_all,
                        read_all, test_kill_loses_nothing_that_was_acknowledged)
-from test_kill_timers import test_kill_loses_no_timer
-from test_pop_kill import model, test_random_use_agrees_with_the_model
-from test_txn_kill import test_kill_keeps_transactions
+from test_pop_kill import model, test_a_kill_does_not_pop_again, test_acked_messages_stay_away
 
-__all__ = ["model", "test_kill_keeps_transactions", "test_kill_loses_no_timer",
-           "test_kill_loses_nothing_that_was_acknowledged", "test_random_use_agrees_with_the_model"]
+__all__ = ["model", "test_a_kill_does_not_pop_again", "test_acked_messages_stay_away",
+           "test_kill_loses_nothing_that_was_acknowledged"]
 CUTS = int(os.environ.get("CRASH_POWER_CUTS", "6"))
 PUT_TOPIC, UPDATE_OFFSET, QUERY_OFFSET = 17, 15, 14
 
