@@ -27,8 +27,9 @@ static void move(struct txn *t, struct txn_half *half, const struct record *copy
 {
     int64_t old = half->record.queue_offset;
     const struct moved_half *before = txn_find_moved(t, half);
-    /* An op for the first place of an immune half would say to the reference that its copies are over. It is
-     * noted in the end; places of copies are at once, or the last but one would wait after a crash. */
+    /* An op for the first place of an immune half would say to the reference that its copies are
+     * over. It is noted in the end; places of copies are at once, or the last but one would wait
+     * after a crash. */
     bool is_noted = half->immunity_ms < 0 || half->is_copy;
     int64_t first = before == NULL ? -1 : before->previous;
     struct moved_half moved = { put->queue_offset, is_noted ? first : old, true };
