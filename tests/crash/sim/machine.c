@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "sim.h"
 
@@ -246,6 +249,9 @@ static int make_fiber(void *(*run)(void *arg), void *arg)
         char *stack = fiber->stack;
         *fiber = (struct fiber){ .state = FIBER_RUNNABLE, .run = run, .arg = arg, .due_ns = -1 };
         fiber->stack = stack;
+#ifdef __SANITIZE_ADDRESS__ /* the frames of a fiber that was killed are still marked */
+        __asan_unpoison_memory_region(stack, STACK_BYTES);
+#endif
         prepare(fiber);
         return i;
     }
