@@ -385,6 +385,13 @@ void original_take(struct original *original, const char *root)
         violation("the undamaged store does not close");
 }
 
+static bool is_there(const char *root, const char *name)
+{
+    char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    return access(path, F_OK) == 0;
+}
+
 static bool was_mended(void)
 {
     static const char *const signs[] = { "set_aside",  "missing",   "entry_mended", "unfit",
@@ -401,6 +408,7 @@ enum outcome verdict(const struct original *original, const struct damage *damag
     a = (struct asking){ .original = original, .damage = damage, .root = root };
     enum outcome outcome = ask_tables(&a);
     find_log_range(&a);
+    bool was_killed = is_there(root, "abort");
     bool scrubs = chance_below(2) == 0;
     int err = picture_open(root, scrubs, &a.store);
     if (err != 0) {
@@ -414,7 +422,8 @@ enum outcome verdict(const struct original *original, const struct damage *damag
         violation("after a repair it is still refused: %s", err_name(err));
     if (scrubs && !log_lines_await("scrub_done"))
         violation("the scrubber does not come to an end");
-    a.has_scrubbed = scrubs;
+    /* a round goes as far as everything is on the disk: after a kill not to the end */
+    a.has_scrubbed = scrubs && !was_killed;
     compare(&a);
     write_on(&a);
     if (outcome == OUTCOME_SAME && a.is_missing_some)
