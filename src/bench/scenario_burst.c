@@ -72,7 +72,7 @@ static int with_burst(struct run *run, const struct run_broker *broker,
                                (due_ms - clock_wall_ms()) * 1000000 + BURST_SHOWN_NS);
     if (err == 0) {
         err = timed_send(run, broker, frame, run->settings.burst);
-        if (err == 0 && clock_wall_ms() > due_ms - LEAD_MS)
+        if (err == 0 && clock_wall_ms() > due_ms)
             err =
                 run_complain(run, broker, "the burst was not sent before it was due", ERR_TIMEOUT);
         sleep_until(due_ms - LEAD_MS);
