@@ -166,7 +166,8 @@ static int sender_in_turn(struct load *load)
     for (int tried = 0; tried < load->plan->connections; tried++) {
         int index = load->next_sender;
         load->next_sender = (index + 1) % load->plan->connections;
-        if (sender_has_room(&load->senders[index]))
+        const struct sender *s = &load->senders[index];
+        if (sender_has_room(s) && !(load->plan->counts_from_send && s->awaits_room))
             return index;
     }
     return -1;
@@ -304,6 +305,9 @@ static int open_senders(struct load *load)
                         (uint32_t)load->opened, load->plan->outstanding, load->plan->timeout_ns);
         if (err != 0)
             return fail(load, err, "connecting to");
+        int room = load->plan->send_buffer_bytes;
+        if (room > 0)
+            setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
         err = watch(load, load->opened, EPOLL_CTL_ADD);
         if (err != 0) {
             sender_close(s);

@@ -29,7 +29,7 @@ struct target {
     char name[REPORT_NAME_BYTES];
     const char *address;
     bool is_floor;
-    int variant; /* which of the things its scenario measures */
+    int variant; /* which of the things its scenario measures; -1: a floor under all of them */
     int round_count;
     struct round *rounds[REPORT_ROUNDS_MAX];
 };

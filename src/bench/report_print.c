@@ -111,7 +111,7 @@ static void print_disk(const struct report *report, FILE *out)
 /* With the floor, and with the same thing measured on another broker. */
 static bool is_comparable(const struct target *a, const struct target *b)
 {
-    return a->round_count > 0 && b->round_count > 0 && (b->is_floor || a->variant == b->variant);
+    return a->round_count > 0 && b->round_count > 0 && (b->variant < 0 || a->variant == b->variant);
 }
 
 void report_print(const struct report *report, FILE *out)

@@ -49,6 +49,12 @@ static struct target *target_of(struct run *run, int broker, int variant)
     return &run->report.targets[broker * run->scenario->variant_count + variant];
 }
 
+/* Is there one figure for it, whatever the scenario measures? */
+static bool is_one_floor(const struct run *run, const struct run_broker *broker)
+{
+    return broker->is_floor && !run->scenario->measures_floor;
+}
+
 static void name_targets(struct run *run)
 {
     run->report.target_count = run->broker_count * run->scenario->variant_count;
@@ -56,14 +62,15 @@ static void name_targets(struct run *run)
         for (int v = 0; v < run->scenario->variant_count; v++) {
             struct target *target = target_of(run, b, v);
             const struct run_broker *broker = &run->brokers[b];
-            const char *variant = broker->is_floor ? "" : run->scenario->variants[v];
+            bool is_one = is_one_floor(run, broker);
+            const char *variant = is_one ? "" : run->scenario->variants[v];
             char name[sizeof target->name];
             snprintf(name, sizeof name, "%.*s%s", (int)(sizeof name - 1 - strlen(variant)),
                      broker->name, variant);
             memcpy(target->name, name, sizeof name);
             target->address = broker->address_text;
             target->is_floor = broker->is_floor;
-            target->variant = v;
+            target->variant = is_one ? -1 : v;
         }
 }
 
@@ -178,14 +185,14 @@ static int measure_round(struct run *run, int index)
 {
     const struct run_broker *broker = &run->brokers[index];
     struct round *rounds[RUN_VARIANTS_MAX];
-    int variant_count = broker->is_floor ? 1 : run->scenario->variant_count;
+    int variant_count = is_one_floor(run, broker) ? 1 : run->scenario->variant_count;
     for (int v = 0; v < variant_count; v++) {
         rounds[v] = report_add_round(target_of(run, index, v));
         if (rounds[v] == NULL)
             return run_complain(run, broker, "a round's figures", ERR_NO_MEMORY);
         rounds[v]->cpu_ns = rounds[v]->resident_kib = rounds[v]->device_bytes = -1;
     }
-    if (!broker->is_floor)
+    if (!is_one_floor(run, broker))
         return run->scenario->measure(run, broker, rounds);
     struct load_plan plan = run_plan(run, broker);
     return run_load(run, broker, &plan, rounds[0]);

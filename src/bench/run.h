@@ -65,9 +65,11 @@ struct scenario {
     int64_t rate_per_s;          /* when --rate says nothing; 0: closed loop */
     const char *const *variants; /* what stands behind the broker's name in the report */
     int variant_count;
+    bool measures_floor; /* the floor is measured like a broker: each variant has its own */
     /* Before the first round of a broker, never of the floor. NULL: nothing to do. */
     int (*prepare)(struct run *run, const struct run_broker *broker);
-    /* rounds[] has a fresh round per variant. The floor is measured by run_load() instead. */
+    /* rounds[] has a fresh round per variant. The floor is measured by run_load() alone, unless
+     * measures_floor. */
     int (*measure)(struct run *run, const struct run_broker *broker, struct round **rounds);
 };
 

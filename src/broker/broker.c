@@ -398,6 +398,7 @@ static int open_server(struct broker *broker, int port,
     options.max_conns = CONNS_MAX;
     options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
     options.pending_max = PENDING_PER_PEER_MAX;
+    options.receive_buffer_bytes = broker->conf.server_socket_rcv_buf_size;
     options.tls = broker->tls;
     options.on_request = on_request;
     options.on_peer_closed = peer_closed;

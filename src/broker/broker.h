@@ -115,6 +115,7 @@ struct broker_conf {
     int64_t slow_request_threshold_us;
     /* connections */
     int server_channel_max_idle_seconds;
+    int server_socket_rcv_buf_size;
     bool enable_shutdown_gracefully;
     int shutdown_wait_seconds;
     struct tls_conf tls;

@@ -47,7 +47,8 @@ struct handled {
     struct peer *peer; /* referenced; NULL: none */
     int32_t code;
     bool is_sampled;
-    bool has_put; /* and its ticks are known */
+    bool has_put;      /* and its ticks are known */
+    int64_t behind_ns; /* it lay in the socket before this pass, for want of time */
     uint64_t begin_ticks;
     uint64_t decoded_ticks; /* 0: not known, then decoding counts as handling */
     uint64_t asked_ticks, locked_ticks, appended_ticks; /* when has_put */
@@ -63,9 +64,10 @@ struct evidence {
     enum pass_state state;
     struct loop_deferred pass_end;
     uint32_t pass_requests;
-    uint64_t pass_ticks;   /* when its first request began */
-    int64_t pass_wait_ns;  /* how long that one had waited */
-    uint64_t written_from; /* when its last request was handled and its answers began to go out */
+    uint64_t pass_ticks;     /* when its first request began */
+    int64_t pass_wait_ns;    /* how long that one had waited */
+    uint64_t written_from;   /* when its last request was handled and its answers began to go out */
+    int64_t worst_behind_ns; /* of the pass */
     struct handled now;
     int64_t slowest_ticks; /* of handling */
     struct slow slowest;
@@ -174,7 +176,7 @@ static void split(const struct evidence *e, uint64_t end_ticks, int64_t stage_ns
 {
     const struct handled *h = &e->now;
     uint64_t from = h->decoded_ticks != 0 ? h->decoded_ticks : h->begin_ticks;
-    stage_ns[WAIT] = since_arrival_ns(e, h->begin_ticks);
+    stage_ns[WAIT] = h->behind_ns + since_arrival_ns(e, h->begin_ticks);
     stage_ns[DECODE] = ticks_to_ns(from, h->begin_ticks);
     if (!h->has_put) {
         stage_ns[HANDLE] = ticks_to_ns(end_ticks, from);
@@ -217,7 +219,7 @@ static void end_handled(struct evidence *e, uint64_t end_ticks)
 static void end_pass(struct evidence *e)
 {
     uint64_t end_ticks = ticks_now();
-    int64_t total_ns = since_arrival_ns(e, end_ticks);
+    int64_t total_ns = e->worst_behind_ns + since_arrival_ns(e, end_ticks);
     int64_t *stage_ns = e->slowest.stage_ns;
     stage_ns[REPLY] = ticks_to_ns(end_ticks, e->written_from);
     int64_t known_ns = stage_ns[REPLY];
@@ -258,7 +260,8 @@ static void begin_pass(struct evidence *e, const struct request *req)
 {
     int64_t decoding_ns = ticks_to_ns(ticks_now(), req->begun_ticks);
     e->pass_requests = 0;
-    e->pass_wait_ns = clock_monotonic_ns() - req->arrived_ns - decoding_ns;
+    e->worst_behind_ns = 0;
+    e->pass_wait_ns = clock_monotonic_ns() - loop_now_ns(e->options.loop) - decoding_ns;
     e->pass_ticks = req->begun_ticks;
     e->slowest_ticks = INT64_MIN;
     if (e->tid == 0)
@@ -281,6 +284,9 @@ void evidence_begin(struct evidence *e, const struct request *req)
     e->now.has_put = false;
     e->now.begin_ticks = req->begun_ticks;
     e->now.decoded_ticks = evidence_wants_ticks(e) ? ticks_now() : 0;
+    e->now.behind_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
+    if (e->now.behind_ns > e->worst_behind_ns)
+        e->worst_behind_ns = e->now.behind_ns;
 }
 
 bool evidence_wants_ticks(const struct evidence *e)
@@ -290,7 +296,7 @@ bool evidence_wants_ticks(const struct evidence *e)
 
 int64_t evidence_elapsed_ns(const struct evidence *e)
 {
-    return e->state == NO_PASS ? 0 : since_arrival_ns(e, ticks_now());
+    return e->state == NO_PASS ? 0 : e->now.behind_ns + since_arrival_ns(e, ticks_now());
 }
 
 void evidence_put(struct evidence *e, const struct store_put_result *put)
@@ -318,7 +324,7 @@ void evidence_flushed(struct evidence *e, const struct request *req, int64_t par
 
 int64_t evidence_waited_ns(const struct evidence *e)
 {
-    return since_arrival_ns(e, e->now.begin_ticks);
+    return e->now.behind_ns + since_arrival_ns(e, e->now.begin_ticks);
 }
 
 int64_t evidence_pass_requests(const struct evidence *e)

@@ -52,7 +52,7 @@ void evidence_free(struct evidence *evidence);
 void evidence_begin(struct evidence *evidence, const struct request *req);
 /* Is it one whose puts should say when they did what (store_want_ticks)? */
 bool evidence_wants_ticks(const struct evidence *evidence);
-/* Since the loop took up what its sockets had; 0 when no request is being handled. Cheaper than
+/* Since its bytes were there (conn_arrived_ns()); 0 when no request is being handled. Cheaper than
  * reading the clock. */
 int64_t evidence_elapsed_ns(const struct evidence *evidence);
 /* The request being handled has put messages. */
@@ -60,7 +60,7 @@ void evidence_put(struct evidence *evidence, const struct store_put_result *put)
 /* A request that was parked for the disk is about to be answered. */
 void evidence_flushed(struct evidence *evidence, const struct request *req, int64_t parked_ns);
 
-/* Of the request being handled: how long it had waited in its pass, and the how-manieth it is. */
+/* Of the request being handled: how long it had waited, and the how-manieth it is. */
 int64_t evidence_waited_ns(const struct evidence *evidence);
 int64_t evidence_pass_requests(const struct evidence *evidence);
 

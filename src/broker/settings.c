@@ -213,6 +213,9 @@ static const struct conf_row rows[] = {
              60000000, CONF_AT_RUN_TIME,
              "a request that took so long is kept and logged; 0: none (Ramjet's own key)"),
     /* connections */
+    CONF_INT(struct broker_conf, server_socket_rcv_buf_size, "serverSocketRcvBufSize", 131072, 0,
+             1 << 30, CONF_AT_START,
+             "SO_RCVBUF of a connection: how much of it may wait unread; 0: the kernel decides"),
     CONF_INT(struct broker_conf, server_channel_max_idle_seconds, "serverChannelMaxIdleTimeSeconds",
              120, 0, 86400, CONF_AT_START,
              "seconds of silence after which a connection is closed; 0: never"),
@@ -323,7 +326,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("useEpollNativeSelector", "false"),
     CONF_KNOWN("rocketmqHome", ""),
     CONF_KNOWN("serverSocketSndBufSize", "0"),
-    CONF_KNOWN("serverSocketRcvBufSize", "0"),
     CONF_KNOWN("serverPooledByteBufAllocatorEnable", "true"),
     /* topics and groups */
     CONF_KNOWN("enableCreateSysGroup", "true"),

@@ -23,13 +23,13 @@
 
 enum {
     SCRATCH_BYTES = 65536,
-    READ_BUDGET_BYTES = 262144, /* per pass: nobody starves the others */
+    CARRIED_BYTES_MAX = 16384, /* of an unfinished frame, taken along into the scratch buffer */
     GROWTH_BYTES = 16384,
     SPARE_BYTES_MAX = 131072, /* a buffer with more to spare is exchanged for a smaller one */
 };
 static_assert(sizeof(struct conn) <= 1024, "a silent connection costs next to nothing");
 
-static _Thread_local uint8_t scratch[SCRATCH_BYTES];
+static _Thread_local uint8_t scratch[CARRIED_BYTES_MAX + SCRATCH_BYTES];
 
 /* ---- the plain socket
  * ------------------------------------------------------------------------------ */
@@ -81,6 +81,7 @@ static void on_ready(struct loop_watch *watch, uint32_t ready);
 static void on_timer(struct loop_timer *timer);
 static void run_flush(struct loop_deferred *deferred);
 static void run_redeliver(struct loop_deferred *deferred);
+static void run_read_on(struct loop_deferred *step);
 
 int conn_open(struct loop *loop, int fd, const struct conn_limits *limits,
               const struct conn_user *user, void *ctx, struct conn **opened)
@@ -99,6 +100,7 @@ int conn_open(struct loop *loop, int fd, const struct conn_limits *limits,
     conn->last_io_ns = loop_now_ns(loop);
     loop_deferred_init(&conn->flush, run_flush);
     loop_deferred_init(&conn->redeliver, run_redeliver);
+    loop_deferred_init(&conn->read_on, run_read_on);
     loop_timer_init(&conn->timer, on_timer);
     list_init(&conn->unsniffed);
     int on = 1;
@@ -156,6 +158,7 @@ void conn_close(struct conn *conn, const char *reason)
     loop_timer_stop(&conn->timer);
     loop_undefer(&conn->flush);
     loop_undefer(&conn->redeliver);
+    loop_undefer(&conn->read_on);
     conn_free_output(conn);
     if (!conn->is_delivering)
         free_input(conn); /* else the user still looks at it */
@@ -371,44 +374,65 @@ static void peer_ended(struct conn *conn)
         start_lingering(conn);
 }
 
-/* One read. Returns its bytes; 0 when it came back short, so there is nothing more now, or the
- * connection is over. */
-static size_t read_once(struct conn *conn)
+/* Where the next read goes: the scratch buffer behind a short rest, or the connection's own memory
+ * behind what is long already. Of no length: there is no room, and the connection is over. */
+static struct iovec place_to_read(struct conn *conn)
 {
-    bool own = conn->in_len > 0;
-    if (own && !make_room(conn))
-        return 0;
-    uint8_t *into = own ? conn->in + conn->in_len : scratch;
-    size_t len = own ? conn->in_cap - conn->in_len : SCRATCH_BYTES;
-    ssize_t n = conn->transport->read(conn, into, len);
+    if (conn->in_len <= CARRIED_BYTES_MAX && conn->need <= SCRATCH_BYTES) {
+        if (conn->in_len > 0)
+            memcpy(scratch, conn->in, conn->in_len);
+        return (struct iovec){ scratch + conn->in_len, SCRATCH_BYTES };
+    }
+    if (!make_room(conn))
+        return (struct iovec){ .iov_len = 0 };
+    return (struct iovec){ conn->in + conn->in_len, conn->in_cap - conn->in_len };
+}
+
+/* One read. True: there may be more. */
+static bool read_once(struct conn *conn)
+{
+    struct iovec place = place_to_read(conn);
+    if (place.iov_len == 0)
+        return false;
+    ssize_t n = conn->transport->read(conn, place.iov_base, place.iov_len);
     if (n == 0) {
         peer_ended(conn);
-        return 0;
+        return false;
     }
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(conn, NULL);
-        return 0;
+        return false;
     }
     conn->last_io_ns = loop_now_ns(conn->loop);
-    struct slice all =
-        own ? slice_of(conn->in, conn->in_len + (size_t)n) : slice_of(scratch, (size_t)n);
+    uint8_t *end = (uint8_t *)place.iov_base + n;
+    struct slice all = slice_of(end - n - conn->in_len, conn->in_len + (size_t)n);
     if (all.len < conn->need)
         keep_input(conn, all);
     else
         deliver(conn, all);
-    return (size_t)n < len ? 0 : (size_t)n;
+    return (size_t)n == place.iov_len || conn->has_unread;
 }
 
+/* Reads once; whoever has more has another turn behind the others. */
 static void read_on(struct conn *conn)
 {
-    size_t budget = READ_BUDGET_BYTES;
-    while (!conn_input_is_held(conn) && !conn->is_half_closed && budget > 0) {
-        size_t n = read_once(conn);
-        budget = n == 0 || n > budget ? 0 : budget - n;
-    }
-    if (conn->has_unread && !conn_input_is_held(conn) && !conn->is_half_closed)
-        loop_defer(conn->loop, &conn->redeliver);
+    if (conn_input_is_held(conn) || conn->is_half_closed)
+        return;
+    bool has_more = read_once(conn);
+    bool goes_on = has_more && !conn_input_is_held(conn) && !conn->is_half_closed;
+    conn->more_since_ns = goes_on ? loop_now_ns(conn->loop) : 0;
+    if (goes_on)
+        loop_go_on(conn->loop, &conn->read_on);
+}
+
+static void run_read_on(struct loop_deferred *step)
+{
+    struct conn *conn = list_entry(step, struct conn, read_on);
+    conn_ref(conn);
+    read_on(conn);
+    conn_update_events(conn);
+    conn_unref(conn);
 }
 
 static void on_ready(struct loop_watch *watch, uint32_t ready)
@@ -421,8 +445,8 @@ static void on_ready(struct loop_watch *watch, uint32_t ready)
             ready |= EPOLLIN;
         conn->reads_when_writable = false;
     }
-    if (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        read_on(conn);
+    if ((ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) && list_empty(&conn->read_on.link))
+        read_on(conn); /* else it has its turn in the backlog */
     /* Gone altogether while nothing may be read: there is nobody to answer. */
     if ((ready & (EPOLLHUP | EPOLLERR)) && conn->state != CONN_CLOSED &&
         (conn_input_is_held(conn) || conn->is_half_closed))
@@ -463,7 +487,7 @@ static void run_redeliver(struct loop_deferred *deferred)
         if (conn->state == CONN_OPEN && conn->is_half_closed)
             conn_check_finished(conn);
     }
-    if (conn->has_unread) {
+    if (conn->has_unread && list_empty(&conn->read_on.link)) {
         read_on(conn);
         conn_update_events(conn);
     }
@@ -531,6 +555,11 @@ struct loop *conn_loop(const struct conn *conn)
 size_t conn_output_bytes(const struct conn *conn)
 {
     return conn->out_bytes;
+}
+
+int64_t conn_arrived_ns(const struct conn *conn)
+{
+    return conn->more_since_ns != 0 ? conn->more_since_ns : loop_now_ns(conn->loop);
 }
 
 const struct conn_address *conn_peer(const struct conn *conn)

@@ -88,6 +88,9 @@ void *conn_ctx(const struct conn *conn);
 void conn_set_user(struct conn *conn, const struct conn_user *user, void *ctx);
 struct loop *conn_loop(const struct conn *conn);
 size_t conn_output_bytes(const struct conn *conn);
+/* When what is delivered now was there at the latest: this pass, or an earlier one that had no time
+ * for it. Monotonic, ns. */
+int64_t conn_arrived_ns(const struct conn *conn);
 const struct conn_address *conn_peer(const struct conn *conn);
 const struct conn_address *conn_local(const struct conn *conn);
 

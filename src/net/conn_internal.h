@@ -56,6 +56,8 @@ struct conn {
     bool wants_writable; /* the kernel's buffer is full */
     struct loop_deferred flush;
     struct loop_deferred redeliver;
+    struct loop_deferred read_on; /* its turn among those that have more than one read */
+    int64_t more_since_ns;        /* what is read next was there then; 0: it came just now */
     const char *flushing_reason;
 
     struct loop_timer timer; /* the earliest of idle, stall and linger */

@@ -199,6 +199,10 @@ int listener_open(struct loop *loop, const struct listener_options *options,
         goto fail;
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int receive =
+        options->receive_buffer_bytes; /* before listen(): it bounds the first window, too */
+    if (receive > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
     step = "bind";
     if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, options->backlog) != 0) {
         cause = errno;

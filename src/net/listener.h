@@ -31,6 +31,7 @@ struct listener_options {
     int port;         /* 0: the kernel picks */
     int backlog;
     int max_conns;
+    int receive_buffer_bytes; /* SO_RCVBUF of its connections; 0: as large as the kernel likes */
     struct conn_limits limits;
     /* Looks at the first bytes (at least one) of a connection; NULL takes everything as plain. */
     struct sniffed (*sniff)(void *ctx, struct conn *conn, struct slice first);

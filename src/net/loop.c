@@ -22,6 +22,7 @@ struct loop {
     int64_t now_ms;
     int64_t now_ns;
     struct list deferred;
+    struct list backlog;        /* of loop_deferred.link, too */
     struct loop_timer **timers; /* binary heap by due_ns; timer->at is its place + 1 */
     uint32_t timer_count;
     uint32_t timer_cap;
@@ -32,6 +33,9 @@ struct loop {
     pthread_t thread; /* valid while is_running */
     char name[16];
 };
+
+/* A step of the backlog takes a fraction of it. */
+enum { BACKLOG_NS = 1000000 };
 
 static void read_clocks(struct loop *loop)
 {
@@ -51,6 +55,7 @@ int loop_new(const char *name, struct loop **made)
     }
     snprintf(loop->name, sizeof loop->name, "%s", name);
     list_init(&loop->deferred);
+    list_init(&loop->backlog);
     read_clocks(loop);
     *made = loop;
     return 0;
@@ -158,6 +163,29 @@ static void run_deferred(struct loop *loop)
         }
         list_remove(&end.link);
     }
+}
+
+/* ---- the backlog
+ * --------------------------------------------------------------------------------------- */
+
+void loop_go_on(struct loop *loop, struct loop_deferred *step)
+{
+    assert(loop_is_current(loop));
+    if (list_empty(&step->link))
+        list_append(&loop->backlog, &step->link);
+}
+
+/* At least one step: the pass may have been long without. */
+static void run_backlog(struct loop *loop)
+{
+    if (list_empty(&loop->backlog))
+        return;
+    int64_t end_ns = clock_monotonic_ns() + BACKLOG_NS;
+    do {
+        struct loop_deferred *step = list_entry(loop->backlog.next, struct loop_deferred, link);
+        list_remove(&step->link);
+        step->run(step);
+    } while (!list_empty(&loop->backlog) && clock_monotonic_ns() < end_ns);
 }
 
 /* ---- timers
@@ -275,7 +303,7 @@ static void run_due_timers(struct loop *loop)
 static int64_t wait_until_ns(struct loop *loop)
 {
     if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping) ||
-        !list_empty(&loop->deferred))
+        !list_empty(&loop->deferred) || !list_empty(&loop->backlog))
         return POLLER_NOW;
     if (loop->timer_count == 0)
         return POLLER_NEVER;
@@ -294,6 +322,7 @@ void loop_run(struct loop *loop)
         poller_run(loop->poller, ready);
         run_posted(loop);
         run_due_timers(loop);
+        run_backlog(loop);
         run_deferred(loop);
     }
     atomic_store(&loop->is_running, false);

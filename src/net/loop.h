@@ -1,9 +1,11 @@
 /* loop.h - one thread's event loop: sockets that became ready, timers that are due, and work posted
  * by other threads.
  *
- * A pass: wait, run the callbacks of what is ready, run what was posted, run due timers, then run
- * what was deferred (flushes of connections, wake-ups of held requests), and wait again. So
- * everything that arrived together is handled together and answered with one write per connection.
+ * A pass: wait, run the callbacks of what is ready, run what was posted, run due timers, go on with
+ * the backlog for a millisecond, then run what was deferred (flushes of connections, wake-ups of
+ * held requests), and wait again. So everything that arrived together is handled together and
+ * answered with one write per connection, and whoever asks little waits for a short pass only,
+ * however much others ask.
  *
  * Threads    everything is called on the loop's own thread, except loop_post() and loop_stop().
  *            A loop sleeps until something is due: an idle loop does not wake.
@@ -52,6 +54,11 @@ struct loop_deferred {
 void loop_deferred_init(struct loop_deferred *d, void (*run)(struct loop_deferred *d));
 void loop_defer(struct loop *loop, struct loop_deferred *d);
 void loop_undefer(struct loop_deferred *d);
+
+/* One more step of what is too much for one turn, such as reading on from a connection that has
+ * more. In this pass, or in a later one when it has lasted long enough; in the order of the calls.
+ * A step may ask for the next one, which comes behind those of the others. */
+void loop_go_on(struct loop *loop, struct loop_deferred *step);
 
 /* A one-shot timer, never early. */
 struct loop_timer {

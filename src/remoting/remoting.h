@@ -34,7 +34,7 @@ struct request {
     struct slice body;
     struct arena arena;
     struct peer *peer;
-    int64_t arrived_ns;   /* monotonic, when its bytes were read */
+    int64_t arrived_ns;   /* monotonic, when its bytes were there at the latest */
     uint64_t begun_ticks; /* base/ticks.h, before its header was decoded */
     bool is_detached;
     struct list link; /* free for the owner */
@@ -127,7 +127,8 @@ struct server_options {
     int max_conns;
     int64_t idle_ms; /* serverChannelMaxIdleTimeSeconds */
     int pending_max;
-    struct tls_server *tls; /* outlives the server; NULL: TLS is refused */
+    int receive_buffer_bytes; /* serverSocketRcvBufSize; 0: as large as the kernel likes */
+    struct tls_server *tls;   /* outlives the server; NULL: TLS is refused */
     /* A request came in; it is the callee's now. */
     void (*on_request)(void *ctx, struct request *req);
     /* A peer's connection is over. May be NULL. */

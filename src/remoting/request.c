@@ -42,7 +42,7 @@ struct request *request_new(struct peer *peer)
         list_init(&req->link);
     }
     req->peer = peer_ref(peer);
-    req->arrived_ns = loop_now_ns(conn_loop(peer->conn));
+    req->arrived_ns = conn_arrived_ns(peer->conn);
     req->is_detached = false;
     peer->in_hand++;
     if (peer->in_hand >= peer->owner->pending_max && !peer->is_paused) {

@@ -130,6 +130,7 @@ int server_start(struct loop *loop, const struct server_options *options, struct
         .port = options->port,
         .backlog = BACKLOG,
         .max_conns = options->max_conns,
+        .receive_buffer_bytes = options->receive_buffer_bytes,
         .limits = { .input_max_bytes = FRAME_MAX_BYTES,
                     .output_high_bytes = OUTPUT_HIGH_BYTES,
                     .output_max_bytes = OUTPUT_MAX_BYTES,

@@ -421,6 +421,71 @@ static void a_peer_that_has_gone_is_noticed(void **state)
     assert_int_equal(f->closed, 1);
 }
 
+/* ---- several connections -----------------------------------------------------------------------
+ */
+
+enum { TURN_BYTES = 65536, TURNS_MAX = 64 };
+
+/* Whose input came when. */
+struct turns {
+    char order[TURNS_MAX + 1];
+    int count;
+};
+
+struct turn_taker {
+    struct turns *turns;
+    struct conn *conn;
+    char name;
+    int fd;
+};
+
+static size_t note_turn(struct conn *conn, void *ctx, struct slice in)
+{
+    (void)conn;
+    struct turn_taker *taker = ctx;
+    assert_true(taker->turns->count < TURNS_MAX);
+    taker->turns->order[taker->turns->count++] = taker->name;
+    return in.len;
+}
+
+static const struct conn_user turn_user = { note_turn, NULL, NULL };
+
+static void open_taker(struct fixture *f, struct turn_taker *taker)
+{
+    int fds[2], large = 1 << 20;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
+    taker->fd = fds[1];
+    assert_int_equal(conn_open(f->loop, fds[0], &f->limits, &turn_user, taker, &taker->conn), 0);
+    conn_ref(taker->conn);
+}
+
+/* Goal: whoever has more than one read is read in turns, and behind whoever has little.
+ * Method: two connections with three reads each are there before one with a byte; all three are
+ * ready in one pass. */
+static void connections_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct turns turns = { .count = 0 };
+    struct turn_taker takers[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
+    static const uint8_t much[2 * TURN_BYTES + 1];
+    open_pair(f);
+    for (int i = 0; i < 3; i++) {
+        takers[i].turns = &turns;
+        open_taker(f, &takers[i]);
+        size_t len = i < 2 ? sizeof much : 1;
+        assert_int_equal(send(takers[i].fd, much, len, MSG_NOSIGNAL), len);
+    }
+    run_passes(f);
+    assert_string_equal(turns.order, "abcabab");
+    for (int i = 0; i < 3; i++) {
+        conn_close(takers[i].conn, NULL);
+        conn_unref(takers[i].conn);
+        close(takers[i].fd);
+    }
+    conn_close(f->conn, NULL);
+}
+
 #define CONN_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -440,6 +505,7 @@ int main(void)
         CONN_TEST(a_half_closed_peer_does_not_linger_for_ever),
         CONN_TEST(closing_flushed_sends_all_first),
         CONN_TEST(a_peer_that_has_gone_is_noticed),
+        CONN_TEST(connections_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -368,6 +368,38 @@ static void a_stopped_loop_may_run_again(void **state)
     assert_int_equal(timer.at, 0);
 }
 
+/* ---- the backlog ---- */
+
+static struct loop_deferred endless_step, other_step;
+
+static void on_endless_step(struct loop_deferred *step)
+{
+    loop_go_on(loop, step);
+}
+
+static void on_other_step(struct loop_deferred *step)
+{
+    (void)step;
+    note('o');
+}
+
+/* Goal: work that always goes on leaves every pass room for others: a timer fires, what is behind
+ * it in the backlog has its turn. */
+static void an_endless_backlog_starves_nobody(void **state)
+{
+    (void)state;
+    struct loop_timer timer;
+    loop_deferred_init(&endless_step, on_endless_step);
+    loop_deferred_init(&other_step, on_other_step);
+    loop_go_on(loop, &endless_step);
+    loop_go_on(loop, &other_step);
+    loop_timer_init(&timer, on_stop_timer);
+    loop_timer_start(loop, &timer, 5);
+    loop_run(loop);
+    assert_string_equal(trace, "o");
+    loop_undefer(&endless_step);
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -378,6 +410,7 @@ int main(void)
         LOOP_TEST(a_timer_of_zero_waits_for_the_next_pass),
         LOOP_TEST(a_pass_has_its_order),
         LOOP_TEST(endless_deferred_work_starves_nobody),
+        LOOP_TEST(an_endless_backlog_starves_nobody),
         LOOP_TEST(a_stopped_watch_is_not_called),
         LOOP_TEST(posted_tasks_run_once_and_in_order),
         LOOP_TEST(a_stopped_loop_may_run_again),
