@@ -2,12 +2,16 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/memory_limit.h"
 #include "remoting/peer.h"
 #include "wire/proxy_header.h"
 
 /* A peer may keep so much unsent before it is not read any more, and so much before it is dropped:
  * the largest answer (a pull of a single 4 MiB message, or a table) must fit between. */
 enum { OUTPUT_HIGH_BYTES = 4 << 20, OUTPUT_MAX_BYTES = 64 << 20 };
+/* In a small memory a part of it, but an answer must fit. */
+enum { OUTPUT_HIGH_PART = 64, OUTPUT_MAX_PART = 4, OUTPUT_LEAST_BYTES = 20 << 20 };
+static_assert((int)OUTPUT_LEAST_BYTES > (int)FRAME_MAX_BYTES, "the largest answer fits");
 /* Most who end their sending have closed altogether, and a consumer's departure must be noticed
  * soon although its pulls are parked: the answers of a half-closed peer are not waited for long. */
 enum { STALL_MS = 30000, LINGER_MS = 1000, BACKLOG = 1024 };
@@ -28,6 +32,25 @@ void server_options_init(struct server_options *options)
 {
     *options = (struct server_options){
         .host = "0.0.0.0", .max_conns = 65536, .idle_ms = 120000, .pending_max = 4096
+    };
+}
+
+static size_t at_most(int64_t bytes, int64_t most)
+{
+    return (size_t)(bytes < most ? bytes : most);
+}
+
+static struct conn_limits limits_of(const struct server_options *options)
+{
+    int64_t memory = memory_limit_bytes(), part = memory / OUTPUT_MAX_PART;
+    return (struct conn_limits){
+        .input_max_bytes = FRAME_MAX_BYTES,
+        .output_high_bytes = at_most(memory / OUTPUT_HIGH_PART, OUTPUT_HIGH_BYTES),
+        .output_max_bytes =
+            at_most(part > OUTPUT_LEAST_BYTES ? part : OUTPUT_LEAST_BYTES, OUTPUT_MAX_BYTES),
+        .idle_ms = options->idle_ms,
+        .stall_ms = STALL_MS,
+        .linger_ms = LINGER_MS,
     };
 }
 
@@ -131,12 +154,7 @@ int server_start(struct loop *loop, const struct server_options *options, struct
         .backlog = BACKLOG,
         .max_conns = options->max_conns,
         .receive_buffer_bytes = options->receive_buffer_bytes,
-        .limits = { .input_max_bytes = FRAME_MAX_BYTES,
-                    .output_high_bytes = OUTPUT_HIGH_BYTES,
-                    .output_max_bytes = OUTPUT_MAX_BYTES,
-                    .idle_ms = options->idle_ms,
-                    .stall_ms = STALL_MS,
-                    .linger_ms = LINGER_MS },
+        .limits = limits_of(options),
         .sniff = sniff,
         .tls = options->tls,
         .on_conn = on_conn,

@@ -37,7 +37,8 @@ enum {
     ALLOCATE_STEP = 64 << 20,
     POPULATE_LEAST = 2 << 20,
     POPULATE_MOST = 64 << 20,
-    HOT_BYTES = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
+    HOT_MOST = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
+    MEMORY_PART = 32,   /* each of the two takes at most such a part of the memory there is */
     LET_GO_LEAST = 64 * PAGE_BYTES,
     AHEAD_PER_S = 2,                   /* the window holds what comes in a half of a second */
     SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
@@ -81,11 +82,12 @@ struct commit_log {
     bool is_ending;
     bool has_allocator;
     pthread_t allocator;
-    _Atomic int64_t next_wake;  /* the appender wakes the allocator when it gets here */
-    int64_t window;             /* allocator's: how far to populate */
-    int64_t last_round_ns;      /* allocator's */
-    int64_t last_round_max;     /* allocator's: where the head was then */
-    _Atomic int64_t sync_bytes; /* of a sync, on average of late; the flusher's */
+    _Atomic int64_t next_wake;      /* the appender wakes the allocator when it gets here */
+    int64_t window;                 /* allocator's: how far to populate */
+    int64_t window_most, hot_bytes; /* constant */
+    int64_t last_round_ns;          /* allocator's */
+    int64_t last_round_max;         /* allocator's: where the head was then */
+    _Atomic int64_t sync_bytes;     /* of a sync, on average of late; the flusher's */
     _Atomic uint64_t inline_allocations;
 };
 
@@ -258,7 +260,7 @@ static int open_existing(struct commit_log *log, const int64_t *starts, int coun
     return 0;
 }
 
-int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush,
+int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush, int64_t memory_bytes,
                     struct commit_log **opened)
 {
     assert(file_bytes > 0);
@@ -270,6 +272,8 @@ int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush,
     log->file_bytes = file_bytes;
     log->writes_ahead = sync_flush;
     log->window = POPULATE_LEAST;
+    log->window_most = max64(POPULATE_LEAST, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
+    log->hot_bytes = min64(HOT_MOST, memory_bytes / MEMORY_PART);
     pthread_mutex_init(&log->files_lock, NULL);
     pthread_mutex_init(&log->allocator_lock, NULL);
     pthread_condattr_t monotonic;
@@ -447,7 +451,7 @@ static void adapt_window(struct commit_log *log, int64_t max)
     double elapsed_s = (double)(now_ns - log->last_round_ns + 1) / 1e9;
     assert(max >= log->last_round_max);
     int64_t bytes_per_s = (int64_t)((double)(max - log->last_round_max) / elapsed_s);
-    log->window = min64(max64(bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), POPULATE_MOST);
+    log->window = min64(max64(bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), log->window_most);
     log->last_round_ns = now_ns;
     log->last_round_max = max;
 }
@@ -469,7 +473,7 @@ static void prepare(struct commit_log *log)
             make_spare(log, file->start + log->file_bytes);
         file_unref(log, file);
     }
-    release_below(log, max - HOT_BYTES);
+    release_below(log, max - log->hot_bytes);
     atomic_store(&log->next_wake, min64(next_wake, max + log->window / 2));
 }
 
@@ -697,7 +701,7 @@ int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool
     int err = 0;
     if (pos + (int64_t)len > log->file_bytes)
         err = ERR_NOT_FOUND;
-    else if (phy_offset >= max - HOT_BYTES / 2)
+    else if (phy_offset >= max - log->hot_bytes / 2)
         err = disk_copy_mapped(buf_reserve(out, len), file->base + pos, len, file->path);
     else
         err = disk_read(file->fd, file->path, buf_reserve(out, len), len, pos, may_block);

@@ -17,11 +17,12 @@
 struct commit_log;
 
 /* Opens the files of `dir`. With sync_flush somebody waits for each sync: what makes the small ones
- * slow is done ahead, for twice the bytes on the disk. ERR_CORRUPT: one has another size than
- * file_bytes, or is missing between others. The end of the log is unknown until
- * commit_log_set_end(). */
+ * slow is done ahead, for twice the bytes on the disk. memory_bytes: what the process may use; how
+ * much is made ready ahead of the head and stays mapped behind it is a part of that. ERR_CORRUPT:
+ * one has another size than file_bytes, or is missing between others. The end of the log is unknown
+ * until commit_log_set_end(). */
 MUST_CHECK int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush,
-                               struct commit_log **log);
+                               int64_t memory_bytes, struct commit_log **log);
 void commit_log_close(struct commit_log *log);
 
 /* Where the first file starts, and the end of the last one; equal when there is none. */

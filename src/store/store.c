@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/java_hash.h"
+#include "base/memory_limit.h"
 #include "base/ticks.h"
 #include "store/light_queues.h"
 #include "store/log_reader.h"
@@ -179,7 +180,7 @@ static int open_parts(struct store *store)
     bool lost_power =
         !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, options->sync_flush,
-                          &store->log);
+                          store->memory_bytes, &store->log);
     store->must_count_queues = may_count_later(store);
     if (err == 0)
         err = queues_open(
@@ -269,8 +270,8 @@ static struct store *store_new(const struct store_options *options)
     map_init(&store->gone);
     list_init(&store->unsynced);
     parse_delays(store, options->message_delay_level);
-    store->cold_bytes =
-        (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 100 * COLD_PERCENT;
+    store->memory_bytes = memory_limit_bytes();
+    store->cold_bytes = store->memory_bytes / 100 * COLD_PERCENT;
     return store;
 }
 
@@ -305,10 +306,11 @@ int store_open(const struct store_options *options, struct store **opened)
         return err;
     }
     store->start_ms = (clock_monotonic_ns() - started_ns) / 1000000;
-    log_info("store_opened path=%s min=%lld max=%lld recovered_records=%lld ms=%lld",
-             store->root_dir, (long long)commit_log_min(store->log),
-             (long long)commit_log_max(store->log), (long long)store->recovered_records,
-             (long long)store->start_ms);
+    log_info(
+        "store_opened path=%s min=%lld max=%lld recovered_records=%lld memory_mib=%lld ms=%lld",
+        store->root_dir, (long long)commit_log_min(store->log),
+        (long long)commit_log_max(store->log), (long long)store->recovered_records,
+        (long long)(store->memory_bytes >> 20), (long long)store->start_ms);
     *opened = store;
     return 0;
 }

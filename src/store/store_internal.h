@@ -28,7 +28,8 @@ struct store {
     struct compaction *compaction; /* NULL when switched off */
     int64_t delay_ms[DELAY_LEVEL_MAX + 1];
     int delay_level_count;
-    int64_t cold_bytes; /* farther than this from the end of the log counts as on disk */
+    int64_t memory_bytes; /* what this process may use */
+    int64_t cold_bytes;   /* farther than this from the end of the log counts as on disk */
 
     atomic_bool wants_ticks;
     pthread_mutex_t append_lock; /* guards the head of the log and the queues' ends */

@@ -157,6 +157,7 @@ class Server:
         self.address = "127.0.0.1:%d" % self.port
         self.conf = {"listenPort": self.port, "bindAddress": "127.0.0.1", **(conf or {})}
         self.process = None
+        self.group = None  # a ControlGroup that the process is started in
         self.fault_path = None
         self.first_fault = ""
 
@@ -234,7 +235,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(conf_path), cwd=self.home, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
-                                            env=environment, start_new_session=True)
+                                            env=environment, start_new_session=True,
+                                            preexec_fn=self.group.enter if self.group else None)
 
     def _ready_or_dead(self):
         if self.process.poll() is not None:
