@@ -126,6 +126,9 @@ static int file_open(struct commit_log *log, int64_t start, bool create, struct 
     /* Without it the kernel reads ahead of what is populated, and in large folios: of one of those
      * a flush writes all 2 MiB, however little was stored. */
     disk_expect_random(file->base, log->file_bytes);
+    /* A read on the loop takes what is in memory: reading ahead is a worker's, asked for in steps
+     * (commit_log_will_read), since it waits for memory when that is short. */
+    disk_expect_jumps(file->fd);
     file->start = start;
     file->refs = 1;
     *opened = file;
@@ -731,6 +734,18 @@ int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *int
         *got = n;
     file_unref(log, file);
     return err;
+}
+
+void commit_log_will_read(struct commit_log *log, int64_t phy_offset, int64_t len)
+{
+    int64_t max = commit_log_max(log) - log->hot_bytes; /* what is near the head is there */
+    len = min64(len, max - phy_offset);
+    struct log_file *file = phy_offset < 0 || len <= 0 ? NULL : file_at(log, phy_offset);
+    if (file == NULL)
+        return;
+    int64_t pos = phy_offset - file->start;
+    disk_will_read(file->fd, pos, min64(len, log->file_bytes - pos));
+    file_unref(log, file);
 }
 
 void commit_log_place(const struct commit_log *log, int64_t phy_offset, char path[DISK_PATH_MAX],

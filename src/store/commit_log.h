@@ -56,6 +56,10 @@ MUST_CHECK int commit_log_read(struct commit_log *log, int64_t phy_offset, size_
 MUST_CHECK int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *into,
                                       size_t len, size_t *got);
 
+/* What follows phy_offset, at most `len` bytes and to the end of its file, will be read soon. Does
+ * not wait for the disk, but not on a loop: it asks for memory. */
+void commit_log_will_read(struct commit_log *log, int64_t phy_offset, int64_t len);
+
 /* The path of the file that holds phy_offset, and where in it; for whoever has to be told. */
 void commit_log_place(const struct commit_log *log, int64_t phy_offset, char path[DISK_PATH_MAX],
                       int64_t *file_pos);

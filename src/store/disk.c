@@ -446,6 +446,20 @@ void disk_expect_random(uint8_t *base, int64_t len)
     madvise(base, (size_t)len, MADV_RANDOM);
 }
 
+void disk_expect_jumps(int fd)
+{
+    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
+void disk_will_read(int fd, int64_t at, int64_t len)
+{
+    enum { STEP_BYTES = 128 << 10 }; /* of a longer range the kernel may take only the begin */
+    assert(fd >= 0);
+    assert(at >= 0);
+    for (int64_t end = at + len; at < end; at += STEP_BYTES)
+        posix_fadvise(fd, at, end - at < STEP_BYTES ? end - at : STEP_BYTES, POSIX_FADV_WILLNEED);
+}
+
 /* Where a thread goes on when a page it touches cannot be read; NULL outside disk_guarded(). */
 static _Thread_local sigjmp_buf *guard;
 

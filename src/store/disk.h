@@ -82,6 +82,11 @@ bool disk_populate(uint8_t *base, int64_t len);
 void disk_let_go(uint8_t *base, int64_t len);
 /* No reading ahead. */
 void disk_expect_random(uint8_t *base, int64_t len);
+/* The same for reads of the file: a read brings in what it asks for and nothing else. */
+void disk_expect_jumps(int fd);
+/* A part of the file will be read soon: has the disk bring in what is not there, and does not wait
+ * for it, though it may for memory and room in the disk's queue: not on a loop. */
+void disk_will_read(int fd, int64_t at, int64_t len);
 /* Runs what touches a mapping so that a page that cannot be read is ERR_IO and not the death of the
  * process. `run` takes no lock and no memory: it may end in its middle. Returns what it returns. */
 MUST_CHECK int disk_guarded(int (*run)(void *ctx), void *ctx, const char *path);

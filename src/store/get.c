@@ -216,6 +216,27 @@ static int collect(struct collecting *c, const struct store_queue_entry *entry)
     return 0;
 }
 
+/* A caller who can wait comes when something is not in memory. Records of a queue lie apart: where
+ * they are a fair part of what lies between, all of it is brought in, many times what one call
+ * takes, so that the next calls find theirs in memory; where they are not, each for itself, all at
+ * once. */
+static void read_ahead(const struct collecting *c, const struct store_queue_entry *entries,
+                       int count)
+{
+    enum { AHEAD_MOST = 4 << 20, MEMORY_PART = 64, SPARSE = 32 };
+    struct commit_log *log = c->store->log;
+    int64_t part = c->store->memory_bytes / MEMORY_PART, bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += entries[i].bytes > 0 ? entries[i].bytes : 0;
+    int64_t span = entries[count - 1].phy_offset - entries[0].phy_offset;
+    if (span >= 0 && span <= SPARSE * bytes) {
+        commit_log_will_read(log, entries[0].phy_offset, part < AHEAD_MOST ? part : AHEAD_MOST);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        commit_log_will_read(log, entries[i].phy_offset, entries[i].bytes);
+}
+
 static int scan(struct collecting *c)
 {
     struct store_queue_entry entries[ENTRIES_PER_READ];
@@ -237,6 +258,8 @@ static int scan(struct collecting *c)
             return c->result->count > 0 ? 0 : err;
         if (got == 0)
             return 0;
+        if (request->may_block && at == request->queue_offset)
+            read_ahead(c, entries, got);
         for (int i = 0; i < got && !c->is_full; i++) {
             err = collect(c, &entries[i]);
             if (err != 0)

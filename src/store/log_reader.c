@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-enum { WINDOW_BYTES = 256 << 10 };
+enum { WINDOW_BYTES = 256 << 10, AHEAD_BYTES = 1 << 20 };
 
 void log_reader_init(struct log_reader *reader, struct commit_log *log)
 {
@@ -23,11 +23,24 @@ static struct slice in_window(const struct log_reader *reader, int64_t phy_offse
     return slice_from(buf_slice(&reader->window), (size_t)skip);
 }
 
+/* The disk is kept busy with what comes next while this window is looked at. */
+static void ask_ahead(struct log_reader *reader, int64_t from)
+{
+    if (reader->asked_ahead < from || reader->asked_ahead > from + AHEAD_BYTES)
+        reader->asked_ahead = from;
+    int64_t end = from + AHEAD_BYTES;
+    if (end - reader->asked_ahead < AHEAD_BYTES / 2)
+        return;
+    commit_log_will_read(reader->log, reader->asked_ahead, end - reader->asked_ahead);
+    reader->asked_ahead = end;
+}
+
 static int load(struct log_reader *reader, int64_t phy_offset, size_t len)
 {
     size_t got = 0;
     buf_clear(&reader->window);
     uint8_t *into = buf_reserve(&reader->window, len);
+    ask_ahead(reader, phy_offset);
     int err = commit_log_read_window(reader->log, phy_offset, into, len, &got);
     assert(got <= len);
     reader->at = phy_offset;

@@ -16,7 +16,8 @@
 struct log_reader {
     struct commit_log *log;
     struct buf window;
-    int64_t at; /* phy_offset of its first byte */
+    int64_t at;          /* phy_offset of its first byte */
+    int64_t asked_ahead; /* up to this phy_offset the disk was asked for */
 };
 
 void log_reader_init(struct log_reader *reader, struct commit_log *log);
