@@ -5,8 +5,10 @@
  *   wheel            may lack slots of those units (killed), or lead behind the log's end (power)
  *
  * So the units behind log_pos are walked and their slots set again. Slots that lead behind the end
- * are emptied, and set again from the units that are left. The queue goes on behind the record of
- * the last unit: nothing is taken in twice, nothing is left out.
+ * are emptied, and set again from the units that are left: those of their chains, and one behind
+ * log_pos that no chain has, since its slot could not be written and another unit took its place
+ * (write_unit()) behind the end. The queue goes on behind the record of the last unit: nothing is
+ * left out.
  */
 #include <assert.h>
 
@@ -80,13 +82,15 @@ static int64_t first_queue_offset(struct timer *t)
 int timer_recover(struct timer *t)
 {
     struct timer_work *w = &t->work;
-    int64_t min_first;
+    int64_t min_first; /* of the slots that were emptied; INT64_MAX: none was */
     struct revising r = { .timer = t };
     int err = timer_log_recover(w->log, w->check.log_pos, revise, &r);
     if (err == 0)
         err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &min_first);
-    if (err == 0 && min_first < timer_log_end(w->log))
-        err = timer_log_walk(w->log, min_first, revise, &r);
+    if (err == 0 && min_first != INT64_MAX) {
+        int64_t from = min_first < w->check.log_pos ? min_first : w->check.log_pos;
+        err = timer_log_walk(w->log, from, revise, &r);
+    }
     if (err != 0)
         return err;
     w->queue_next = first_queue_offset(t);

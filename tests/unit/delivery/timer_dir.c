@@ -159,12 +159,27 @@ void timer_dir_flush(struct timer_dir *dir)
     timer_flush_end(dir->timer);
 }
 
-void timer_dir_restart(struct timer_dir *dir, bool is_killed)
+static void close_timer(struct timer_dir *dir, bool is_killed)
 {
     if (is_killed)
         fault_arm("timer.sync", 0, INT64_MAX, ERR_IO);
     timer_close(dir->timer, dir->now_ms);
     fault_disarm_all();
+}
+
+void timer_dir_restart(struct timer_dir *dir, bool is_killed)
+{
+    close_timer(dir, is_killed);
+    open_timer(dir);
+}
+
+void timer_dir_lose_power(struct timer_dir *dir, int64_t log_end)
+{
+    char path[128];
+    close_timer(dir, true);
+    snprintf(path, sizeof path, "%s/timerlog/%020d", dir->path, 0);
+    assert_int_equal(truncate(path, log_end), 0);
+    assert_int_equal(truncate(path, dir->options.log_file_bytes), 0);
     open_timer(dir);
 }
 

@@ -56,6 +56,9 @@ void timer_dir_run_until(struct timer_dir *dir, int64_t time_ms);
 void timer_dir_flush(struct timer_dir *dir);
 /* Closed and opened again; killed: without a check point, as after SIGKILL. */
 void timer_dir_restart(struct timer_dir *dir, bool is_killed);
+/* A loss of power that took of the timer log's first file what lies from `log_end` on, and nothing
+ * of the wheel or the store. */
+void timer_dir_lose_power(struct timer_dir *dir, int64_t log_end);
 
 /* How often a message with this body was delivered, and when last. */
 int timer_dir_count(const struct timer_dir *dir, const char *body, int64_t *at_ms);

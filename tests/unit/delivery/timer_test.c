@@ -245,6 +245,31 @@ static void a_failed_write_is_tried_again(void **state)
     assert_int_equal(dir->delivered_count, 4);
 }
 
+/* Goal: a unit whose slot could not be written, and whose place another took that a loss of power
+ * took, comes nevertheless, though a later unit of the same tick has written the slot since. */
+static void a_unit_without_its_slot_outlives_the_one_in_its_place(void **state)
+{
+    enum { UNIT_BYTES = 52 };
+    struct timer_dir *dir = timer_dir_new(10);
+    (void)state;
+    int64_t start = dir->now_ms;
+    timer_dir_send_at(dir, "first", start + 500);
+    timer_dir_run_until(dir, start + 700);
+    timer_dir_send_at(dir, "far", start + 30000);  /* the second unit, rolled: tick 10 */
+    fault_arm("timer.write", 1, 1, ERR_DISK_FULL); /* not the unit, its slot */
+    timer_dir_run_until(dir, start + 900);
+    fault_disarm_all();
+    timer_dir_flush(dir);                          /* says so much as the disk has */
+    timer_dir_run_until(dir, start + 3000);        /* the third unit: tick 11 */
+    timer_dir_send_at(dir, "near", start + 10500); /* the fourth: tick 10 */
+    timer_dir_run_until(dir, start + 4000);
+    timer_dir_lose_power(dir, 2 * UNIT_BYTES);
+    timer_dir_run_until(dir, start + 40000);
+    assert_delivered_once(dir, "far", start + 30000);
+    assert_delivered_once(dir, "near", start + 10500);
+    timer_dir_remove(dir);
+}
+
 /* Goal: a record that says nothing about its time does not stop those behind it. */
 static void a_record_without_time_is_passed_over(void **state)
 {
@@ -462,6 +487,7 @@ int main(void)
         TIMER_TEST(a_kill_before_the_wheel_loses_nothing),
         TIMER_TEST(a_put_that_fails_is_tried_until_it_succeeds),
         TIMER_TEST(a_failed_write_is_tried_again),
+        cmocka_unit_test(a_unit_without_its_slot_outlives_the_one_in_its_place),
         TIMER_TEST(a_record_without_time_is_passed_over),
         TIMER_TEST(what_fell_due_while_down_comes_at_once),
         TIMER_TEST(the_log_and_the_wheel_are_as_documented),
