@@ -24,6 +24,7 @@ class Model:
         self.broker, self.connection = broker, None
         self.sent = [0] * QUEUES   # messages
         self.done = [0] * QUEUES   # all before were acknowledged
+        self.known = [True] * QUEUES  # the broker has `done`: a kill may have taken acks, and the next pop tells
         self.saved = [0] * QUEUES  # the consumer offset is not before
         self.out = [[] for _ in range(QUEUES)]  # what the latest pop took
 
@@ -39,9 +40,11 @@ class Model:
         self.connection.close()
         if is_clean:
             assert self.broker.stop() == 0
-            self.saved = list(self.done)
+            self.saved = [done if known else saved
+                          for done, known, saved in zip(self.done, self.known, self.saved)]
         else:
             self.broker.kill()
+            self.known = [False] * QUEUES
             self.out = [[] for _ in range(QUEUES)]  # pops that the file may not know
 
     def send(self, queue):
@@ -57,7 +60,7 @@ class Model:
             assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
             assert self.saved[queue] <= offsets[0] <= self.done[queue], "left out, or again after it was saved"
             assert all(popped.body == b"%d %d" % (queue, popped.record.queue_offset) for popped in found)
-            self.done[queue] = offsets[0]
+            self.done[queue], self.known[queue] = offsets[0], True
             self.out[queue] = found
         return found
 
