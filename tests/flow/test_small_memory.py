@@ -64,7 +64,7 @@ def read_whole_queue(connection, group, topic, queue_id):
 
 def test_it_knows_its_limit(small):
     """Goal: what the broker sizes itself by is the group's limit, not the machine's memory."""
-    assert "memory_mib=64" in small[0].log_path.read_text()
+    servers.wait_until(lambda: "memory_mib=64" in small[0].log_path.read_text(), what="a line in the log")
 
 
 def test_much_more_than_its_memory_goes_through(small, connection, name):
