@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mini_client as mq
 import pytest
-from servers import wait_until
+from servers import table_text, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
 from pops import ack, change, pop, pop_fields, popped_of, FOUND, POLLING_TIMEOUT, POP  # noqa: E402
@@ -43,10 +43,13 @@ def fill_timers(connection, count):
         assert connection.receive(opaque, 30).code == 0
 
 
+def offsets_text(broker):
+    return table_text(broker.store / "config" / "consumerOffset.json")
+
+
 def noted(broker):
     """Up to where the saved consumer offsets say that the timer's queue is known; -1: they do not."""
-    files = list(broker.home.rglob("consumerOffset.json"))
-    found = re.search(r'"rmq_sys_wheel_timer@CID_RMQ_SYS_POP_NOTED":\s*{\s*0:(\d+)', files[0].read_text()) if files else None
+    found = re.search(r'"rmq_sys_wheel_timer@CID_RMQ_SYS_POP_NOTED":\s*{\s*0:(\d+)', offsets_text(broker))
     return int(found.group(1)) if found else -1
 
 
@@ -123,9 +126,7 @@ def test_a_save_in_between_loses_nothing(held):
         assert connection.call(PUT_GROUP, body={"groupName": "reader"}).code == 0
         answer = connection.call(COMMIT, {"consumerGroup": "reader", "topic": TOPIC, "queueId": 0, "commitOffset": 7})
         assert answer.code == 0, answer.remark
-        files = list(broker.home.rglob("consumerOffset.json"))
-        assert len(files) == 1
-        wait_until(lambda: TOPIC + "@reader" in files[0].read_text(encoding="utf-8"), 30, "the save")
+        wait_until(lambda: TOPIC + "@reader" in offsets_text(broker), 30, "the save")
     broker.kill()
     broker.take_faults().start()
     with broker.connect(timeout=30) as connection:
