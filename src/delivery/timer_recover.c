@@ -18,9 +18,13 @@
 struct revising {
     struct timer *timer;
     int64_t count;
+    /* One slot is written last, so that a recovery that does not get there is done again. */
+    struct timer_wheel_kept kept;
+    int64_t kept_tick; /* of the slot to be; -1: none, it is to be emptied */
+    struct timer_slot kept_slot;
 };
 
-/* Makes the unit the last of its slot unless a later one is. */
+/* Makes the unit the last of its slot unless a later one is; the slot reaches back to it. */
 static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
 {
     struct revising *r = ctx;
@@ -37,14 +41,48 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     r->count++;
     if (tick < 0)
         return 0;
-    int err = timer_wheel_get(&t->work.wheel, tick, &slot);
-    if (err != 0 || slot.last_pos >= pos)
+    bool is_kept = timer_wheel_place(&t->work.wheel, tick) == r->kept.place;
+    int err = 0;
+    if (is_kept && tick == r->kept_tick)
+        slot = r->kept_slot;
+    else if (is_kept)
+        slot = (struct timer_slot){ TIMER_NO_POS, TIMER_NO_POS, 0 };
+    else
+        err = timer_wheel_get(&t->work.wheel, tick, &slot);
+    if (err != 0 || (slot.last_pos >= pos && slot.first_pos <= pos))
         return err;
     if (slot.last_pos < 0)
-        slot = (struct timer_slot){ .first_pos = pos };
-    slot.last_pos = pos;
-    slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
-    return timer_wheel_put(&t->work.wheel, tick, &slot);
+        slot = (struct timer_slot){ .first_pos = pos, .last_pos = TIMER_NO_POS };
+    if (slot.first_pos > pos) /* set from later units by a recovery that did not get farther */
+        slot.first_pos = pos;
+    if (slot.last_pos < pos) {
+        slot.last_pos = pos;
+        slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
+    }
+    if (!is_kept)
+        return timer_wheel_put(&t->work.wheel, tick, &slot);
+    r->kept_tick = tick;
+    r->kept_slot = slot;
+    return 0;
+}
+
+/* Sets the slots again that led behind the end of the log. */
+static int mend_wheel(struct timer *t, struct revising *r)
+{
+    struct timer_work *w = &t->work;
+    int err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &r->kept);
+    if (err != 0 || r->kept.place < 0)
+        return err;
+    int64_t from = w->check.log_pos;
+    if (r->kept.first_pos < from)
+        from = r->kept.first_pos;
+    err = timer_log_walk(w->log, from, revise, r);
+    if (err == 0)
+        err = timer_wheel_sync(&w->wheel);
+    if (err != 0)
+        return err;
+    return r->kept_tick < 0 ? timer_wheel_empty(&w->wheel, r->kept.place)
+                            : timer_wheel_put(&w->wheel, r->kept_tick, &r->kept_slot);
 }
 
 /* The queue offset of the last unit's record; -1 when that cannot be told. */
@@ -82,15 +120,10 @@ static int64_t first_queue_offset(struct timer *t)
 int timer_recover(struct timer *t)
 {
     struct timer_work *w = &t->work;
-    int64_t min_first; /* of the slots that were emptied; INT64_MAX: none was */
-    struct revising r = { .timer = t };
+    struct revising r = { .timer = t, .kept = { .place = -1 }, .kept_tick = -1 };
     int err = timer_log_recover(w->log, w->check.log_pos, revise, &r);
     if (err == 0)
-        err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &min_first);
-    if (err == 0 && min_first != INT64_MAX) {
-        int64_t from = min_first < w->check.log_pos ? min_first : w->check.log_pos;
-        err = timer_log_walk(w->log, from, revise, &r);
-    }
+        err = mend_wheel(t, &r);
     if (err != 0)
         return err;
     w->queue_next = first_queue_offset(t);

@@ -29,7 +29,7 @@ enum { SLOTS_PER_READ = 2048, BLOCK_BYTES = SLOTS_PER_READ * SLOT_BYTES };
 
 static const struct timer_slot empty_slot = { TIMER_NO_POS, TIMER_NO_POS, 0 };
 
-static int64_t place_of(const struct timer_wheel *wheel, int64_t tick)
+int64_t timer_wheel_place(const struct timer_wheel *wheel, int64_t tick)
 {
     assert(tick >= 0);
     return tick % wheel->slots * SLOT_BYTES;
@@ -69,7 +69,8 @@ void timer_wheel_close(struct timer_wheel *wheel)
 int timer_wheel_get(const struct timer_wheel *wheel, int64_t tick, struct timer_slot *slot)
 {
     uint8_t bytes[SLOT_BYTES];
-    int err = timer_file_read(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(wheel, tick));
+    int err = timer_file_read(wheel->fd, wheel->path, bytes, sizeof bytes,
+                              timer_wheel_place(wheel, tick));
     if (err == 0)
         *slot = slot_of(bytes, tick);
     return err;
@@ -84,7 +85,8 @@ int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick, const struct 
     put_be64(bytes + SLOT_LAST_POS, (uint64_t)slot->last_pos);
     put_be32(bytes + SLOT_COUNT, (uint32_t)slot->count);
     put_be32(bytes + SLOT_MAGIC, 0);
-    return timer_file_write(wheel->fd, wheel->path, bytes, sizeof bytes, place_of(wheel, tick));
+    return timer_file_write(wheel->fd, wheel->path, bytes, sizeof bytes,
+                            timer_wheel_place(wheel, tick));
 }
 
 /* How many slots from `tick` on lie behind one another, at most `most`. */
@@ -103,7 +105,7 @@ int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto
     while (from < upto) {
         int64_t run = run_of(wheel, from, upto - from);
         int err = timer_file_read(wheel->fd, wheel->path, block, (size_t)run * SLOT_BYTES,
-                                  place_of(wheel, from));
+                                  timer_wheel_place(wheel, from));
         if (err != 0)
             return err;
         for (int64_t i = 0; i < run; i++) {
@@ -120,24 +122,37 @@ int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto
     return 0;
 }
 
-int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, int64_t *min_first)
+int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place)
+{
+    static const uint8_t zeros[SLOT_BYTES];
+    assert(place >= 0 && place % SLOT_BYTES == 0);
+    return timer_file_write(wheel->fd, wheel->path, zeros, sizeof zeros, place);
+}
+
+/* The slot at `place` leads too far: it is emptied, or kept, and the one kept so far emptied. */
+static int cut_slot(const struct timer_wheel *wheel, int64_t place, int64_t first_pos,
+                    struct timer_wheel_kept *kept)
+{
+    if (kept->place >= 0 && kept->first_pos <= first_pos)
+        return timer_wheel_empty(wheel, place);
+    int64_t kept_before = kept->place;
+    *kept = (struct timer_wheel_kept){ place, first_pos };
+    return kept_before < 0 ? 0 : timer_wheel_empty(wheel, kept_before);
+}
+
+int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, struct timer_wheel_kept *kept)
 {
     uint8_t block[BLOCK_BYTES];
     const int64_t bytes = wheel->slots * SLOT_BYTES;
-    *min_first = INT64_MAX;
+    *kept = (struct timer_wheel_kept){ -1, INT64_MAX };
     for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
         size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
         int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
-        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
-            int64_t last_pos = (int64_t)get_be64(block + i + SLOT_LAST_POS);
-            int64_t first_pos = (int64_t)get_be64(block + i + SLOT_FIRST_POS);
-            if (get_be64(block + i + SLOT_TICK) == 0 || last_pos < end)
-                continue;
-            if (first_pos < *min_first)
-                *min_first = first_pos;
-            memset(block + i, 0, SLOT_BYTES);
-            err = timer_file_write(wheel->fd, wheel->path, block + i, SLOT_BYTES, at + (int64_t)i);
-        }
+        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES)
+            if (get_be64(block + i + SLOT_TICK) != 0 &&
+                (int64_t)get_be64(block + i + SLOT_LAST_POS) >= end)
+                err = cut_slot(wheel, at + (int64_t)i,
+                               (int64_t)get_be64(block + i + SLOT_FIRST_POS), kept);
         if (err != 0)
             return err;
     }

@@ -44,9 +44,20 @@ MUST_CHECK int timer_wheel_put(const struct timer_wheel *wheel, int64_t tick,
  * all slots. */
 MUST_CHECK int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto,
                                 int64_t *tick, struct timer_slot *slot);
-/* Empties every slot that leads to `end` or beyond, where the log has nothing; *min_first becomes
- * the smallest first_pos of those, INT64_MAX when there are none. */
-MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, int64_t *min_first);
+/* Where the tick's slot lies. */
+int64_t timer_wheel_place(const struct timer_wheel *wheel, int64_t tick);
+
+struct timer_wheel_kept {
+    int64_t place; /* -1: none */
+    int64_t first_pos;
+};
+
+/* Empties every slot that leads to `end` or beyond, where the log has nothing, but for the one with
+ * the smallest first_pos: that stays as it is, and tells whoever comes again after a failure how
+ * far back the units of the emptied ones reach. *kept is where it lies. */
+MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end,
+                               struct timer_wheel_kept *kept);
+MUST_CHECK int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place);
 MUST_CHECK int timer_wheel_sync(const struct timer_wheel *wheel);
 
 #endif

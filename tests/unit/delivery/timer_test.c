@@ -270,6 +270,31 @@ static void a_unit_without_its_slot_outlives_the_one_in_its_place(void **state)
     timer_dir_remove(dir);
 }
 
+/* Goal: a recovery that fails in the middle, or is killed there, begins again and loses nothing. */
+static void a_recovery_that_fails_begins_again(void **state)
+{
+    for (int skip = 0; skip < 6; skip++) {
+        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        (void)state;
+        int64_t start = dir->now_ms;
+        timer_dir_send_at(dir, "a", start + 8500);
+        timer_dir_send_at(dir, "b", start + 6500);
+        timer_dir_run_until(dir, start + 100);
+        timer_dir_flush(dir);
+        timer_dir_send_at(dir, "c", start + 6501);
+        timer_dir_send_at(dir, "d", start + 8501);
+        timer_dir_run_until(dir, start + 200);
+        timer_dir_lose_power(dir, 2 * 52);
+        fault_arm("timer.write", skip, 1, ERR_DISK_FULL);
+        timer_dir_run_until(dir, start + 300);
+        timer_dir_restart(dir, true);
+        timer_dir_run_until(dir, start + 20000);
+        for (const char *body = "abcd"; *body != 0; body++)
+            assert_true(timer_dir_count(dir, (char[]){ *body, 0 }, NULL) > 0);
+        timer_dir_remove(dir);
+    }
+}
+
 /* Goal: a record that says nothing about its time does not stop those behind it. */
 static void a_record_without_time_is_passed_over(void **state)
 {
@@ -488,6 +513,7 @@ int main(void)
         TIMER_TEST(a_put_that_fails_is_tried_until_it_succeeds),
         TIMER_TEST(a_failed_write_is_tried_again),
         cmocka_unit_test(a_unit_without_its_slot_outlives_the_one_in_its_place),
+        cmocka_unit_test(a_recovery_that_fails_begins_again),
         TIMER_TEST(a_record_without_time_is_passed_over),
         TIMER_TEST(what_fell_due_while_down_comes_at_once),
         TIMER_TEST(the_log_and_the_wheel_are_as_documented),
