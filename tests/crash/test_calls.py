@@ -9,7 +9,7 @@ from pathlib import Path
 
 import mini_client as mq
 import pytest
-from servers import ramjet_binary
+from servers import has_sanitizer, ramjet_binary
 from test_kill import SEND, expect_all, send_until
 
 TOPIC = "crash"
@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("CRASH_KILLS", "60"))
 
 def shim():
     """The library; the test is skipped where it cannot be put before the binary's own."""
-    if b"__asan_init" in ramjet_binary().read_bytes() or b"__tsan_init" in ramjet_binary().read_bytes():
+    if has_sanitizer():
         pytest.skip("a binary with a sanitizer takes no other library before it")
     return ramjet_binary().parent / "tests/crash/libcrash_shim.so"
 

@@ -52,6 +52,12 @@ def ramjet_binary():
     return Path(os.environ.get("RAMJET_BIN", ROOT / "build/release/ramjet")).resolve()
 
 
+def has_sanitizer():
+    """Whether the binary takes the memory of a sanitizer, and no library before it."""
+    code = ramjet_binary().read_bytes()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 def cache_dir():
     return Path(os.environ.get("RAMJET_TEST_CACHE", Path.home() / ".cache/ramjet-tests"))
 
