@@ -274,6 +274,13 @@ static void do_something(void)
     }
 }
 
+/* What was not flushed may be gone with the page whose sync failed, at a start as in a life. */
+static void note_failed_sync(void)
+{
+    life_sync_failed = life_sync_failed || disk_had_sync_error;
+    history.sync_failed = history.sync_failed || life_sync_failed;
+}
+
 static void open_store(void)
 {
     disk_faults = life_faults;
@@ -286,6 +293,7 @@ static void open_store(void)
     disk_faults = (struct disk_faults){ 0 };
     if (err != 0 && had_faults) {
         say("open failed: %s", err_name(err));
+        note_failed_sync();
         err = store_open(&options, &opened);
     }
     if (err != 0) {
@@ -514,8 +522,7 @@ static void flip_some(void)
 
 static void end_life(enum machine_end end)
 {
-    life_sync_failed = life_sync_failed || disk_had_sync_error;
-    history.sync_failed = history.sync_failed || life_sync_failed;
+    note_failed_sync();
     total.lives++;
     total.events += machine_events();
     total.kills += end == MACHINE_KILLED;
