@@ -9,6 +9,7 @@ import servers
 JAVA_DIR = servers.ROOT / "tests/interop/java"
 GROUPS = ("in-order", "concurrent")
 TOPICS, QUEUES = 4, 8
+SETTLED_DEADLINE_S = 120  # a member that shuts down may leave a queue locked for a minute
 JOB_OPTIONS = ["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "-Drocketmq.client.rebalance.waitInterval=2000",
                "-Drocketmq.client.unlockDelayTimeMills=200"]
@@ -41,11 +42,12 @@ class Job:
         options = ["-D%s=%s" % pair for pair in (properties or {}).items()]
         home.mkdir()
         self.lines, self.sent, self.moved = [], 0, threading.Condition()
+        self.is_delivered = False
         self.process = subprocess.Popen(
             ["java", *JOB_OPTIONS, "-Duser.home=%s" % home, *options, "-cp", built_classes(version),
              "Job", name_server.address, str(messages), "1", str(seconds), str(self.deadline_s),
              str(home)],
-            cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True)
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
@@ -55,11 +57,13 @@ class Job:
             with self.moved:
                 if line.startswith("progress "):
                     self.sent = int(line.split()[1])
+                elif line == "delivered\n":
+                    self.is_delivered = True
                 else:
                     self.lines.append(line)
                 self.moved.notify()
         with self.moved:
-            self.sent = self.messages
+            self.sent, self.is_delivered = self.messages, True
             self.moved.notify()
 
     def wait_sent(self, part):
@@ -67,8 +71,14 @@ class Job:
             assert self.moved.wait_for(lambda: self.sent >= part * self.messages, self.deadline_s)
         assert self.process.poll() is None, self.text()
 
-    def finish(self):
-        """The summary, as a dict; with its faults when it found any."""
+    def finish(self, settled=lambda: True):
+        """The summary, as a dict; with its faults when it found any. The groups stay until settled() gives true:
+        when every message has been delivered, offsets may be behind and copies under way to the retry topic."""
+        with self.moved:
+            assert self.moved.wait_for(lambda: self.is_delivered, self.deadline_s + 30), self.text()
+        if self.process.poll() is None:
+            servers.wait_until(settled, SETTLED_DEADLINE_S, "groups that have read all")
+        self.process.stdin.close()
         code = self.process.wait(self.deadline_s + 30)
         self.reader.join()
         print(self.text())

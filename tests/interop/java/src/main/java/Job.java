@@ -87,6 +87,8 @@ final class Job {
         System.out.println("progress " + count);
         renewer.join();
         boolean complete = awaitDelivery();
+        System.out.println("delivered");
+        System.in.read(); // whoever started the job closes its input when the groups may go
         for (Sender sender : senders)
             sender.close();
         for (Group group : groups)
