@@ -130,13 +130,11 @@ static void read_positions(struct compaction *c)
 static void write_positions(struct compaction *c)
 {
     char path[DISK_PATH_MAX];
-    char temporary[DISK_PATH_MAX];
     struct buf text = BUF_INIT;
     struct json_out j = json_out_to(&text, JSON_DIALECT);
     size_t cursor = 0;
     struct slice key;
     void *value;
-    int fd;
     json_object_begin(&j);
     json_key(&j, SLICE("queueOffsetMap"));
     json_object_begin(&j);
@@ -149,20 +147,7 @@ static void write_positions(struct compaction *c)
     json_object_end(&j);
     json_object_end(&j);
     snprintf(path, sizeof path, "%s/" POSITIONS_FILE, c->dir);
-    snprintf(temporary, sizeof temporary, "%s/" POSITIONS_FILE ".tmp", c->dir);
-    int err = disk_remove(temporary);
-    if (err == 0)
-        err = disk_open(temporary, (int64_t)text.len, &fd);
-    if (err == 0) {
-        err = disk_write(fd, temporary, text.data, text.len, 0);
-        if (err == 0)
-            err = disk_sync(fd, temporary);
-        disk_close(fd);
-    }
-    if (err == 0)
-        err = disk_rename(temporary, path);
-    if (err == 0)
-        err = disk_sync_name(path);
+    int err = disk_replace(path, buf_slice(&text));
     if (err != 0)
         log_warn("compaction_positions_not_written path=%s error=%s", path, err_name(err));
     buf_fini(&text);

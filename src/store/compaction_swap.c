@@ -157,30 +157,17 @@ static void remove_new_pairs(const struct compaction_queue *queue)
 
 static int write_swap(const struct compaction_queue *queue, const struct swap *swap)
 {
-    char temporary[DISK_PATH_MAX];
     char path[DISK_PATH_MAX];
     struct buf text = BUF_INIT;
     char number[32];
-    int fd;
     for (int i = 0; i < swap->count; i++) {
         snprintf(number, sizeof number, "%lld ", (long long)swap->bases[i]);
         buf_append_slice(&text, slice_str(number));
     }
     snprintf(number, sizeof number, "| %d\n", swap->new_count);
     buf_append_slice(&text, slice_str(number));
-    swap_path(queue, "swap.tmp", temporary);
     swap_path(queue, "swap", path);
-    int err = disk_open(temporary, (int64_t)text.len, &fd);
-    if (err == 0) {
-        err = disk_write(fd, temporary, text.data, text.len, 0);
-        if (err == 0)
-            err = disk_sync(fd, temporary);
-        disk_close(fd);
-    }
-    if (err == 0)
-        err = disk_rename(temporary, path);
-    if (err == 0)
-        err = disk_sync_name(path);
+    int err = disk_replace(path, buf_slice(&text));
     buf_fini(&text);
     return err;
 }

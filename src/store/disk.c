@@ -327,6 +327,26 @@ int disk_rename(const char *from, const char *to)
     return errno == ENOENT ? ERR_NOT_FOUND : failed("rename", from, errno);
 }
 
+int disk_replace(const char *path, struct slice bytes)
+{
+    char temporary[DISK_PATH_MAX];
+    int fd;
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return ERR_TOO_BIG;
+    int err = disk_remove(temporary); /* it may be longer */
+    if (err == 0)
+        err = disk_open(temporary, (int64_t)bytes.len, &fd);
+    if (err == 0) {
+        err = disk_write(fd, temporary, bytes.data, bytes.len, 0);
+        if (err == 0)
+            err = disk_sync(fd, temporary);
+        disk_close(fd);
+    }
+    if (err == 0)
+        err = disk_rename(temporary, path);
+    return err != 0 ? err : disk_sync_name(path);
+}
+
 void disk_each_name(const char *dir, void (*each)(void *ctx, const char *name, bool is_dir),
                     void *ctx)
 {

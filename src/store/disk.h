@@ -60,6 +60,9 @@ void disk_free_in_slices(int fd);
 void disk_remove_tree(const char *path);
 /* ERR_NOT_FOUND: there is no `from`. */
 MUST_CHECK int disk_rename(const char *from, const char *to);
+/* Writes a small file: `path` is what it was, or these bytes, also after a loss of power. By way of
+ * `path`.tmp, which an end in the middle leaves behind for the next time. */
+MUST_CHECK int disk_replace(const char *path, struct slice bytes);
 
 /* Calls `each` for every name but . and .., in no order; none when there is no such directory. */
 void disk_each_name(const char *dir, void (*each)(void *ctx, const char *name, bool is_dir),
