@@ -2,13 +2,14 @@
  *
  *   check point      units before log_pos are on disk, and so are the slots that lead to them
  *   log              goes on behind it, for as long as there are whole units whose records exist
- *   wheel            may lack slots of those units (killed), or lead behind the log's end (power)
+ *   wheel            may lack slots of those units (killed), or lead behind the log's end, or to
+ *                    what took the place of a unit there (power, the second time)
  *
- * So the units behind log_pos are walked and their slots set again. Slots that lead behind the end
- * are emptied, and set again from the units that are left: those of their chains, and one behind
- * log_pos that no chain has, since its slot could not be written and another unit took its place
- * (write_unit()) behind the end. The queue goes on behind the record of the last unit: nothing is
- * left out.
+ * So the units behind log_pos are walked and their slots set again. Slots that lead to no unit of
+ * theirs are emptied, and set again from the units that are left: those of their chains, and one
+ * behind log_pos that no chain has, since its slot could not be written and another unit took its
+ * place (write_unit()) behind the end. The queue goes on behind the record of the last unit:
+ * nothing is left out.
  */
 #include <assert.h>
 
@@ -24,6 +25,11 @@ struct revising {
     struct timer_slot kept_slot;
 };
 
+static int64_t tick_of(const struct timer *t, const struct timer_unit *unit)
+{
+    return (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
+}
+
 /* Makes the unit the last of its slot unless a later one is; the slot reaches back to it. */
 static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
 {
@@ -31,7 +37,7 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     struct timer *t = r->timer;
     struct timer_slot slot;
     const struct timer_check *check = &t->work.check;
-    int64_t tick = (unit->write_ms + unit->delay_ms) / t->options.precision_ms;
+    int64_t tick = tick_of(t, unit);
     if (unit->phy_offset + unit->bytes > t->opened_end)
         return 1;
     /* No unit is written behind what is read, so the slot of this one could not be written in time:
@@ -66,14 +72,26 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     return 0;
 }
 
-/* Sets the slots again that led behind the end of the log. */
+static int leads_home(void *ctx, int64_t tick, int64_t pos)
+{
+    const struct timer *t = ctx;
+    struct timer_unit unit;
+    int err = timer_log_read(t->work.log, pos, &unit);
+    if (err == ERR_CORRUPT || err == ERR_NOT_FOUND) /* the latter behind its last file */
+        return 0;
+    return err != 0 ? err : tick_of(t, &unit) == tick;
+}
+
+/* Sets the slots again that led to no unit of theirs. Those before the check point do: the disk had
+ * both when it was written. */
 static int mend_wheel(struct timer *t, struct revising *r)
 {
     struct timer_work *w = &t->work;
-    int err = timer_wheel_cut(&w->wheel, timer_log_end(w->log), &r->kept);
+    int64_t end = timer_log_end(w->log);
+    int64_t from = w->check.log_pos < end ? w->check.log_pos : end;
+    int err = timer_wheel_cut(&w->wheel, from, leads_home, t, &r->kept);
     if (err != 0 || r->kept.place < 0)
         return err;
-    int64_t from = w->check.log_pos;
     if (r->kept.first_pos < from)
         from = r->kept.first_pos;
     err = timer_log_walk(w->log, from, revise, r);

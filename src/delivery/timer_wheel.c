@@ -129,7 +129,7 @@ int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place)
     return timer_file_write(wheel->fd, wheel->path, zeros, sizeof zeros, place);
 }
 
-/* The slot at `place` leads too far: it is emptied, or kept, and the one kept so far emptied. */
+/* The slot at `place` leads nowhere: it is emptied, or kept, and the one kept so far emptied. */
 static int cut_slot(const struct timer_wheel *wheel, int64_t place, int64_t first_pos,
                     struct timer_wheel_kept *kept)
 {
@@ -140,7 +140,8 @@ static int cut_slot(const struct timer_wheel *wheel, int64_t place, int64_t firs
     return kept_before < 0 ? 0 : timer_wheel_empty(wheel, kept_before);
 }
 
-int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, struct timer_wheel_kept *kept)
+int timer_wheel_cut(const struct timer_wheel *wheel, int64_t from, timer_wheel_judge *leads_home,
+                    void *ctx, struct timer_wheel_kept *kept)
 {
     uint8_t block[BLOCK_BYTES];
     const int64_t bytes = wheel->slots * SLOT_BYTES;
@@ -148,11 +149,17 @@ int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end, struct timer_w
     for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
         size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
         int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
-        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES)
-            if (get_be64(block + i + SLOT_TICK) != 0 &&
-                (int64_t)get_be64(block + i + SLOT_LAST_POS) >= end)
+        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
+            int64_t tick = (int64_t)get_be64(block + i + SLOT_TICK);
+            int64_t last_pos = (int64_t)get_be64(block + i + SLOT_LAST_POS);
+            if (tick == 0 || last_pos < from)
+                continue;
+            err = leads_home(ctx, tick, last_pos);
+            if (err == 0)
                 err = cut_slot(wheel, at + (int64_t)i,
                                (int64_t)get_be64(block + i + SLOT_FIRST_POS), kept);
+            err = err < 0 ? err : 0;
+        }
         if (err != 0)
             return err;
     }

@@ -52,10 +52,15 @@ struct timer_wheel_kept {
     int64_t first_pos;
 };
 
-/* Empties every slot that leads to `end` or beyond, where the log has nothing, but for the one with
- * the smallest first_pos: that stays as it is, and tells whoever comes again after a failure how
- * far back the units of the emptied ones reach. *kept is where it lies. */
-MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t end,
+/* Whether the unit at `pos` is one of the tick: 1, 0, or a negative code. */
+typedef int timer_wheel_judge(void *ctx, int64_t tick, int64_t pos);
+
+/* Empties every slot that leads to `from` or beyond and there, says `leads_home`, to no unit of its
+ * tick, but for the one with the smallest first_pos: that stays as it is, and tells whoever comes
+ * again after a failure how far back the units of the emptied ones reach. *kept is where it lies.
+ */
+MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t from,
+                               timer_wheel_judge *leads_home, void *ctx,
                                struct timer_wheel_kept *kept);
 MUST_CHECK int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place);
 MUST_CHECK int timer_wheel_sync(const struct timer_wheel *wheel);

@@ -270,6 +270,48 @@ static void a_unit_without_its_slot_outlives_the_one_in_its_place(void **state)
     timer_dir_remove(dir);
 }
 
+/* The bytes of a file of the timer's directory, read or written. */
+static void timer_file_bytes(const struct timer_dir *dir, const char *name, bool writes, int64_t at,
+                             uint8_t *bytes, size_t len)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir->path, name);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_int_equal(writes ? fwrite(bytes, 1, len, file) : fread(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Goal: a slot that leads to a unit of another tick is set again from the units of its own.
+ * Method: power goes twice: it takes the unit that the slot leads to, and then what a recovery had
+ * made of the slot, but not the unit that was put in the place of the first. */
+static void a_slot_whose_unit_another_tick_replaced_is_mended(void **state)
+{
+    enum { UNIT_BYTES = 52, SLOT_BYTES = 32, SLOTS = 1209600 };
+    struct timer_dir *dir = timer_dir_new(10);
+    (void)state;
+    uint8_t slot[SLOT_BYTES];
+    int64_t start = dir->now_ms;
+    int64_t place = (start + 10000) / 1000 % SLOTS * SLOT_BYTES;
+    timer_dir_send_at(dir, "first", start + 30000); /* rolled */
+    timer_dir_run_until(dir, start + 100);
+    timer_dir_flush(dir);
+    timer_dir_send_at(dir, "second", start + 30001); /* the same tick */
+    timer_dir_run_until(dir, start + 200);
+    timer_file_bytes(dir, "timerwheel", false, place, slot, sizeof slot);
+    assert_int_equal(get_be64(slot + 16), UNIT_BYTES);
+    timer_dir_lose_power(dir, UNIT_BYTES);
+    dir->now_ms = start + 3000; /* rolled again: a later tick */
+    timer_dir_settle(dir);
+    timer_file_bytes(dir, "timerwheel", true, place, slot, sizeof slot);
+    timer_dir_restart(dir, true);
+    timer_dir_run_until(dir, start + 40000);
+    assert_delivered_once(dir, "first", start + 30000); /* rolled */
+    assert_delivered_once(dir, "second", start + 30001);
+    timer_dir_remove(dir);
+}
+
 /* Goal: a recovery that fails in the middle, or is killed there, begins again and loses nothing. */
 static void a_recovery_that_fails_begins_again(void **state)
 {
@@ -514,6 +556,7 @@ int main(void)
         TIMER_TEST(a_failed_write_is_tried_again),
         cmocka_unit_test(a_unit_without_its_slot_outlives_the_one_in_its_place),
         cmocka_unit_test(a_recovery_that_fails_begins_again),
+        cmocka_unit_test(a_slot_whose_unit_another_tick_replaced_is_mended),
         TIMER_TEST(a_record_without_time_is_passed_over),
         TIMER_TEST(what_fell_due_while_down_comes_at_once),
         TIMER_TEST(the_log_and_the_wheel_are_as_documented),
