@@ -254,6 +254,28 @@ static void commit(struct pop *p, int64_t queue_offset)
     saver_changed(broker_of(p)->saver, TABLE_OFFSETS);
 }
 
+/* Messages of an ordered queue that were acknowledged before the ones that hold the queue up: out
+ * of what was found. */
+static int drop_acked(struct pop *p, size_t start, int64_t offsets[MESSAGES_MAX])
+{
+    struct pop_order_queue queue = order_queue_at(p);
+    const struct pop_order *order = pops_order(broker_of(p)->pops);
+    size_t to = start;
+    int count = 0;
+    for (size_t at = start; at < p->body.len;) {
+        size_t bytes = get_be32(p->body.data + at + RECORD_TOTAL_SIZE);
+        int64_t offset = place_of(p, slice_of(p->body.data + at, bytes));
+        if (!pop_order_is_acked(order, &queue, offset)) {
+            memmove(p->body.data + to, p->body.data + at, bytes);
+            offsets[count++] = offset;
+            to += bytes;
+        }
+        at += bytes;
+    }
+    p->body.len = to;
+    return count;
+}
+
 static void take_in_order(struct pop *p, const int64_t *offsets, int count)
 {
     struct pop_order_queue queue = order_queue_at(p);
@@ -319,6 +341,12 @@ static void take_found(struct pop *p, size_t start)
     if (offsets[0] < p->queue_offset)
         p->queue_offset = offsets[0]; /* reading began inside a batch, which is given whole */
     if (p->fields.order) {
+        count = drop_acked(p, start, offsets);
+        if (count == 0) {
+            commit(p, p->got.next_offset);
+            p->rest_num += p->got.max_offset - p->got.next_offset;
+            return;
+        }
         take_in_order(p, offsets, count);
     } else if (put_checkpoint(p, offsets, count) != 0) {
         p->body.len = start; /* not handed out: they stay where they are */

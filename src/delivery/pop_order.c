@@ -118,25 +118,81 @@ bool pop_order_is_blocked(struct pop_order *order, const struct pop_order_queue 
     return free_at(set) > now_ms;
 }
 
-/* Each message that was in the set before and is again was consumed once more; of the same attempt
- * the counts stay. */
-static void merge_counts(const struct order_set *before, const struct pop_order_set *taken,
-                         int32_t counts[POP_ORDER_MESSAGES_MAX])
+bool pop_order_is_acked(const struct pop_order *order, const struct pop_order_queue *queue,
+                        int64_t queue_offset)
+{
+    const struct order_set *set = find(order, queue);
+    int i = set == NULL ? -1 : index_of(set, queue_offset);
+    return i >= 0 && !is_out(set, i);
+}
+
+/* What a new set keeps of the one before: what was acknowledged out of order, and what is out
+ * between such messages behind the new ones, for the offset must not pass it over. */
+static bool is_kept(const struct order_set *before, int i, const struct pop_order_set *taken)
+{
+    int64_t offset = before->offsets[i];
+    if (!is_out(before, i))
+        return offset >= taken->begin_offset;
+    return offset > taken->queue_offsets[taken->count - 1] && before->acked_bits >> i != 0;
+}
+
+static void set_add_kept(struct order_set *set, const struct order_set *before, int i)
+{
+    int to = set->count++;
+    set->offsets[to] = before->offsets[i];
+    set->visible_ms[to] = before->visible_ms[i];
+    set->counts[to] = before->counts[i];
+    set->has_own_visible[to] = is_out(before, i);
+    set->acked_bits |= is_out(before, i) ? 0 : UINT64_C(1) << to;
+}
+
+/* A message that was in the set before and is again was consumed once more; of the same attempt the
+ * counts stay. */
+static void set_add_taken(struct order_set *set, const struct order_set *before,
+                          const struct pop_order_set *taken, int i)
 {
     bool is_same_attempt =
         before->attempt_len > 0 &&
         slice_eq(slice_of(before->attempt_id, before->attempt_len), taken->attempt_id);
-    for (int i = 0; i < taken->count; i++) {
-        int was = index_of(before, taken->queue_offsets[i]);
-        counts[i] = was < 0 ? 0 : before->counts[was] + (is_same_attempt ? 0 : 1);
-    }
+    int was = index_of(before, taken->queue_offsets[i]);
+    int to = set->count++;
+    set->offsets[to] = taken->queue_offsets[i];
+    set->visible_ms[to] = taken->pop_time_ms + taken->invisible_ms;
+    set->counts[to] = was < 0 ? 0 : before->counts[was] + (is_same_attempt ? 0 : 1);
+    set->has_own_visible[to] = false;
 }
 
-static void append_counts(const struct order_set *set, struct buf *out)
+/* More than a set holds: the taken ones alone, and what was acknowledged behind them comes again.
+ */
+static void set_merge(struct order_set *set, const struct order_set *before,
+                      const struct pop_order_set *taken)
+{
+    int kept = 0;
+    for (int i = 0; i < before->count; i++)
+        kept += is_kept(before, i, taken);
+    int next = kept + taken->count > ORDER_SET_MAX ? before->count : 0;
+    set->count = 0;
+    set->acked_bits = 0;
+    for (int i = 0; i < taken->count; i++) {
+        for (; next < before->count && before->offsets[next] < taken->queue_offsets[i]; next++)
+            if (is_kept(before, next, taken))
+                set_add_kept(set, before, next);
+        set_add_taken(set, before, taken, i);
+    }
+    for (; next < before->count; next++)
+        if (before->offsets[next] > taken->queue_offsets[taken->count - 1] &&
+            is_kept(before, next, taken))
+            set_add_kept(set, before, next);
+    assert(set->count >= taken->count && set->count <= ORDER_SET_MAX);
+}
+
+static void append_counts(const struct order_set *set, const struct pop_order_set *taken,
+                          struct buf *out)
 {
     enum pop_origin origin = pop_origin_of(set->queue.topic);
     int32_t least = INT32_MAX;
-    for (int i = 0; i < set->count; i++) {
+    for (int t = 0; t < taken->count; t++) {
+        int i = index_of(set, taken->queue_offsets[t]);
         if (set->counts[i] > 0)
             pop_order_count_item(out, origin, set->queue.queue_id, set->offsets[i], set->counts[i]);
         if (set->counts[i] < least)
@@ -151,26 +207,18 @@ void pop_order_took(struct pop_order *order, const struct pop_order_queue *queue
     assert(taken->count > 0 && taken->count <= POP_ORDER_MESSAGES_MAX);
     struct order_set *set = order_set_make(order, queue);
     assert(set != NULL); /* the queue was read, so its names are short enough */
-    int32_t merged[POP_ORDER_MESSAGES_MAX];
-    merge_counts(set, taken, merged);
+    const struct order_set before = *set;
+    set_merge(set, &before, taken);
     set->pop_time_ms = taken->pop_time_ms;
     set->invisible_ms = taken->invisible_ms;
     set->last_ms = now_ms;
-    set->acked_bits = 0;
-    set->count = taken->count;
     set->begin_offset = taken->queue_offsets[0];
     if (taken->begin_offset < set->begin_offset)
         set->begin_offset = taken->begin_offset;
     set->attempt_len = taken->attempt_id.len > sizeof set->attempt_id ? 0 : taken->attempt_id.len;
     if (set->attempt_len > 0)
         memcpy(set->attempt_id, taken->attempt_id.data, set->attempt_len);
-    for (int i = 0; i < taken->count; i++) {
-        set->offsets[i] = taken->queue_offsets[i];
-        set->visible_ms[i] = taken->pop_time_ms + taken->invisible_ms;
-        set->counts[i] = merged[i];
-        set->has_own_visible[i] = false;
-    }
-    append_counts(set, counts);
+    append_counts(set, taken, counts);
     order_set_plan(order, set, now_ms);
     order->is_changed = true;
 }
@@ -180,16 +228,14 @@ enum pop_order_answer pop_order_ack(struct pop_order *order, const struct pop_or
                                     int64_t *next)
 {
     struct order_set *set = find(order, queue);
-    if (set == NULL) {
-        *next = queue_offset + 1;
-        return POP_ORDER_COMMIT;
-    }
+    if (set == NULL)
+        return POP_ORDER_NOT_ITS;
     if (pop_time_ms != set->pop_time_ms)
         return POP_ORDER_OTHER_TIME;
     int i = index_of(set, queue_offset);
     if (i < 0)
         return POP_ORDER_NOT_ITS;
-    set->acked_bits |= 1u << i;
+    set->acked_bits |= UINT64_C(1) << i;
     order_set_plan(order, set, now_ms);
     order->is_changed = true;
     *next = first_out(set);

@@ -2,8 +2,9 @@
  *
  * An ordered pop takes a set of messages off a queue and blocks it for the group until each message
  * of the set is acknowledged or visible again. The group's consumer offset stays at the first one
- * that is not acknowledged. The same attempt (a client that did not get the answer) gets the same
- * set again. Kept in consumerOrderInfo.json in the reference's form.
+ * that is not acknowledged; what was acknowledged behind it is not given again. The same attempt (a
+ * client that did not get the answer) gets the same set again. Kept in consumerOrderInfo.json in
+ * the reference's form.
  *
  * Times: wall clock, ms. Threads: one (the broker's loop). Names are copied.
  */
@@ -34,6 +35,10 @@ void pop_order_free(struct pop_order *order);
 bool pop_order_is_blocked(struct pop_order *order, const struct pop_order_queue *queue,
                           int64_t consumer_offset, struct slice attempt_id, int64_t now_ms);
 
+/* Acknowledged out of order: a pop passes it over. */
+bool pop_order_is_acked(const struct pop_order *order, const struct pop_order_queue *queue,
+                        int64_t queue_offset);
+
 struct pop_order_set {
     struct slice attempt_id; /* data NULL: none */
     int64_t pop_time_ms;
@@ -51,8 +56,8 @@ enum pop_order_answer {
     POP_ORDER_NOT_ITS,    /* the message is not out of this queue */
     POP_ORDER_OTHER_TIME, /* it was popped again since: no effect */
 };
-/* A message is acknowledged. A queue of which nothing is out answers COMMIT with the next offset,
- * when the set was lost in a crash. */
+/* A message is acknowledged. After a crash that took the set it is NOT_ITS, and comes again: an
+ * offset that a handle names alone would pass over what is out before it. */
 enum pop_order_answer pop_order_ack(struct pop_order *order, const struct pop_order_queue *queue,
                                     int64_t queue_offset, int64_t pop_time_ms, int64_t now_ms,
                                     int64_t *next);

@@ -14,7 +14,7 @@ static int offsets_from_json(const json_t *array, struct order_set *set)
     size_t i;
     json_t *element;
     if (!json_is_array(array) || json_array_size(array) == 0 ||
-        json_array_size(array) > POP_ORDER_MESSAGES_MAX)
+        json_array_size(array) > ORDER_SET_MAX)
         return ERR_CORRUPT;
     json_array_foreach(array, i, element) {
         int64_t value = json_integer_value(element);
@@ -40,7 +40,7 @@ static int set_from_json(const json_t *json, struct order_set *set)
     set->pop_time_ms = json_get_i64(json, "popTime", 0);
     set->invisible_ms = json_get_i64(json, "i", 0);
     set->last_ms = json_get_i64(json, "l", 0);
-    set->acked_bits = (uint32_t)json_get_i64(json, "cm", 0);
+    set->acked_bits = (uint64_t)json_get_i64(json, "cm", 0);
     if (attempt.len <= sizeof set->attempt_id) {
         set->attempt_len = attempt.len;
         if (attempt.len > 0)
@@ -154,7 +154,7 @@ static void set_to_json(const struct order_set *set, struct json_out *j)
     json_object_begin(j);
     if (set->attempt_len > 0)
         json_member_str(j, "a", slice_of(set->attempt_id, set->attempt_len));
-    json_member_i64(j, "cm", set->acked_bits);
+    json_member_i64(j, "cm", (int64_t)set->acked_bits);
     json_member_i64(j, "i", set->invisible_ms);
     json_member_i64(j, "l", set->last_ms);
     json_key(j, SLICE("o"));

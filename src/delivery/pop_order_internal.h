@@ -2,13 +2,17 @@
 #ifndef DELIVERY_POP_ORDER_INTERNAL_H
 #define DELIVERY_POP_ORDER_INTERNAL_H
 
+#include <assert.h>
+
 #include "base/map.h"
 #include "delivery/due_heap.h"
 #include "delivery/pop_order.h"
 
-enum { ATTEMPT_ID_MAX = 128 };
+enum { ATTEMPT_ID_MAX = 128, ORDER_SET_MAX = 64 };
+static_assert((int)ORDER_SET_MAX >= (int)POP_ORDER_MESSAGES_MAX, "a set holds what a pop took");
 
-/* The messages that are out of one queue. */
+/* The messages that are out of one queue, and those among and behind them that were acknowledged
+ * out of order: they are not given again. */
 struct order_set {
     struct pop_order_queue queue; /* names stand behind the struct */
     struct due freed;             /* in pop_order.freed while something is invisible */
@@ -16,12 +20,12 @@ struct order_set {
     int64_t invisible_ms;
     int64_t last_ms;      /* of the latest pop */
     int64_t begin_offset; /* consumer offset the set was popped from */
-    uint32_t acked_bits;
+    uint64_t acked_bits;
     int count;
-    int64_t offsets[POP_ORDER_MESSAGES_MAX];
-    int64_t visible_ms[POP_ORDER_MESSAGES_MAX];
-    int32_t counts[POP_ORDER_MESSAGES_MAX]; /* how often consumed before */
-    bool has_own_visible[POP_ORDER_MESSAGES_MAX];
+    int64_t offsets[ORDER_SET_MAX]; /* ascending */
+    int64_t visible_ms[ORDER_SET_MAX];
+    int32_t counts[ORDER_SET_MAX]; /* how often consumed before */
+    bool has_own_visible[ORDER_SET_MAX];
     size_t attempt_len; /* 0: none */
     uint8_t attempt_id[ATTEMPT_ID_MAX];
 };

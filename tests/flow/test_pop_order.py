@@ -4,8 +4,8 @@ import time
 
 import mini_client as mq
 import pytest
-from conftest import send
-from pops import (NOTIFY, POP, ack, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
+from conftest import differs, send
+from pops import (ACK, NOTIFY, POP, ack, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
 from servers import wait_until
 
 QUERY_OFFSET = 14
@@ -92,6 +92,30 @@ def test_acks_of_what_is_not_out(broker, topic, group):
     fill(broker, topic, 3)
     message, = take(broker, group, topic, count=1)
     assert ack(broker, group, message, offset=2, extraInfo=message.handle.rsplit(" ", 1)[0]).code == 13
+
+
+def test_acks_out_of_order_stay(broker, topic, group, target):
+    """Goal: what was acknowledged behind a message that comes again does not come with it."""
+    fill(broker, topic, 4)
+    _, second, _ = take(broker, group, topic, count=3, invisible_ms=1000)
+    assert ack(broker, group, second).code == 0
+    again = wait_until(lambda: take(broker, group, topic), what="the set")
+    assert bodies(again) == differs(target, [b"0", b"1", b"2", b"3"], [b"0", b"2", b"3"], "an acked message stays away")
+    assert ack(broker, group, again[0]).code == 0
+    assert committed(broker, group, topic) == differs(target, 1, 2, "it counts once its turn comes")
+    assert [ack(broker, group, m).code for m in again[1:]] == [0] * len(again[1:])
+    assert committed(broker, group, topic) == 4
+
+
+def test_a_handle_of_no_set_moves_no_offset(broker, topic, group, target):
+    """Goal: a handle in order that was made up, or whose set went in a crash, passes no message over."""
+    fill(broker, topic, 3)
+    handle = "0 %d 60000 999 0 broker-a 0" % mq.now_ms()
+    answer = broker.call(ACK, {"consumerGroup": group, "topic": topic, "queueId": 0, "offset": 1,
+                               "extraInfo": handle + " 1"})
+    assert answer.code == differs(target, 0, 13, "the reference takes the offset's word")
+    found = wait_until(lambda: take(broker, group, topic), what="messages")
+    assert bodies(found) == differs(target, [b"2"], [b"0", b"1", b"2"], "0 and 1 were never out")
 
 
 def test_batch_ack_in_order(broker, topic, group):

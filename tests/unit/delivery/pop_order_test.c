@@ -76,11 +76,13 @@ static void a_set_blocks_until_acked(void **state)
     assert_int_equal(pop_order_next_free(order), INT64_MAX);
 }
 
-/* Goal: acks of other messages or of an earlier pop change nothing. */
+/* Goal: acks of other messages or of an earlier pop change nothing, nor those of a set that is not
+ * there: what is out before them would be passed over.
+ */
 static void foreign_acks_change_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(ack(40, T0, T0), 41);
+    assert_int_equal(ack(40, T0, T0), -1);
     take(NULL, 10, T0);
     assert_int_equal(ack(13, T0, T0), -1);
     assert_int_equal(ack(10, T0 - 1, T0), -2);
@@ -103,6 +105,51 @@ static void time_frees_the_queue(void **state)
     assert_false(is_blocked(11, NULL, T0 + 100));
     assert_string_equal(take(NULL, 11, T0 + 100), "0 qo0%11 1;0 qo0%12 1;0 0 1");
     assert_string_equal(take(NULL, 11, T0 + 300), "0 qo0%11 2;0 qo0%12 2;0 0 2");
+}
+
+/* Goal: what was acknowledged out of order stays so when the set comes again, also in parts. */
+static void acks_out_of_order_outlive_their_set(void **state)
+{
+    (void)state;
+    static const int64_t taken[] = { 10 };
+    struct pop_order_set set = { .pop_time_ms = T0 + 200,
+                                 .invisible_ms = 100,
+                                 .begin_offset = 10,
+                                 .queue_offsets = taken,
+                                 .count = 1 };
+    struct buf counts = BUF_INIT;
+    take(NULL, 10, T0);
+    ack(12, T0, T0);
+    assert_true(pop_order_is_acked(order, &queue, 12));
+    assert_false(pop_order_is_acked(order, &queue, 11));
+    pop_order_took(order, &queue, &set, T0 + 200, &counts);
+    assert_true(slice_eq(buf_slice(&counts), SLICE("0 qo0%10 1;0 0 1")));
+    assert_true(pop_order_is_acked(order, &queue, 12));
+    assert_int_equal(ack(10, T0 + 200, T0 + 201), 11); /* 11 is out, and was not taken again */
+    assert_false(is_blocked(11, NULL, T0 + 201));
+    assert_int_equal(ack(11, T0 + 200, T0 + 201), 13);
+    buf_fini(&counts);
+}
+
+/* Goal: a set whose acks do not fit behind what is taken forgets them, and passes nothing over. */
+static void more_acks_than_a_set_holds(void **state)
+{
+    (void)state;
+    int64_t offsets[POP_ORDER_MESSAGES_MAX];
+    struct pop_order_set set = { .invisible_ms = 100, .queue_offsets = offsets };
+    struct buf counts = BUF_INIT;
+    int64_t now = T0, at = 0;
+    for (int round = 0; round < 4; round++, now += 1000) {
+        for (set.count = 0; set.count < POP_ORDER_MESSAGES_MAX; at++)
+            if (!pop_order_is_acked(order, &queue, at))
+                offsets[set.count++] = at;
+        set.pop_time_ms = now;
+        pop_order_took(order, &queue, &set, now, &counts);
+        for (int i = 1; i < set.count; i++)
+            assert_int_equal(ack(offsets[i], now, now), 0);
+        at = 0;
+    }
+    buf_fini(&counts);
 }
 
 /* Goal: the same attempt gets the set again at once, and it does not count as consumed once more.
@@ -187,52 +234,92 @@ static void the_reference_file_is_read(void **state)
 
 /* ---- model ------------------------------------------------------------------------------------
  *
- * One queue of endless messages and one group, as plainly as it can be said: what the latest pop
- * took, until when each of it is invisible, how often each was out before.
+ * One queue of endless messages and one group, as plainly as it can be said: what is out or was
+ * acknowledged out of order, until when each is invisible, how often each was out before.
  */
 
-enum { MODEL_OFFSETS = 20000, TIME_MAX_MS = 200 };
+enum { MODEL_OFFSETS = 6000, TIME_MAX_MS = 200 };
+
+enum { MODEL_REACH = 100 }; /* a set is nearer to the offset than that */
+
+enum model_state { NOT_IN_SET, OUT, ACKED };
 
 struct order_model {
     int64_t now;
     int64_t committed;
     bool has_set;
     int64_t begin;
-    int64_t first; /* of the set, which is a run */
+    int64_t first; /* of what the latest pop took */
     int count;
-    bool acked[POP_ORDER_MESSAGES_MAX];
-    int64_t visible_ms[POP_ORDER_MESSAGES_MAX];
     int64_t pop_time_ms;
     const char *attempt;
-    int times[MODEL_OFFSETS]; /* by offset: how often it was out, of the set's messages */
+    enum model_state states[MODEL_OFFSETS + MODEL_REACH]; /* by offset, as what follows */
+    int64_t visible_ms[MODEL_OFFSETS + MODEL_REACH];
+    int times[MODEL_OFFSETS + MODEL_REACH]; /* how often it was out, of the set's messages */
 };
 
+static int64_t model_low(const struct order_model *m)
+{
+    return m->committed > MODEL_REACH ? m->committed - MODEL_REACH : 0;
+}
+
+static int64_t model_high(const struct order_model *m)
+{
+    assert_true(m->committed < MODEL_OFFSETS);
+    return m->committed + MODEL_REACH;
+}
+
+/* The set's first message that is out; behind its last one when none is. */
 static int64_t model_next(const struct order_model *m)
 {
-    for (int i = 0; i < m->count; i++)
-        if (!m->acked[i])
-            return m->first + i;
-    return m->first + m->count;
+    int64_t behind = 0;
+    for (int64_t i = model_low(m); i < model_high(m); i++) {
+        if (m->states[i] == OUT)
+            return i;
+        if (m->states[i] == ACKED)
+            behind = i + 1;
+    }
+    return behind;
 }
 
 static int64_t model_free_ms(const struct order_model *m)
 {
     int64_t free_ms = 0;
-    for (int i = 0; m->has_set && i < m->count; i++)
-        if (!m->acked[i] && m->visible_ms[i] > free_ms)
+    for (int64_t i = model_low(m); m->has_set && i < model_high(m); i++)
+        if (m->states[i] == OUT && m->visible_ms[i] > free_ms)
             free_ms = m->visible_ms[i];
     return free_ms;
+}
+
+static void model_forget(struct order_model *m, int64_t offset)
+{
+    m->states[offset] = NOT_IN_SET;
+    m->times[offset] = 0;
 }
 
 static bool model_is_blocked(struct order_model *m, const char *attempt)
 {
     if (m->has_set && (m->committed < m->begin || m->committed > model_next(m))) {
         m->has_set = false; /* reset from outside */
-        for (int i = 0; i < m->count; i++)
-            m->times[m->first + i] = 0;
+        for (int64_t i = model_low(m); i < model_high(m); i++)
+            model_forget(m, i);
     }
     bool is_same = m->has_set && m->attempt != NULL && m->attempt == attempt;
     return !is_same && model_free_ms(m) > m->now;
+}
+
+/* What is behind the last that was acknowledged, and was not taken again, is not of the set. */
+static void model_trim(struct order_model *m, int64_t last_taken)
+{
+    bool is_acked_behind = false;
+    for (int64_t i = model_high(m) - 1; i >= model_low(m); i--) {
+        is_acked_behind |= m->states[i] == ACKED;
+        bool is_left = i < m->committed || (m->states[i] == OUT && !is_acked_behind);
+        if (i <= last_taken && i >= m->committed)
+            is_left = false;
+        if (is_left)
+            model_forget(m, i);
+    }
 }
 
 static void model_take(struct order_model *m, const char *attempt)
@@ -241,24 +328,29 @@ static void model_take(struct order_model *m, const char *attempt)
     struct buf said = BUF_INIT, expected = BUF_INIT;
     int count = 1 + (int)(random() % 4), least = INT_MAX;
     bool is_same = m->has_set && m->attempt != NULL && m->attempt == attempt;
-    for (int i = 0; i < m->count; i++) /* what is not out again is not counted any more */
-        if (m->first + i < m->committed || m->first + i >= m->committed + count || !m->has_set)
-            m->times[m->first + i] = 0;
+    int64_t offset = m->committed;
+    for (int i = 0; i < count; offset++) {
+        assert_int_equal(pop_order_is_acked(order, &queue, offset), m->states[offset] == ACKED);
+        if (m->states[offset] == ACKED)
+            continue;
+        offsets[i++] = offset;
+    }
+    model_trim(m, offsets[count - 1]);
     for (int i = 0; i < count; i++) {
-        int64_t offset = offsets[i] = m->committed + i;
-        bool was_out = m->has_set && offset >= m->first && offset < m->first + m->count;
-        m->times[offset] += was_out && !is_same;
+        offset = offsets[i];
+        m->times[offset] += m->states[offset] == OUT && !is_same;
         if (m->times[offset] > 0)
             pop_order_count_item(&expected, POP_OF_TOPIC, 0, offset, m->times[offset]);
         if (m->times[offset] < least)
             least = m->times[offset];
-        m->acked[i] = false;
-        m->visible_ms[i] = m->now + TIME_MAX_MS / 2;
+        m->states[offset] = OUT;
+        m->visible_ms[offset] = m->now + TIME_MAX_MS / 2;
     }
     pop_queue_count_item(&expected, POP_OF_TOPIC, 0, least);
     m->has_set = true;
-    m->begin = m->first = m->committed;
-    m->count = count;
+    m->begin = m->committed;
+    m->first = offsets[0];
+    m->count = (int)(offsets[count - 1] - offsets[0]) + 1;
     m->pop_time_ms = m->now;
     m->attempt = attempt;
     struct pop_order_set set = { .attempt_id = slice_str(attempt),
@@ -293,10 +385,10 @@ static void model_ack(struct order_model *m)
     int64_t got = ack(m->first + i, m->pop_time_ms - (is_stale ? 1 : 0), m->now);
     if (is_stale) {
         assert_int_equal(got, -2);
-    } else if (i < 0 || i >= m->count) {
+    } else if (m->first + i < 0 || m->states[m->first + i] == NOT_IN_SET) {
         assert_int_equal(got, -1);
     } else {
-        m->acked[i] = true;
+        m->states[m->first + i] = ACKED;
         assert_int_equal(got, model_next(m));
         m->committed = got;
     }
@@ -306,12 +398,12 @@ static void model_change(struct order_model *m)
 {
     if (!m->has_set)
         return;
-    int i = (int)(random() % (m->count + 1));
+    int64_t offset = m->first + random() % (m->count + 1);
     int64_t visible_ms = m->now + random() % TIME_MAX_MS;
-    bool done = pop_order_change(order, &queue, m->first + i, m->pop_time_ms, visible_ms, m->now);
-    assert_int_equal(done, i < m->count);
+    bool done = pop_order_change(order, &queue, offset, m->pop_time_ms, visible_ms, m->now);
+    assert_int_equal(done, m->states[offset] != NOT_IN_SET);
     if (done)
-        m->visible_ms[i] = visible_ms;
+        m->visible_ms[offset] = visible_ms;
 }
 
 /* The process ends and starts with what it saved. */
@@ -358,8 +450,8 @@ static void model_step(struct order_model *m, void **state)
 
 /* Goal: over random pops with and without attempt ids, acks of the right and of other pops, changed
  * times, resets and restarts a queue is blocked exactly while something of its set is invisible,
- * the offset never passes what is out, and every message's count is the number of its pops.
- * Method: a model beside it. */
+ * the offset never passes what is out, what was acknowledged is not given again, and every
+ * message's count is the number of its pops. Method: a model beside it. */
 static void random_use_agrees_with_the_model(void **state)
 {
     static struct order_model m;
@@ -383,6 +475,8 @@ int main(void)
         ORDER_TEST(a_set_blocks_until_acked),
         ORDER_TEST(foreign_acks_change_nothing),
         ORDER_TEST(time_frees_the_queue),
+        ORDER_TEST(acks_out_of_order_outlive_their_set),
+        ORDER_TEST(more_acks_than_a_set_holds),
         ORDER_TEST(the_same_attempt_gets_the_set_again),
         ORDER_TEST(one_message_may_have_its_own_time),
         ORDER_TEST(a_reset_offset_frees_the_queue),
