@@ -180,29 +180,39 @@ static int64_t cold_bytes(const struct guard *g, struct slice group)
                        limits_cold_bytes(g->limits, group, loop_now_ns(g->broker->loop)));
 }
 
-static bool reads_too_much(struct guard *g, struct request *req, struct slice group)
+/* Has the group itself read its share, or have all together read theirs? */
+static bool is_over_own(struct guard *g, struct slice group)
 {
-    const struct broker_conf *conf = &g->broker->conf;
-    int64_t own = cold_bytes(g, group), all = cold_bytes(g, slice_of(NULL, 0));
-    bool is_own = own >= limits_threshold(g->limits, group, conf->cg_cold_read_threshold);
-    if (!conf->cold_data_flow_control_enable || (!is_own && all < conf->global_cold_read_threshold))
-        return false;
-    count(g, GUARD_COLD, is_own ? "cold_group" : "cold_all", is_own ? own : all);
-    reply_code(
-        req, RESP_SYSTEM_BUSY, "[COLD_READS]%s %.*s read %lld bytes from the disk in %d s (%s)",
-        is_own ? "group" : "all groups with", SLICE_FMT(group), (long long)(is_own ? own : all),
-        LIMITS_WINDOW_S, is_own ? "cgColdReadThreshold" : "globalColdReadThreshold");
-    return true;
+    int64_t others = g->broker->conf.cg_cold_read_threshold;
+    return cold_bytes(g, group) >= limits_threshold(g->limits, group, others);
 }
 
-bool guard_stops_cold_read(struct guard *g, struct request *req, struct slice group)
+bool guard_stops_cold_read(struct guard *g, struct slice group)
 {
-    if (g->ladder.rung < RUNG_COLD_READS)
-        return reads_too_much(g, req, group);
-    count(g, GUARD_RUNG, rung_name(RUNG_COLD_READS), (int64_t)g->ladder.rung);
-    reply_code(req, RESP_FLOW_CONTROL,
-               "[DEGRADED]broker busy: reads from the disk are left off for a while");
-    return true;
+    const struct broker_conf *conf = &g->broker->conf;
+    if (g->ladder.rung >= RUNG_COLD_READS)
+        return true;
+    return conf->cold_data_flow_control_enable &&
+           (is_over_own(g, group) ||
+            cold_bytes(g, slice_of(NULL, 0)) >= conf->global_cold_read_threshold);
+}
+
+void guard_refuse_cold_read(struct guard *g, struct request *req, struct slice group)
+{
+    bool is_pop = req->header.code == REQ_POP_MESSAGE; /* its clients know one way to wait */
+    if (g->ladder.rung >= RUNG_COLD_READS) {
+        count(g, GUARD_RUNG, rung_name(RUNG_COLD_READS), (int64_t)g->ladder.rung);
+        reply_code(req, is_pop ? RESP_POLLING_FULL : RESP_FLOW_CONTROL,
+                   "[DEGRADED]broker busy: reads from the disk are left off for a while");
+        return;
+    }
+    bool is_own = is_over_own(g, group);
+    int64_t bytes = cold_bytes(g, is_own ? group : slice_of(NULL, 0));
+    count(g, GUARD_COLD, is_own ? "cold_group" : "cold_all", bytes);
+    reply_code(req, is_pop ? RESP_POLLING_FULL : RESP_SYSTEM_BUSY,
+               "[COLD_READS]%s %.*s read %lld bytes from the disk in %d s (%s)",
+               is_own ? "group" : "all groups with", SLICE_FMT(group), (long long)bytes,
+               LIMITS_WINDOW_S, is_own ? "cgColdReadThreshold" : "globalColdReadThreshold");
 }
 
 struct limits *guard_limits(struct guard *g)

@@ -21,7 +21,7 @@
  *   1      the trace topic              trace messages get SYSTEM_BUSY
  *   2      the index                    queries by key wait for it to catch up; nothing is lost
  *   3      statistics by name           figures of topics, groups and queues have a gap
- *   4      reads from the disk          pulls of old messages get FLOW_CONTROL
+ *   4      reads from the disk          pulls of old messages get FLOW_CONTROL, pops POLLING_FULL
  *   5      catching up of timers        what is due is delivered a few at a time
  *   6      topics of lowPriorityTopics  sends to them get SYSTEM_BUSY
  *
@@ -56,8 +56,10 @@ bool guard_stops_arrival(struct guard *guard, struct request *req);
 bool guard_stops_send(struct guard *guard, struct request *req, struct slice topic);
 /* A pull or pop of this group; true as above. */
 bool guard_stops_pull(struct guard *guard, struct request *req, struct slice group);
-/* A pull of this group that would have to wait for the disk; true as above. */
-bool guard_stops_cold_read(struct guard *guard, struct request *req, struct slice group);
+/* Whether this group's reads that would have to wait for the disk are left off now, and the answer
+ * that says so; req is gone then. */
+bool guard_stops_cold_read(struct guard *guard, struct slice group);
+void guard_refuse_cold_read(struct guard *guard, struct request *req, struct slice group);
 /* A group was given so much from the disk. */
 void guard_count_cold_read(struct guard *guard, struct slice group, int64_t bytes);
 

@@ -17,6 +17,7 @@
 #include "broker/saver.h"
 #include <assert.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "wire/multi_dispatch.h"
 #include "wire/properties.h"
@@ -42,6 +43,7 @@ struct pop {
     int32_t revive_queue_id;
     int64_t rest_num;
     int count;
+    bool is_cut_short;      /* a queue was passed over, since reads from the disk are left off */
     int64_t end_phy_offset; /* of the latest checkpoint */
     struct buf body, starts, offsets, counts;
     /* where the scan stands */
@@ -193,6 +195,11 @@ static void wake_next(const struct pop *p)
 
 static void end_scan(struct pop *p)
 {
+    if (p->count == 0 && p->is_cut_short) {
+        free_buffers(p);
+        guard_refuse_cold_read(broker_of(p)->guard, request_of(p), p->fields.consumer_group);
+        return;
+    }
     if (p->count == 0) {
         wait_or_give_up(p);
         return;
@@ -381,13 +388,16 @@ static bool is_passed_over(enum store_get_status status)
 static int get(struct pop *p, bool may_block, struct buf *body)
 {
     const struct broker_conf *conf = &broker_of(p)->conf;
+    int err = may_block ? 0 : fault_check("pop.cold");
+    if (err != 0)
+        return err;
     struct store_get_request request = {
         .topic = topic_at(p),
         .queue_id = p->queue_id,
         .queue_offset = p->queue_offset,
         .max_count = p->fields.max_msg_nums - p->count,
-        .max_bytes =
-            may_block ? conf->max_transfer_bytes_on_disk : conf->max_transfer_bytes_in_memory,
+        .max_bytes = conf->max_transfer_bytes_in_memory,
+        .apart_max_bytes = conf->max_transfer_bytes_on_disk,
         .may_block = may_block,
     };
     message_filter_of_get(&p->filter, &request);
@@ -440,11 +450,32 @@ static void finish_cold(struct offload *o)
     struct pop *p = (struct pop *)o;
     size_t start = p->body.len;
     buf_append_slice(&p->body, buf_slice(&o->body));
+    guard_count_cold_read(o->broker->guard, p->fields.consumer_group, (int64_t)o->body.len);
     release(p);
     take_result(p, start, true);
     pop_hold_wake(o->broker->pop_hold, p->fields.topic, p->fields.consumer_group,
                   p->origins[p->stage] == POP_OF_TOPIC ? p->queue_id : -1);
     scan(p);
+}
+
+static int64_t left_in_queue(const struct pop *p)
+{
+    int64_t max = store_queue_max(broker_of(p)->store, topic_at(p), p->queue_id);
+    return max > p->queue_offset ? max - p->queue_offset : 0;
+}
+
+static void hand_to_worker(struct pop *p)
+{
+    keep(p);
+    struct broker *broker = broker_of(p);
+    struct pop_queue *claimed = p->claimed;
+    struct buf buffers[] = { p->body, p->starts, p->offsets, p->counts };
+    if (!offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold)) {
+        /* the request was answered, and what it took comes back after its time */
+        pop_queue_release(pops_table(broker->pops), claimed);
+        for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+            buf_fini(&buffers[i]);
+    }
 }
 
 /* False: a worker reads, and goes on from there. */
@@ -461,16 +492,13 @@ static bool read_claimed(struct pop *p)
         release(p);
         return true;
     }
-    keep(p);
-    struct broker *broker = broker_of(p);
-    struct pop_queue *claimed = p->claimed;
-    struct buf buffers[] = { p->body, p->starts, p->offsets, p->counts };
-    if (!offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold)) {
-        /* the request was answered, and what it took comes back after its time */
-        pop_queue_release(pops_table(broker->pops), claimed);
-        for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
-            buf_fini(&buffers[i]);
+    if (guard_stops_cold_read(broker_of(p)->guard, p->fields.consumer_group)) {
+        release(p);
+        p->is_cut_short = true;
+        p->rest_num += left_in_queue(p);
+        return true;
     }
+    hand_to_worker(p);
     return false;
 }
 
@@ -481,12 +509,6 @@ static bool has_too_many_out(const struct pop *p)
                                                    p->fields.consumer_group, p->queue_id);
     return conf->enable_pop_message_threshold && queue != NULL &&
            queue->unacked > conf->pop_inflight_message_threshold;
-}
-
-static int64_t left_in_queue(const struct pop *p)
-{
-    int64_t max = store_queue_max(broker_of(p)->store, topic_at(p), p->queue_id);
-    return max > p->queue_offset ? max - p->queue_offset : 0;
 }
 
 /* Pops from the queue at hand; false: a worker goes on. */
@@ -567,6 +589,7 @@ static void plan(struct pop *p)
     p->stage = 0;
     p->step = 0;
     p->count = 0;
+    p->is_cut_short = false;
     p->rest_num = 0;
     p->end_phy_offset = 0;
     p->pop_time_ms = now_ms(p);

@@ -1,8 +1,12 @@
 /* handle_pull.c - PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361).
  *
- *   checks ── read what is in memory ── answer
+ *   checks ── read what was put last ── answer
  *                │          └── nothing there yet: parked in hold until arrival or deadline, then
- * read again └── the disk would have to be waited for: read by a worker, then answer or park
+ *                │              read again
+ *                └── older: read when the answers of this pass are out, so that who sends or waits
+ *                    for what is new does not wait for who catches up ── answer
+ *                                └── the disk would have to be waited for: read by a worker,
+ *                                    then answer or park
  *
  * The offset a pull commits is taken on its first pass only, whatever its answer.
  */
@@ -26,12 +30,11 @@ enum { SUSPEND_MAX_MS = 3600 * 1000 };
 struct pull {
     struct offload offload; /* of a cold read; holds broker and req also before */
     struct held_request held;
+    struct loop_deferred turn; /* of a read of old messages */
     struct pull_request fields;
     struct message_filter filter;
     struct store_get_result result;
     int err;
-    int32_t max_count;
-    int64_t max_bytes;
     int32_t topic_sys_flag;
     int32_t group_sys_flag;
     int64_t cold_start_ns; /* a worker had to read; 0: not */
@@ -337,35 +340,26 @@ static bool wants_to_wait(const struct pull *p)
            code_of(p->result.status, p->fields.queue_offset) == RESP_PULL_NOT_FOUND;
 }
 
-static int get(struct pull *p, bool may_block, struct buf *body)
+/* How far a read goes for its messages. */
+enum reach { REACH_NEAR, REACH_MEMORY, REACH_DISK };
+
+static int get(struct pull *p, enum reach reach, struct buf *body)
 {
-    int err = may_block ? 0 : fault_check("pull.cold");
-    if (err != 0)
-        return err;
+    const struct broker_conf *conf = &broker_of(p)->conf;
+    int32_t most = conf->max_transfer_count_in_memory;
     struct store_get_request request = {
         .topic = p->fields.topic,
         .queue_id = p->fields.queue_id,
         .queue_offset = p->fields.queue_offset,
-        .max_count = p->max_count,
-        .max_bytes = p->max_bytes,
-        .may_block = may_block,
+        .max_count = p->fields.max_msg_nums < most ? p->fields.max_msg_nums : most,
+        .max_bytes = conf->max_transfer_bytes_in_memory,
+        .apart_max_count = conf->max_transfer_count_on_disk,
+        .apart_max_bytes = conf->max_transfer_bytes_on_disk,
+        .may_block = reach == REACH_DISK,
+        .must_be_near = reach == REACH_NEAR,
     };
     message_filter_of_get(&p->filter, &request);
     return store_get(broker_of(p)->store, &request, body, &p->result);
-}
-
-static void set_limits(struct pull *p)
-{
-    const struct broker_conf *conf = &broker_of(p)->conf;
-    bool is_hot = store_queue_in_memory(broker_of(p)->store, p->fields.topic, p->fields.queue_id,
-                                        p->fields.queue_offset);
-    int32_t most = is_hot ? conf->max_transfer_count_in_memory : conf->max_transfer_count_on_disk;
-    p->max_bytes = is_hot ? conf->max_transfer_bytes_in_memory : conf->max_transfer_bytes_on_disk;
-    p->max_count = p->fields.max_msg_nums;
-    if (p->max_count > most)
-        p->max_count = most;
-    if (p->max_count < 1)
-        p->max_count = 1;
 }
 
 /* Copies what the request's bytes and the registry lent, so that it may outlive this pass. */
@@ -413,7 +407,7 @@ static void read_now(struct pull *p);
 static void read_cold(struct offload *o)
 {
     struct pull *p = (struct pull *)o;
-    p->err = get(p, true, &o->body);
+    p->err = get(p, REACH_DISK, &o->body);
 }
 
 /* What arrived while the worker read woke nobody: so look again before waiting. */
@@ -432,20 +426,27 @@ static void finish_cold(struct offload *o)
     }
 }
 
-static void read_now(struct pull *p)
+static void read_by_worker(struct pull *p)
+{
+    struct broker *broker = broker_of(p);
+    if (guard_stops_cold_read(broker->guard, p->fields.consumer_group)) {
+        guard_refuse_cold_read(broker->guard, request_of(p), p->fields.consumer_group);
+        return;
+    }
+    keep(p);
+    p->cold_start_ns = loop_now_ns(broker->loop);
+    offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold);
+}
+
+/* Answers, or parks, or goes on where it takes longer. */
+static void read_on_loop(struct pull *p, enum reach reach, void (*go_on)(struct pull *p))
 {
     struct broker *broker = broker_of(p);
     struct buf *body = &broker->pull_body;
     buf_clear(body);
-    set_limits(p);
-    p->cold_start_ns = 0;
-    p->err = get(p, false, body);
+    p->err = get(p, reach, body);
     if (p->err == ERR_WOULD_BLOCK) {
-        if (guard_stops_cold_read(broker->guard, request_of(p), p->fields.consumer_group))
-            return;
-        keep(p);
-        p->cold_start_ns = loop_now_ns(broker->loop);
-        offload_start(&p->offload, broker, request_of(p), read_cold, finish_cold);
+        go_on(p);
         return;
     }
     if (p->err != 0)
@@ -457,6 +458,30 @@ static void read_now(struct pull *p)
         answer(p, buf_slice(body));
     if (body->cap > PULL_BODY_KEPT_BYTES)
         buf_fini(body);
+}
+
+static void take_turn(struct loop_deferred *turn)
+{
+    struct pull *p = (struct pull *)((char *)turn - offsetof(struct pull, turn));
+    broker_of(p)->offloads_out--;
+    read_on_loop(p, REACH_MEMORY, read_by_worker);
+}
+
+static void wait_for_turn(struct pull *p)
+{
+    keep(p);
+    loop_deferred_init(&p->turn, take_turn);
+    broker_of(p)->offloads_out++; /* the broker does not end before it */
+    loop_go_last(broker_of(p)->loop, &p->turn);
+}
+
+static void read_now(struct pull *p)
+{
+    p->cold_start_ns = 0;
+    if (fault_check("pull.cold") != 0)
+        read_by_worker(p);
+    else
+        read_on_loop(p, REACH_NEAR, wait_for_turn);
 }
 
 /* The group's offset was set by a request: it is told to go there, wherever it asked to read. */

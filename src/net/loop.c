@@ -23,6 +23,7 @@ struct loop {
     int64_t now_ns;
     struct list deferred;
     struct list backlog;        /* of loop_deferred.link, too */
+    struct list last;           /* the same */
     struct loop_timer **timers; /* binary heap by due_ns; timer->at is its place + 1 */
     uint32_t timer_count;
     uint32_t timer_cap;
@@ -56,6 +57,7 @@ int loop_new(const char *name, struct loop **made)
     snprintf(loop->name, sizeof loop->name, "%s", name);
     list_init(&loop->deferred);
     list_init(&loop->backlog);
+    list_init(&loop->last);
     read_clocks(loop);
     *made = loop;
     return 0;
@@ -188,6 +190,23 @@ static void run_backlog(struct loop *loop)
     } while (!list_empty(&loop->backlog) && clock_monotonic_ns() < end_ns);
 }
 
+void loop_go_last(struct loop *loop, struct loop_deferred *step)
+{
+    assert(loop_is_current(loop));
+    if (list_empty(&step->link))
+        list_append(&loop->last, &step->link);
+}
+
+static void run_last(struct loop *loop)
+{
+    if (list_empty(&loop->last))
+        return;
+    struct loop_deferred *step = list_entry(loop->last.next, struct loop_deferred, link);
+    list_remove(&step->link);
+    step->run(step);
+    run_deferred(loop);
+}
+
 /* ---- timers
  * ---------------------------------------------------------------------------------------- */
 
@@ -303,7 +322,7 @@ static void run_due_timers(struct loop *loop)
 static int64_t wait_until_ns(struct loop *loop)
 {
     if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping) ||
-        !list_empty(&loop->deferred) || !list_empty(&loop->backlog))
+        !list_empty(&loop->deferred) || !list_empty(&loop->backlog) || !list_empty(&loop->last))
         return POLLER_NOW;
     if (loop->timer_count == 0)
         return POLLER_NEVER;
@@ -324,6 +343,7 @@ void loop_run(struct loop *loop)
         run_due_timers(loop);
         run_backlog(loop);
         run_deferred(loop);
+        run_last(loop);
     }
     atomic_store(&loop->is_running, false);
     atomic_store(&loop->is_stopping, false); /* it may be run again */

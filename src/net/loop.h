@@ -3,9 +3,9 @@
  *
  * A pass: wait, run the callbacks of what is ready, run what was posted, run due timers, go on with
  * the backlog for a millisecond, then run what was deferred (flushes of connections, wake-ups of
- * held requests), and wait again. So everything that arrived together is handled together and
- * answered with one write per connection, and whoever asks little waits for a short pass only,
- * however much others ask.
+ * held requests), do one thing that may wait until then, and wait again. So everything that arrived
+ * together is handled together and answered with one write per connection, and whoever asks little
+ * waits for a short pass only, however much others ask.
  *
  * Threads    everything is called on the loop's own thread, except loop_post() and loop_stop().
  *            A loop sleeps until something is due: an idle loop does not wake.
@@ -59,6 +59,9 @@ void loop_undefer(struct loop_deferred *d);
  * more. In this pass, or in a later one when it has lasted long enough; in the order of the calls.
  * A step may ask for the next one, which comes behind those of the others. */
 void loop_go_on(struct loop *loop, struct loop_deferred *step);
+/* The same for what is long and not urgent: behind everything else, when the answers of the pass
+ * are out, and one in each pass. */
+void loop_go_last(struct loop *loop, struct loop_deferred *step);
 
 /* A one-shot timer, never early. */
 struct loop_timer {

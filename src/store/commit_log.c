@@ -346,6 +346,11 @@ int64_t commit_log_max(const struct commit_log *log)
     return atomic_load_explicit(&log->max, memory_order_acquire);
 }
 
+int64_t commit_log_near_start(const struct commit_log *log)
+{
+    return commit_log_max(log) - log->hot_bytes / 2;
+}
+
 int64_t commit_log_file_bytes(const struct commit_log *log)
 {
     return log->file_bytes;
@@ -704,7 +709,7 @@ int commit_log_read(struct commit_log *log, int64_t phy_offset, size_t len, bool
     int err = 0;
     if (pos + (int64_t)len > log->file_bytes)
         err = ERR_NOT_FOUND;
-    else if (phy_offset >= max - log->hot_bytes / 2)
+    else if (phy_offset >= commit_log_near_start(log))
         err = disk_copy_mapped(buf_reserve(out, len), file->base + pos, len, file->path);
     else
         err = disk_read(file->fd, file->path, buf_reserve(out, len), len, pos, may_block);
@@ -738,8 +743,7 @@ int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *int
 
 void commit_log_will_read(struct commit_log *log, int64_t phy_offset, int64_t len)
 {
-    int64_t max = commit_log_max(log) - log->hot_bytes; /* what is near the head is there */
-    len = min64(len, max - phy_offset);
+    len = min64(len, commit_log_near_start(log) - phy_offset); /* what is behind it is there */
     struct log_file *file = phy_offset < 0 || len <= 0 ? NULL : file_at(log, phy_offset);
     if (file == NULL)
         return;

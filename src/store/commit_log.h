@@ -31,6 +31,8 @@ int64_t commit_log_files_end(const struct commit_log *log);
 /* Behind the last record. Grows with appends; a release store after the bytes are there. */
 int64_t commit_log_max(const struct commit_log *log);
 int64_t commit_log_file_bytes(const struct commit_log *log);
+/* From here on it is read from the mapping, which is in memory. */
+int64_t commit_log_near_start(const struct commit_log *log);
 
 /* Recovery found the end: what lies behind is zeroed, later files are removed, and appending
  * starts. With `durably` the zeros are on the disk before: what was cut never comes back. Starts

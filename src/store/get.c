@@ -152,6 +152,9 @@ struct collecting {
     struct buf *body;
     size_t body_start;
     struct store_get_result *result;
+    int32_t max_count;
+    int64_t max_bytes;
+    int64_t last_phy;
     int looked_into; /* records read for the filter */
     bool is_full;
 };
@@ -169,6 +172,8 @@ static int take_record(struct collecting *c, const struct store_queue_entry *ent
     if (request->properties_filter != NULL && !request->may_block &&
         c->looked_into++ == LOOKED_INTO_AT_ONCE)
         return ERR_WOULD_BLOCK;
+    if (request->must_be_near && entry->phy_offset < commit_log_near_start(c->store->log))
+        return ERR_WOULD_BLOCK;
     int err = read_record(c->store, c->queue, entry, request->may_block, c->body, &record);
     if (err != 0)
         return err;
@@ -177,6 +182,7 @@ static int take_record(struct collecting *c, const struct store_queue_entry *ent
         c->body->len = before;
         return 0;
     }
+    c->last_phy = entry->phy_offset;
     c->result->count += entry->count;
     c->result->status = GET_FOUND;
     c->result->suggest_slave =
@@ -188,8 +194,8 @@ static int take_record(struct collecting *c, const struct store_queue_entry *ent
 static bool has_room(const struct collecting *c, const struct store_queue_entry *entry)
 {
     int64_t bytes_after = (int64_t)(c->body->len - c->body_start) + entry->bytes;
-    return c->result->count == 0 || (bytes_after <= c->request->max_bytes &&
-                                     c->result->count + entry->count <= c->request->max_count);
+    return c->result->count == 0 ||
+           (bytes_after <= c->max_bytes && c->result->count + entry->count <= c->max_count);
 }
 
 /* Takes one entry. 0, or ERR_WOULD_BLOCK / ERR_IO. */
@@ -212,7 +218,7 @@ static int collect(struct collecting *c, const struct store_queue_entry *entry)
         }
     }
     result->next_offset = entry->queue_offset + entry->count;
-    c->is_full = result->count >= request->max_count;
+    c->is_full = result->count >= c->max_count;
     return 0;
 }
 
@@ -220,32 +226,34 @@ static int collect(struct collecting *c, const struct store_queue_entry *entry)
  * they are a fair part of what lies between, all of it is brought in, many times what one call
  * takes, so that the next calls find theirs in memory; where they are not, each for itself, all at
  * once. */
-static void read_ahead(const struct collecting *c, const struct store_queue_entry *entries,
-                       int count)
+static void fetch(struct collecting *c, const struct store_queue_entry *entries, int count)
 {
-    enum { AHEAD_MOST = 4 << 20, MEMORY_PART = 64, SPARSE = 32 };
-    struct commit_log *log = c->store->log;
-    int64_t part = c->store->memory_bytes / MEMORY_PART, bytes = 0;
+    enum { SPARSE = 32 };
+    int64_t bytes = 0;
     for (int i = 0; i < count; i++)
         bytes += entries[i].bytes > 0 ? entries[i].bytes : 0;
     int64_t span = entries[count - 1].phy_offset - entries[0].phy_offset;
     if (span >= 0 && span <= SPARSE * bytes) {
-        commit_log_will_read(log, entries[0].phy_offset, part < AHEAD_MOST ? part : AHEAD_MOST);
+        read_ahead_begin(c->store->read_ahead, entries[0].phy_offset);
         return;
     }
-    for (int i = 0; i < count; i++)
-        commit_log_will_read(log, entries[i].phy_offset, entries[i].bytes);
+    if (c->request->apart_max_count > 0 && c->request->apart_max_count < c->max_count)
+        c->max_count = c->request->apart_max_count;
+    if (c->request->apart_max_bytes > 0 && c->request->apart_max_bytes < c->max_bytes)
+        c->max_bytes = c->request->apart_max_bytes;
+    for (int i = 0; i < count && i < c->max_count; i++)
+        commit_log_will_read(c->store->log, entries[i].phy_offset, entries[i].bytes);
 }
 
 static int scan(struct collecting *c)
 {
     struct store_queue_entry entries[ENTRIES_PER_READ];
     const struct store_get_request *request = c->request;
-    int64_t bound = (int64_t)request->max_count * SCAN_ENTRIES_PER_WANTED;
+    int64_t bound = (int64_t)c->max_count * SCAN_ENTRIES_PER_WANTED;
     bound = bound < SCAN_ENTRIES_LEAST ? SCAN_ENTRIES_LEAST : bound;
     int64_t end = request->queue_offset + bound;
     for (int64_t at = request->queue_offset; at < end && !c->is_full;) {
-        int wanted = request->max_count - c->result->count;
+        int wanted = c->max_count - c->result->count;
         bool takes_all = request->filter == NULL && request->properties_filter == NULL;
         int count = takes_all && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
         int got;
@@ -259,7 +267,7 @@ static int scan(struct collecting *c)
         if (got == 0)
             return 0;
         if (request->may_block && at == request->queue_offset)
-            read_ahead(c, entries, got);
+            fetch(c, entries, got);
         for (int i = 0; i < got && !c->is_full; i++) {
             err = collect(c, &entries[i]);
             if (err != 0)
@@ -293,8 +301,13 @@ int store_get_plain(struct store *store, const struct store_get_request *request
                                      .queue = queue,
                                      .body = body,
                                      .body_start = body->len,
-                                     .result = result };
+                                     .result = result,
+                                     .max_count = bounded.max_count,
+                                     .max_bytes = bounded.max_bytes,
+                                     .last_phy = -1 };
     int err = scan(&collecting);
+    if (collecting.last_phy >= 0 && collecting.last_phy < commit_log_near_start(store->log))
+        read_ahead_note(store->read_ahead, collecting.last_phy);
     assert(err == 0 || result->count == 0);
     assert(result->count <= bounded.max_count || queue->is_batch);
     assert(result->next_offset >= bounded.queue_offset);

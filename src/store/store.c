@@ -183,6 +183,8 @@ static int open_parts(struct store *store)
                           store->memory_bytes, &store->log);
     store->must_count_queues = may_count_later(store);
     if (err == 0)
+        err = read_ahead_new(store->log, store->memory_bytes, &store->read_ahead);
+    if (err == 0)
         err = queues_open(
             store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
             store->log, store_may_have_ghosts(store, was_clean),
@@ -220,6 +222,7 @@ static void free_parts(struct store *store)
         compaction_close(store->compaction);
     if (store->queues != NULL)
         queues_close(store->queues);
+    read_ahead_free(store->read_ahead);
     if (store->log != NULL)
         commit_log_close(store->log);
     disk_close(store->lock_fd);

@@ -194,11 +194,15 @@ struct store_get_request {
     int32_t queue_id;
     int64_t queue_offset;
     int32_t max_count;
-    int64_t max_bytes;        /* at least one message is returned whatever its size */
-    store_tag_filter *filter; /* NULL: all */
+    int64_t max_bytes; /* at least one message is returned whatever its size */
+    int32_t
+        apart_max_count; /* instead, when each record must be fetched from the disk for itself */
+    int64_t apart_max_bytes;                    /* 0: no less than otherwise, both */
+    store_tag_filter *filter;                   /* NULL: all */
     store_properties_filter *properties_filter; /* of those; NULL: all */
     void *filter_ctx;
-    bool may_block; /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
+    bool may_block;    /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
+    bool must_be_near; /* ERR_WOULD_BLOCK also when it is not among the last that were put */
 };
 
 struct store_get_result {

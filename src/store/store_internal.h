@@ -6,6 +6,7 @@
 #include "store/compaction.h"
 #include "store/indexer.h"
 #include "store/queues.h"
+#include "store/read_ahead.h"
 #include "store/store.h"
 
 enum { DELAY_LEVEL_MAX = 64 };
@@ -23,6 +24,7 @@ struct store {
     char log_dir[DISK_PATH_MAX - 64];
     int lock_fd;
     struct commit_log *log;
+    struct read_ahead *read_ahead;
     struct queues *queues;
     struct indexer *indexer;       /* NULL when switched off */
     struct compaction *compaction; /* NULL when switched off */

@@ -1,10 +1,12 @@
 """The brokers that are measured: Ramjet and the reference, each with a name server of its own kind,
 run as they are in earnest: default settings, files of full size and, in Java, room and a good compiler.
 """
+import concurrent.futures
 import os
 import shlex
 import shutil
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +53,24 @@ class MeasuredBroker(servers.Broker):
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) * 1024
         raise RuntimeError("no RssAnon")
+
+    def disk_read_rate(self, readers, most_bytes=1 << 30):
+        """Bytes a second that the disk gives to so many who read parts of the log from start to end, at once. The log
+        must be cold, and is warm afterwards."""
+        parts, part_bytes = [], most_bytes // readers
+        for path in sorted((self.store / "commitlog").iterdir()):
+            parts += [(path, at) for at in range(0, path.stat().st_blocks * 512 - part_bytes, part_bytes)]
+        parts = parts[:readers]
+
+        def read(part):
+            path, at = part
+            step = bytearray(1 << 20)
+            with open(path, "rb", buffering=0) as file:
+                return sum(os.preadv(file.fileno(), [step], at + n) for n in range(0, part_bytes, len(step)))
+
+        start = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(readers) as pool:
+            return sum(pool.map(read, parts)) / (time.monotonic() - start)
 
     def forget_cached_log(self):
         """Makes what is in the commit log cold: the broker must not be running."""

@@ -352,6 +352,33 @@ def test_rung_4_leaves_off_cold_reads(guarded, connection, name):
     assert pull(connection, name("group"), topic).code == 0
 
 
+def test_rung_4_leaves_off_cold_pops(guarded, connection, name):
+    """Goal: a pop whose messages are all on the disk gets POLLING_FULL at once, one that finds others gets those, and
+    what was left off is had later.
+    Method: a fault point makes the messages of the queue that is read first cold."""
+    topic, group = make_topic(connection, name(), queues=2), name("group")
+    send(connection, topic, b"0", queue_id=0)
+    send(connection, topic, b"1", queue_id=1)
+    climb_to(guarded, connection, 4)
+    guarded.arm("fail", "pop.cold", 0, 1, "would_block")
+    answer = connection.call(pops.POP, pops.pop_fields(group, topic, queue=0, poll_ms=15000))
+    assert answer.code == POLLING_FULL and answer.remark.startswith("[DEGRADED]")
+    guarded.arm("fail", "pop.cold", 0, 1, "would_block")
+    first = pops.popped_of(connection.call(pops.POP, pops.pop_fields(group, topic)), group)
+    rest = pops.popped_of(connection.call(pops.POP, pops.pop_fields(group, topic)), group)
+    assert len(first) == 1
+    assert sorted(m.body for m in first + rest) == [b"0", b"1"]
+
+
+def test_a_cold_pop_is_read_by_a_worker(guarded, connection, name):
+    """Goal: without a rung what is on the disk is popped like all else."""
+    topic, group = make_topic(connection, name()), name("group")
+    send(connection, topic, b"old")
+    guarded.arm("fail", "pop.cold", 0, 1, "would_block")
+    answer = connection.call(pops.POP, pops.pop_fields(group, topic))
+    assert [m.body for m in pops.popped_of(answer, group)] == [b"old"]
+
+
 @pytest.mark.parametrize("properties", ({"TIMER_DELAY_MS": "1500"}, {"DELAY": "1"}), ids=("timers", "levels"))
 def test_rung_5_paces_what_is_due(guarded, connection, name, properties):
     """Goal: a backlog of timers or of a delay level is delivered a few at a time, and at once when the rung was left.

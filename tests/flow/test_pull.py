@@ -44,6 +44,18 @@ def test_count_is_kept(broker, topic, group):
         assert int(answer.ext["nextBeginOffset"]) == given
 
 
+def test_old_messages_are_given_as_many_at_a_time(broker, topic, group):
+    """Goal: who is megabytes behind the last message gets as many in an answer as who is not, whole and in order.
+    Method: 8 MB come behind forty small messages."""
+    for i in range(40):
+        send(broker, topic, b"%d" % i)
+    for _ in range(8):
+        send(broker, topic, bytes(1_000_000), queue_id=1)
+    answer = pull(broker, group, topic)
+    assert [r.body for r in mq.decode_records(answer.body)] == [b"%d" % i for i in range(32)]
+    assert fields_of(answer) == (0, 32, 0, 40)
+
+
 def test_large_messages_limit_a_pull_by_bytes(broker, topic, group):
     """Goal: an answer stops near 256 KiB, and one that is larger alone comes alone."""
     for _ in range(4):

@@ -400,6 +400,49 @@ static void an_endless_backlog_starves_nobody(void **state)
     loop_undefer(&endless_step);
 }
 
+/* ---- what may come last ---- */
+
+static struct loop_deferred first_last, second_last;
+static struct loop_task between;
+
+static void on_between(struct loop_task *task)
+{
+    (void)task;
+    note('p');
+}
+
+static void on_first_last(struct loop_deferred *step)
+{
+    (void)step;
+    note('1');
+    loop_post(loop, &between);
+}
+
+static void on_second_last(struct loop_deferred *step)
+{
+    (void)step;
+    note('2');
+    loop_stop(loop);
+}
+
+/* Goal: what comes last is done behind what was deferred, and one in each pass: what came meanwhile
+ * is served before the next.
+ * Method: the first posts a task. */
+static void what_comes_last_comes_one_at_a_time(void **state)
+{
+    (void)state;
+    between = (struct loop_task){ .run = on_between };
+    loop_deferred_init(&first_last, on_first_last);
+    loop_deferred_init(&second_last, on_second_last);
+    loop_deferred_init(&other_step, on_other_step);
+    loop_go_last(loop, &first_last);
+    loop_go_last(loop, &second_last);
+    loop_go_last(loop, &first_last); /* it stands there already */
+    loop_defer(loop, &other_step);
+    loop_run(loop);
+    assert_string_equal(trace, "o1p2");
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -411,6 +454,7 @@ int main(void)
         LOOP_TEST(a_pass_has_its_order),
         LOOP_TEST(endless_deferred_work_starves_nobody),
         LOOP_TEST(an_endless_backlog_starves_nobody),
+        LOOP_TEST(what_comes_last_comes_one_at_a_time),
         LOOP_TEST(a_stopped_watch_is_not_called),
         LOOP_TEST(posted_tasks_run_once_and_in_order),
         LOOP_TEST(a_stopped_loop_may_run_again),

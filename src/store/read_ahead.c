@@ -1,0 +1,176 @@
+#include "store/read_ahead.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/thread_rank.h"
+
+/* So many steps back a stream still is the same one: its readers need not be at one place. */
+enum { STEP_BYTES_MOST = 4 << 20, MEMORY_PART = 64, STEPS_KEPT = 8 };
+
+struct stream {
+    int64_t from; /* what lies between these two was asked for; equal: there is no such stream */
+    int64_t upto;
+    uint64_t used; /* the greater, the later */
+    bool is_wanted;
+};
+
+struct read_ahead {
+    struct commit_log *log;
+    int64_t step_bytes;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows; a leaf */
+    pthread_cond_t wake;
+    struct stream streams[READ_AHEAD_STREAMS];
+    uint64_t turn;
+    bool is_ending;
+};
+
+static struct stream *stream_of(struct read_ahead *ra, int64_t phy_offset)
+{
+    for (int i = 0; i < READ_AHEAD_STREAMS; i++)
+        if (phy_offset >= ra->streams[i].from && phy_offset < ra->streams[i].upto)
+            return &ra->streams[i];
+    return NULL;
+}
+
+static struct stream *least_recent(struct read_ahead *ra)
+{
+    struct stream *least = &ra->streams[0];
+    for (int i = 1; i < READ_AHEAD_STREAMS; i++)
+        if (ra->streams[i].used < least->used)
+            least = &ra->streams[i];
+    return least;
+}
+
+/* Moves the stream on by a step and returns where that begins. */
+static int64_t take_step(struct read_ahead *ra, struct stream *stream)
+{
+    int64_t at = stream->upto;
+    stream->upto += ra->step_bytes;
+    stream->is_wanted = false;
+    if (stream->upto - stream->from > STEPS_KEPT * ra->step_bytes)
+        stream->from = stream->upto - STEPS_KEPT * ra->step_bytes;
+    assert(stream->from < stream->upto);
+    return at;
+}
+
+/* A step ends where a file does not. */
+static void ask(struct read_ahead *ra, int64_t from)
+{
+    int64_t file_bytes = commit_log_file_bytes(ra->log);
+    int64_t first = file_bytes - from % file_bytes;
+    commit_log_will_read(ra->log, from, ra->step_bytes);
+    if (first < ra->step_bytes)
+        commit_log_will_read(ra->log, from + first, ra->step_bytes - first);
+}
+
+static struct stream *next_wanted(struct read_ahead *ra)
+{
+    for (int i = 0; i < READ_AHEAD_STREAMS; i++)
+        if (ra->streams[i].is_wanted)
+            return &ra->streams[i];
+    return NULL;
+}
+
+static void *run(void *arg)
+{
+    struct read_ahead *ra = arg;
+    thread_stand_back(); /* whoever comes first to what is not there asks for itself */
+    pthread_mutex_lock(&ra->lock);
+    while (!ra->is_ending) {
+        struct stream *stream = next_wanted(ra);
+        if (stream == NULL) {
+            pthread_cond_wait(&ra->wake, &ra->lock);
+            continue;
+        }
+        int64_t at = take_step(ra, stream);
+        pthread_mutex_unlock(&ra->lock);
+        ask(ra, at);
+        pthread_mutex_lock(&ra->lock);
+    }
+    pthread_mutex_unlock(&ra->lock);
+    return NULL;
+}
+
+void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
+{
+    assert(phy_offset >= 0);
+    pthread_mutex_lock(&ra->lock);
+    struct stream *stream = stream_of(ra, phy_offset);
+    bool is_new = stream == NULL;
+    if (is_new) {
+        stream = least_recent(ra);
+        *stream = (struct stream){ .from = phy_offset, .upto = phy_offset };
+        take_step(ra, stream);
+    }
+    stream->used = ++ra->turn;
+    pthread_mutex_unlock(&ra->lock);
+    if (is_new)
+        ask(ra, phy_offset);
+}
+
+void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
+{
+    bool wakes = false;
+    pthread_mutex_lock(&ra->lock);
+    struct stream *stream = stream_of(ra, phy_offset);
+    if (stream != NULL) {
+        stream->used = ++ra->turn;
+        wakes = !stream->is_wanted && stream->upto - phy_offset <= ra->step_bytes / 2 &&
+                stream->upto < commit_log_near_start(ra->log);
+        stream->is_wanted |= wakes;
+    }
+    pthread_mutex_unlock(&ra->lock);
+    if (wakes)
+        pthread_cond_signal(&ra->wake);
+}
+
+int64_t read_ahead_end(struct read_ahead *ra, int64_t phy_offset)
+{
+    pthread_mutex_lock(&ra->lock);
+    const struct stream *stream = stream_of(ra, phy_offset);
+    int64_t end = stream == NULL ? -1 : stream->upto;
+    pthread_mutex_unlock(&ra->lock);
+    return end;
+}
+
+int read_ahead_new(struct commit_log *log, int64_t memory_bytes, struct read_ahead **made)
+{
+    struct read_ahead *ra = calloc(1, sizeof *ra);
+    if (ra == NULL)
+        return ERR_NO_MEMORY;
+    int64_t part = memory_bytes / MEMORY_PART;
+    ra->log = log;
+    ra->step_bytes = part < STEP_BYTES_MOST ? part : STEP_BYTES_MOST;
+    assert(ra->step_bytes > 0);
+    pthread_mutex_init(&ra->lock, NULL);
+    pthread_cond_init(&ra->wake, NULL);
+    int cause = pthread_create(&ra->thread, NULL, run, ra);
+    if (cause != 0) {
+        log_error("thread_start_failed name=read_ahead errno=%d", cause);
+        pthread_mutex_destroy(&ra->lock);
+        pthread_cond_destroy(&ra->wake);
+        free(ra);
+        return err_from_errno(cause);
+    }
+    pthread_setname_np(ra->thread, "read_ahead");
+    *made = ra;
+    return 0;
+}
+
+void read_ahead_free(struct read_ahead *ra)
+{
+    if (ra == NULL)
+        return;
+    pthread_mutex_lock(&ra->lock);
+    ra->is_ending = true;
+    pthread_mutex_unlock(&ra->lock);
+    pthread_cond_signal(&ra->wake);
+    pthread_join(ra->thread, NULL);
+    pthread_mutex_destroy(&ra->lock);
+    pthread_cond_destroy(&ra->wake);
+    free(ra);
+}
