@@ -95,9 +95,14 @@ struct store {
 
 void store_path(const struct store *store, const char *name, char path[DISK_PATH_MAX]);
 
-/* What the record says to its consume queue: false when it takes no place in one. */
+/* put.c. What the record says to its consume queue: false when it takes no place in one. */
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry);
+/* Refuses puts from now on for this reason, or takes them again (0). A failed sync is for good. */
+void store_set_refusal(struct store *store, int err);
+/* No put is under way any more. */
+void store_free_scratches(struct store *store);
+
 /* light_queues.c: its light queues, when the store has such. Their entries are as that of its own
  * queue but for the place. False: none. */
 struct multi_dispatch;
@@ -109,8 +114,6 @@ MUST_CHECK int store_get_plain(struct store *store, const struct store_get_reque
 /* Counts a record that is not what its place says, and logs file and position. */
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);
-/* Refuses puts from now on for this reason, or takes them again (0). A failed sync is for good. */
-void store_set_refusal(struct store *store, int err);
 
 /* Queues may have entries behind their end that a loss of power or the reference left there. */
 bool store_may_have_ghosts(const struct store *store, bool was_clean);

@@ -1,0 +1,269 @@
+/* commit_log_room.c - the allocator: what an append needs is there before it comes.
+ *
+ * What makes such a store slow is the kernel: a page that is not there yet faults, and a fault may
+ * wait for the journal or for write-back. So the allocator thread walks ahead of the head:
+ *
+ *      written                head        populated        allocated            file end
+ *   |##########################^....................|..................|            |
+ *     released behind              stores never fault   blocks reserved: a full disk is met
+ *                                                       here, not as SIGBUS under a store
+ *
+ * Allocation and population are windows, not whole files: a page populated long before it is needed
+ * is written back and write-protected again meanwhile. The window grows with the speed of the
+ * head, and is small when it rests. Behind the head the mapping's page tables are let
+ * go (the page cache keeps the bytes), so resident memory does not grow with the log. The next file
+ * is made while the head file is being filled. When the appender is faster, it allocates for
+ * itself.
+ */
+#include "store/commit_log_internal.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread_rank.h"
+
+enum {
+    POPULATE_LEAST = 2 << 20,
+    POPULATE_MOST = 64 << 20,
+    HOT_MOST = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
+    MEMORY_PART = 32,   /* each of the two takes at most such a part of the memory there is */
+    AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
+    SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
+    REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
+};
+
+void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
+{
+    room->writes_ahead = writes_ahead;
+    room->window = POPULATE_LEAST;
+    room->window_most = max64(POPULATE_LEAST, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
+    room->hot_bytes = min64(HOT_MOST, memory_bytes / MEMORY_PART);
+    pthread_mutex_init(&room->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&room->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void log_room_fini(struct log_room *room)
+{
+    assert(!room->has_allocator);
+    pthread_cond_destroy(&room->wake);
+    pthread_mutex_destroy(&room->lock);
+}
+
+/* Gives the first `upto` bytes of the file blocks. */
+int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    assert(upto >= 0);
+    int64_t from = atomic_load(&file->allocated);
+    upto = min64((upto + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, log->file_bytes);
+    assert(from % PAGE_BYTES == 0);
+    assert(from <= log->file_bytes);
+    if (upto <= from)
+        return 0;
+    int err = disk_allocate(file->fd, file->path, from, upto - from);
+    if (err != 0)
+        return err;
+    /* The appender may have gone further meanwhile: never back. */
+    while (from < upto && !atomic_compare_exchange_weak(&file->allocated, &from, upto))
+        ;
+    return 0;
+}
+
+/* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
+ * their first write, which each sync of a new page would pay with a commit of the journal; so it is
+ * paid here, once for all. Writing them back takes the right to store away again. */
+static void populate(struct log_file *file, int64_t from, int64_t upto, bool written)
+{
+    from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
+    upto = upto / PAGE_BYTES * PAGE_BYTES;
+    if (upto <= from || !disk_populate(file->base + from, upto - from))
+        return;
+    if (written) {
+        disk_start_write_back(file->fd, from, upto - from);
+        (void)disk_populate(file->base + from, upto - from);
+    }
+    file->populated = upto;
+}
+
+/* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
+void log_file_let_go(struct log_file *file, int64_t from, int64_t upto)
+{
+    from = (from + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    upto = upto / PAGE_BYTES * PAGE_BYTES;
+    if (upto > from)
+        disk_let_go(file->base + from, upto - from);
+}
+
+static void release_behind(struct log_file *file, int64_t upto)
+{
+    assert(upto >= 0);
+    if (upto - file->released < POPULATE_LEAST && upto % PAGE_BYTES != 0)
+        return;
+    log_file_let_go(file, file->released, upto);
+    file->released = max64(file->released, upto / PAGE_BYTES * PAGE_BYTES);
+}
+
+/* Lets go what lies below `upto`: in its file, and in those before that are not done yet. */
+static void release_below(struct commit_log *log, int64_t upto)
+{
+    bool is_done = upto < 0;
+    for (int64_t at = upto; !is_done;) {
+        struct log_file *file = log_file_at(log, at);
+        if (file == NULL)
+            return;
+        is_done = file->released >= log->file_bytes || file->start == 0;
+        release_behind(file, at == upto ? upto - file->start : log->file_bytes);
+        at = file->start - 1;
+        log_file_unref(log, file);
+    }
+}
+
+static void make_spare(struct commit_log *log, int64_t start)
+{
+    pthread_mutex_lock(&log->files_lock);
+    bool is_there = log->spare != NULL || commit_log_files_end(log) != start;
+    pthread_mutex_unlock(&log->files_lock);
+    if (is_there)
+        return;
+    struct log_file *file;
+    if (log_file_open(log, start, true, &file) != 0)
+        return; /* logged; the appender will try for itself and report */
+    if (log_file_allocate(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
+        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes), log->room.writes_ahead);
+    pthread_mutex_lock(&log->files_lock);
+    bool is_late = commit_log_files_end(log) != start;
+    if (!is_late)
+        log->spare = file;
+    pthread_mutex_unlock(&log->files_lock);
+    if (is_late)
+        log_file_free(log, file);
+}
+
+/* By time, not by bytes: a thread that stands back may be late by many milliseconds. */
+static void adapt_window(struct commit_log *log, int64_t max)
+{
+    struct log_room *room = &log->room;
+    int64_t now_ns = clock_monotonic_ns();
+    double elapsed_s = (double)(now_ns - room->last_round_ns + 1) / 1e9;
+    assert(max >= room->last_round_max);
+    int64_t bytes_per_s = (int64_t)((double)(max - room->last_round_max) / elapsed_s);
+    room->window = min64(max64(bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), room->window_most);
+    room->last_round_ns = now_ns;
+    room->last_round_max = max;
+}
+
+/* One round: room ahead of where the log ends now. */
+static void prepare(struct commit_log *log)
+{
+    int64_t max = commit_log_max(log);
+    int64_t next_wake = INT64_MAX;
+    struct log_file *file = log_file_at(log, max);
+    adapt_window(log, max);
+    if (file != NULL) {
+        next_wake = file->start + log->file_bytes; /* little of the next file is populated */
+        int64_t pos = max - file->start;
+        if (log_file_allocate(log, file, pos + max64(ALLOCATE_STEP, 2 * log->room.window)) == 0)
+            populate(file, pos, min64(pos + log->room.window, log->file_bytes),
+                     log->room.writes_ahead &&
+                         atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
+        if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->room.window)
+            make_spare(log, file->start + log->file_bytes);
+        log_file_unref(log, file);
+    }
+    release_below(log, max - log->room.hot_bytes);
+    atomic_store(&log->room.next_wake, min64(next_wake, max + log->room.window / 2));
+}
+
+/* Nothing was put for a while: only a small window stays in this process. */
+static void rest(struct commit_log *log)
+{
+    int64_t max = commit_log_max(log);
+    struct log_file *file = log_file_at(log, max);
+    log->room.window = POPULATE_LEAST;
+    release_below(log, max);
+    if (file != NULL) {
+        int64_t upto = min64(max - file->start + log->room.window, log->file_bytes);
+        log_file_let_go(file, upto, file->populated);
+        file->populated = min64(file->populated, upto / PAGE_BYTES * PAGE_BYTES);
+        log_file_unref(log, file);
+    }
+    atomic_store(&log->room.next_wake, max + log->room.window / 2);
+}
+
+/* Under the lock. */
+static void wait_a_while(struct log_room *room)
+{
+    int64_t due_ns = clock_monotonic_ns() + REST_NS;
+    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+    while (!room->is_wanted && !room->is_ending &&
+           pthread_cond_timedwait(&room->wake, &room->lock, &due) == 0)
+        ;
+}
+
+static void *run_allocator(void *arg)
+{
+    struct commit_log *log = arg;
+    struct log_room *room = &log->room;
+    bool has_rested = false;
+    thread_stand_back(); /* outrun, the appender faults for itself */
+    pthread_mutex_lock(&room->lock);
+    while (!room->is_ending) {
+        if (!room->is_wanted && has_rested) {
+            pthread_cond_wait(&room->wake, &room->lock);
+            continue;
+        }
+        if (!room->is_wanted)
+            wait_a_while(room);
+        has_rested = !room->is_wanted;
+        room->is_wanted = false;
+        pthread_mutex_unlock(&room->lock);
+        if (has_rested)
+            rest(log);
+        else
+            prepare(log);
+        pthread_mutex_lock(&room->lock);
+    }
+    pthread_mutex_unlock(&room->lock);
+    return NULL;
+}
+
+void log_room_wake(struct log_room *room)
+{
+    pthread_mutex_lock(&room->lock);
+    room->is_wanted = true;
+    pthread_cond_signal(&room->wake);
+    pthread_mutex_unlock(&room->lock);
+}
+
+int log_room_start(struct commit_log *log)
+{
+    struct log_room *room = &log->room;
+    assert(!room->has_allocator);
+    room->last_round_ns = clock_monotonic_ns();
+    room->last_round_max = commit_log_max(log);
+    prepare(log);
+    int cause = pthread_create(&room->allocator, NULL, run_allocator, log);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(room->allocator, "allocator");
+    room->has_allocator = true;
+    return 0;
+}
+
+void log_room_stop(struct commit_log *log)
+{
+    struct log_room *room = &log->room;
+    if (!room->has_allocator)
+        return;
+    pthread_mutex_lock(&room->lock);
+    room->is_ending = true;
+    pthread_cond_signal(&room->wake);
+    pthread_mutex_unlock(&room->lock);
+    pthread_join(room->allocator, NULL);
+    room->has_allocator = false;
+}

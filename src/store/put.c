@@ -1,0 +1,413 @@
+/* put.c - messages in.
+ *
+ * A put is encoded and checksummed first, outside any lock. Under the append lock only places are
+ * assigned: room in the log, the queue's next number; they are stamped into the bytes, the bytes
+ * copied with their first length last, the log's end moved, and the queue's entry added. After the
+ * lock whoever waits for the queue is told. So a reader that sees an entry finds the record, and
+ * records of one queue lie in the log in the order of their numbers.
+ */
+#include "store/store_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/java_hash.h"
+#include "base/ticks.h"
+#include "store/light_queues.h"
+#include "wire/multi_dispatch.h"
+#include "wire/names.h"
+#include "wire/properties.h"
+#include "wire/record_crc.h"
+
+enum { SCRATCH_KEPT_BYTES = 1 << 20 };
+
+void store_set_refusal(struct store *store, int err)
+{
+    assert(err <= 0);
+    /* Nothing follows on a failed sync, not even closing: what it left is never believed. */
+    int before = atomic_load(&store->refusal);
+    while (before != ERR_IO && (before != ERR_CLOSED || err == ERR_IO) &&
+           (before != ERR_CORRUPT || err == ERR_IO || err == ERR_CLOSED) &&
+           !atomic_compare_exchange_weak(&store->refusal, &before, err))
+        ;
+}
+
+int store_refuses_puts(const struct store *store)
+{
+    return atomic_load(&store->refusal);
+}
+
+/* ---- what a record says to its queue ----------------------------------------------------------
+ */
+
+/* Due time of a record of the delay topic: its level counts from its store time. */
+static int64_t due_ms(const struct store *store, const struct record *record, struct slice delay)
+{
+    assert(store->delay_level_count >= 0);
+    int32_t level;
+    if (!slice_to_i32(delay, &level) || level < 1)
+        return record->store_timestamp + 1000;
+    if (level > store->delay_level_count)
+        level = store->delay_level_count;
+    return record->store_timestamp + store->delay_ms[level];
+}
+
+static bool takes_queue_offset(const struct record *record)
+{
+    int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
+    return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
+}
+
+static bool is_inner_batch(const struct record *record)
+{
+    return (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+}
+
+/* Messages in a record. A number that is none, which only damage makes, counts as one. */
+static int32_t messages_in(const struct record *record)
+{
+    int32_t count;
+    if (!is_inner_batch(record) ||
+        !slice_to_i32(property_get(record->properties, SLICE(PROPERTY_INNER_NUM)), &count) ||
+        count < 1 || count > INT16_MAX)
+        return 1;
+    return count;
+}
+
+bool store_entry_of(const struct store *store, const struct record *record,
+                    struct store_queue_entry *entry)
+{
+    if (!takes_queue_offset(record))
+        return false;
+    *entry = (struct store_queue_entry){ .phy_offset = record->phy_offset,
+                                         .bytes = record->total_bytes,
+                                         .queue_offset = record->queue_offset,
+                                         .count = messages_in(record),
+                                         .store_ms = record->store_timestamp };
+    struct slice delay = { NULL, 0 };
+    if (slice_eq(record->topic, SLICE(TOPIC_SCHEDULE)))
+        delay = property_get(record->properties, SLICE(PROPERTY_DELAY));
+    if (delay.len > 0) {
+        entry->tags_code = due_ms(store, record, delay);
+    } else {
+        struct slice tags = property_get(record->properties, SLICE(PROPERTY_TAGS));
+        entry->tags_code = tags.len == 0 ? 0 : java_hash(tags);
+    }
+    return true;
+}
+
+/* ---- memory for what is made outside the lock -------------------------------------------------
+ */
+
+static struct scratch *take_scratch(struct store *store)
+{
+    pthread_mutex_lock(&store->scratch_lock);
+    struct scratch *scratch = store->scratches;
+    if (scratch != NULL)
+        store->scratches = scratch->next;
+    pthread_mutex_unlock(&store->scratch_lock);
+    if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
+        abort();
+    buf_clear(&scratch->bytes);
+    buf_clear(&scratch->entries);
+    return scratch;
+}
+
+static void give_scratch_back(struct store *store, struct scratch *scratch)
+{
+    if (scratch->bytes.cap > SCRATCH_KEPT_BYTES)
+        buf_fini(&scratch->bytes);
+    pthread_mutex_lock(&store->scratch_lock);
+    scratch->next = store->scratches;
+    store->scratches = scratch;
+    pthread_mutex_unlock(&store->scratch_lock);
+}
+
+void store_free_scratches(struct store *store)
+{
+    while (store->scratches != NULL) {
+        struct scratch *next = store->scratches->next;
+        buf_fini(&store->scratches->bytes);
+        buf_fini(&store->scratches->entries);
+        free(store->scratches);
+        store->scratches = next;
+    }
+}
+
+static struct store_queue_entry *scratch_entries(const struct scratch *scratch)
+{
+    return (struct store_queue_entry *)scratch->entries.data;
+}
+
+/* ---- putting --------------------------------------------------------------------------------- */
+
+/* The bytes of the records and their queue entries, but for the places both will have. */
+static int encode(struct store *store, const struct record *records, int count, int64_t now_ms,
+                  struct scratch *scratch)
+{
+    struct buf *out = &scratch->bytes;
+    for (int i = 0; i < count; i++) {
+        struct record record = records[i];
+        struct store_queue_entry entry = { 0 };
+        record.properties = record_crc_without_forged(record.properties);
+        record.store_timestamp = now_ms;
+        size_t bytes = record_bytes(&record);
+        if (record.body.len > (size_t)store->options.max_message_bytes ||
+            bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
+            record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
+            return ERR_TOO_BIG;
+        uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
+        record_encode(&record, into);
+        if (store->options.append_record_crc)
+            bytes = record_crc_append(into, bytes, record.properties.len);
+        assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
+        out->len += bytes;
+        record.total_bytes = (int32_t)bytes;
+        store_entry_of(store, &record, &entry);
+        buf_append(&scratch->entries, &entry, sizeof entry);
+    }
+    return 0;
+}
+
+/* Stamps the encoded records with their places. Under the append lock. */
+static void stamp(uint8_t *encoded, int count, const struct store_put_result *result,
+                  int64_t *phy_offsets)
+{
+    int64_t queue_offset = result->queue_offset;
+    int64_t phy_offset = result->phy_offset;
+    uint8_t *at = encoded;
+    for (int i = 0; i < count; i++) {
+        int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
+        assert(bytes > 0);
+        record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
+        record_crc_stamp(at);
+        if (phy_offsets != NULL)
+            phy_offsets[i] = phy_offset;
+        at += bytes;
+        phy_offset += bytes;
+    }
+    assert(phy_offset == result->end_phy_offset);
+}
+
+/* The first record's length is stored last: a process that dies in mid-copy leaves a zero there,
+ * which ends the log before the whole put, be it one record or a batch. Under the append lock. */
+static void copy_sealed(uint8_t *into, struct slice encoded)
+{
+    enum { SEAL_BYTES = sizeof(int32_t) };
+    assert(encoded.len > SEAL_BYTES);
+    memcpy(into + SEAL_BYTES, encoded.data + SEAL_BYTES, encoded.len - SEAL_BYTES);
+    atomic_signal_fence(memory_order_release);
+    memcpy(into, encoded.data, SEAL_BYTES);
+    assert(get_be32(into + RECORD_TOTAL_SIZE) == get_be32(encoded.data + RECORD_TOTAL_SIZE));
+}
+
+/* Adds the queue entries of records that are in the log. Under the append lock. */
+static void add_entries(struct store *store, struct consume_queue *queue,
+                        struct store_queue_entry *entries, int count,
+                        const struct store_put_result *result)
+{
+    int64_t phy_offset = result->phy_offset;
+    for (int i = 0; i < count; i++) {
+        entries[i].phy_offset = phy_offset;
+        entries[i].queue_offset = result->queue_offset + i;
+        phy_offset += entries[i].bytes;
+        if (consume_queue_append(queue, &entries[i]))
+            queues_link_dirty(store->queues, queue);
+    }
+    assert(phy_offset == result->end_phy_offset);
+    assert(queue->is_batch || consume_queue_max(queue) == result->queue_offset + count);
+}
+
+/* An inner batch has arrived when its last message has. */
+static void tell_arrivals(struct store *store, const struct consume_queue *queue,
+                          const struct record *records, const struct store_queue_entry *entries,
+                          int count, const struct store_put_result *result)
+{
+    for (int i = 0; i < count; i++) {
+        int32_t more = queue->is_batch ? entries[i].count - 1 : 0;
+        const struct store_arrival arrival = { .topic = records[i].topic,
+                                               .queue_id = records[i].queue_id,
+                                               .queue_offset = result->queue_offset + i + more,
+                                               .bytes = entries[i].bytes,
+                                               .tags_code = entries[i].tags_code,
+                                               .store_timestamp = result->store_timestamp,
+                                               .properties = records[i].properties };
+        store->options.on_arrival(store->options.ctx, &arrival);
+    }
+}
+
+/* Gives the encoded records their places and copies them there. Half messages and rollbacks come
+ * with no queue; all others of a put take a place each. Under the append lock. */
+static int append(struct store *store, struct consume_queue *queue, struct scratch *scratch,
+                  int count, int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets)
+{
+    uint8_t *into;
+    const struct buf *encoded = &scratch->bytes;
+    int64_t bytes = (int64_t)encoded->len;
+    int err = fault_check("store.append");
+    if (err == 0)
+        err = commit_log_reserve(store->log, bytes, &into, &result->phy_offset);
+    if (err != 0)
+        return err;
+    result->end_phy_offset = result->phy_offset + bytes;
+    result->queue_offset = queue == NULL ? 0 : consume_queue_max(queue);
+    result->store_timestamp = now_ms;
+    assert(result->queue_offset >= 0);
+    assert(result->phy_offset == commit_log_max(store->log));
+    stamp(encoded->data, count, result, phy_offsets);
+    assert((int64_t)get_be64(encoded->data + RECORD_PHY_OFFSET) == result->phy_offset);
+    copy_sealed(into, buf_slice(encoded));
+    assert((int64_t)get_be64(into + RECORD_PHY_OFFSET) == result->phy_offset);
+    commit_log_publish(store->log, result->end_phy_offset);
+    assert(commit_log_max(store->log) == result->end_phy_offset);
+    if (queue != NULL)
+        add_entries(store, queue, scratch_entries(scratch), count, result);
+    return 0;
+}
+
+void store_want_ticks(struct store *store, bool wanted)
+{
+    atomic_store_explicit(&store->wants_ticks, wanted, memory_order_relaxed);
+}
+
+static uint64_t stamp_now(const struct store *store)
+{
+    return atomic_load_explicit(&store->wants_ticks, memory_order_relaxed) ? ticks_now() : 0;
+}
+
+/* A free lock costs one reading of the clock, not two. */
+static void take_append_lock(struct store *store, struct store_put_result *result)
+{
+    bool was_free = pthread_mutex_trylock(&store->append_lock) == 0;
+    result->asked_ticks = result->locked_ticks = stamp_now(store);
+    if (was_free)
+        return;
+    pthread_mutex_lock(&store->append_lock);
+    result->locked_ticks = stamp_now(store);
+}
+
+/* The record says itself where its messages begin, so it is encoded for an offset, and anew when
+ * somebody was faster. */
+static int put_inner_batch(struct store *store, struct consume_queue *queue,
+                           const struct record *record, int64_t now_ms, struct scratch *scratch,
+                           struct store_put_result *result)
+{
+    bool is_put = false;
+    int err = 0;
+    while (err == 0 && !is_put) {
+        char text[24];
+        struct record based = *record;
+        struct arena arena;
+        int64_t base = consume_queue_max(queue);
+        snprintf(text, sizeof text, "%lld", (long long)base);
+        const struct property_change change = { SLICE(PROPERTY_INNER_BASE), slice_str(text) };
+        arena_init(&arena);
+        based.properties = properties_edit(record->properties, &change, 1, &arena);
+        buf_clear(&scratch->bytes);
+        buf_clear(&scratch->entries);
+        err = encode(store, &based, 1, now_ms, scratch);
+        take_append_lock(store, result);
+        is_put = err == 0 && consume_queue_max(queue) == base;
+        if (is_put)
+            err = append(store, queue, scratch, 1, now_ms, result, NULL);
+        pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
+        arena_fini(&arena);
+    }
+    return err;
+}
+
+/* Light queues have to do with the put: a record names some or says it has places in them, or its
+ * own queue is one, which may be about to go. */
+static bool may_concern_light_queues(const struct record *records, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (properties_may_multi_dispatch(records[i].properties))
+            return true;
+    return name_is_light(records[0].topic);
+}
+
+/* As put_inner_batch(): made for the places its queues have next, and anew when somebody was
+ * faster. Of a batch, only its own queue counts, as with the reference. */
+static int put_to_light_queues(struct store *store, struct consume_queue **queue,
+                               const struct record *records, int count, int64_t now_ms,
+                               struct scratch *scratch, struct store_put_result *result,
+                               int64_t *phy_offsets)
+{
+    struct arena arena;
+    struct light_targets targets = { .count = 0 };
+    bool is_put = false;
+    int err = 0;
+    arena_init(&arena);
+    struct record *made = arena_alloc(&arena, (size_t)count * sizeof *made);
+    memcpy(made, records, (size_t)count * sizeof *made);
+    for (int i = 0; i < count; i++)
+        made[i].properties = light_queues_without_places(records[i].properties, &arena);
+    const struct slice properties = made[0].properties;
+    while (err == 0 && !is_put) {
+        if (*queue != NULL && (*queue)->is_light)
+            err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
+        if (err == 0 && *queue != NULL && count == 1)
+            err = light_targets_find(store, &made[0], &arena, &targets);
+        if (err != 0)
+            break;
+        made[0].properties = light_targets_properties(&targets, properties, &arena);
+        buf_clear(&scratch->bytes);
+        buf_clear(&scratch->entries);
+        err = encode(store, made, count, now_ms, scratch);
+        take_append_lock(store, result);
+        is_put =
+            err == 0 && (*queue == NULL || !(*queue)->is_retired) && light_targets_fit(&targets);
+        if (is_put)
+            err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
+        if (is_put && err == 0)
+            light_targets_add(store, &targets, scratch_entries(scratch));
+        pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
+    }
+    if (err == 0)
+        light_targets_tell(store, &targets, scratch_entries(scratch), &records[0]);
+    arena_fini(&arena);
+    return err;
+}
+
+int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
+              struct store_put_result *result, int64_t *phy_offsets)
+{
+    assert(count > 0);
+    int err = store_refuses_puts(store);
+    if (err != 0)
+        return err;
+    struct consume_queue *queue = NULL;
+    if (takes_queue_offset(&records[0]))
+        err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
+    if (err != 0)
+        return err;
+    bool is_inner = queue != NULL && queue->is_batch && is_inner_batch(&records[0]);
+    struct scratch *scratch = take_scratch(store);
+    if (is_inner) {
+        assert(count == 1);
+        err = put_inner_batch(store, queue, &records[0], now_ms, scratch, result);
+        if (phy_offsets != NULL)
+            phy_offsets[0] = result->phy_offset;
+    } else if (store->options.light_queues_enable && may_concern_light_queues(records, count)) {
+        err = put_to_light_queues(store, &queue, records, count, now_ms, scratch, result,
+                                  phy_offsets);
+    } else if ((err = encode(store, records, count, now_ms, scratch)) == 0) {
+        take_append_lock(store, result);
+        err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
+        pthread_mutex_unlock(&store->append_lock);
+        result->appended_ticks = stamp_now(store);
+    }
+    if (err == 0) {
+        atomic_store(&store->last_put_ms, now_ms);
+        store_flusher_note(store);
+        if (store->indexer != NULL)
+            indexer_wake(store->indexer);
+        if (queue != NULL && store->options.on_arrival != NULL)
+            tell_arrivals(store, queue, records, scratch_entries(scratch), count, result);
+    }
+    give_scratch_back(store, scratch);
+    return err;
+}
