@@ -1,167 +1,36 @@
-/* broker.c - starts the parts of a broker in order, ties them together, and ends them in order.
+/* broker.c - the front door of a broker: start and stop.
  *
- * Start      tables, store (which recovers), delay levels, then the port is opened, then name
- * servers are told: whoever finds the broker can use it. Stop       name servers are told, nothing
- * new is taken, parked pulls are answered, what was accepted is answered; then tables and store are
- * closed. What does not end by STOP_PATIENCE_MS is cut.
+ * Start      what the settings leave to the machine is filled in, then the parts are made
+ *            (parts.c).
+ * Stop       name servers are told, nothing new is taken, parked pulls are answered, what was
+ *            accepted is answered; then the parts end. What does not end by STOP_PATIENCE_MS is
+ *            cut.
  */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "broker/address.h"
-#include "broker/clients.h"
 #include "broker/delays.h"
-#include "broker/evidence.h"
-#include "broker/guard.h"
 #include "broker/hold.h"
-#include "broker/internal.h"
+#include "broker/parts.h"
 #include "broker/pop_hold.h"
 #include "broker/pops.h"
-#include "broker/progress.h"
-#include "broker/put_times.h"
-#include "broker/light_queues.h"
-#include "broker/stats.h"
-#include "broker/queue_locks.h"
 #include "broker/register.h"
 #include "broker/saver.h"
-#include "broker/topic_attributes.h"
 #include "broker/txns.h"
 #include "broker/timers.h"
-#include "client/client.h"
-#include "wire/names.h"
 
-enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
-enum { HELD_FILTER_BYTES_MAX = 64 << 20 };
-/* Parked pulls count as pending: a client has one per queue. */
-enum { PENDING_PER_PEER_MAX = 16384 };
-enum { FAST_PORT_BELOW = 2 };       /* the VIP port of the field: listenPort - 2 */
-enum { GO_AWAY_KNOWN_ABOVE = 475 }; /* version 5.3.1 */
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
-enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
+enum { PATH_BYTES = 4096 };
 
-/* ---- what the parts tell each other -------------------------------------------------------------
- */
-
-static void message_arrived(void *ctx, const struct store_arrival *arrival)
-{
-    struct broker *broker = ctx;
-    assert(loop_is_current(broker->loop));
-    int64_t now_ns = loop_now_ns(broker->loop);
-    if (!arrival->is_light) { /* it is counted with its own queue */
-        traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
-        stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
-    }
-    hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
-                 arrival->tags_code, arrival->properties);
-    pop_hold_arrived(broker->pop_hold, arrival->topic, arrival->queue_id, arrival->tags_code,
-                     arrival->properties);
-    if (broker->pops != NULL)
-        pops_arrived(broker->pops, arrival->topic, arrival->queue_id, arrival->queue_offset);
-    if (broker->delays != NULL && slice_eq(arrival->topic, SLICE(TOPIC_SCHEDULE)))
-        delays_arrived(broker->delays, arrival->queue_id);
-    if (broker->timers != NULL && slice_eq(arrival->topic, SLICE(TOPIC_TIMER)))
-        timers_arrived(broker->timers, arrival->properties);
-}
-
-static void log_flushed(void *ctx)
-{
-    acks_flushed(((struct broker *)ctx)->acks);
-}
-
-/* A broker that is about to stop sends clients away that know what that means; others are served as
- * long as it runs. True: the request was answered. */
-static bool turn_away(const struct broker *broker, struct request *req)
-{
-    if (!broker->is_leaving || req->header.version <= GO_AWAY_KNOWN_ABOVE)
-        return false;
-    reply_code(req, RESP_GO_AWAY, "please go away");
-    return true;
-}
-
-static void pass_over(void *ctx, int64_t delay_ns)
-{
-    guard_pass_over(((struct broker *)ctx)->guard, delay_ns);
-}
-
-static void request_came(void *ctx, struct request *req)
-{
-    evidence_begin(((struct broker *)ctx)->evidence, req);
-    if (!turn_away(ctx, req))
-        request_dispatch(ctx, req);
-}
-
-static void fast_request_came(void *ctx, struct request *req)
-{
-    evidence_begin(((struct broker *)ctx)->evidence, req);
-    if (!turn_away(ctx, req))
-        request_dispatch_fast(ctx, req);
-}
-
-static void peer_closed(void *ctx, struct peer *peer)
-{
-    session_end(ctx, peer);
-}
-
-static void serve_held(void *ctx, struct held_request *held)
-{
-    (void)ctx;
-    pull_resume(held);
-}
-
-static void drop_held(void *ctx, struct held_request *held)
-{
-    (void)ctx;
-    request_drop(held->req);
-}
-
-static void serve_held_pop(void *ctx, struct held_pop *held)
-{
-    (void)ctx;
-    if (held->kind == HELD_POP)
-        pop_resume(held);
-    else
-        notification_resume(held);
-}
-
-static void drop_held_pop(void *ctx, struct held_pop *held)
-{
-    (void)ctx;
-    request_drop(held->req);
-}
-
-/* NOTIFY_CONSUMER_IDS_CHANGED to each member; it is one-way, clients also look by themselves. */
-static void group_changed(void *ctx, struct client_group *group)
-{
-    struct broker *broker = ctx;
-    if (!broker->conf.notify_consumer_ids_changed_enable || broker->is_stopping)
-        return;
-    struct ext_field ext = { SLICE("consumerGroup"), group->name };
-    struct call call = { .code = REQ_NOTIFY_CONSUMER_IDS_CHANGED, .ext = &ext, .ext_count = 1 };
-    list_each(link, &group->members)
-        peer_tell(list_entry(link, struct client_member, group_link)->peer, &call);
-}
-
-/* A stop ends no filter: at the next start every group counts as gone anyway. */
-static void group_gone(void *ctx, struct slice group)
-{
-    struct broker *broker = ctx;
-    if (broker->is_stopping)
-        return;
-    filters_unregister(broker->filters, group, loop_now_ms(broker->loop));
-    if (filters_changed(broker->filters))
-        saver_changed(broker->saver, TABLE_FILTERS);
-}
-
-/* ---- start --------------------------------------------------------------------------------------
- */
+/* ---- start ---------------------------------------------------------------------------------- */
 
 void broker_config_path(const struct broker *broker, const char *file, char *path,
                         size_t path_bytes)
@@ -219,311 +88,6 @@ static int make_directories(const struct broker *broker)
     }
 }
 
-static int open_tables(struct broker *broker)
-{
-    char path[PATH_BYTES];
-    broker->takes_light = broker->conf.enable_lmq && broker->conf.enable_multi_dispatch;
-    broker_config_path(broker, "topics.json", path, sizeof path);
-    int err = topics_open(path, &broker->topics);
-    if (err != 0)
-        return err;
-    broker_config_path(broker, "subscriptionGroup.json", path, sizeof path);
-    err = groups_open(path, &broker->groups);
-    if (err != 0)
-        return err;
-    broker_config_path(broker, "messageRequestMode.json", path, sizeof path);
-    err = request_modes_open(path, &broker->request_modes);
-    if (err != 0)
-        return err;
-    broker_config_path(broker, "consumerOffset.json", path, sizeof path);
-    err = broker->conf.enable_lmq ? light_queues_open_tables(broker, path)
-                                  : offsets_open(path, &broker->offsets);
-    if (err != 0)
-        return err;
-    broker_config_path(broker, "consumerFilter.json", path, sizeof path);
-    err = filters_open(path,
-                       bloom_shape_of(broker->conf.max_error_rate_of_bloom_filter,
-                                      broker->conf.expect_consumer_num_use_filter),
-                       loop_now_ms(broker->loop), &broker->filters);
-    return err != 0 ? err : progress_new(broker, &broker->progress);
-}
-
-static bool next_batch_topic(void *ctx, size_t *cursor, struct slice *topic)
-{
-    const struct broker *broker = ctx;
-    const struct topic_config *config;
-    while (topics_next(broker->topics, cursor, &config)) {
-        *topic = config->name;
-        if (topic_has_batch_queues(config))
-            return true;
-    }
-    return false;
-}
-
-static bool next_compaction_topic(void *ctx, size_t *cursor, struct slice *topic)
-{
-    const struct broker *broker = ctx;
-    const struct topic_config *config;
-    while (topics_next(broker->topics, cursor, &config)) {
-        *topic = config->name;
-        if (topic_is_compacted(config))
-            return true;
-    }
-    return false;
-}
-
-static int open_store(struct broker *broker)
-{
-    const struct broker_conf *conf = &broker->conf;
-    struct store_options options;
-    store_options_init(&options);
-    options.root_dir = conf->store_path_root_dir;
-    if (conf->store_path_commit_log[0] != '\0')
-        options.commit_log_dir = conf->store_path_commit_log;
-    options.commit_log_file_bytes = conf->commit_log_file_bytes;
-    options.consume_queue_file_bytes = conf->consume_queue_file_bytes;
-    options.index_slot_count = conf->max_hash_slot_num;
-    options.index_entry_count = conf->max_index_num;
-    options.append_record_crc = conf->enabled_append_prop_crc;
-    options.verify_reads = conf->verify_records_on_read;
-    options.scrub_bytes_per_second = conf->scrub_bytes_per_second;
-    options.index_enable = conf->message_index_enable;
-    options.sync_flush = strcmp(conf->flush_disk_type, "SYNC_FLUSH") == 0;
-    options.flush_interval_ms = conf->flush_interval_commit_log_ms;
-    options.queue_flush_interval_ms = conf->flush_interval_consume_queue_ms;
-    options.clean_interval_ms = conf->clean_resource_interval_ms;
-    options.file_reserved_ms = (int64_t)conf->file_reserved_hours * HOUR_MS;
-    options.delete_when = conf->delete_when;
-    options.disk_max_used_percent = conf->disk_max_used_space_ratio;
-    options.disk_clean_forcibly_percent = conf->disk_space_clean_forcibly_ratio;
-    options.disk_warning_percent = conf->disk_space_warning_level_ratio;
-    options.clean_forcibly_enable = conf->clean_file_forcibly_enable;
-    options.max_message_bytes = conf->max_message_bytes;
-    options.message_delay_level = conf->message_delay_level;
-    options.batch_queue_file_bytes = conf->batch_queue_file_bytes;
-    options.next_batch_topic = next_batch_topic;
-    options.next_compaction_topic = next_compaction_topic;
-    options.compaction_enable = conf->enable_compaction;
-    options.compaction_log_file_bytes = conf->compaction_log_file_bytes;
-    options.compaction_queue_file_bytes = conf->compaction_queue_file_bytes;
-    options.compaction_interval_ms = conf->compaction_interval_ms;
-    options.compaction_keys_bytes = conf->compaction_keys_bytes;
-    options.light_queues_enable = broker->takes_light;
-    options.light_queues_most = conf->max_lmq_consume_queue_num;
-    options.on_arrival = message_arrived;
-    options.on_flushed = log_flushed;
-    options.ctx = broker;
-    int err = store_open(&options, &broker->store);
-    if (err != 0)
-        return err;
-    struct store_state state;
-    store_state(broker->store, &state);
-    broker->start_phy_offset = state.max_phy_offset;
-    return 0;
-}
-
-/* What needs neither files nor sockets. */
-static int make_parts(struct broker *broker)
-{
-    struct hold_options hold = {
-        .loop = broker->loop,
-        .max_count = HELD_MAX,
-        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
-        .serve = serve_held,
-        .drop = drop_held,
-        .ctx = broker,
-    };
-    int err = hold_new(&hold, &broker->hold);
-    if (err != 0)
-        return err;
-    struct pop_hold_options pop_hold = {
-        .loop = broker->loop,
-        .max_count = &broker->conf.max_pop_polling_size,
-        .max_count_per_queue = &broker->conf.pop_polling_size,
-        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
-        .serve = serve_held_pop,
-        .drop = drop_held_pop,
-        .ctx = broker,
-    };
-    err = pop_hold_new(&pop_hold, &broker->pop_hold);
-    if (err != 0)
-        return err;
-    struct clients_options clients = {
-        .loop = broker->loop,
-        .expire_ms = &broker->conf.channel_expired_timeout_ms,
-        .on_changed = group_changed,
-        .on_gone = group_gone,
-        .ctx = broker,
-    };
-    err = clients_new(&clients, &broker->clients);
-    if (err != 0)
-        return err;
-    err = stats_new(slice_str(broker->conf.cluster_name), broker->conf.enable_detail_stat,
-                    &broker->stats);
-    if (err != 0)
-        return err;
-    if (broker->conf.enable_lmq && !broker->conf.enable_lmq_stats)
-        stats_fold_light(broker->stats);
-    broker->put_times = put_times_new(loop_now_ns(broker->loop));
-    err = queue_locks_new(&broker->queue_locks);
-    if (err != 0)
-        return err;
-    err = saver_new(broker, &broker->saver);
-    if (err != 0)
-        return err;
-    err = acks_new(broker, &broker->acks);
-    if (err != 0)
-        return err;
-    err = guard_new(broker, &broker->guard);
-    if (err != 0)
-        return err;
-    struct evidence_options evidence = {
-        .loop = broker->loop,
-        .workers = broker->workers,
-        .threshold_us = &broker->conf.slow_request_threshold_us,
-        .work_out = &broker->offloads_out,
-        .on_pass = pass_over,
-        .ctx = broker,
-    };
-    return evidence_new(&evidence, &broker->evidence);
-}
-
-static int open_server(struct broker *broker, int port,
-                       void (*on_request)(void *ctx, struct request *req), struct server **server)
-{
-    struct server_options options;
-    server_options_init(&options);
-    options.host = broker->conf.bind_address;
-    options.port = port;
-    options.max_conns = CONNS_MAX;
-    options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
-    options.pending_max = PENDING_PER_PEER_MAX;
-    options.receive_buffer_bytes = broker->conf.server_socket_rcv_buf_size;
-    options.tls = broker->tls;
-    options.on_request = on_request;
-    options.on_peer_closed = peer_closed;
-    options.ctx = broker;
-    return server_start(broker->loop, &options, server);
-}
-
-/* Clients that know no fast port do without, so a broker does too when the port is taken. */
-static void open_fast_port(struct broker *broker)
-{
-    int port = broker->conf.listen_port - FAST_PORT_BELOW;
-    if (port > 0 && open_server(broker, port, fast_request_came, &broker->fast_server) != 0)
-        log_warn("fast_port_not_open port=%d", port);
-}
-
-static int open_ports(struct broker *broker)
-{
-    int err = tls_server_new(broker->loop, &broker->conf.tls, &broker->tls);
-    if (err != 0)
-        return err;
-    err = open_server(broker, broker->conf.listen_port, request_came, &broker->server);
-    if (err != 0)
-        return err;
-    open_fast_port(broker);
-    broker->self.port = server_port(broker->server);
-    snprintf(broker->address, sizeof broker->address, broker->self.is_v6 ? "[%s]:%d" : "%s:%d",
-             broker->conf.broker_ip1, broker->self.port);
-    uint32_t random = 0;
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
-        random = (uint32_t)loop_now_ns(broker->loop);
-    uniq_key_init(&broker->uniq_keys, &broker->self, (uint32_t)getpid(), random);
-    return 0;
-}
-
-static int tell_name_servers(struct broker *broker)
-{
-    struct client_options options;
-    client_options_init(&options);
-    options.workers = broker->workers;
-    int err = tls_client_new(&broker->conf.tls, &broker->client_tls);
-    if (err != 0)
-        return err;
-    options.tls = broker->client_tls;
-    err = client_new(broker->loop, &options, &broker->client);
-    if (err == 0 && broker->conf.namesrv_addr[0] != '\0')
-        err = routes_new(broker->loop, broker->client, broker->conf.namesrv_addr, &broker->routes);
-    return err != 0 ? err : registrar_start(broker, &broker->registrar);
-}
-
-static int start_parts(struct broker *broker)
-{
-    char path[PATH_BYTES];
-    int err = complete_conf(broker);
-    if (err == 0)
-        err = make_directories(broker);
-    if (err == 0)
-        err = open_tables(broker);
-    if (err == 0)
-        err = make_parts(broker);
-    if (err == 0)
-        err = open_store(broker);
-    if (err != 0)
-        return err;
-    broker_config_path(broker, "delayOffset.json", path, sizeof path);
-    err = delays_open(broker, path, &broker->delays);
-    if (err == 0 && broker->conf.timer_wheel_enable)
-        err = timers_open(broker, &broker->timers);
-    if (err != 0)
-        return err;
-    err = pops_open(broker, &broker->pops);
-    if (err != 0)
-        return err;
-    broker_make_system_topics(broker);
-    err = open_ports(broker);
-    if (err == 0)
-        err = txns_open(broker, &broker->txns);
-    return err != 0 ? err : tell_name_servers(broker);
-}
-
-/* Ends what there is, in the order that lets each still use what it needs. */
-static void end_parts(struct broker *broker)
-{
-    if (broker->client != NULL)
-        client_free(broker->client);
-    registrar_free(broker->registrar);
-    if (broker->routes != NULL)
-        routes_free(broker->routes);
-    if (broker->fast_server != NULL)
-        server_free(broker->fast_server);
-    if (broker->server != NULL)
-        server_free(broker->server);
-    if (broker->delays != NULL) {
-        delays_stop(broker->delays);
-        delays_close(broker->delays);
-    }
-    if (broker->txns != NULL) {
-        txns_stop(broker->txns);
-        txns_close(broker->txns);
-    }
-    if (broker->pops != NULL) {
-        pops_stop(broker->pops);
-        pops_close(broker->pops);
-    }
-    if (broker->timers != NULL) {
-        timers_stop(broker->timers);
-        timers_close(broker->timers);
-    }
-    if (broker->store != NULL)
-        store_close(broker->store);
-    tls_client_free(broker->client_tls);
-    tls_server_free(broker->tls);
-    broker->client_tls = NULL;
-    broker->tls = NULL;
-    broker->client = NULL;
-    broker->registrar = NULL;
-    broker->routes = NULL;
-    broker->pops = NULL;
-    broker->fast_server = NULL;
-    broker->server = NULL;
-    broker->delays = NULL;
-    broker->txns = NULL;
-    broker->timers = NULL;
-    broker->store = NULL;
-}
-
 static int64_t seconds_to_midnight(int64_t now_ms)
 {
     time_t now = (time_t)(now_ms / 1000);
@@ -547,9 +111,13 @@ int broker_start(struct loop *loop, struct workers *workers, const struct broker
     traffic_init(&b->traffic, seconds_to_midnight(b->started_ms), loop_now_ns(loop));
     b->conf_version.timestamp = b->started_ms;
     conf_copy(&broker_conf_table, &b->conf, conf, sizeof b->conf);
-    err = start_parts(b);
+    err = complete_conf(b);
+    if (err == 0)
+        err = make_directories(b);
+    if (err == 0)
+        err = parts_start(b);
     if (err != 0) {
-        end_parts(b);
+        parts_end(b);
         broker_free(b);
         return err;
     }
@@ -564,8 +132,7 @@ int broker_port(const struct broker *broker)
     return server_port(broker->server);
 }
 
-/* ---- stop ---------------------------------------------------------------------------------------
- */
+/* ---- stop ----------------------------------------------------------------------------------- */
 
 static bool is_quiet(const struct broker *broker)
 {
@@ -596,7 +163,7 @@ static void stop_poll(struct loop_timer *timer)
         log_warn("stop_was_cut connections=%d", server_peer_count(broker->server));
     txns_finish(broker->txns);
     saver_finish(broker->saver);
-    end_parts(broker);
+    parts_end(broker);
     log_info("broker_stopped name=%s", broker->conf.broker_name);
     broker->stopped(broker->stopped_ctx);
 }
@@ -644,22 +211,7 @@ void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
 void broker_free(struct broker *broker)
 {
     assert(broker->server == NULL && broker->store == NULL);
-    evidence_free(broker->evidence);
-    guard_free(broker->guard);
-    acks_free(broker->acks);
-    saver_free(broker->saver);
-    queue_locks_free(broker->queue_locks);
-    clients_free(broker->clients);
-    hold_free(broker->hold);
-    pop_hold_free(broker->pop_hold);
-    request_modes_free(broker->request_modes);
-    progress_free(broker->progress);
-    filters_free(broker->filters);
-    stats_free(broker->stats);
-    free(broker->put_times);
-    offsets_free(broker->offsets);
-    groups_free(broker->groups);
-    topics_free(broker->topics);
+    parts_free(broker);
     buf_fini(&broker->pull_body);
     conf_fini(&broker_conf_table, &broker->conf);
     free(broker);

@@ -1,0 +1,25 @@
+/* parts.h - the parts of a broker: made in the order in which they need each other, tied together,
+ * and ended in the order that lets each still use what it needs.
+ *
+ *   tables ─ store (which recovers) ─ delays, timers, pops ─ the port ─ name servers are told
+ *
+ * So whoever finds the broker can use it.
+ *
+ * Ownership  they are the broker's; a part refers to others through it.
+ * Threads    the broker's loop. The store calls back on the thread that puts, which is the same
+ *            one, and on its flusher (acks.c).
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
+ */
+#ifndef BROKER_PARTS_H
+#define BROKER_PARTS_H
+
+#include "broker/internal.h"
+
+/* Makes and starts them. On failure parts_end() and parts_free() clear what there is. */
+MUST_CHECK int parts_start(struct broker *broker);
+/* Ends those that have sockets and files. Nothing is under way with workers any more. */
+void parts_end(struct broker *broker);
+/* Frees those that have neither, after parts_end(). */
+void parts_free(struct broker *broker);
+
+#endif
