@@ -79,8 +79,7 @@ static void sleep_ns(int64_t ns)
     nanosleep(&pause, NULL);
 }
 
-/* ---- the process --------------------------------------------------------------------------------
- */
+/* ---- the process ---------------------------------------------------------------------------- */
 
 /* Its output goes to our stderr, so that stdout stays a report. */
 static int spawn(const char *command, pid_t *pid)
@@ -124,8 +123,7 @@ static int stop(const struct start_bench *bench, pid_t pid, struct start_run *ru
     return in_time ? 0 : say("the broker did not stop in time", bench->settings.command);
 }
 
-/* ---- the first send -----------------------------------------------------------------------------
- */
+/* ---- the first send ------------------------------------------------------------------------- */
 
 /* Waits up to `wait_ms` for an answer. 1: accepted; 0: not yet; ERR_EXISTS: refused; else the
  * connection is lost. */
@@ -171,8 +169,7 @@ static int await_first_send(const struct start_bench *bench, pid_t pid, int64_t 
     return 0;
 }
 
-/* ---- a run --------------------------------------------------------------------------------------
- */
+/* ---- a run ---------------------------------------------------------------------------------- */
 
 /* What the process costs while nobody asks anything of it. */
 static int watch_idle(const struct start_bench *bench, pid_t pid, struct start_run *run)

@@ -5,8 +5,9 @@
  * end on the device, of large reads that come from it, and of memcpy.
  *
  * Ownership  disk_floor_open() makes an unlinked file of DISK_FILE_BYTES in the directory,
- * disk_floor_close() lets it go. Threads    one at a time; a sample blocks for as long as the disk
- * needs. Errors     0, or a negative code: the directory or its disk failed.
+ *            disk_floor_close() lets it go.
+ * Threads    one at a time; a sample blocks for as long as the disk needs.
+ * Errors     0, or a negative code: the directory or its disk failed.
  */
 #ifndef BENCH_DISK_FLOOR_H
 #define BENCH_DISK_FLOOR_H

@@ -51,8 +51,7 @@ static int fail(struct load *load, int err, const char *what)
     return err;
 }
 
-/* ---- counting -----------------------------------------------------------------------------------
- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 static void count_refusal(struct load_result *result, int64_t elapsed_ns, int32_t code)
 {
@@ -85,8 +84,7 @@ static void count_answer(struct load *load, int64_t start_ns, int64_t arrived_ns
     series_record(&result->series, arrived_ns, arrived_ns - start_ns);
 }
 
-/* ---- one connection -----------------------------------------------------------------------------
- */
+/* ---- one connection ------------------------------------------------------------------------- */
 
 static int watch(struct load *load, int index, int op)
 {
@@ -151,8 +149,7 @@ static int serve(struct load *load, int index, uint32_t events)
     return flush(load, index);
 }
 
-/* ---- the open loop's schedule -------------------------------------------------------------------
- */
+/* ---- the open loop's schedule --------------------------------------------------------------- */
 
 static int64_t due_ns(const struct load *load, uint64_t message)
 {
@@ -198,8 +195,7 @@ static int issue_due(struct load *load)
     return err;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------
- */
+/* ---- the run -------------------------------------------------------------------------------- */
 
 /* What is lost leaves room for another message, and no answer will come to say so. */
 static int expire(struct load *load, int64_t now_ns)

@@ -2,7 +2,8 @@
  * which parser and help come. A boolean takes no value.
  *
  * Ownership  string values belong to the values struct: conf_fini() frees them, whatever the
- * outcome. Threads    one at a time.
+ *            outcome.
+ * Threads    one at a time.
  */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H

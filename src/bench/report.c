@@ -44,8 +44,7 @@ struct disk_sample *report_add_disk_sample(struct report *report)
     return sample;
 }
 
-/* ---- summing up ---------------------------------------------------------------------------------
- */
+/* ---- summing up ----------------------------------------------------------------------------- */
 
 static double round_rate(const struct round *round, int unused)
 {

@@ -64,8 +64,7 @@ void report_print(const struct report *report, FILE *out);
 /* For machines: one JSON object; docs/performance.md names its members. */
 void report_json(const struct report *report, struct buf *out);
 
-/* ---- what both are made of, visible for tests ---------------------------------------------------
- */
+/* ---- what both are made of, visible for tests ----------------------------------------------- */
 
 enum {
     SUMMARY_P50,

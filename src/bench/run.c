@@ -27,8 +27,7 @@ int run_complain(const struct run *run, const struct run_broker *broker, const c
 /* Under way per connection in an open loop that the scenario chose. */
 enum { OPEN_LOOP_OUTSTANDING = 256 };
 
-/* ---- targets ------------------------------------------------------------------------------------
- */
+/* ---- targets -------------------------------------------------------------------------------- */
 
 /* First, so that brokers are compared with it and not it with them. */
 static int add_floor(struct run *run)
@@ -74,8 +73,7 @@ static void name_targets(struct run *run)
         }
 }
 
-/* ---- for scenarios ------------------------------------------------------------------------------
- */
+/* ---- for scenarios -------------------------------------------------------------------------- */
 
 static int64_t rate(const struct run *run)
 {
@@ -145,8 +143,7 @@ int run_load(struct run *run, const struct run_broker *broker, const struct load
     return err == 0 ? 0 : run_complain(run, broker, round->load.why, err);
 }
 
-/* ---- rounds -------------------------------------------------------------------------------------
- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 /* As many messages as asked for, in closed loop, whatever the measured load is. */
 static int warm_up(struct run *run, const struct run_broker *broker)
@@ -224,8 +221,7 @@ static int measure(struct run *run)
     return err;
 }
 
-/* ---- the report ---------------------------------------------------------------------------------
- */
+/* ---- the report ----------------------------------------------------------------------------- */
 
 static void describe_load(struct run *run)
 {

@@ -87,8 +87,7 @@ struct run {
 /* Runs the scenario with these arguments (argv[0] is its name); the exit code of bench.h. */
 int run_scenario(const struct scenario *scenario, int argc, char **argv);
 
-/* ---- for scenarios ------------------------------------------------------------------------------
- */
+/* ---- for scenarios -------------------------------------------------------------------------- */
 
 /* The load that the settings describe, towards this broker. */
 struct load_plan run_plan(const struct run *run, const struct run_broker *broker);

@@ -212,8 +212,7 @@ bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32
     return true;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 /* The integer behind `key`, which is a quoted name and its colon; false when there is none.
  *

@@ -17,8 +17,7 @@ struct clients {
     struct loop_timer expiry; /* armed while there are members */
 };
 
-/* ---- subscriptions ------------------------------------------------------------------------------
- */
+/* ---- subscriptions -------------------------------------------------------------------------- */
 
 /* Memory of one block, handed out piece by piece. */
 static struct slice carve(uint8_t **next, struct slice text)
@@ -105,8 +104,7 @@ static bool update_subscriptions(struct client_group *group,
     return changed;
 }
 
-/* ---- groups and members -------------------------------------------------------------------------
- */
+/* ---- groups and members --------------------------------------------------------------------- */
 
 static struct map *groups_of(struct clients *c, bool is_consumer)
 {
@@ -248,8 +246,7 @@ static void tell_changed(struct clients *c, struct client_group *group)
         c->options.on_changed(c->options.ctx, group);
 }
 
-/* ---- heartbeats ---------------------------------------------------------------------------------
- */
+/* ---- heartbeats ----------------------------------------------------------------------------- */
 
 void clients_add_producer(struct clients *clients, const struct request *req, struct list *members,
                           struct slice client_id, struct slice group_name)
@@ -289,8 +286,7 @@ bool clients_fingerprint_changed(struct clients *clients, struct slice consumer_
     return changed;
 }
 
-/* ---- leaving ------------------------------------------------------------------------------------
- */
+/* ---- leaving -------------------------------------------------------------------------------- */
 
 void clients_remove_producer(struct clients *clients, struct list *members, struct slice group)
 {
@@ -360,8 +356,7 @@ static void expire(struct loop_timer *timer)
         loop_timer_start(c->options.loop, &c->expiry, EXPIRY_SCAN_MS);
 }
 
-/* ---- looking up ---------------------------------------------------------------------------------
- */
+/* ---- looking up ----------------------------------------------------------------------------- */
 
 struct client_group *clients_consumer_group(const struct clients *clients, struct slice name)
 {

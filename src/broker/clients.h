@@ -3,10 +3,11 @@
  * A member is one connection's place in one group. A group exists while it has members; a consumer
  * group also holds the subscriptions its members sent last.
  *
- * Ownership  the registry owns groups and members; pointers it gives stay valid until the next call
- * that adds or removes. It keeps a reference to the peer of each member. Threads    the broker's
- * loop. Time       a member that was silent for `expire_ms` is removed and its connection closed;
- * one timer looks for such, and only while there are members.
+ * Ownership  the registry owns groups and members; pointers it gives stay valid until the next
+ *            call that adds or removes. It keeps a reference to the peer of each member.
+ * Threads    the broker's loop.
+ * Time       a member that was silent for `expire_ms` is removed and its connection closed; one
+ *            timer looks for such, and only while there are members.
  */
 #ifndef BROKER_CLIENTS_H
 #define BROKER_CLIENTS_H

@@ -43,8 +43,7 @@ static void answer_nothing(struct question *q)
     reply_body(q->req, SLICE("{}"));
 }
 
-/* ---- dealing out -------------------------------------------------------------------------------
- */
+/* ---- dealing out --------------------------------------------------------------------------- */
 
 enum strategy { STRATEGY_NONE, STRATEGY_AVERAGE, STRATEGY_CIRCLE };
 
@@ -166,8 +165,7 @@ static void deal_out(struct question *q, struct deal *deal)
     answer_queues(q, mine, count);
 }
 
-/* ---- the queues there are ----------------------------------------------------------------------
- */
+/* ---- the queues there are ------------------------------------------------------------------ */
 
 static void route_found(void *ctx, const struct route *route, bool no_such_topic, const char *why)
 {
@@ -249,8 +247,7 @@ void handle_query_assignment(struct broker *broker, struct request *req)
     }
 }
 
-/* ---- settings ----------------------------------------------------------------------------------
- */
+/* ---- settings ------------------------------------------------------------------------------ */
 
 void handle_set_request_mode(struct broker *broker, struct request *req)
 {

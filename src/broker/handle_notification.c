@@ -143,8 +143,7 @@ void handle_polling_info(struct broker *broker, struct request *req)
                  slice_of(NULL, 0));
 }
 
-/* ---- peek --------------------------------------------------------------------------------------
- */
+/* ---- peek ---------------------------------------------------------------------------------- */
 
 struct peek {
     struct offload offload;

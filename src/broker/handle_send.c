@@ -52,8 +52,7 @@ struct send {
     struct slice recall_handle; /* data NULL: it cannot be recalled */
 };
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static struct slice trace_on_text(const struct broker *broker)
 {
@@ -120,8 +119,7 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
     acks_reply(s->broker, s->req, &reply, put->end_phy_offset, s->marks.waits_for_disk);
 }
 
-/* ---- checks before the message itself -----------------------------------------------------------
- */
+/* ---- checks before the message itself ------------------------------------------------------- */
 
 static bool check_broker(struct send *s)
 {
@@ -192,8 +190,7 @@ static bool check_queue(struct send *s)
     return true;
 }
 
-/* ---- the message --------------------------------------------------------------------------------
- */
+/* ---- the message ---------------------------------------------------------------------------- */
 
 static void note_property(struct marks *m, struct slice name, struct slice value)
 {
@@ -422,8 +419,7 @@ static void put_one(struct send *s)
     answer_stored(s, &put, &put.phy_offset, 1);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------
- */
+/* ---- batches -------------------------------------------------------------------------------- */
 
 /* An item's properties followed by the batch's, which win where both have a name. */
 static struct slice join_properties(struct slice item, struct slice batch, struct arena *arena)

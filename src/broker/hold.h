@@ -5,8 +5,9 @@
  * deadline; nothing polls.
  *
  * Ownership  the struct held_request is the caller's (in the request's arena); between hold_park()
- * and the `serve` callback it belongs to the hold. Threads    the broker's loop. Bounds     at most
- * max_count parked, whose filters have max_filter_bytes together.
+ *            and the `serve` callback it belongs to the hold.
+ * Threads    the broker's loop.
+ * Bounds     at most max_count parked, whose filters have max_filter_bytes together.
  */
 #ifndef BROKER_HOLD_H
 #define BROKER_HOLD_H

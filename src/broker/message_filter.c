@@ -76,8 +76,7 @@ size_t message_filter_bytes(const struct message_filter *filter)
     return bytes;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 static bool reads_properties(const struct message_filter *filter)
 {

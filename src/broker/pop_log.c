@@ -16,8 +16,7 @@ enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };
 /* How soon to look again when a worker was not free, or the table is full. */
 enum { BUSY_RETRY_MS = 100 };
 
-/* ---- one record --------------------------------------------------------------------------------
- */
+/* ---- one record ---------------------------------------------------------------------------- */
 
 /* ERR_TOO_BIG: the table is full, nothing was taken. */
 static int take_record(struct pops *pops, int32_t queue_id, const struct record *record)
@@ -59,8 +58,7 @@ static bool take_records(struct pops *pops, int32_t queue_id, struct slice recor
     return true;
 }
 
-/* ---- reading on --------------------------------------------------------------------------------
- */
+/* ---- reading on ---------------------------------------------------------------------------- */
 
 static struct pops *by_read_timer(struct loop_timer *timer)
 {

@@ -42,8 +42,7 @@ static int32_t queue_id_of(int at)
     return at == 0 ? 0 : at - 1;
 }
 
-/* ---- what is noted -----------------------------------------------------------------------------
- */
+/* ---- what is noted ------------------------------------------------------------------------- */
 
 void pops_note_log_end(struct pops *pops)
 {
@@ -60,8 +59,7 @@ void pops_note_log_end(struct pops *pops)
     }
 }
 
-/* ---- by a worker: what the log says ------------------------------------------------------------
- */
+/* ---- by a worker: what the log says -------------------------------------------------------- */
 
 static bool is_checkpoint(void *ctx, int64_t tags_code)
 {
@@ -134,8 +132,7 @@ static void read_portion(struct job *job)
     r->queues[r->at].next = request.queue_offset;
 }
 
-/* ---- on the loop -------------------------------------------------------------------------------
- */
+/* ---- on the loop --------------------------------------------------------------------------- */
 
 /* Offsets only grow by what is found: a commit that came meanwhile may be ahead. */
 static void apply_pair(struct pops *pops, struct slice topic, struct slice group)
@@ -211,8 +208,7 @@ static void go_on(struct loop_timer *timer)
         loop_timer_start(pops->broker->loop, timer, BUSY_RETRY_MS);
 }
 
-/* ---- begin and end -----------------------------------------------------------------------------
- */
+/* ---- begin and end ------------------------------------------------------------------------- */
 
 /* A queue that no note is in has nothing to go by. */
 static void find_ends(struct pops *pops)

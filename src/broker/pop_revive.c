@@ -159,8 +159,7 @@ static void put_back_if_left(struct pops *pops, const struct pop_key *key, int e
     pop_put_back(pops->table, p, loop_now_ms(pops->broker->loop));
 }
 
-/* ---- by a worker -------------------------------------------------------------------------------
- */
+/* ---- by a worker --------------------------------------------------------------------------- */
 
 static struct revive_job *job_of(struct job *job)
 {
@@ -229,8 +228,7 @@ static void hand_over(struct pops *pops, const struct pop_point *p)
     }
 }
 
-/* ---- on the loop -------------------------------------------------------------------------------
- */
+/* ---- on the loop --------------------------------------------------------------------------- */
 
 static void revive(struct pops *pops, struct pop_point *p)
 {

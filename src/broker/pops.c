@@ -52,8 +52,7 @@ int64_t pops_log_time(const struct pops *pops)
     return is_read && timers != NULL ? timers_delivered_to(timers) : pops->log_time_ms;
 }
 
-/* ---- the log, written --------------------------------------------------------------------------
- */
+/* ---- the log, written ---------------------------------------------------------------------- */
 
 struct pop_log_place pops_place(const struct pops *pops, int32_t revive_queue_id)
 {
@@ -103,8 +102,7 @@ int pops_put_ack(struct pops *pops, const struct pop_log_ack *ack, int32_t reviv
     return put(pops, &record, end_phy_offset);
 }
 
-/* ---- what is due -------------------------------------------------------------------------------
- */
+/* ---- what is due --------------------------------------------------------------------------- */
 
 static int64_t next_due(const struct pops *pops, int64_t now_ms)
 {
@@ -160,8 +158,7 @@ void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id, int64
         saver_changed(pops->broker->saver, TABLE_OFFSETS);
 }
 
-/* ---- begin and end -----------------------------------------------------------------------------
- */
+/* ---- begin and end ------------------------------------------------------------------------- */
 
 static int open_tables(struct pops *pops)
 {

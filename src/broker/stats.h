@@ -6,8 +6,10 @@
  *
  * Each thing counted has a series (stats_series.h). Counting costs one look-up.
  *
- * Ownership  names are copied. Bounds: STATS_SERIES_MAX series; what is beyond is not counted, with
- *            one log line. Threads    the broker's loop. Time: monotonic, ns.
+ * Units      times: monotonic, ns.
+ * Ownership  names are copied.
+ * Threads    the broker's loop.
+ * Bounds     STATS_SERIES_MAX series; what is beyond is not counted, with one log line.
  */
 #ifndef BROKER_STATS_H
 #define BROKER_STATS_H

@@ -2,11 +2,12 @@
  * membership in a consumer group.
  *
  * Threads    the loop of the remoting client, for everything; nothing blocks.
- * End        client_free() first: it ends all calls under way. Then consumer_free(), routes_free().
+ * End        client_free() first: it ends all calls under way. Then consumer_free(),
+ *            routes_free().
  * Ownership  what a callback is given is borrowed until it returns. Arguments are borrowed until
- * the call returns, unless a comment says more. Errors     a call ends with a call_result:
- * ERR_TIMEOUT, ERR_CLOSED, or an answer whose code may be a refusal. call_failure() turns both
- * kinds into words.
+ *            the call returns, unless a comment says more.
+ * Errors     a call ends with a call_result: ERR_TIMEOUT, ERR_CLOSED, or an answer whose code may
+ *            be a refusal. call_failure() turns both kinds into words.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H

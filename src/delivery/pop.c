@@ -439,8 +439,7 @@ void pop_table_free(struct pop_table *table)
     free(table);
 }
 
-/* ---- the log, read back -----------------------------------------------------------------------
- */
+/* ---- the log, read back ------------------------------------------------------------------- */
 
 void pop_ack_early(struct pop_table *table, const struct pop_key *key, int64_t revive_ms,
                    int64_t queue_offset)

@@ -144,8 +144,7 @@ int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_
 uint32_t pop_count(const struct pop_table *table);
 uint64_t pop_unacked_count(const struct pop_table *table);
 
-/* ---- the log, read back -----------------------------------------------------------------------
- */
+/* ---- the log, read back ------------------------------------------------------------------- */
 
 /* A checkpoint's record came up in its revive queue. One that is not known to be finished is in the
  * table from then on. ERR_TOO_BIG: the table is full, come again later. */
@@ -162,8 +161,7 @@ void pop_log_ack(struct pop_table *table, const struct pop_log_ack *ack, int64_t
  * whose checkpoint, and those of all before, are finished. */
 int64_t pop_log_committed(const struct pop_table *table, int32_t revive_queue_id, int64_t next);
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records ------------------------------------------------------------------------------- */
 
 /* Where records of the log go. Slices are borrowed. */
 struct pop_log_place {

@@ -113,8 +113,7 @@ int pop_order_open(const char *path, struct pop_order **order)
     return 0;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 static void counts_to_json(const struct order_set *set, struct json_out *j)
 {

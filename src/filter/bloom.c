@@ -13,8 +13,7 @@ struct bloom_shape bloom_shape_of(int error_percent, int consumer_count)
     return (struct bloom_shape){ hashes, (bits + 7) / 8 * 8 };
 }
 
-/* ---- MurmurHash3 for x64, 128 bits, of which the first 64 are wanted ----------------------------
- */
+/* ---- MurmurHash3 for x64, 128 bits, of which the first 64 are wanted ------------------------ */
 
 static uint64_t rotated(uint64_t v, int by)
 {

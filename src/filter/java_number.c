@@ -4,8 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- integers ----------------------------------------------------------------------------------
- */
+/* ---- integers ------------------------------------------------------------------------------ */
 
 /* The zeros of the decimal digits of the Basic Multilingual Plane; the other nine follow each. */
 static const uint16_t digit_zeros[] = {
@@ -80,8 +79,7 @@ bool java_to_i32(struct slice text, int32_t *value)
     return true;
 }
 
-/* ---- floating point ----------------------------------------------------------------------------
- */
+/* ---- floating point ------------------------------------------------------------------------ */
 
 enum {
     DIGITS_KEPT = 800, /* a decimal of more has a double of its first ones and "more follows" */

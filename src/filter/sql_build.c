@@ -8,8 +8,7 @@
 
 #include "filter/java_number.h"
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors -------------------------------------------------------------------------------- */
 
 /* Lines and columns count characters, from 1 on. */
 static void locate(struct slice before, int32_t *line, int32_t *column)
@@ -42,8 +41,7 @@ void sql_build_fail(struct sql_build *b, const struct sql_token *at, const char 
     va_end(args);
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 void sql_build_init(struct sql_build *b, struct slice source, struct arena *scratch,
                     struct sql_error *error)
@@ -185,8 +183,7 @@ uint16_t sql_build_leaf(struct sql_build *b, const struct sql_token *token)
     return b->is_failed ? SQL_NO_NODE : index;
 }
 
-/* ---- type rules --------------------------------------------------------------------------------
- */
+/* ---- type rules ---------------------------------------------------------------------------- */
 
 static bool is_number_kind(enum sql_kind kind)
 {
@@ -252,8 +249,7 @@ uint16_t sql_build_truth(struct sql_build *b, const struct sql_token *at, uint16
     return b->is_failed ? SQL_NO_NODE : node;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------
- */
+/* ---- operators ----------------------------------------------------------------------------- */
 
 uint16_t sql_build_unary(struct sql_build *b, const struct sql_token *at, enum sql_kind kind,
                          uint16_t operand)
@@ -359,8 +355,7 @@ void sql_build_element(struct sql_build *b, uint16_t list, const struct sql_toke
     b->nodes[list].list.count++;
 }
 
-/* ---- sorting -----------------------------------------------------------------------------------
- */
+/* ---- sorting ------------------------------------------------------------------------------- */
 
 static int compare_texts(const void *a, const void *b, void *text)
 {

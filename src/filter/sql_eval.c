@@ -48,8 +48,7 @@ static struct value truth_value(bool truth)
     return (struct value){ .kind = VALUE_BOOL, .truth = truth };
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------
- */
+/* ---- comparing ----------------------------------------------------------------------------- */
 
 /* A total order: -0 is below 0, and NaN above everything and equal to itself. */
 static int compare_reals(double a, double b)
@@ -180,8 +179,7 @@ static struct value equal(const struct sql_expr *expr, const struct slice *value
     return compare(left, right, &order) ? truth_value(order == 0) : failed_value();
 }
 
-/* ---- logic -------------------------------------------------------------------------------------
- */
+/* ---- logic --------------------------------------------------------------------------------- */
 
 /* AND is decided by the first false, OR by the first true; else null stays when there was one. */
 static bool decides(struct value v, bool deciding, bool *saw_null)
@@ -246,8 +244,7 @@ static struct value negative(struct value v)
     return v;
 }
 
-/* ---- texts -------------------------------------------------------------------------------------
- */
+/* ---- texts --------------------------------------------------------------------------------- */
 
 static struct value in_list(const struct sql_expr *expr, struct value v,
                             const struct sql_node *node)
@@ -283,8 +280,7 @@ static struct value search(const struct sql_expr *expr, const struct slice *valu
     return truth_value(is_found(node->kind, v.text, wanted) != is_not);
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static struct value property(struct slice text)
 {
@@ -358,8 +354,7 @@ enum sql_verdict sql_eval(const struct sql_expr *expr, const struct slice *value
     return v.kind == VALUE_NULL ? SQL_UNKNOWN : SQL_FAILED;
 }
 
-/* ---- the block ---------------------------------------------------------------------------------
- */
+/* ---- the block ----------------------------------------------------------------------------- */
 
 size_t sql_bytes(const struct sql_expr *expr)
 {

@@ -51,8 +51,7 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 }
 
-/* ---- between tokens ----------------------------------------------------------------------------
- */
+/* ---- between tokens ------------------------------------------------------------------------ */
 
 static bool is_line_end(uint8_t c)
 {
@@ -89,8 +88,7 @@ static struct slice skip_between(struct slice s, size_t last_line_bytes)
     return s;
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------
- */
+/* ---- tokens -------------------------------------------------------------------------------- */
 
 static size_t digits_at(struct slice s, size_t at)
 {

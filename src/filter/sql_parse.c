@@ -72,8 +72,7 @@ static struct sql_token expect(struct parser *p, enum sql_token_kind kind, const
     return p->build.is_failed ? p->token : advance(p);
 }
 
-/* ---- primary, unary ----------------------------------------------------------------------------
- */
+/* ---- primary, unary ------------------------------------------------------------------------ */
 
 static bool is_leaf(enum sql_token_kind kind)
 {
@@ -121,8 +120,7 @@ static uint16_t parse_unary(struct parser *p)
     return node;
 }
 
-/* ---- comparison --------------------------------------------------------------------------------
- */
+/* ---- comparison ---------------------------------------------------------------------------- */
 
 static const struct {
     enum sql_token_kind token;
@@ -234,8 +232,7 @@ static uint16_t parse_comparison(struct parser *p)
     }
 }
 
-/* ---- equality, and, or -------------------------------------------------------------------------
- */
+/* ---- equality, and, or --------------------------------------------------------------------- */
 
 static uint16_t parse_is(struct parser *p, const struct sql_token *at, uint16_t operand)
 {
@@ -293,8 +290,7 @@ static uint16_t parse_or(struct parser *p)
     return parse_chain(p, SQL_OR, SQL_NODE_OR, parse_and);
 }
 
-/* ---- the door ----------------------------------------------------------------------------------
- */
+/* ---- the door ------------------------------------------------------------------------------ */
 
 bool expression_is_by_sql(struct slice type)
 {

@@ -40,8 +40,7 @@ static bool is_dead(const struct filter_entry *e)
     return e->dead_ms >= e->born_ms;
 }
 
-/* ---- entries -----------------------------------------------------------------------------------
- */
+/* ---- entries ------------------------------------------------------------------------------- */
 
 static struct slice carve(uint8_t **next, struct slice text)
 {
@@ -137,8 +136,7 @@ static struct entry *next_entry(const struct filters *f, struct walk *w)
     }
 }
 
-/* ---- registering -------------------------------------------------------------------------------
- */
+/* ---- registering --------------------------------------------------------------------------- */
 
 /* The entry for a subscription, NULL when there can be none. */
 static struct entry *compiled(const struct filters *f, const struct filter_entry *wanted)
@@ -227,8 +225,7 @@ void filters_unregister(struct filters *f, struct slice group, int64_t now_ms)
     filters_register(f, group, NULL, 0, now_ms);
 }
 
-/* ---- looking up --------------------------------------------------------------------------------
- */
+/* ---- looking up ---------------------------------------------------------------------------- */
 
 const struct filter_entry *filters_get(const struct filters *f, struct slice topic,
                                        struct slice group)
@@ -254,8 +251,7 @@ bool filters_changed(const struct filters *f)
     return f->is_changed;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 static void drop_long_dead(struct filters *f, int64_t kept_dead_ms, int64_t now_ms)
 {

@@ -159,8 +159,7 @@ bool offsets_text_step(struct offsets *offsets, struct table_text *text);
 /* The whole of it as a body: compact, and not counted as saved. */
 void offsets_body(const struct offsets *offsets, struct buf *out);
 
-/* ---- consumer filters: SQL expressions by group and topic (consumerFilter.json) ---------------
- */
+/* ---- consumer filters: SQL expressions by group and topic (consumerFilter.json) ----------- */
 
 struct filters;
 

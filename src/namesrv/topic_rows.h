@@ -2,7 +2,8 @@
  * group.
  *
  * Ownership  the table owns its rows and copies what is put in; groups are borrowed and must be
- * taken out (topic_rows_remove_group) before they end. Threads    the name server's loop.
+ *            taken out (topic_rows_remove_group) before they end.
+ * Threads    the name server's loop.
  */
 #ifndef NAMESRV_TOPIC_ROWS_H
 #define NAMESRV_TOPIC_ROWS_H

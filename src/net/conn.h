@@ -1,20 +1,17 @@
 /* conn.h - one TCP connection: bytes in, bytes out, both bounded.
  *
  * Input      is kept until the user has taken it: `on_input` is given all that is there and says
- * how many bytes it used, or conn_need() how many it must see at once. A user that stops taking
- * (conn_pause_input) stops the reading, so TCP holds the peer back. Output     conn_write() copies
- * into chunks; one writev at the end of the pass sends them. Above `output_high_bytes` the
- * connection is throttled: its input is not read until the output fell below half of that. A peer
- * that takes nothing for `stall_ms` while output waits, or lets it grow above `output_max_bytes`,
- * is dropped with one log line. First byte before the user sees anything, the first bytes go to the
- * listener's sniffer, which may put another transport (TLS) below this one and learn from a proxy
- * where the connection comes from.
- * Half-close a peer that ended its sending still gets the answers to what it sent; then it is
- * closed.
- *
- * Ownership  a conn is reference counted: the loop holds one reference while it is open. Whoever
- *            keeps a conn beyond a callback takes its own (conn_ref/conn_unref).
- * Threads    the loop it belongs to, for everything.
+ *            how many bytes it used, or conn_need() how many it must see at once. A user that
+ *            stops taking (conn_pause_input) stops the reading, so TCP holds the peer back.
+ * Output     conn_write() copies into chunks; one writev at the end of the pass sends them. Above
+ *            `output_high_bytes` the connection is throttled: its input is not read until the
+ *            output fell below half of that. A peer that takes nothing for `stall_ms` while output
+ *            waits, or lets it grow above `output_max_bytes`, is dropped with one log line.
+ * Begin      before the user sees anything, the first bytes go to the listener's sniffer, which may
+ *            put another transport (TLS) below this one and learn from a proxy where the connection
+ *            comes from.
+ * End        a peer that ended its sending still gets the answers to what it sent; then it is
+ *            closed.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H

@@ -7,12 +7,13 @@
  * Ownership  a request handed to the handler belongs to the handler, until reply_send() or
  *            request_drop() takes it over. Its slices borrow the connection's input until the
  *            handler returns; whoever keeps it longer calls request_detach() first. Everything
- *            allocated from its arena lives until it is taken over.
- *            Peers are reference counted (peer_ref/peer_unref); a request holds its peer.
+ *            allocated from its arena lives until it is taken over. Peers are reference counted
+ *            (peer_ref/peer_unref); a request holds its peer.
  * Threads    the loop of the connection, for everything. A detached request may be read and its
- * arena used by one worker while the loop leaves it alone. Bounds     per peer: `pending_max`
- * requests not yet answered (its input is paused beyond), and the connection's input and output
- * limits. Errors     0, or a negative code of base/err.h.
+ *            arena used by one worker while the loop leaves it alone.
+ * Bounds     per peer: `pending_max` requests not yet answered (its input is paused beyond), and
+ *            the connection's input and output limits.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef REMOTING_REMOTING_H
 #define REMOTING_REMOTING_H
@@ -77,8 +78,7 @@ void reply_forward(struct request *req, const struct header *answer, struct slic
 /* Ends the request without an answer: it was one-way, or its answer is not wanted any more. */
 void request_drop(struct request *req);
 
-/* ---- peers --------------------------------------------------------------------------------------
- */
+/* ---- peers ---------------------------------------------------------------------------------- */
 
 struct peer *peer_ref(struct peer *peer);
 void peer_unref(struct peer *peer);
@@ -116,8 +116,7 @@ void peer_call(struct peer *peer, const struct call *call, int64_t timeout_ms, c
 /* One-way: no response will come. */
 void peer_tell(struct peer *peer, const struct call *call);
 
-/* ---- server -------------------------------------------------------------------------------------
- */
+/* ---- server --------------------------------------------------------------------------------- */
 
 struct server;
 
@@ -148,8 +147,7 @@ bool server_is_drained(const struct server *server);
 /* Closes what is left; calls under way to its peers end with ERR_CLOSED first. */
 void server_free(struct server *server);
 
-/* ---- client -------------------------------------------------------------------------------------
- */
+/* ---- client --------------------------------------------------------------------------------- */
 
 /* Calls to "host:port" addresses over one kept connection each, opened on first use, opened again
  * after a loss by the next call. */

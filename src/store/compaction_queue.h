@@ -1,8 +1,9 @@
 /* compaction_queue.h - one queue of a compacted topic: the newest message of each key, in files of
  * its own (docs/format/compaction.md).
  *
- *   compactionLog/<topic>/<queue>/<base>   records, as in the commit log; phy_offset is the place
- * here compactionCq/<topic>/<queue>/<base>    an entry of 46 bytes for each, as in a batch queue
+ *   compactionLog/<topic>/<queue>/<base>   records, as in the commit log but for their phy_offset,
+ *                                          which is the place here
+ *   compactionCq/<topic>/<queue>/<base>    an entry of 46 bytes for each, as in a batch queue
  *
  * Files come in pairs of one name. Messages are copied to the last pair; now and then the pairs
  * before it are written anew without what later messages replace (compact). The new pairs stand in

@@ -222,8 +222,7 @@ int disk_zero(int fd, const char *path, int64_t from, int64_t len)
     return 0;
 }
 
-/* ---- names -----------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------- */
 
 static int sync_dir(const char *path)
 {
@@ -429,8 +428,7 @@ void disk_numbered_path(char path[DISK_PATH_MAX], const char *dir, int64_t numbe
     assert(len < DISK_PATH_MAX); /* another file would be meant */
 }
 
-/* ---- mappings -----------------------------------------------------------------------------------
- */
+/* ---- mappings ------------------------------------------------------------------------------- */
 
 int disk_map(int fd, const char *path, int64_t bytes, uint8_t **base)
 {
@@ -536,8 +534,7 @@ int disk_copy_mapped(void *into, const uint8_t *from, size_t len, const char *pa
     return disk_guarded(run_copy, &copy, path);
 }
 
-/* ---- the machine --------------------------------------------------------------------------------
- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 int disk_used_percent(const char *path)
 {

@@ -96,8 +96,7 @@ MUST_CHECK int disk_guarded(int (*run)(void *ctx), void *ctx, const char *path);
 /* Copies out of a mapping, guarded. */
 MUST_CHECK int disk_copy_mapped(void *into, const uint8_t *from, size_t len, const char *path);
 
-/* ---- the machine --------------------------------------------------------------------------------
- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 /* Share of the partition in use, in percent, rounded up as the reference does; 0 when unknown. */
 int disk_used_percent(const char *path);

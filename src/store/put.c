@@ -38,8 +38,7 @@ int store_refuses_puts(const struct store *store)
     return atomic_load(&store->refusal);
 }
 
-/* ---- what a record says to its queue ----------------------------------------------------------
- */
+/* ---- what a record says to its queue ------------------------------------------------------ */
 
 /* Due time of a record of the delay topic: its level counts from its store time. */
 static int64_t due_ms(const struct store *store, const struct record *record, struct slice delay)
@@ -97,8 +96,7 @@ bool store_entry_of(const struct store *store, const struct record *record,
     return true;
 }
 
-/* ---- memory for what is made outside the lock -------------------------------------------------
- */
+/* ---- memory for what is made outside the lock --------------------------------------------- */
 
 static struct scratch *take_scratch(struct store *store)
 {

@@ -221,8 +221,7 @@ static int scan(struct recovery *recovery)
     return err == ERR_INCOMPLETE || err == ERR_CORRUPT ? 0 : err;
 }
 
-/* ---- the end, or damage? ------------------------------------------------------------------------
- */
+/* ---- the end, or damage? -------------------------------------------------------------------- */
 
 int64_t store_next_record(struct store *store, struct log_reader *reader, int64_t from)
 {

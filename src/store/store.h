@@ -15,11 +15,12 @@
  * Ownership  the store copies what is put. What a get finds is copied into the caller's buffer.
  * Threads    any thread may call; puts take the append lock, inside which positions are assigned
  *            and bytes copied, nothing else. on_arrival runs on the putting thread after the lock
- * is released; on_flushed on the flusher's thread. The store owns: flusher, allocator, indexer,
- * cleaner. Errors     0, or a negative code of base/err.h; nothing was stored then. Durability a
- * put that returned survives the death of the process. It survives the loss of power once
- * store_flushed_to() has passed its end. After a failed sync the store refuses puts for as long as
- * it is open (store_refuses_puts), and goes on serving reads.
+ *            is released; on_flushed on the flusher's thread. The store owns: flusher, allocator,
+ *            indexer, cleaner.
+ * Errors     0, or a negative code of base/err.h; nothing was stored then.
+ * Crashes    a put that returned survives the death of the process. It survives the loss of power
+ *            once store_flushed_to() has passed its end. After a failed sync the store refuses puts
+ *            for as long as it is open (store_refuses_puts), and goes on serving reads.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -106,8 +107,7 @@ MUST_CHECK int store_open(const struct store_options *options, struct store **st
  * ERR_IO: something could not be flushed; the abort mark then stays, so the next start recovers. */
 int store_close(struct store *store);
 
-/* ---- put ----------------------------------------------------------------------------------------
- */
+/* ---- put ------------------------------------------------------------------------------------ */
 
 struct store_put_result {
     int64_t phy_offset;     /* of the first message */
@@ -167,8 +167,7 @@ void store_request_flush(struct store *store, int64_t phy_offset);
  * rests on it. May block. ERR_IO: a sync failed. */
 MUST_CHECK int store_sync(struct store *store);
 
-/* ---- get ----------------------------------------------------------------------------------------
- */
+/* ---- get ------------------------------------------------------------------------------------ */
 
 enum store_get_status {
     GET_FOUND,
@@ -272,8 +271,7 @@ void store_delete_topic(struct store *store, struct slice topic);
 /* Calls `each` for every topic that has queues on disk. May block. */
 void store_each_topic(struct store *store, void (*each)(void *ctx, struct slice topic), void *ctx);
 
-/* ---- state --------------------------------------------------------------------------------------
- */
+/* ---- state ---------------------------------------------------------------------------------- */
 
 struct store_state {
     int64_t min_phy_offset;

@@ -79,8 +79,7 @@ int request_mode_setting_decode(struct slice body, struct arena *arena,
     return err;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ---------------------------------------------------------------------------- */
 
 static int settings_in(json_t *topics)
 {

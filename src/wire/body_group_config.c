@@ -46,8 +46,7 @@ struct group_config group_config_default(struct slice name)
     };
 }
 
-/* ---- members kept as text -----------------------------------------------------------------------
- */
+/* ---- members kept as text ------------------------------------------------------------------- */
 
 static bool is_known(const char *key)
 {
@@ -86,8 +85,7 @@ static void others_from_json(json_t *json, struct arena *arena, struct group_con
     qsort(others, (size_t)config->other_count, sizeof *others, compare_pairs);
 }
 
-/* ---- one group ----------------------------------------------------------------------------------
- */
+/* ---- one group ------------------------------------------------------------------------------ */
 
 int group_config_from_json(const json_t *json, struct arena *arena, struct group_config *config)
 {
@@ -222,8 +220,7 @@ void group_readable_encode(const struct group_readable *answer, struct buf *out)
     json_object_end(&j);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void groups_from_json(json_t *object, struct arena *arena, struct group_table *table)
 {

@@ -126,8 +126,7 @@ int heartbeat_decode(struct slice body, struct arena *arena, struct heartbeat *h
     return err;
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 static void consumer_to_json(const struct heartbeat_consumer *consumer, struct json_out *j)
 {

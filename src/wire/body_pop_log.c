@@ -91,8 +91,7 @@ void pop_checkpoint_encode(const struct pop_checkpoint *checkpoint, struct buf *
     json_object_end(&j);
 }
 
-/* ---- acks -------------------------------------------------------------------------------------
- */
+/* ---- acks --------------------------------------------------------------------------------- */
 
 /* A member by its short or its long name: 5.0 wrote the long ones. */
 static int64_t member_i64(const json_t *json, const char *name, const char *long_name)

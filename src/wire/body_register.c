@@ -15,8 +15,7 @@
 #include "wire/pairs.h"
 #include "wire/text.h"
 
-/* ---- plain: reading -----------------------------------------------------------------------------
- */
+/* ---- plain: reading ------------------------------------------------------------------------- */
 
 static void mappings_from_json(json_t *object, struct arena *arena, struct register_body *out)
 {
@@ -45,8 +44,7 @@ static int decode_plain(struct slice body, int32_t peer_version, struct arena *a
     return err;
 }
 
-/* ---- compressed: reading ------------------------------------------------------------------------
- */
+/* ---- compressed: reading -------------------------------------------------------------------- */
 
 static struct slice read_sized(struct reader *r)
 {
@@ -176,8 +174,7 @@ int register_body_decode(struct slice body, bool compressed, int32_t peer_versio
     return err;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void begin_plain(struct register_writer *w, const struct data_version *version)
 {

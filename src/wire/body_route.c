@@ -1,7 +1,6 @@
 #include "wire/body_route.h"
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static const struct broker_addr *addrs_from_json(json_t *object, struct arena *arena, int *count)
 {
@@ -77,8 +76,7 @@ int route_data_decode(struct slice body, struct arena *arena, struct route_data 
     return err;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void member_addrs(struct json_out *j, const struct broker_addr *addrs, int count)
 {
@@ -138,8 +136,7 @@ void route_data_encode(const struct route_data *route, enum json_style style, st
     json_object_end(&j);
 }
 
-/* ---- cluster ------------------------------------------------------------------------------------
- */
+/* ---- cluster -------------------------------------------------------------------------------- */
 
 static void cluster_brokers_from_json(json_t *object, struct arena *arena,
                                       struct cluster_info *info)
@@ -209,8 +206,7 @@ void cluster_info_encode(const struct cluster_info *info, struct buf *out)
     json_object_end(&j);
 }
 
-/* ---- members of a broker group ------------------------------------------------------------------
- */
+/* ---- members of a broker group -------------------------------------------------------------- */
 
 int member_group_decode(struct slice body, struct arena *arena, struct member_group *group)
 {

@@ -36,8 +36,7 @@ struct topic_config topic_config_default(struct slice name)
     };
 }
 
-/* ---- one topic ----------------------------------------------------------------------------------
- */
+/* ---- one topic ------------------------------------------------------------------------------ */
 
 int topic_config_from_json(const json_t *json, struct arena *arena, struct topic_config *config)
 {
@@ -86,8 +85,7 @@ void topic_config_encode(const struct topic_config *config, struct buf *out)
     topic_config_to_json(config, &j);
 }
 
-/* ---- many ---------------------------------------------------------------------------------------
- */
+/* ---- many ----------------------------------------------------------------------------------- */
 
 int topic_config_list_decode(struct slice body, struct arena *arena, struct topic_config_list *list)
 {

@@ -11,8 +11,7 @@ enum { STEP_BYTES = 64 * 1024 };
 /* Messages are far smaller; a stream that wants a larger window than 16 MiB is refused. */
 enum { ZSTD_WINDOW_LOG_MAX = 24 };
 
-/* ---- packing ------------------------------------------------------------------------------------
- */
+/* ---- packing -------------------------------------------------------------------------------- */
 
 static int zlib_pack(struct slice in, struct buf *out)
 {
@@ -60,8 +59,7 @@ int compress_append(enum compression type, struct slice in, struct buf *out)
     return ERR_UNSUPPORTED;
 }
 
-/* ---- unpacking: one shape for three libraries ---------------------------------------------------
- */
+/* ---- unpacking: one shape for three libraries ----------------------------------------------- */
 
 enum step_result { STEP_MORE, STEP_DONE, STEP_BAD };
 

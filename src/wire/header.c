@@ -41,8 +41,7 @@ static enum language language_of(struct slice name)
     return LANGUAGE_OTHER;
 }
 
-/* ---- ext fields under construction --------------------------------------------------------------
- */
+/* ---- ext fields under construction ---------------------------------------------------------- */
 
 struct ext_list {
     struct ext_field fields[HEADER_EXT_MAX];
@@ -69,8 +68,7 @@ static void ext_finish(const struct ext_list *list, struct arena *arena, struct 
     header->ext = ext;
 }
 
-/* ---- JSON: scanner ------------------------------------------------------------------------------
- */
+/* ---- JSON: scanner -------------------------------------------------------------------------- */
 
 struct scan {
     const uint8_t *at;
@@ -239,8 +237,7 @@ static int skip_nested(struct scan *s, int depth)
     return take(s, close) ? 0 : ERR_CORRUPT;
 }
 
-/* ---- JSON: members ------------------------------------------------------------------------------
- */
+/* ---- JSON: members -------------------------------------------------------------------------- */
 
 /* Numbers and quoted numbers; null leaves *number as it is. */
 static int number_from(const struct scalar *value, int32_t *number)
@@ -354,8 +351,7 @@ static int decode_json(struct slice bytes, struct arena *arena, struct header *h
     return 0;
 }
 
-/* ---- binary -------------------------------------------------------------------------------------
- */
+/* ---- binary --------------------------------------------------------------------------------- */
 
 static int decode_binary(struct slice bytes, struct arena *arena, struct header *header)
 {
@@ -418,8 +414,7 @@ struct slice header_ext(const struct header *header, struct slice key)
     return (struct slice){ NULL, 0 };
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 static uint8_t *put_text(uint8_t *out, struct slice text)
 {

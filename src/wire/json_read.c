@@ -207,8 +207,7 @@ json_t *json_read(struct slice text, char why[160])
     return json;
 }
 
-/* ---- members ------------------------------------------------------------------------------------
- */
+/* ---- members -------------------------------------------------------------------------------- */
 
 json_t *json_get(const json_t *object, const char *key)
 {

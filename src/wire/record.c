@@ -66,8 +66,7 @@ size_t record_bytes(const struct record *r)
            FIXED_BEHIND_HOSTS + r->body.len + topic_len_bytes + r->topic.len + r->properties.len;
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 static uint8_t *put_u32(uint8_t *out, uint32_t v)
 {
@@ -166,8 +165,7 @@ int64_t record_store_timestamp(const uint8_t *record)
     return (int64_t)get_be64(record + store_timestamp_at(record));
 }
 
-/* ---- decoding -----------------------------------------------------------------------------------
- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 /* Which kind of record starts here, and where it ends. */
 static int decode_start(struct slice in, struct record *r)

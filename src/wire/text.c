@@ -11,8 +11,7 @@ bool text_is_whole(struct slice text)
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* What a hex digit stands for, plus one; 0: it is none. */
 static const uint8_t hex_values[256] = {
@@ -151,8 +150,7 @@ size_t json_text_unescape(const struct json_text *text, uint8_t *out)
     return (size_t)(to - out);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* The letter of a two-byte escape; 0: the byte has none. */
 static uint8_t escape_letter(uint8_t c)

@@ -421,8 +421,7 @@ static void a_peer_that_has_gone_is_noticed(void **state)
     assert_int_equal(f->closed, 1);
 }
 
-/* ---- several connections -----------------------------------------------------------------------
- */
+/* ---- several connections ------------------------------------------------------------------- */
 
 enum { TURN_BYTES = 65536, TURNS_MAX = 64 };
 

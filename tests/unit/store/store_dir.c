@@ -45,8 +45,7 @@ void store_dir_close(struct store_dir *dir)
     dir->store = NULL;
 }
 
-/* ---- files --------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void join(char path[512], const char *dir, const char *name)
 {
@@ -196,8 +195,7 @@ void store_dir_delete(const struct store_dir *dir, const char *name)
     remove_tree(dir->path, name, NULL);
 }
 
-/* ---- messages -----------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 struct record store_dir_record(const char *topic, int32_t queue_id, struct slice body,
                                const char *properties)
