@@ -19,6 +19,7 @@
 #include "broker/address.h"
 #include "broker/delays.h"
 #include "broker/hold.h"
+#include "broker/light_queues.h"
 #include "broker/parts.h"
 #include "broker/pop_hold.h"
 #include "broker/pops.h"
@@ -162,6 +163,7 @@ static void stop_poll(struct loop_timer *timer)
     if (is_late)
         log_warn("stop_was_cut connections=%d", server_peer_count(broker->server));
     txns_finish(broker->txns);
+    light_queues_forget_past(broker);
     saver_finish(broker->saver);
     parts_end(broker);
     log_info("broker_stopped name=%s", broker->conf.broker_name);

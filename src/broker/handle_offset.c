@@ -29,9 +29,10 @@ void handle_query_offset(struct broker *broker, struct request *req)
     struct query_consumer_offset_request fields;
     if (request_fields(req, &query_consumer_offset_request_fields, &fields) != 0)
         return;
-    light_queues_forget_gone(broker);
     int64_t offset =
         progress_get(broker->progress, fields.topic, fields.consumer_group, fields.queue_id);
+    if (offset > 0)
+        offset = light_queues_offset(broker, fields.topic, fields.queue_id, offset);
     if (offset >= 0)
         reply_offset(req, offset);
     else if (fields.set_zero_if_not_found &&

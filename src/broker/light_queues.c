@@ -1,5 +1,6 @@
 #include "broker/light_queues.h"
 
+#include "broker/saver.h"
 #include "wire/multi_dispatch.h"
 
 /* What the broker adds to a message's properties, at most. */
@@ -57,13 +58,31 @@ bool light_queues_take(struct broker *broker, struct slice topic, struct slice n
     return false;
 }
 
-void light_queues_forget_gone(struct broker *broker)
+static int64_t max_of(void *ctx, struct slice topic, int32_t queue_id)
+{
+    return store_queue_max(((struct broker *)ctx)->store, topic, queue_id);
+}
+
+int64_t light_queues_offset(const struct broker *broker, struct slice topic, int32_t queue_id,
+                            int64_t queue_offset)
+{
+    if (!broker->takes_light || !name_is_light(topic))
+        return queue_offset;
+    int64_t max = store_queue_max(broker->store, topic, queue_id);
+    if (queue_offset <= max)
+        return queue_offset;
+    return max > 0 ? 0 : -1;
+}
+
+void light_queues_forget_past(struct broker *broker)
 {
     struct map names;
     if (!broker->takes_light)
         return;
     map_init(&names);
-    if (store_take_gone_light_queues(broker->store, &names))
-        offsets_remove_topics(broker->offsets, &names);
+    if (store_take_new_lives(broker->store, &names)) {
+        offsets_begin_topics(broker->offsets, &names, max_of, broker);
+        saver_changed(broker->saver, TABLE_OFFSETS);
+    }
     map_fini(&names);
 }

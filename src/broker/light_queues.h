@@ -19,8 +19,13 @@ bool light_queues_take(struct broker *broker, struct slice topic, struct slice n
                        size_t properties_bytes, struct arena *arena, int32_t *code,
                        struct slice *remark);
 
-/* The offsets of light queues that went are forgotten: another of the name begins at 0. Cheap when
- * none did. */
-void light_queues_forget_gone(struct broker *broker);
+/* Consumer offsets that are of an earlier light queue of the name are forgotten: a light queue that
+ * went and came back begins at 0, and what lies below such an offset would be skipped. Cheap when
+ * no light queue went or began. */
+void light_queues_forget_past(struct broker *broker);
+/* A consumer offset of a queue as it counts: an earlier light queue's is 0 where there is one now,
+ * and none (-1) where there is not. */
+int64_t light_queues_offset(const struct broker *broker, struct slice topic, int32_t queue_id,
+                            int64_t queue_offset);
 
 #endif

@@ -25,6 +25,7 @@
 #include "broker/topic_attributes.h"
 #include "broker/txns.h"
 #include "client/client.h"
+#include "wire/multi_dispatch.h"
 
 enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
 enum { HELD_FILTER_BYTES_MAX = 64 << 20 };
@@ -41,6 +42,8 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     struct broker *broker = ctx;
     assert(loop_is_current(broker->loop));
     int64_t now_ns = loop_now_ns(broker->loop);
+    if (arrival->queue_offset == 0 && broker->takes_light && name_is_light(arrival->topic))
+        saver_changed(broker->saver, TABLE_OFFSETS); /* of an earlier one of its name */
     if (!arrival->is_light) { /* it is counted with its own queue */
         traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
         stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
@@ -401,6 +404,7 @@ int parts_start(struct broker *broker)
     if (err != 0)
         return err;
     broker_make_system_topics(broker);
+    light_queues_forget_past(broker);
     err = open_ports(broker);
     if (err == 0)
         err = txns_open(broker, &broker->txns);

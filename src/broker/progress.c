@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/light_queues.h"
 #include "broker/pops.h"
 #include "broker/saver.h"
 
@@ -65,7 +66,8 @@ int64_t progress_get(const struct progress *progress, struct slice topic, struct
 bool progress_commit(struct progress *progress, struct slice topic, struct slice group,
                      int32_t queue_id, int64_t queue_offset)
 {
-    if (waiting_reset(progress, topic, group, queue_id) >= 0)
+    if (waiting_reset(progress, topic, group, queue_id) >= 0 ||
+        light_queues_offset(progress->broker, topic, queue_id, queue_offset) != queue_offset)
         return false;
     put(progress, topic, group, queue_id, queue_offset);
     return true;

@@ -21,7 +21,8 @@ void progress_free(struct progress *progress);
 /* The target of a reset that waits, else what was committed; -1: neither. */
 int64_t progress_get(const struct progress *progress, struct slice topic, struct slice group,
                      int32_t queue_id);
-/* False: swallowed, since the queue was reset and the group does not know it yet. */
+/* False: swallowed, since the queue was reset, or is another light queue than it was, and the group
+ * does not know it yet. */
 bool progress_commit(struct progress *progress, struct slice topic, struct slice group,
                      int32_t queue_id, int64_t queue_offset);
 

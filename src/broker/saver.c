@@ -44,7 +44,7 @@ static bool groups_are_changed(const struct broker *broker)
 static bool offsets_step(struct broker *broker, struct table_text *text)
 {
     if (!text->is_begun)
-        light_queues_forget_gone(broker);
+        light_queues_forget_past(broker);
     if (broker->pops != NULL && !text->is_begun)
         pops_note_log_end(broker->pops);
     return offsets_text_step(broker->offsets, text);

@@ -478,5 +478,10 @@ int broker_conf_check(const struct broker_conf *conf)
             conf->broker_id != 0 ? "brokerId" : "brokerRole");
         return ERR_UNSUPPORTED;
     }
+    if (conf->enable_lmq != conf->enable_multi_dispatch)
+        log_warn("light_queues_off key=%s reason=\"no message goes to light queues without "
+                 "%s=true\"",
+                 conf->enable_lmq ? "enableLmq" : "enableMultiDispatch",
+                 conf->enable_lmq ? "enableMultiDispatch" : "enableLmq");
     return 0;
 }

@@ -149,8 +149,11 @@ void offsets_clone(struct offsets *offsets, struct slice topic, struct slice fro
 bool offsets_are_empty(const struct offsets *offsets);
 void offsets_remove_group(struct offsets *offsets, struct slice group);
 void offsets_remove_topic(struct offsets *offsets, struct slice topic);
-/* The same of many, in one walk: their names are the keys. */
-void offsets_remove_topics(struct offsets *offsets, const struct map *topics);
+/* Of many topics whose queues began anew, the keys of `topics`, in one walk: where the queue has no
+ * message nothing is known any more, and an offset beyond its end is 0. */
+void offsets_begin_topics(struct offsets *offsets, const struct map *topics,
+                          int64_t (*max_of)(void *ctx, struct slice topic, int32_t queue_id),
+                          void *ctx);
 /* Every (topic, group) that has at least one offset. */
 bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,
                   struct slice *group);

@@ -328,14 +328,30 @@ void offsets_remove_topic(struct offsets *offsets, struct slice topic)
     remove_where(offsets, pair_topic, topic);
 }
 
-void offsets_remove_topics(struct offsets *offsets, const struct map *topics)
+void offsets_begin_topics(struct offsets *offsets, const struct map *topics,
+                          int64_t (*max_of)(void *ctx, struct slice topic, int32_t queue_id),
+                          void *ctx)
 {
     size_t cursor = 0;
     struct slice key;
-    void *pair;
-    while (map_next(&offsets->by_pair, &cursor, &key, &pair))
-        if (map_get(topics, pair_topic(pair)) != NULL)
+    void *value;
+    while (map_next(&offsets->by_pair, &cursor, &key, &value)) {
+        struct pair_offsets *pair = value;
+        int64_t max = 0;
+        if (map_get(topics, pair_topic(pair)) == NULL)
+            continue;
+        for (size_t i = 0; i < pair->count; i++) {
+            struct queue_progress *queue = &pair->queues[i];
+            int64_t queue_max = max_of(ctx, pair_topic(pair), queue->queue_id);
+            if (queue->queue_offset > queue_max) {
+                queue->queue_offset = 0;
+                offsets->is_changed = true;
+            }
+            max = queue_max > max ? queue_max : max;
+        }
+        if (max == 0)
             pair_remove(offsets, pair);
+    }
 }
 
 bool offsets_next(const struct offsets *offsets, size_t *cursor, struct slice *topic,

@@ -101,6 +101,8 @@ void light_targets_add(struct store *store, const struct light_targets *targets,
         const struct store_queue_entry light = entry_in(targets, i, entry);
         if (consume_queue_append(targets->queues[i], &light))
             queues_link_dirty(store->queues, targets->queues[i]);
+        if (light.queue_offset == 0)
+            store_note_new_life(store, targets->queues[i]->topic);
         assert(consume_queue_max(targets->queues[i]) == light.queue_offset + 1);
     }
 }
@@ -122,7 +124,15 @@ void light_targets_tell(struct store *store, const struct light_targets *targets
     }
 }
 
-bool store_take_gone_light_queues(struct store *store, struct map *names)
+void store_note_new_life(struct store *store, struct slice name)
+{
+    pthread_mutex_lock(&store->gone_lock);
+    map_put(&store->gone, name, store);
+    atomic_store(&store->has_gone, true);
+    pthread_mutex_unlock(&store->gone_lock);
+}
+
+bool store_take_new_lives(struct store *store, struct map *names)
 {
     size_t cursor = 0;
     struct slice name;

@@ -53,10 +53,7 @@ static void retire_light_queue(void *ctx, struct consume_queue *queue)
     store_path(store, "deleted", graveyard);
     if (!queues_retire_light(store->queues, queue->topic, &store->append_lock, graveyard))
         return;
-    pthread_mutex_lock(&store->gone_lock);
-    map_put(&store->gone, queue->topic, store);
-    atomic_store(&store->has_gone, true);
-    pthread_mutex_unlock(&store->gone_lock);
+    store_note_new_life(store, queue->topic);
 }
 
 /* The parts of all queues that lead below the log's start. */

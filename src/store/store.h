@@ -135,9 +135,10 @@ MUST_CHECK int store_put(struct store *store, const struct record *records, int 
  * makes what it needs. */
 bool store_has_room_for_light_queues(struct store *store, struct slice names);
 
-/* The light queues that went since this was asked last become keys of `names`; another of a name
- * begins at 0. False, and cheap: none did. Any thread. */
-bool store_take_gone_light_queues(struct store *store, struct map *names);
+/* The light queues that went or began since this was asked last become keys of `names`: each begins
+ * at 0, and what was known of an earlier one of its name is not of it. Those that a start found in
+ * the log are among them. False, and cheap: none did. Any thread. */
+bool store_take_new_lives(struct store *store, struct map *names);
 
 /* Should the puts from here on say when they did what? Off at first: it costs two readings of the
  * processor's counter each. Any thread. */

@@ -1,16 +1,19 @@
 """Messages that go to light queues (LMQ) survive the death of the process in every queue they stand in."""
 
+import json
 import random
 import shutil
 import threading
 
 import mini_client as mq
 import pytest
+from servers import table_text, wait_until
 
 TOPIC = "shared"
+READER = "%LMQ%reader"
 LIGHT = ["%%LMQ%%%d" % i for i in range(12)]
 NAMES, PLACES = "INNER_MULTI_DISPATCH", "INNER_MULTI_QUEUE_OFFSET"
-SEND, PULL, MAX_OFFSET = 310, 11, 30
+SEND, PULL, QUERY_OFFSET, UPDATE_OFFSET, MAX_OFFSET = 310, 11, 14, 15, 30
 
 
 class Sender(threading.Thread):
@@ -94,3 +97,64 @@ def test_kill_loses_no_place_in_a_light_queue(broker, seed):
         lost = [body for body, names in acked.items()
                 if body not in own or any(body not in light[name] for name in names)]
         assert not lost, "%d of %d lost, e.g. %s" % (len(lost), len(acked), lost[:3])
+
+
+def plant_offset(broker, queue_offset):
+    """What a kill leaves when a light queue went and its consumer's offset was not forgotten on the disk."""
+    table = {"dataVersion": {"counter": 1, "stateVersion": 0, "timestamp": 1}, "offsetTable": {},
+             "lmqOffsetTable": {"%s@%s" % (LIGHT[0], READER): queue_offset}}
+    (broker.store / "config").mkdir(parents=True, exist_ok=True)
+    for old in (broker.store / "config").glob("lmqConsumerOffset.json*"):
+        old.unlink()
+    (broker.store / "config" / "lmqConsumerOffset.json").write_text(json.dumps(table))
+
+
+def is_saved(broker, queue_offset):
+    """The reader's offset in the file."""
+    text = table_text(broker.store / "config" / "lmqConsumerOffset.json")
+    return text and mq.parse_json(text.encode())["lmqOffsetTable"].get("%s@%s" % (LIGHT[0], READER)) == queue_offset
+
+
+def offset_of_reader(connection):
+    answer = connection.call(QUERY_OFFSET, {"consumerGroup": READER, "topic": LIGHT[0], "queueId": 0})
+    return int(answer.ext["offset"]) if answer.code == 0 else None
+
+
+def send_to_light(connection, count):
+    for _ in range(count):
+        assert connection.call(SEND, mq.send_fields(TOPIC, 0, {NAMES: LIGHT[0]}), b"x").code == 0
+
+
+@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true", flushConsumerOffsetInterval=100)
+@pytest.mark.parametrize("killed_first", [False, True])
+def test_an_offset_of_an_earlier_light_queue_is_not_believed(broker, killed_first):
+    """Goal: an offset that outlived its light queue in a crash passes over nothing of the next one, however long that
+    gets, also when the first message of it came just before another kill.
+    Method: such an offset in the file, one message, and so many that the offset lies within the queue."""
+    plant_offset(broker, 57)
+    broker.start()
+    with broker.connect() as connection:
+        assert offset_of_reader(connection) == 0
+        send_to_light(connection, 1)
+        if not killed_first:
+            wait_until(lambda: is_saved(broker, 0), what="the offset saved as 0")
+    broker.kill()
+    if killed_first:
+        plant_offset(broker, 57)
+    broker.start()
+    wait_until(lambda: is_saved(broker, 0), what="the offset saved as 0")
+    with broker.connect() as connection:
+        send_to_light(connection, 100)
+        assert offset_of_reader(connection) == 0
+
+
+@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true")
+def test_a_commit_beyond_a_light_queue_does_not_count(broker):
+    """Goal: who commits what it read of an earlier light queue of the name does not skip messages of this one."""
+    broker.start()
+    with broker.connect() as connection:
+        send_to_light(connection, 3)
+        for commit, expected in ((2, 2), (57, 2), (3, 3)):
+            fields = {"consumerGroup": READER, "topic": LIGHT[0], "queueId": 0, "commitOffset": commit}
+            assert connection.call(UPDATE_OFFSET, fields).code == 0
+            assert offset_of_reader(connection) == expected

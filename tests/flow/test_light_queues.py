@@ -276,3 +276,12 @@ def test_more_light_queues_than_the_limit_are_refused(broker, topic, light, is_r
     assert broker.call(SEND, mq.send_fields(topic, 0, {NAMES: known}), b"x").code == 0
     assert broker.call(SEND, mq.send_fields("%LMQ%fresh", 0), b"x").code == 1
     assert make_topic(broker, "plain_after_limit") and broker.call(SEND, mq.send_fields(topic, 0), b"x").code == 0
+
+
+@pytest.mark.parametrize("key", ["enableLmq", "enableMultiDispatch"])
+def test_one_switch_alone_is_told(key, is_ramjet, tmp_path):
+    """Goal: a broker with one of the two switches, which sends no message to light queues, says so at its start."""
+    if not is_ramjet:
+        pytest.skip("a line of Ramjet's log")
+    with servers.Pair("ramjet", tmp_path, conf={key: "true"}) as both:
+        wait_until(lambda: "light_queues_off key=%s" % key in both.broker.log_tail(100000), what="the line")

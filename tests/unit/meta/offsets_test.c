@@ -122,6 +122,36 @@ static void removes_by_group_and_by_topic(void **state)
     offsets_free(offsets);
 }
 
+static int64_t five_in_new(void *ctx, struct slice topic, int32_t queue_id)
+{
+    (void)ctx;
+    return slice_eq(topic, SLICE("new")) && queue_id == 0 ? 5 : 0;
+}
+
+/* Goal: of topics whose queues began anew, what lies beyond their ends is not believed, and where
+ * there is nothing nothing stays; others keep what they have. */
+static void forgets_earlier_lives(void **state)
+{
+    struct offsets *offsets;
+    struct map topics;
+    (void)state;
+    assert_int_equal(offsets_new(&offsets), 0);
+    put(offsets, "new", "behind", 0, 57);
+    put(offsets, "new", "within", 0, 5);
+    put(offsets, "gone", "g", 0, 57);
+    put(offsets, "other", "g", 0, 57);
+    map_init(&topics);
+    map_put(&topics, SLICE("new"), offsets);
+    map_put(&topics, SLICE("gone"), offsets);
+    offsets_begin_topics(offsets, &topics, five_in_new, NULL);
+    map_fini(&topics);
+    assert_int_equal(offsets_get(offsets, SLICE("new"), SLICE("behind"), 0), 0);
+    assert_int_equal(offsets_get(offsets, SLICE("new"), SLICE("within"), 0), 5);
+    assert_int_equal(offsets_get(offsets, SLICE("gone"), SLICE("g"), 0), -1);
+    assert_int_equal(offsets_get(offsets, SLICE("other"), SLICE("g"), 0), 57);
+    offsets_free(offsets);
+}
+
 /* Goal: what was put is there after a restart; the version moves once per 500 updates. */
 static void survives_a_restart(void **state)
 {
@@ -195,6 +225,7 @@ int main(void)
         TEST(takes_any_value_in_any_order),
         TEST(is_bounded),
         TEST(removes_by_group_and_by_topic),
+        TEST(forgets_earlier_lives),
         TEST(survives_a_restart),
         TEST(one_queue_is_taken),
         TEST(clone_has_the_same),

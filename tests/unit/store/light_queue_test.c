@@ -214,7 +214,7 @@ struct going {
 static bool one_is_gone(void *ctx)
 {
     struct going *going = ctx;
-    return store_take_gone_light_queues(going->dir->store, &going->names);
+    return store_take_new_lives(going->dir->store, &going->names);
 }
 
 static void age(const struct store_dir *dir, const char *name)
@@ -237,6 +237,10 @@ static void an_expired_light_queue_goes(void **state)
     map_init(&going.names);
     put_to(dir, "orders", "%LMQ%a,%LMQ%b", "one");
     put_to(dir, "orders", "%LMQ%a,%LMQ%b", "two");
+    assert_true(one_is_gone(&going)); /* both began */
+    assert_int_equal(going.names.count, 2);
+    map_fini(&going.names);
+    map_init(&going.names);
     for (int i = 0; store_dir_log_end(dir) < LOG_FILE_BYTES + 1000; i++)
         store_dir_put_big(dir, "orders", 0, i, 500);
     put_to(dir, "orders", "%LMQ%b", "new");
