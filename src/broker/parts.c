@@ -44,7 +44,7 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     int64_t now_ns = loop_now_ns(broker->loop);
     if (arrival->queue_offset == 0 && broker->takes_light && name_is_light(arrival->topic))
         saver_changed(broker->saver, TABLE_OFFSETS); /* of an earlier one of its name */
-    if (!arrival->is_light) { /* it is counted with its own queue */
+    if (!arrival->is_light) {                        /* it is counted with its own queue */
         traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
         stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
     }

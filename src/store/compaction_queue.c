@@ -359,40 +359,68 @@ int compaction_queue_end_file(struct compaction_queue *queue)
     return err;
 }
 
-/* The pair that is full is on the disk before the next one is begun: only the last is ever in
- * doubt. */
-static int sync_last(struct compaction_queue *queue)
+/* Who reads does not wait for the disk to have what was added: the pair is opened once more for it,
+ * and synced without the lock. */
+static int sync_pair(const struct compaction_queue *queue, int log_fd, int queue_fd,
+                     bool with_names)
 {
-    if (!queue->is_dirty)
-        return 0;
-    int err = use_last(queue);
+    int err = disk_sync(log_fd, queue->log_dir);
     if (err == 0)
-        err = disk_sync(queue->log_fd, queue->log_dir);
-    if (err == 0)
-        err = disk_sync(queue->queue_fd, queue->queue_dir);
-    if (err == 0 && queue->has_new_names)
+        err = disk_sync(queue_fd, queue->queue_dir);
+    if (err == 0 && with_names)
         err = disk_sync_dirs(queue->log_dir, 3);
-    if (err == 0 && queue->has_new_names)
+    if (err == 0 && with_names)
         err = disk_sync_dirs(queue->queue_dir, 3);
-    if (err == 0)
-        queue->is_dirty = queue->has_new_names = false;
     return err;
 }
 
+int compaction_queue_sync(struct compaction_queue *queue)
+{
+    int log_fd = -1;
+    int queue_fd = -1;
+    int err = 0;
+    pthread_mutex_lock(&queue->lock);
+    bool is_needed = !queue->is_dropped && queue->is_dirty;
+    bool with_names = queue->has_new_names;
+    if (is_needed)
+        err = open_pair(queue, last_file(queue)->base, false, &log_fd, &queue_fd);
+    pthread_mutex_unlock(&queue->lock);
+    if (!is_needed || err != 0)
+        return err;
+    err = sync_pair(queue, log_fd, queue_fd, with_names);
+    disk_close(log_fd);
+    disk_close(queue_fd);
+    pthread_mutex_lock(&queue->lock);
+    if (queue->is_dropped)
+        err = 0; /* its names went meanwhile */
+    else if (err == 0)
+        queue->is_dirty = queue->has_new_names = false;
+    pthread_mutex_unlock(&queue->lock);
+    return err;
+}
+
+/* The pair that is full is on the disk before the next one is begun: only the last is ever in
+ * doubt. */
+static int end_last(struct compaction_queue *queue)
+{
+    int err = 0;
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->is_dropped && queue->file_count > 0) {
+        queue->is_dirty = true;
+        err = compaction_queue_end_file(queue);
+        compaction_queue_close_files(queue);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return err != 0 ? err : compaction_queue_sync(queue);
+}
+
+/* Under the lock. */
 static int begin_file(struct compaction_queue *queue)
 {
     const struct compaction_file *last = last_file(queue);
     int64_t base = last == NULL ? 0 : last->base + queue->sizes.log_file_bytes;
-    int err = 0;
-    if (last != NULL) {
-        queue->is_dirty = true;
-        err = compaction_queue_end_file(queue);
-        if (err == 0)
-            err = sync_last(queue);
-        compaction_queue_close_files(queue);
-    }
-    if (err == 0)
-        err = open_pair(queue, base, true, &queue->log_fd, &queue->queue_fd);
+    assert(queue->log_fd < 0);
+    int err = open_pair(queue, base, true, &queue->log_fd, &queue->queue_fd);
     if (err != 0)
         return err;
     add_file(queue, base);
@@ -408,12 +436,21 @@ static bool has_room(struct compaction_queue *queue, int32_t bytes)
            file->used + bytes + MARK_BYTES <= queue->sizes.log_file_bytes;
 }
 
+static bool needs_next(struct compaction_queue *queue, int32_t bytes)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool needs = !queue->is_dropped && !has_room(queue, bytes);
+    pthread_mutex_unlock(&queue->lock);
+    return needs;
+}
+
+/* Under the lock. */
 static int append_locked(struct compaction_queue *queue, struct slice bytes,
-                         const struct store_queue_entry *entry)
+                         const struct store_queue_entry *entry, bool is_next)
 {
     uint8_t place[sizeof(int64_t)];
     uint8_t entry_bytes[BCQ_ENTRY_BYTES];
-    int err = has_room(queue, entry->bytes) ? use_last(queue) : begin_file(queue);
+    int err = is_next ? begin_file(queue) : use_last(queue);
     if (err != 0)
         return err;
     struct compaction_file *file = last_file(queue);
@@ -447,8 +484,13 @@ int compaction_queue_append(struct compaction_queue *queue, struct slice bytes,
     assert(entry->queue_offset >= atomic_load(&queue->next_offset));
     if (entry->bytes + MARK_BYTES > queue->sizes.log_file_bytes)
         return ERR_TOO_BIG;
+    bool is_next = needs_next(queue, entry->bytes);
+    int err = is_next ? end_last(queue) : 0;
+    if (err != 0)
+        return err;
     pthread_mutex_lock(&queue->lock);
-    int err = queue->is_dropped ? 0 : append_locked(queue, bytes, entry);
+    if (!queue->is_dropped)
+        err = append_locked(queue, bytes, entry, is_next);
     pthread_mutex_unlock(&queue->lock);
     return err;
 }
@@ -457,14 +499,6 @@ void compaction_queue_pass(struct compaction_queue *queue, int64_t next_offset)
 {
     if (next_offset > atomic_load(&queue->next_offset))
         atomic_store(&queue->next_offset, next_offset);
-}
-
-int compaction_queue_sync(struct compaction_queue *queue)
-{
-    pthread_mutex_lock(&queue->lock);
-    int err = queue->is_dropped ? 0 : sync_last(queue);
-    pthread_mutex_unlock(&queue->lock);
-    return err;
 }
 
 static int cut_file(struct compaction_queue *queue, struct compaction_file *file,

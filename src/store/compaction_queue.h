@@ -13,9 +13,9 @@
  *
  * Units      position: bytes from the start of the compaction log, gaps included. queue_offset: as
  *            in the topic's queue; those of messages that went are missing.
- * Threads    append, sync, compact, drop: the compactor. get: any thread; it may wait for the disk.
- *            first_offset and next_offset: any thread, at any time.
- * Errors     0, or a negative code of base/err.h.
+ * Threads    append, sync, compact: the compactor. drop: one thread. get: any thread; it may wait
+ * for the disk to give what it reads, never for it to have what was added. first_offset and
+ * next_offset: any thread, at any time. Errors     0, or a negative code of base/err.h.
  */
 #ifndef STORE_COMPACTION_QUEUE_H
 #define STORE_COMPACTION_QUEUE_H
@@ -54,7 +54,7 @@ struct compaction_queue {
     int64_t next_compaction_ns;   /* the compactor's */
     bool has_failed;              /* the compactor's: said once */
 
-    pthread_mutex_t lock; /* guards what follows; held over file system calls */
+    pthread_mutex_t lock; /* guards what follows; held over file system calls, but for syncs */
     struct compaction_file *files;
     int file_count;
     int file_cap;

@@ -237,8 +237,8 @@ static int remove_old_pair(const struct compaction_queue *queue, int64_t base)
     return 0;
 }
 
-/* All that follows on "swap"; from wherever it stopped. Under the lock. */
-static int do_swap(const struct compaction_queue *queue, const struct swap *swap)
+/* What follows on "swap", from wherever it stopped. First the new pairs take their places. */
+static int take_places(const struct compaction_queue *queue, const struct swap *swap)
 {
     int64_t new_end = (int64_t)swap->new_count * queue->sizes.log_file_bytes;
     int err = 0;
@@ -247,6 +247,14 @@ static int do_swap(const struct compaction_queue *queue, const struct swap *swap
         if (err == 0)
             err = move_file(queue->queue_dir, base);
     }
+    return err;
+}
+
+/* Then nobody looks at the old ones any more. */
+static int remove_rest(const struct compaction_queue *queue, const struct swap *swap)
+{
+    int64_t new_end = (int64_t)swap->new_count * queue->sizes.log_file_bytes;
+    int err = 0;
     for (int i = 0; i < swap->count && err == 0; i++)
         if (swap->bases[i] >= new_end || swap->bases[i] % queue->sizes.log_file_bytes != 0)
             err = remove_old_pair(queue, swap->bases[i]);
@@ -266,7 +274,9 @@ int compaction_swap_finish(struct compaction_queue *queue)
     if (err == 0) {
         log_info("compaction_swap_finished topic=%.*s queue=%d files=%d", SLICE_FMT(queue->topic),
                  queue->queue_id, swap.new_count);
-        err = do_swap(queue, &swap);
+        err = take_places(queue, &swap);
+        if (err == 0)
+            err = remove_rest(queue, &swap);
     } else if (err == ERR_NOT_FOUND) {
         remove_new_pairs(queue);
         err = 0;
@@ -340,31 +350,49 @@ static void replace_files(struct walk *walk)
     compaction_queue_note_bounds(queue);
 }
 
-static int swap_pairs(struct walk *walk)
+/* The files are between old and new: only the next start tells. */
+static void note_between(struct compaction_queue *queue, int err)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->is_between = !queue->is_dropped;
+    pthread_mutex_unlock(&queue->lock);
+    if (queue->is_between)
+        log_error("compaction_swap_failed topic=%.*s queue=%d error=%s: a restart finishes it",
+                  SLICE_FMT(queue->topic), queue->queue_id, err_name(err));
+}
+
+/* Who reads waits for the names to change, and not for the disk. */
+static int put_in_place(struct walk *walk, const struct swap *swap)
 {
     struct compaction_queue *queue = walk->queue;
+    int err = write_swap(queue, swap);
+    if (err != 0)
+        return err;
+    pthread_mutex_lock(&queue->lock);
+    bool is_dropped = queue->is_dropped;
+    if (!is_dropped)
+        err = take_places(queue, swap);
+    if (!is_dropped && err == 0)
+        replace_files(walk);
+    pthread_mutex_unlock(&queue->lock);
+    if (is_dropped)
+        return ERR_CLOSED;
+    if (err == 0)
+        err = remove_rest(queue, swap);
+    if (err != 0)
+        note_between(queue, err);
+    return err;
+}
+
+static int swap_pairs(struct walk *walk)
+{
     struct swap swap = { .count = walk->count, .new_count = walk->out->file_count };
-    int err = 0;
     swap.bases = calloc((size_t)walk->count, sizeof *swap.bases);
     if (swap.bases == NULL)
         abort();
     for (int i = 0; i < walk->count; i++)
         swap.bases[i] = walk->files[i].base;
-    pthread_mutex_lock(&queue->lock);
-    if (queue->is_dropped)
-        err = ERR_CLOSED;
-    if (err == 0)
-        err = write_swap(queue, &swap);
-    if (err == 0) {
-        err = do_swap(queue, &swap);
-        if (err == 0)
-            replace_files(walk);
-        else /* the files are between old and new: only the next start tells */
-            log_error("compaction_swap_failed topic=%.*s queue=%d error=%s: a restart finishes it",
-                      SLICE_FMT(queue->topic), queue->queue_id, err_name(err));
-        queue->is_between = err != 0;
-    }
-    pthread_mutex_unlock(&queue->lock);
+    int err = put_in_place(walk, &swap);
     free(swap.bases);
     return err;
 }

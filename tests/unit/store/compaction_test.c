@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "store/compaction_queue.h"
 #include "wire/properties.h"
 
 #define FIRST_LOG "compaction/compactionLog/kv/0/00000000000000000000"
@@ -309,6 +310,57 @@ static void a_deleted_topic_leaves_nothing(void **state)
     assert_int_equal(read_all(dir, 0).count, 5);
 }
 
+static struct compaction_queue *queue_of_one(struct store_dir *dir)
+{
+    struct compaction_queue *queue;
+    char log_dir[256], queue_dir[256];
+    uint8_t bytes[200];
+    struct record record = { .topic = SLICE("kv"), .body = SLICE("one") };
+    size_t len = record_bytes(&record);
+    struct store_queue_entry entry = { .bytes = (int32_t)len, .count = 1 };
+    assert_true(len <= sizeof bytes);
+    record_encode(&record, bytes);
+    store_dir_file_path(dir, "alone/log", log_dir);
+    store_dir_file_path(dir, "alone/cq", queue_dir);
+    assert_int_equal(compaction_queue_open(log_dir, queue_dir, SLICE("kv"), 0,
+                                           compaction_sizes_of(LOG_BYTES, CQ_BYTES), false, &queue),
+                     0);
+    assert_int_equal(compaction_queue_append(queue, slice_of(bytes, len), &entry), 0);
+    return queue;
+}
+
+static atomic_bool is_synced;
+
+static void *sync_queue(void *queue)
+{
+    assert_int_equal(compaction_queue_sync(queue), 0);
+    atomic_store(&is_synced, true);
+    return NULL;
+}
+
+/* Goal: who reads a queue does not wait for the disk to have what was added. Method: a slow sync;
+ * the lock that readers take is looked at now and then, and found free more often than not. */
+static void readers_do_not_wait_for_a_sync(void **state)
+{
+    struct compaction_queue *queue = queue_of_one(*state);
+    pthread_t thread;
+    int free_count = 0, taken_count = 0;
+    atomic_store(&is_synced, false);
+    fault_arm_pause("disk.sync", 0, 1000, 200); /* the store beside it syncs too */
+    assert_int_equal(pthread_create(&thread, NULL, sync_queue, queue), 0);
+    for (; !atomic_load(&is_synced); usleep(1000)) {
+        if (pthread_mutex_trylock(&queue->lock) != 0) {
+            taken_count++;
+            continue;
+        }
+        free_count++;
+        pthread_mutex_unlock(&queue->lock);
+    }
+    pthread_join(thread, NULL);
+    assert_true(free_count > taken_count);
+    compaction_queue_free(queue);
+}
+
 /* Goal: entries that lead to torn records are cut off, and come again from the commit log. */
 static void a_torn_end_comes_again(void **state)
 {
@@ -338,7 +390,7 @@ int main(void)
         CASE(an_empty_message_ends_its_key), CASE(a_restart_goes_on),
         CASE(a_swap_that_dies_is_finished),  CASE(what_was_not_swapped_is_forgotten),
         CASE(a_key_outlives_the_commit_log), CASE(a_deleted_topic_leaves_nothing),
-        CASE(a_torn_end_comes_again),
+        CASE(a_torn_end_comes_again),        CASE(readers_do_not_wait_for_a_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
