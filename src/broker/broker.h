@@ -111,6 +111,7 @@ struct broker_conf {
     bool cold_data_flow_control_enable;
     int64_t cg_cold_read_threshold;
     int64_t global_cold_read_threshold;
+    bool data_read_ahead_enable;
     /* evidence */
     int64_t slow_request_threshold_us;
     /* connections */

@@ -1,11 +1,13 @@
 /* handle_cold_reads.c - how much groups read from the disk: thresholds of single groups, set (2001)
- * and taken back (2002), and how things stand (2003). They count with coldDataFlowControlEnable,
- * and last until the broker stops, as the reference's do.
+ * and taken back (2002), and how things stand (2003). They count with coldDataFlowControlEnable.
+ * And whether the disk is asked for more than they read (2004). All of it lasts until the broker
+ * stops, as with the reference.
  */
 #include <assert.h>
 
 #include "broker/guard.h"
 #include "broker/internal.h"
+#include "wire/req_admin.h"
 
 struct thresholds {
     struct limits *limits; /* NULL: they are only looked at */
@@ -106,4 +108,26 @@ void handle_cold_reads(struct broker *broker, struct request *req)
     json_object_end(&j);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
+}
+
+/* SET_COMMITLOG_READ_MODE: the modes are numbers of madvise(), 0 reads ahead and 1 does not. */
+void handle_set_read_ahead(struct broker *broker, struct request *req)
+{
+    struct read_mode_request fields;
+    int32_t mode;
+    if (request_fields(req, &read_mode_request_fields, &fields) != 0)
+        return;
+    if (!slice_to_i32(fields.mode, &mode)) {
+        reply_code(req, RESP_SYSTEM_ERROR,
+                   "set commitlog readahead mode failed: READ_AHEAD_MODE \"%.*s\" is no number",
+                   SLICE_FMT(fields.mode));
+    } else if (mode != 0 && mode != 1) {
+        reply_code(req, RESP_INVALID_PARAMETER,
+                   "set commitlog readahead mode param value error: READ_AHEAD_MODE %d is "
+                   "neither 0 nor 1",
+                   mode);
+    } else {
+        store_set_read_ahead(broker->store, mode == 0);
+        reply_code(req, RESP_SUCCESS, "set commitlog readahead mode success, mode: %d", mode);
+    }
 }

@@ -138,6 +138,7 @@ request_handler handle_end_transaction, handle_resume_check;
 /* handle_recall.c */
 request_handler handle_put_cold_thresholds, handle_remove_cold_threshold;      /* 2001, 2002 */
 request_handler handle_cold_reads;                                             /* 2003 */
+request_handler handle_set_read_ahead;                                         /* 2004 */
 request_handler handle_recall, handle_timer_check_point, handle_timer_metrics; /* 370, 60, 61 */
 /* handle_pull.c */
 request_handler handle_pull; /* 11, 361 */

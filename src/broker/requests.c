@@ -94,6 +94,7 @@ const struct request_row request_rows[] = {
     { REQ_REMOVE_COLD_DATA_FLOW_CTR_CONFIG, "remove_cold_data_flow_ctr_config",
       handle_remove_cold_threshold },
     { REQ_GET_COLD_DATA_FLOW_CTR_INFO, "get_cold_data_flow_ctr_info", handle_cold_reads },
+    { REQ_SET_COMMITLOG_READ_MODE, "set_commitlog_read_mode", handle_set_read_ahead },
     { REQ_VIEW_BROKER_STATS_DATA, "view_broker_stats_data", handle_broker_stats },
     { REQ_RECALL_MESSAGE, "recall_message", handle_recall },
     { REQ_GET_TIMER_CHECK_POINT, "get_timer_check_point", handle_timer_check_point },

@@ -209,6 +209,8 @@ static const struct conf_row rows[] = {
              INT64_MAX, CONF_AT_RUN_TIME, "most bytes a group reads from the disk within 5 s"),
     CONF_I64(struct broker_conf, global_cold_read_threshold, "globalColdReadThreshold", 104857600,
              0, INT64_MAX, CONF_AT_RUN_TIME, "most bytes all groups read from there within 5 s"),
+    CONF_BOOL(struct broker_conf, data_read_ahead_enable, "dataReadAheadEnable", true,
+              CONF_AT_START, "have the disk bring in what readers of old data ask for next"),
     /* evidence */
     CONF_I64(struct broker_conf, slow_request_threshold_us, "slowRequestThresholdMicros", 1000, 0,
              60000000, CONF_AT_RUN_TIME,
@@ -447,7 +449,6 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("syncBrokerMetadataPeriod", "5000"),
     CONF_KNOWN("controllerHeartBeatTimeoutMills", "10000"),
     CONF_KNOWN("coldDataScanEnable", "false"),
-    CONF_KNOWN("dataReadAheadEnable", "true"),
 };
 
 const struct conf_table broker_conf_table = { rows, sizeof rows / sizeof rows[0] };

@@ -233,7 +233,7 @@ static void fetch(struct collecting *c, const struct store_queue_entry *entries,
     for (int i = 0; i < count; i++)
         bytes += entries[i].bytes > 0 ? entries[i].bytes : 0;
     int64_t span = entries[count - 1].phy_offset - entries[0].phy_offset;
-    if (span >= 0 && span <= SPARSE * bytes) {
+    if (span >= 0 && span <= SPARSE * bytes && read_ahead_is_on(c->store->read_ahead)) {
         read_ahead_begin(c->store->read_ahead, entries[0].phy_offset);
         return;
     }

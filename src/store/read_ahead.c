@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct stream {
 struct read_ahead {
     struct commit_log *log;
     int64_t step_bytes;
+    atomic_bool is_off;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_cond_t wake;
@@ -95,6 +97,16 @@ static void *run(void *arg)
     return NULL;
 }
 
+void read_ahead_switch(struct read_ahead *ra, bool on)
+{
+    atomic_store(&ra->is_off, !on);
+}
+
+bool read_ahead_is_on(const struct read_ahead *ra)
+{
+    return !atomic_load_explicit(&ra->is_off, memory_order_relaxed);
+}
+
 void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
 {
     assert(phy_offset >= 0);
@@ -115,6 +127,8 @@ void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
 void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
 {
     bool wakes = false;
+    if (!read_ahead_is_on(ra))
+        return;
     pthread_mutex_lock(&ra->lock);
     struct stream *stream = stream_of(ra, phy_offset);
     if (stream != NULL) {

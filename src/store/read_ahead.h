@@ -27,6 +27,10 @@ MUST_CHECK int read_ahead_new(struct commit_log *log, int64_t memory_bytes,
 /* NULL is fine. */
 void read_ahead_free(struct read_ahead *read_ahead);
 
+/* Off: streams that were begun end with what was asked for. It is on at first. */
+void read_ahead_switch(struct read_ahead *read_ahead, bool on);
+bool read_ahead_is_on(const struct read_ahead *read_ahead);
+
 /* Somebody waits for what is at phy_offset: asks for a step from there on, unless that was done.
  * Not on a loop: it may wait for memory. */
 void read_ahead_begin(struct read_ahead *read_ahead, int64_t phy_offset);

@@ -329,6 +329,11 @@ void store_pause_index(struct store *store, bool paused)
         indexer_pause(store->indexer, paused);
 }
 
+void store_set_read_ahead(struct store *store, bool on)
+{
+    read_ahead_switch(store->read_ahead, on);
+}
+
 /* ---- state ----------------------------------------------------------------------------------- */
 
 void store_delete_topic(struct store *store, struct slice topic)

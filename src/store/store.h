@@ -148,6 +148,10 @@ void store_want_ticks(struct store *store, bool wanted);
  * before it. Any thread. */
 void store_pause_index(struct store *store, bool paused);
 
+/* Are readers of old data to find in memory what they will ask for next? They are at first. Off:
+ * the disk is asked for what is read, and nothing else. Any thread. */
+void store_set_read_ahead(struct store *store, bool on);
+
 /* The topic has batch queues (queue.type=BatchCQ): to be said before its first message. */
 void store_set_batch_topic(struct store *store, struct slice topic);
 

@@ -33,6 +33,12 @@ static const struct field all_topics_response_rows[] = {
 const struct fields all_topics_response_fields =
     FIELDS(all_topics_response_rows, struct all_topics_response);
 
+static const struct field read_mode_request_rows[] = {
+    FIELD(struct read_mode_request, mode, "READ_AHEAD_MODE", FIELD_STRING, FIELD_OPTIONAL),
+};
+const struct fields read_mode_request_fields =
+    FIELDS(read_mode_request_rows, struct read_mode_request);
+
 static const struct field get_config_response_rows[] = {
     FIELD(struct get_config_response, version, "version", FIELD_STRING, FIELD_MANDATORY),
 };

@@ -32,6 +32,12 @@ struct all_topics_response {
 };
 extern const struct fields all_topics_response_fields;
 
+/* SET_COMMITLOG_READ_MODE */
+struct read_mode_request {
+    struct slice mode;
+};
+extern const struct fields read_mode_request_fields;
+
 /* GET_BROKER_CONFIG */
 struct get_config_response {
     struct slice version; /* data version as JSON */

@@ -309,6 +309,14 @@ def test_thresholds_of_groups_are_kept(broker, group):
     assert group not in cold_reads(broker)["configTable"]
 
 
+@pytest.mark.parametrize("mode, code", [(1, 0), (0, 0), (7, 29), ("x", 1), (None, 1)])
+def test_reading_ahead_is_switched(broker, mode, code):
+    """Goal: 2004 takes the two modes there are, and says what it took."""
+    answer = broker.call(2004, {} if mode is None else {"READ_AHEAD_MODE": mode})
+    assert answer.code == code and answer.remark.startswith("set commitlog readahead mode ")
+    assert code != 0 or answer.remark.endswith("mode: %d" % mode)
+
+
 def test_threshold_that_is_no_number_is_refused(broker, group, target):
     """Goal: a threshold that is no number of bytes refuses all of them, by name. The reference leaves it out, and says
     nothing."""

@@ -71,6 +71,25 @@ static void the_next_step_comes_when_half_of_one_is_read(void **state)
     await_end(f, 100, 100 + 3 * STEP);
 }
 
+/* Goal: switched off, a read that waits has the disk asked for what it reads and no more. */
+static void it_can_be_switched_off(void **state)
+{
+    const struct fixture *f = *state;
+    struct store *store = f->dir->store;
+    const struct store_get_request request = {
+        .topic = SLICE("old"), .max_count = 8, .max_bytes = 1 << 20, .may_block = true
+    };
+    struct store_get_result result;
+    struct buf body = BUF_INIT;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        store_set_read_ahead(store, is_on);
+        assert_int_equal(store_get(store, &request, &body, &result), 0);
+        assert_int_equal(result.status, GET_FOUND);
+        assert_int_equal(read_ahead_end(store->read_ahead, 0) >= 0, is_on);
+    }
+    buf_fini(&body);
+}
+
 /* Goal: a long stream forgets where it began: who starts there anew has the disk asked again. */
 static void a_stream_forgets_its_start(void **state)
 {
@@ -169,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         AHEAD_TEST(the_next_step_comes_when_half_of_one_is_read),
         AHEAD_TEST(a_stream_forgets_its_start),
+        AHEAD_TEST(it_can_be_switched_off),
         AHEAD_TEST(streams_are_bounded),
         AHEAD_TEST(nothing_is_asked_for_near_the_end),
         AHEAD_TEST(what_is_old_is_not_near),
