@@ -1,27 +1,50 @@
-/* compaction_internal.h - what the two files behind compaction_queue.h share. */
+/* compaction_internal.h - what the files behind compaction_queue.h share. */
 #ifndef STORE_COMPACTION_INTERNAL_H
 #define STORE_COMPACTION_INTERNAL_H
 
 #include "store/compaction_queue.h"
+#include "store/consume_queue.h"
 #include "wire/record.h"
 
 #define COMPACTING "compacting"
 
+enum { COMPACTION_ENTRIES_PER_READ = 128 };
+
 /* Under the lock, all of them. */
+
+/* ---- compaction_file.c ----------------------------------------------------------------------- */
 
 void compaction_file_paths(const struct compaction_queue *queue, int64_t base,
                            char log_path[DISK_PATH_MAX], char queue_path[DISK_PATH_MAX]);
-/* Closes the last pair; it is opened again when needed. */
-void compaction_queue_close_files(struct compaction_queue *queue);
-/* `count` entries of a pair from `place` on. */
+static inline struct compaction_file compaction_file_empty(int64_t base)
+{
+    return (struct compaction_file){ .base = base, .first_offset = -1, .last_offset = -1 };
+}
+/* Opens both files; the caller closes them. */
+MUST_CHECK int compaction_file_open(const struct compaction_queue *queue, int64_t base, bool create,
+                                    int *log_fd, int *queue_fd);
+/* Looks at the pair: 1 and *file, or 0 when it was half a one, which is gone now. With `verify` the
+ * last one ends before its first entry that leads to no whole record. */
+MUST_CHECK int compaction_file_load(struct compaction_queue *queue, int64_t base, bool is_last,
+                                    bool verify, struct compaction_file *file);
+/* Drops its messages from queue_offset on. */
+MUST_CHECK int compaction_file_cut(struct compaction_queue *queue, struct compaction_file *file,
+                                   int64_t queue_offset);
+/* `count` entries of a pair from `place` on, COMPACTION_ENTRIES_PER_READ at most. */
 MUST_CHECK int compaction_file_entries(const struct compaction_queue *queue, int queue_fd,
                                        int64_t place, int count, struct store_queue_entry *entries);
+/* ---- compaction_queue.c ---------------------------------------------------------------------- */
+
+/* Closes the last pair; it is opened again when needed. */
+void compaction_queue_close_files(struct compaction_queue *queue);
 /* No record follows in the pair: marks its end as the reference does. */
 MUST_CHECK int compaction_queue_end_file(struct compaction_queue *queue);
 /* Takes the bounds from the files. */
 void compaction_queue_note_bounds(struct compaction_queue *queue);
 
-/* compaction_swap.c: finishes a swap that was begun, or forgets a compaction that did not get that
+/* ---- compaction_swap.c ----------------------------------------------------------------------- */
+
+/* Finishes a swap that was begun, or forgets a compaction that did not get that
  * far. Before the files are listed. */
 MUST_CHECK int compaction_swap_finish(struct compaction_queue *queue);
 

@@ -14,8 +14,9 @@
  * Units      position: bytes from the start of the compaction log, gaps included. queue_offset: as
  *            in the topic's queue; those of messages that went are missing.
  * Threads    append, sync, compact: the compactor. drop: one thread. get: any thread; it may wait
- * for the disk to give what it reads, never for it to have what was added. first_offset and
- * next_offset: any thread, at any time. Errors     0, or a negative code of base/err.h.
+ *            for the disk to give what it reads, never for it to have what was added. first_offset
+ *            and next_offset: any thread, at any time.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef STORE_COMPACTION_QUEUE_H
 #define STORE_COMPACTION_QUEUE_H

@@ -85,15 +85,11 @@ static int walk_entry(struct walk *walk, const struct compaction_file *file, int
 
 static int walk_file(struct walk *walk, const struct compaction_file *file, walk_each *each)
 {
-    char log_path[DISK_PATH_MAX];
-    char queue_path[DISK_PATH_MAX];
     struct buf scratch = BUF_INIT;
-    int log_fd = -1;
-    int queue_fd = -1;
-    compaction_file_paths(walk->queue, file->base, log_path, queue_path);
-    int err = disk_open(log_path, 0, &log_fd);
-    if (err == 0)
-        err = disk_open(queue_path, 0, &queue_fd);
+    int log_fd, queue_fd;
+    int err = compaction_file_open(walk->queue, file->base, false, &log_fd, &queue_fd);
+    if (err != 0)
+        return err;
     for (int64_t place = 0; place < file->count && err == 0; place++) {
         struct store_queue_entry entry;
         err = compaction_file_entries(walk->queue, queue_fd, place, 1, &entry);

@@ -44,6 +44,9 @@ enum {
     BCQ_ENTRY_BYTES = 46
 };
 static_assert(BCQ_RESERVED + sizeof(int32_t) == BCQ_ENTRY_BYTES, "the entry has no padding");
+/* An entry of a queue of batches, or of compacted messages: BCQ_ENTRY_BYTES at `at`. */
+void batch_entry_put(uint8_t *at, const struct store_queue_entry *entry);
+struct store_queue_entry batch_entry_get(const uint8_t *at);
 /* Stands in the entries before the first message of a queue that does not start at 0. */
 enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
 

@@ -11,16 +11,18 @@
 
 /* ---- an entry -------------------------------------------------------------------------------- */
 
-void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
-                     const struct store_queue_entry *entry)
+static void put_plain(uint8_t *at, const struct store_queue_entry *entry)
 {
     assert(entry->phy_offset >= 0);
     assert(entry->bytes > 0);
     put_be64(at + CQ_PHY_OFFSET, (uint64_t)entry->phy_offset);
     put_be32(at + CQ_LENGTH, (uint32_t)entry->bytes);
     put_be64(at + CQ_TAG_HASH, (uint64_t)entry->tags_code);
-    if (!queue->is_batch)
-        return;
+}
+
+void batch_entry_put(uint8_t *at, const struct store_queue_entry *entry)
+{
+    put_plain(at, entry);
     assert(entry->queue_offset >= 0);
     assert(entry->count > 0 && entry->count <= INT16_MAX);
     put_be64(at + BCQ_STORE_TIME, (uint64_t)entry->store_ms);
@@ -30,20 +32,35 @@ void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
     put_be32(at + BCQ_RESERVED, 0);
 }
 
+void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
+                     const struct store_queue_entry *entry)
+{
+    if (queue->is_batch)
+        batch_entry_put(at, entry);
+    else
+        put_plain(at, entry);
+}
+
+struct store_queue_entry batch_entry_get(const uint8_t *at)
+{
+    return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
+                                       .bytes = (int32_t)get_be32(at + CQ_LENGTH),
+                                       .tags_code = (int64_t)get_be64(at + CQ_TAG_HASH),
+                                       .store_ms = (int64_t)get_be64(at + BCQ_STORE_TIME),
+                                       .queue_offset = (int64_t)get_be64(at + BCQ_QUEUE_OFFSET),
+                                       .count = (int16_t)get_be16(at + BCQ_COUNT) };
+}
+
 struct store_queue_entry queue_entry_get(const struct consume_queue *queue, const uint8_t *at,
                                          int64_t place)
 {
-    struct store_queue_entry entry = { .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
+    if (queue->is_batch)
+        return batch_entry_get(at);
+    return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
                                        .bytes = (int32_t)get_be32(at + CQ_LENGTH),
                                        .tags_code = (int64_t)get_be64(at + CQ_TAG_HASH),
                                        .queue_offset = place,
                                        .count = 1 };
-    if (queue->is_batch) {
-        entry.store_ms = (int64_t)get_be64(at + BCQ_STORE_TIME);
-        entry.queue_offset = (int64_t)get_be64(at + BCQ_QUEUE_OFFSET);
-        entry.count = (int16_t)get_be16(at + BCQ_COUNT);
-    }
-    return entry;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

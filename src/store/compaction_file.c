@@ -1,0 +1,234 @@
+/* compaction_file.c - one pair of files: records, and the entries that lead to them.
+ *
+ * Entries are written one after the other, behind them zeros or an end mark; the entry comes after
+ * its record. Only the last pair is ever in doubt: its entries are believed up to the first that
+ * leads to no whole record.
+ */
+#include "store/compaction_internal.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+
+struct compaction_sizes compaction_sizes_of(int64_t log_file_bytes, int64_t queue_file_bytes)
+{
+    int64_t queue_bytes = queue_file_bytes / BCQ_ENTRY_BYTES * BCQ_ENTRY_BYTES;
+    int64_t times = log_file_bytes / queue_bytes;
+    int64_t rest = log_file_bytes % queue_bytes;
+    assert(queue_bytes > 0);
+    if (times < 5)
+        times = 5;
+    else if (rest == 0 || rest >= queue_bytes / 2)
+        times++;
+    return (struct compaction_sizes){ times * queue_bytes, queue_bytes };
+}
+
+static bool is_written(const struct store_queue_entry *entry)
+{
+    return entry->phy_offset >= 0 && entry->bytes > 0 && entry->queue_offset >= 0 &&
+           entry->count > 0;
+}
+
+void compaction_file_paths(const struct compaction_queue *queue, int64_t base,
+                           char log_path[DISK_PATH_MAX], char queue_path[DISK_PATH_MAX])
+{
+    disk_numbered_path(log_path, queue->log_dir, base);
+    disk_numbered_path(queue_path, queue->queue_dir, base);
+}
+
+int compaction_file_open(const struct compaction_queue *queue, int64_t base, bool create,
+                         int *log_fd, int *queue_fd)
+{
+    char log_path[DISK_PATH_MAX];
+    char queue_path[DISK_PATH_MAX];
+    compaction_file_paths(queue, base, log_path, queue_path);
+    *log_fd = *queue_fd = -1;
+    int err = disk_open(log_path, create ? queue->sizes.log_file_bytes : 0, log_fd);
+    if (err == 0)
+        err = disk_open(queue_path, create ? queue->sizes.queue_file_bytes : 0, queue_fd);
+    if (err != 0) {
+        disk_close(*log_fd);
+        *log_fd = -1;
+    }
+    return err;
+}
+
+int compaction_file_entries(const struct compaction_queue *queue, int queue_fd, int64_t place,
+                            int count, struct store_queue_entry *entries)
+{
+    uint8_t bytes[COMPACTION_ENTRIES_PER_READ * BCQ_ENTRY_BYTES];
+    assert(count > 0 && count <= COMPACTION_ENTRIES_PER_READ);
+    assert(place >= 0 && (place + count) * BCQ_ENTRY_BYTES <= queue->sizes.queue_file_bytes);
+    int err = disk_read(queue_fd, queue->queue_dir, bytes, (size_t)count * BCQ_ENTRY_BYTES,
+                        place * BCQ_ENTRY_BYTES, true);
+    for (int i = 0; i < count && err == 0; i++)
+        entries[i] = batch_entry_get(bytes + i * BCQ_ENTRY_BYTES);
+    return err;
+}
+
+/* How many entries the file has: they are written one after the other, zeros or an end mark follow.
+ */
+static int count_entries(const struct compaction_queue *queue, struct compaction_file *file,
+                         int queue_fd)
+{
+    int64_t from = 0;
+    int64_t upto = queue->sizes.queue_file_bytes / BCQ_ENTRY_BYTES;
+    int err = 0;
+    while (from < upto && err == 0) {
+        int64_t middle = from + (upto - from) / 2;
+        struct store_queue_entry entry;
+        err = compaction_file_entries(queue, queue_fd, middle, 1, &entry);
+        if (is_written(&entry))
+            from = middle + 1;
+        else
+            upto = middle;
+    }
+    file->count = from;
+    return err;
+}
+
+/* What the entries of a file say of it. */
+static int note_ends(const struct compaction_queue *queue, struct compaction_file *file,
+                     int queue_fd)
+{
+    struct store_queue_entry first, last;
+    file->first_offset = file->last_offset = -1;
+    file->used = file->next_offset = 0;
+    if (file->count == 0)
+        return 0;
+    int err = compaction_file_entries(queue, queue_fd, 0, 1, &first);
+    if (err == 0)
+        err = compaction_file_entries(queue, queue_fd, file->count - 1, 1, &last);
+    if (err != 0)
+        return err;
+    file->first_offset = first.queue_offset;
+    file->last_offset = last.queue_offset;
+    file->next_offset = last.queue_offset + last.count;
+    file->used = last.phy_offset - file->base + last.bytes;
+    return file->used < 0 || file->used > queue->sizes.log_file_bytes ? ERR_CORRUPT : 0;
+}
+
+static bool is_whole(const struct compaction_queue *queue, const struct compaction_file *file,
+                     int log_fd, const struct store_queue_entry *entry, struct buf *scratch)
+{
+    struct record record;
+    int64_t at = entry->phy_offset - file->base;
+    if (at < 0 || at > queue->sizes.log_file_bytes - entry->bytes)
+        return false;
+    buf_clear(scratch);
+    uint8_t *into = buf_reserve(scratch, (size_t)entry->bytes);
+    return disk_read(log_fd, queue->log_dir, into, (size_t)entry->bytes, at, true) == 0 &&
+           record_decode(slice_of(into, (size_t)entry->bytes), RECORD_CHECK_BODY_CRC, &record) ==
+               0 &&
+           record.total_bytes == entry->bytes && record.phy_offset == entry->phy_offset &&
+           record.queue_offset == entry->queue_offset;
+}
+
+/* Ends the file before its first entry that leads to no whole record. What was cut off comes again
+ * from the commit log, which keeps what is not on the disk here. */
+static int verify_file(struct compaction_queue *queue, struct compaction_file *file, int log_fd,
+                       int queue_fd)
+{
+    struct buf scratch = BUF_INIT;
+    int64_t whole = 0;
+    int err = 0;
+    for (; whole < file->count && err == 0; whole++) {
+        struct store_queue_entry entry;
+        err = compaction_file_entries(queue, queue_fd, whole, 1, &entry);
+        if (err == 0 && !is_whole(queue, file, log_fd, &entry, &scratch))
+            break;
+    }
+    buf_fini(&scratch);
+    if (err != 0 || whole == file->count)
+        return err;
+    log_warn("compaction_queue_cut topic=%.*s queue=%d file=%lld entries=%lld of=%lld",
+             SLICE_FMT(queue->topic), queue->queue_id, (long long)file->base, (long long)whole,
+             (long long)file->count);
+    file->count = whole;
+    return 0;
+}
+
+/* Nothing may stand behind the end that could be taken for an entry or a record. */
+static int zero_behind(const struct compaction_queue *queue, const struct compaction_file *file,
+                       int log_fd, int queue_fd)
+{
+    int64_t at = file->count * BCQ_ENTRY_BYTES;
+    int err = 0;
+    if (at < queue->sizes.queue_file_bytes)
+        err = disk_zero(queue_fd, queue->queue_dir, at, queue->sizes.queue_file_bytes - at);
+    if (err == 0 && file->used < queue->sizes.log_file_bytes)
+        err =
+            disk_zero(log_fd, queue->log_dir, file->used, queue->sizes.log_file_bytes - file->used);
+    return err;
+}
+
+static bool has_length(const char *path, int64_t expected)
+{
+    int64_t bytes;
+    return disk_size(path, &bytes) == 0 && bytes == expected;
+}
+
+/* The last pair may lack a file, or have one that is not made to its end, when the process died
+ * while making it; nothing is in it then. */
+static int drop_half_pair(struct compaction_queue *queue, int64_t base, bool is_last)
+{
+    char log_path[DISK_PATH_MAX];
+    char queue_path[DISK_PATH_MAX];
+    compaction_file_paths(queue, base, log_path, queue_path);
+    if (has_length(log_path, queue->sizes.log_file_bytes) &&
+        has_length(queue_path, queue->sizes.queue_file_bytes))
+        return 1;
+    if (!is_last) {
+        log_error("compaction_file_unfit path=%s expected=%lld and %lld", log_path,
+                  (long long)queue->sizes.log_file_bytes, (long long)queue->sizes.queue_file_bytes);
+        return ERR_CORRUPT;
+    }
+    int err = disk_remove(log_path);
+    return err != 0 ? err : disk_remove(queue_path);
+}
+
+int compaction_file_load(struct compaction_queue *queue, int64_t base, bool is_last, bool verify,
+                         struct compaction_file *file)
+{
+    int log_fd, queue_fd;
+    int err = drop_half_pair(queue, base, is_last);
+    if (err != 1)
+        return err;
+    err = compaction_file_open(queue, base, false, &log_fd, &queue_fd);
+    if (err != 0)
+        return err;
+    *file = compaction_file_empty(base);
+    err = count_entries(queue, file, queue_fd);
+    if (err == 0 && is_last && verify)
+        err = verify_file(queue, file, log_fd, queue_fd);
+    if (err == 0)
+        err = note_ends(queue, file, queue_fd);
+    if (err == 0 && is_last && verify)
+        err = zero_behind(queue, file, log_fd, queue_fd);
+    disk_close(log_fd);
+    disk_close(queue_fd);
+    return err == 0 ? 1 : err;
+}
+
+int compaction_file_cut(struct compaction_queue *queue, struct compaction_file *file,
+                        int64_t queue_offset)
+{
+    int log_fd, queue_fd;
+    int err = compaction_file_open(queue, file->base, false, &log_fd, &queue_fd);
+    struct store_queue_entry entry;
+    if (err != 0)
+        return err;
+    while (file->count > 0 && err == 0) {
+        err = compaction_file_entries(queue, queue_fd, file->count - 1, 1, &entry);
+        if (err == 0 && entry.queue_offset < queue_offset)
+            break;
+        file->count--;
+    }
+    if (err == 0)
+        err = note_ends(queue, file, queue_fd);
+    if (err == 0)
+        err = zero_behind(queue, file, log_fd, queue_fd);
+    disk_close(log_fd);
+    disk_close(queue_fd);
+    return err;
+}
