@@ -26,11 +26,8 @@
 
 /* What is not due at once is taken in together: a turn of work wakes two threads. */
 enum { ARRIVED_WAIT_MS = 20, ARRIVED_SOON_MS = 100 };
-/* A big message takes as much of a pass as the small ones of so many bytes each. */
-enum { RUN_PIECE_BYTES = 8192 };
 /* A recall that far ahead of now is noted on arrival; others are loaded with their tick. */
 enum { CANCEL_AHEAD_TICKS = 64 };
-enum { METRICS_INTERVAL_MS = 10000 };
 
 uint32_t timer_relative(const struct timer *t, int64_t time_ms)
 {
@@ -124,14 +121,6 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     return 0;
 }
 
-static void save_metrics(struct timer *t)
-{
-    buf_clear(&t->flush.metrics_text);
-    topic_counts_text(&t->counts, &t->flush.metrics_text);
-    if (table_file_write(t->metrics_path, buf_slice(&t->flush.metrics_text)) != 0)
-        log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
-}
-
 /* A snapshot, or what there is no worker for any more. Nothing is said of copies that the disk may
  * not have. */
 static void flush_here(struct timer *t)
@@ -156,7 +145,7 @@ void timer_close(struct timer *t, int64_t now_ms)
         flush_here(t);
     }
     if (t->counts.is_changed)
-        save_metrics(t);
+        timer_save_metrics(t);
     timer_wheel_close(&t->work.wheel);
     timer_log_close(t->work.log);
     topic_counts_fini(&t->counts);
@@ -171,179 +160,6 @@ void timer_close(struct timer *t, int64_t now_ms)
     free(t->work.cold);
     free(t->work.items);
     free(t);
-}
-
-/* ---- delivery -------------------------------------------------------------------------------- */
-
-enum outcome { OUTCOME_DONE, OUTCOME_COLD, OUTCOME_RETRY };
-
-static void done(struct timer *t, const struct timer_item *item)
-{
-    timer_due_done(&t->due, item);
-    if (!t->has_delivered || item->tick > t->delivered_tick)
-        t->delivered_tick = item->tick;
-    t->has_delivered = true;
-    t->has_delivered_since = true;
-}
-
-static void count_out(struct timer *t, const struct record *record, int64_t now_ms)
-{
-    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
-    if (timer_cancelled_by(record).data == NULL)
-        topic_counts_add(&t->counts, topic, -1, now_ms);
-}
-
-static bool is_cancelled(struct timer *t, const struct timer_item *item,
-                         const struct record *record)
-{
-    if (item->is_roll || !timer_due_has_cancelled(&t->due, item->tick))
-        return false;
-    struct slice key = timer_cancel_key(record, &t->arena);
-    return key.len > 0 && timer_due_is_cancelled(&t->due, item->tick, key);
-}
-
-/* Makes of the waiting record the one to put. */
-static bool prepare(struct timer *t, const struct timer_item *item, struct record *record,
-                    int64_t now_ms)
-{
-    int64_t write_ms = (t->base_tick + item->write_tick) * t->options.precision_ms;
-    int64_t own_tick_ms;
-    if (!timer_tick_in(record, &own_tick_ms))
-        return false;
-    if (!item->is_roll)
-        return timer_restore(record, write_ms, now_ms, &t->arena);
-    timer_roll(record, timer_due_of(record, own_tick_ms, t->options.precision_ms), write_ms, now_ms,
-               &t->arena);
-    return true;
-}
-
-static enum outcome put_record(struct timer *t, const struct timer_item *item,
-                               struct record *record)
-{
-    int64_t end = 0;
-    int err = t->options.put(t->options.ctx, record, &end);
-    if (err == ERR_TOO_BIG) {
-        log_error("timer_message_undeliverable phy_offset=%lld reason=too_big",
-                  (long long)item->phy_offset);
-        return OUTCOME_DONE;
-    }
-    if (err != 0) {
-        log_warn("timer_delivery_failed phy_offset=%lld error=%s", (long long)item->phy_offset,
-                 err_name(err));
-        return OUTCOME_RETRY;
-    }
-    if (end > t->delivered_end)
-        t->delivered_end = end;
-    return OUTCOME_DONE;
-}
-
-static enum outcome deliver_bytes(struct timer *t, const struct timer_item *item,
-                                  struct slice bytes, int64_t now_ms)
-{
-    struct record record;
-    struct record waiting;
-    int err = record_decode(bytes, RECORD_CHECK_BODY_CRC, &record);
-    waiting = record;
-    if (err == 0 && is_cancelled(t, item, &record)) {
-        count_out(t, &record, now_ms);
-        return OUTCOME_DONE;
-    }
-    if (err != 0 || !prepare(t, item, &record, now_ms)) {
-        log_error("timer_message_undeliverable phy_offset=%lld reason=%s",
-                  (long long)item->phy_offset, err == 0 ? "no_real_topic" : err_name(err));
-        return OUTCOME_DONE;
-    }
-    enum outcome outcome = put_record(t, item, &record);
-    if (outcome == OUTCOME_DONE)
-        count_out(t, &waiting, now_ms);
-    return outcome;
-}
-
-static enum outcome deliver_item(struct timer *t, const struct timer_item *item, int64_t now_ms)
-{
-    buf_clear(&t->record);
-    int err = store_get_record(t->options.store, item->phy_offset, item->bytes, false, &t->record);
-    if (err == ERR_WOULD_BLOCK)
-        return OUTCOME_COLD;
-    if (err == ERR_NOT_FOUND) {
-        log_error("timer_message_gone phy_offset=%lld bytes=%d", (long long)item->phy_offset,
-                  item->bytes);
-        return OUTCOME_DONE;
-    }
-    return err != 0 ? OUTCOME_RETRY : deliver_bytes(t, item, buf_slice(&t->record), now_ms);
-}
-
-static void add_cold(struct timer *t, const struct timer_item *item)
-{
-    if (t->cold_count == t->cold_cap) {
-        t->cold_cap = t->cold_cap == 0 ? 16 : t->cold_cap * 2;
-        t->cold = reallocarray(t->cold, t->cold_cap, sizeof *t->cold);
-        if (t->cold == NULL)
-            abort();
-    }
-    t->cold[t->cold_count++] = (struct timer_cold){ .item = *item };
-}
-
-static void settle(struct timer *t, const struct timer_item *item, enum outcome outcome,
-                   int64_t now_ms)
-{
-    arena_reset(&t->arena);
-    switch (outcome) {
-    case OUTCOME_DONE:
-        done(t, item);
-        break;
-    case OUTCOME_COLD:
-        add_cold(t, item);
-        break;
-    case OUTCOME_RETRY:
-        timer_due_give_back(&t->due, item);
-        t->retry_ms = now_ms + TIMER_RETRY_MS;
-        break;
-    }
-}
-
-/* Lets go of the ticks that are over. Not while a worker may write into them. */
-static void pass_ticks(struct timer *t, int64_t now_ms)
-{
-    uint32_t now_tick = timer_relative(t, now_ms);
-    if (!t->is_working)
-        timer_due_pass(&t->due, t->loaded_to < now_tick ? t->loaded_to : now_tick);
-}
-
-/* The first timer when it may be delivered at all: a tick counts once all of it is there. */
-static const struct timer_item *first_item(const struct timer *t)
-{
-    const struct timer_item *item = timer_due_first(&t->due);
-    return t->is_ready && item != NULL && item->tick < t->loaded_to ? item : NULL;
-}
-
-static int64_t next_due(const struct timer *t, int64_t now_ms)
-{
-    int64_t due_ms = INT64_MAX;
-    const struct timer_item *item = first_item(t);
-    if (item != NULL)
-        due_ms = item->due_ms > t->retry_ms ? item->due_ms : t->retry_ms;
-    /* the tick of the last delivery is to be known as over, or a restart would deliver it again */
-    if (t->has_delivered && t->due.first_tick <= t->delivered_tick) {
-        int64_t over_ms = timer_tick_ms(t, t->delivered_tick + 1);
-        if (over_ms > now_ms && over_ms < due_ms)
-            due_ms = over_ms;
-    }
-    return due_ms < now_ms ? now_ms : due_ms;
-}
-
-int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
-{
-    assert(budget > 0);
-    const struct timer_item *first;
-    while (budget > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
-           first->due_ms <= now_ms) {
-        struct timer_item item = timer_due_take(&t->due);
-        budget -= 1 + item.bytes / RUN_PIECE_BYTES;
-        settle(t, &item, deliver_item(t, &item, now_ms), now_ms);
-    }
-    pass_ticks(t, now_ms);
-    return next_due(t, now_ms);
 }
 
 /* ---- turns of work --------------------------------------------------------------------------- */
@@ -411,7 +227,7 @@ void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
     struct timer_work *w = &t->work;
     assert(!t->is_working);
     skip_idle_time(t, now_ms);
-    pass_ticks(t, now_ms);
+    timer_pass_ticks(t, now_ms);
     t->is_working = true;
     t->arrived_due_ms = INT64_MAX;
     w->now_ms = now_ms;
@@ -445,32 +261,12 @@ static void take_notes(struct timer *t, int64_t now_ms)
     }
 }
 
-/* What was fetched is delivered; what was not is asked for again. */
-static void deliver_cold(struct timer *t, int64_t now_ms, bool may_deliver)
-{
-    struct timer_work *w = &t->work;
-    for (size_t i = 0; i < w->cold_count; i++) {
-        const struct timer_cold *cold = &w->cold[i];
-        if (cold->len == 0 || !may_deliver) {
-            timer_due_give_back(&t->due, &cold->item);
-            continue;
-        }
-        struct slice bytes = slice_of(w->cold_records.data + cold->at, cold->len);
-        settle(t, &cold->item, deliver_bytes(t, &cold->item, bytes, now_ms), now_ms);
-    }
-    free(w->cold);
-    w->cold = NULL;
-    w->cold_count = 0;
-    if (w->cold_records.cap > (1 << 20))
-        buf_fini(&w->cold_records);
-}
-
 void timer_work_abort(struct timer *t)
 {
     assert(t->is_working);
     t->is_working = false;
     t->arrived_due_ms = 0;
-    deliver_cold(t, 0, false);
+    timer_deliver_cold(t, 0, false);
 }
 
 void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
@@ -487,8 +283,8 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
         t->work_retry_ms = now_ms + TIMER_RETRY_MS;
     if (w->is_recovered && w->err == 0 && (!w->has_backlog || !w->may_enqueue))
         t->is_ready = true;
-    deliver_cold(t, now_ms, may_deliver);
-    pass_ticks(t, now_ms);
+    timer_deliver_cold(t, now_ms, may_deliver);
+    timer_pass_ticks(t, now_ms);
 }
 
 static void limit_by_cold(const struct timer_cold *cold, size_t count, int64_t *upto_ms)
@@ -519,110 +315,3 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
 }
 
 /* ---- progress -------------------------------------------------------------------------------- */
-
-int64_t timer_saved_to(const struct timer *t)
-{
-    return t->flushed.read_ms;
-}
-
-/* Up to when everything of the first tick was delivered: before what waits. */
-static int64_t exact_progress(const struct timer *t)
-{
-    int64_t tick_ms = timer_tick_ms(t, t->due.first_tick);
-    int64_t exact_ms = tick_ms + t->options.precision_ms;
-    const struct timer_item *first = timer_due_first(&t->due);
-    if (!t->is_ready || t->due.first_tick >= t->loaded_to)
-        return tick_ms;
-    if (first != NULL && first->due_ms - 1 < exact_ms)
-        exact_ms = first->due_ms - 1;
-    for (size_t i = 0; i < t->cold_count; i++)
-        if (t->cold[i].item.due_ms - 1 < exact_ms)
-            exact_ms = t->cold[i].item.due_ms - 1;
-    return exact_ms < tick_ms ? tick_ms : exact_ms;
-}
-
-/* How far it has come, in memory. */
-static struct timer_check progress(const struct timer *t)
-{
-    struct timer_check check = t->flushed;
-    check.read_ms = timer_tick_ms(t, t->due.first_tick);
-    check.exact_ms = exact_progress(t);
-    check.log_pos = t->work.late_pos >= 0 ? t->work.late_pos : timer_log_end(t->work.log);
-    check.queue_offset = t->work.queue_next;
-    check.master_queue_offset = t->work.queue_next;
-    return check;
-}
-
-bool timer_has_progress(const struct timer *t)
-{
-    if (t->has_flush_failed || !t->work.is_recovered)
-        return false;
-    if (t->is_working)
-        return true;
-    struct timer_check check = progress(t);
-    /* time passing over empty ticks is no news, but for what was delivered in them */
-    bool has_passed = t->has_delivered && t->flushed.read_ms <= timer_tick_ms(t, t->delivered_tick);
-    return t->has_delivered_since || (has_passed && check.read_ms != t->flushed.read_ms) ||
-           check.log_pos != t->flushed.log_pos || check.queue_offset != t->flushed.queue_offset;
-}
-
-int64_t timer_flush_begin(struct timer *t, int64_t now_ms)
-{
-    assert(!t->is_working && !t->is_flushing);
-    struct timer_flush *f = &t->flush;
-    t->is_flushing = true;
-    t->has_delivered_since = false;
-    f->check = progress(t);
-    f->check.timestamp = now_ms;
-    f->check.counter++;
-    timer_log_take_unsynced(t->work.log, &f->unsynced);
-    buf_clear(&f->metrics_text);
-    if (t->counts.is_changed && now_ms >= t->metrics_due_ms) {
-        topic_counts_text(&t->counts, &f->metrics_text);
-        t->metrics_due_ms = now_ms + METRICS_INTERVAL_MS;
-    }
-    int64_t enqueued_end = t->work.enqueued_end;
-    f->needs_phy_offset = enqueued_end > t->delivered_end ? enqueued_end : t->delivered_end;
-    return f->needs_phy_offset;
-}
-
-void timer_flush(struct timer *t)
-{
-    struct timer_flush *f = &t->flush;
-    f->err = timer_log_sync(&f->unsynced, "timerlog");
-    if (f->err == 0)
-        f->err = timer_wheel_sync(&t->work.wheel);
-    if (f->err == 0)
-        f->err = timer_check_write(t->check_path, &f->check);
-    if (f->metrics_text.len > 0 &&
-        table_file_write(t->metrics_path, buf_slice(&f->metrics_text)) != 0)
-        log_warn("timer_metrics_not_saved path=%s", t->metrics_path);
-}
-
-void timer_flush_end(struct timer *t)
-{
-    assert(t->is_flushing);
-    t->is_flushing = false;
-    if (t->flush.err == 0) {
-        t->flushed = t->flush.check;
-        return;
-    }
-    /* what the disk holds is not known any more: the next start goes on from the last check point
-     */
-    t->has_flush_failed = true;
-    log_error("timer_flush_failed error=%s: timers go on, a restart will deliver some again",
-              err_name(t->flush.err));
-}
-
-void timer_check_text(const struct timer *t, struct buf *out)
-{
-    timer_check_encode(&t->flushed, buf_reserve(out, TIMER_CHECK_BYTES));
-    out->len += TIMER_CHECK_BYTES;
-}
-
-void timer_metrics_body(struct timer *t, struct buf *out)
-{
-    bool was_changed = t->counts.is_changed;
-    topic_counts_text(&t->counts, out);
-    t->counts.is_changed = was_changed;
-}

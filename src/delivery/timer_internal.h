@@ -132,7 +132,16 @@ int64_t timer_tick_ms(const struct timer *t, uint32_t tick);
 /* timer_recover.c: brings wheel and log together after a crash, finds where the queue goes on. */
 MUST_CHECK int timer_recover(struct timer *t);
 
-/* Hands a timer, or whom it cancels, to the loop. */
+/* timer_deliver.c: what the turn of work fetched is delivered; what it did not, or may not be now,
+ * is asked for again. */
+void timer_deliver_cold(struct timer *t, int64_t now_ms, bool may_deliver);
+/* Lets go of the ticks that are over. Not while a worker may write into them. */
+void timer_pass_ticks(struct timer *t, int64_t now_ms);
+
+/* timer_flush.c */
+void timer_save_metrics(struct timer *t);
+
+/* timer_work.c: hands a timer, or whom it cancels, to the loop. */
 void timer_emit(struct timer *t, const struct timer_item *item);
 void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text);
 
