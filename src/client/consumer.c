@@ -10,7 +10,7 @@
  * Until the members agree on who is who, two of them may read the same queue for a moment, as with
  * every client of this protocol: messages are delivered at least once.
  */
-#include "client/client.h"
+#include "client/consumer_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,52 +18,9 @@
 
 #include "wire/names.h"
 
-enum { ROUND_EVERY_MS = 20000, COMMIT_EVERY_MS = 5000, RETRY_MS = 1000 };
-enum { PULL_SUSPEND_MS = 15000, PULL_COUNT = 32 };
-enum { TOPICS = 2 }; /* the topic and the group's retry topic */
+enum { ROUND_EVERY_MS = 20000, COMMIT_EVERY_MS = 5000 };
 
-struct pulled_queue {
-    struct list link;
-    struct consumer *consumer;
-    int topic;
-    char *broker_name;
-    char *address;
-    int32_t id;
-    int64_t next;      /* queue offset of the next message to take; -1: not known yet */
-    int64_t committed; /* as the broker knows it */
-    bool is_called;    /* a call is under way, with this queue as its context */
-    bool is_dropped;   /* not ours any more; freed when the call is over */
-    struct loop_timer retry;
-};
-
-struct consumer {
-    struct consumer_options options;
-    struct arena arena; /* texts of the options, for as long as the consumer lives */
-    struct slice topics[TOPICS];
-    struct list queues;
-    struct loop_timer round_timer;
-    struct loop_timer commit_timer;
-    bool in_round;
-    bool another_round;
-    char *masters[64]; /* of the latest round */
-    int master_count;
-    /* What a finished call leads to, done at the end of the pass: client_free() ends calls, too,
-     * and nothing can be asked from within it. */
-    struct loop_deferred next_step;
-    void (*take_step)(struct consumer *c);
-    int heartbeats_out;
-    int member_count;
-    int member_index; /* ours */
-    int sharing;      /* the topic whose queues are being shared out */
-    int commits_out;
-    int farewells_out;
-    bool is_stopping;
-    void (*left)(void *ctx);
-    void *left_ctx;
-};
-enum { MASTERS_MAX = sizeof(((struct consumer *)0)->masters) / sizeof(char *) };
-
-static void trouble(struct consumer *c, const char *what, const char *why)
+void consumer_trouble(struct consumer *c, const char *what, const char *why)
 {
     char text[512];
     if (c->is_stopping)
@@ -85,246 +42,26 @@ static void go_on_with(struct consumer *c, void (*take_step)(struct consumer *c)
     loop_defer(c->options.loop, &c->next_step);
 }
 
-/* ---- one queue ------------------------------------------------------------------------------ */
-
-static void queue_free(struct pulled_queue *q)
-{
-    assert(!q->is_called);
-    loop_timer_stop(&q->retry);
-    list_remove(&q->link);
-    free(q->broker_name);
-    free(q->address);
-    free(q);
-}
-
-static void queue_go_on(struct pulled_queue *q);
-
-static void queue_retry_due(struct loop_timer *t)
-{
-    queue_go_on((struct pulled_queue *)((char *)t - offsetof(struct pulled_queue, retry)));
-}
-
-static void queue_trouble(struct pulled_queue *q, const char *what, const char *why)
-{
-    char text[128];
-    snprintf(text, sizeof text, "%s %s/%d", what, q->broker_name, q->id);
-    trouble(q->consumer, text, why);
-    loop_timer_start(q->consumer->options.loop, &q->retry, RETRY_MS);
-}
-
-/* A call of this queue is over. False: nothing more is to be done with the queue. */
-static bool queue_returned(struct pulled_queue *q)
-{
-    q->is_called = false;
-    if (q->is_dropped)
-        queue_free(q);
-    else if (!q->consumer->is_stopping)
-        return true;
-    return false;
-}
-
-/* Hands the records over; false when one was not taken. */
-static bool take_records(struct pulled_queue *q, struct slice body)
-{
-    struct message_queue name = { q->consumer->topics[q->topic], slice_str(q->broker_name), q->id };
-    struct record record;
-    while (body.len > 0 && record_decode(body, RECORD_CHECK_BODY_CRC, &record) == 0) {
-        body = slice_from(body, (size_t)record.total_bytes);
-        if (record.queue_offset < q->next)
-            continue;
-        if (!q->consumer->options.on_message(q->consumer->options.ctx, &name, &record))
-            return false;
-        q->next = record.queue_offset + 1;
-    }
-    return true;
-}
-
-static void pulled(void *ctx, const struct call_result *result)
-{
-    struct pulled_queue *q = ctx;
-    char why[256];
-    struct pull_response response;
-    if (!queue_returned(q))
-        return;
-    int32_t code = result->header.code;
-    bool is_answer =
-        result->err == 0 && (code == RESP_SUCCESS || code == RESP_PULL_NOT_FOUND ||
-                             code == RESP_PULL_RETRY_IMMEDIATELY || code == RESP_PULL_OFFSET_MOVED);
-    if (!is_answer) {
-        call_failure(result, why, sizeof why);
-        queue_trouble(q, "pull", why);
-    } else if (answer_pull(result, &response) != 0) {
-        queue_trouble(q, "pull", "the answer is not understood");
-    } else if (code != RESP_SUCCESS || take_records(q, result->body)) {
-        q->next = response.next_begin_offset;
-        queue_go_on(q);
-    }
-}
-
-static void pull(struct pulled_queue *q)
-{
-    struct pull_request fields = {
-        .consumer_group = q->consumer->options.group,
-        .topic = q->consumer->topics[q->topic],
-        .queue_id = q->id,
-        .queue_offset = q->next,
-        .max_msg_nums = PULL_COUNT,
-        .sys_flag = PULL_SUSPEND | PULL_SUBSCRIPTION,
-        .suspend_timeout_ms = PULL_SUSPEND_MS,
-        .subscription = SLICE("*"),
-        .expression_type = SLICE("TAG"),
-        .max_msg_bytes = -1,
-        .request_source = -1,
-    };
-    q->is_called = true;
-    call_pull(q->consumer->options.client, q->address, &fields, pulled, q);
-}
-
-static void got_max_offset(void *ctx, const struct call_result *result)
-{
-    struct pulled_queue *q = ctx;
-    char why[256];
-    if (!queue_returned(q))
-        return;
-    if (call_failure(result, why, sizeof why) || answer_offset(result, &q->next) != 0)
-        queue_trouble(q, "end of", why);
-    else
-        queue_go_on(q);
-}
-
-/* The group never read this queue: begin where it was told to. */
-static void begin_new_queue(struct pulled_queue *q)
-{
-    if (q->consumer->options.from_first || q->topic > 0) {
-        q->next = 0; /* what comes first is in the answer when that has gone already */
-        queue_go_on(q);
-        return;
-    }
-    struct queue_request fields = { q->consumer->topics[q->topic], q->id };
-    q->is_called = true;
-    call_max_offset(q->consumer->options.client, q->address, &fields, got_max_offset, q);
-}
-
-static void got_group_offset(void *ctx, const struct call_result *result)
-{
-    struct pulled_queue *q = ctx;
-    char why[256] = "the answer is not understood";
-    if (!queue_returned(q))
-        return;
-    if (result->err == 0 && result->header.code == RESP_QUERY_NOT_FOUND) {
-        begin_new_queue(q);
-        return;
-    }
-    if (call_failure(result, why, sizeof why) || answer_offset(result, &q->next) != 0) {
-        queue_trouble(q, "offset of", why);
-        return;
-    }
-    q->committed = q->next;
-    queue_go_on(q);
-}
-
-static void ask_group_offset(struct pulled_queue *q)
-{
-    struct query_consumer_offset_request fields = {
-        .consumer_group = q->consumer->options.group,
-        .topic = q->consumer->topics[q->topic],
-        .queue_id = q->id,
-        .set_zero_if_not_found = false,
-    };
-    q->is_called = true;
-    call_query_offset(q->consumer->options.client, q->address, &fields, got_group_offset, q);
-}
-
-static void queue_go_on(struct pulled_queue *q)
-{
-    if (q->next < 0)
-        ask_group_offset(q);
-    else
-        pull(q);
-}
-
 /* ---- offsets -------------------------------------------------------------------------------- */
-
-static void say_farewell(struct consumer *c);
-
-static void committed(void *ctx, const struct call_result *result)
-{
-    struct consumer *c = ctx;
-    char why[256];
-    if (call_failure(result, why, sizeof why))
-        trouble(c, "commit", why);
-    c->commits_out--;
-    if (c->is_stopping && c->commits_out == 0)
-        go_on_with(c, say_farewell);
-}
-
-static void commit(struct pulled_queue *q)
-{
-    struct consumer *c = q->consumer;
-    if (q->next < 0 || q->next == q->committed)
-        return;
-    struct update_consumer_offset_request fields = {
-        .consumer_group = c->options.group,
-        .topic = c->topics[q->topic],
-        .queue_id = q->id,
-        .commit_offset = q->next,
-    };
-    q->committed = q->next;
-    c->commits_out++;
-    call_update_offset(c->options.client, q->address, &fields, committed, c);
-}
 
 static void commit_due(struct loop_timer *t)
 {
     struct consumer *c = (struct consumer *)((char *)t - offsetof(struct consumer, commit_timer));
     list_each(link, &c->queues)
-        commit(list_entry(link, struct pulled_queue, link));
+        pulled_queue_commit(list_entry(link, struct pulled_queue, link));
     loop_timer_start(c->options.loop, &c->commit_timer, COMMIT_EVERY_MS);
 }
 
 /* ---- which queues are ours ------------------------------------------------------------------ */
 
-static void drop(struct pulled_queue *q)
-{
-    commit(q);
-    q->is_dropped = true;
-    if (!q->is_called)
-        queue_free(q);
-}
-
-static bool is_same(const struct pulled_queue *q, const struct route_queue *r)
-{
-    return q->id == r->queue_id && slice_eq(slice_str(q->broker_name), r->broker_name) &&
-           strcmp(q->address, r->address) == 0;
-}
-
 static struct pulled_queue *find_queue(struct consumer *c, int topic, const struct route_queue *r)
 {
     list_each(link, &c->queues) {
         struct pulled_queue *q = list_entry(link, struct pulled_queue, link);
-        if (q->topic == topic && !q->is_dropped && is_same(q, r))
+        if (q->topic == topic && !q->is_dropped && pulled_queue_is(q, r))
             return q;
     }
     return NULL;
-}
-
-static void add_queue(struct consumer *c, int topic, const struct route_queue *r)
-{
-    struct pulled_queue *q = calloc(1, sizeof *q);
-    if (q == NULL)
-        abort();
-    q->consumer = c;
-    q->topic = topic;
-    q->broker_name = strndup((const char *)r->broker_name.data, r->broker_name.len);
-    q->address = strdup(r->address);
-    if (q->broker_name == NULL || q->address == NULL)
-        abort();
-    q->id = r->queue_id;
-    q->next = -1;
-    q->committed = -1;
-    loop_timer_init(&q->retry, queue_retry_due);
-    list_append(&c->queues, &q->link);
-    queue_go_on(q);
 }
 
 /* Makes the queues of one topic that we pull the ones from `mine`. */
@@ -336,13 +73,13 @@ static void share_out(struct consumer *c, int topic, const struct route_queue *m
             continue;
         bool is_mine = false;
         for (int i = 0; i < count && !is_mine; i++)
-            is_mine = is_same(q, &mine[i]);
+            is_mine = pulled_queue_is(q, &mine[i]);
         if (!is_mine)
-            drop(q);
+            pulled_queue_drop(q);
     }
     for (int i = 0; i < count; i++)
         if (find_queue(c, topic, &mine[i]) == NULL)
-            add_queue(c, topic, &mine[i]);
+            pulled_queue_add(c, topic, &mine[i]);
 }
 
 /* ---- a round: heartbeats, members, shares --------------------------------------------------- */
@@ -373,7 +110,7 @@ static void got_route_to_share(void *ctx, const struct route *route, bool no_suc
         allocate_average(route->readable_count, c->member_count, c->member_index, &first, &count);
         share_out(c, c->sharing, route->readable + first, count);
     } else if (!no_such_topic) { /* a retry topic may not be there yet */
-        trouble(c, "route", why);
+        consumer_trouble(c, "route", why);
     }
     c->sharing++;
     share_next_topic(c);
@@ -420,7 +157,7 @@ static void got_members(void *ctx, const struct call_result *result)
         end_round(c, 0);
     } else if (call_failure(result, why, sizeof why) ||
                answer_consumer_list(result, &arena, &list) != 0) {
-        trouble(c, "members of the group", why);
+        consumer_trouble(c, "members of the group", why);
         end_round(c, RETRY_MS);
     } else if (!find_our_place(c, &list, &arena)) {
         end_round(c, RETRY_MS);
@@ -444,7 +181,7 @@ static void heartbeat_answered(void *ctx, const struct call_result *result)
     struct consumer *c = ctx;
     char why[256];
     if (call_failure(result, why, sizeof why))
-        trouble(c, "heartbeat", why);
+        consumer_trouble(c, "heartbeat", why);
     if (--c->heartbeats_out == 0 && !c->is_stopping)
         go_on_with(c, ask_members);
 }
@@ -486,7 +223,7 @@ static void got_route(void *ctx, const struct route *route, bool no_such_topic, 
     (void)no_such_topic;
     struct consumer *c = ctx;
     if (c->is_stopping || route == NULL || route->master_count == 0) {
-        trouble(c, "route", why != NULL ? why : "no master serves the topic");
+        consumer_trouble(c, "route", why != NULL ? why : "no master serves the topic");
         end_round(c, RETRY_MS);
         return;
     }
@@ -569,6 +306,13 @@ static void say_farewell(struct consumer *c)
         call_unregister(c->options.client, c->masters[i], &fields, farewell_answered, c);
 }
 
+void consumer_commit_ended(struct consumer *c)
+{
+    c->commits_out--;
+    if (c->is_stopping && c->commits_out == 0)
+        go_on_with(c, say_farewell);
+}
+
 void consumer_stop(struct consumer *consumer, void (*left)(void *ctx), void *ctx)
 {
     assert(!consumer->is_stopping);
@@ -580,7 +324,7 @@ void consumer_stop(struct consumer *consumer, void (*left)(void *ctx), void *ctx
         struct pulled_queue *q = list_entry(link, struct pulled_queue, link);
         loop_timer_stop(&q->retry);
         if (!q->is_dropped)
-            commit(q);
+            pulled_queue_commit(q);
     }
     consumer->is_stopping = true;
     loop_undefer(&consumer->next_step);
@@ -596,7 +340,7 @@ void consumer_free(struct consumer *consumer)
     loop_timer_stop(&consumer->round_timer);
     loop_timer_stop(&consumer->commit_timer);
     list_each(link, &consumer->queues)
-        queue_free(list_entry(link, struct pulled_queue, link));
+        pulled_queue_free(list_entry(link, struct pulled_queue, link));
     forget_masters(consumer);
     arena_fini(&consumer->arena);
     free(consumer);
