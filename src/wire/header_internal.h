@@ -1,0 +1,49 @@
+/* header_internal.h - what the two forms of a header share with header.c. */
+#ifndef WIRE_HEADER_INTERNAL_H
+#define WIRE_HEADER_INTERNAL_H
+
+#include <string.h>
+
+#include "wire/header.h"
+
+/* Ext fields under construction. */
+struct ext_list {
+    struct ext_field fields[HEADER_EXT_MAX];
+    int count;
+};
+
+static inline int ext_add(struct ext_list *list, struct slice key, struct slice value)
+{
+    if (list->count == HEADER_EXT_MAX)
+        return ERR_TOO_BIG;
+    list->fields[list->count++] = (struct ext_field){ key, value };
+    return 0;
+}
+
+static inline void ext_finish(const struct ext_list *list, struct arena *arena,
+                              struct header *header)
+{
+    header->ext_count = list->count;
+    header->ext = NULL;
+    if (list->count == 0)
+        return;
+    size_t bytes = (size_t)list->count * sizeof(list->fields[0]);
+    struct ext_field *ext = arena_alloc(arena, bytes);
+    memcpy(ext, list->fields, bytes);
+    header->ext = ext;
+}
+
+/* LANGUAGE_OTHER when it is none. */
+enum language language_of(struct slice name);
+
+/* As header_decode(), into a header that has its defaults; on failure it is in pieces. */
+MUST_CHECK int header_json_decode(struct slice bytes, struct arena *arena, struct header *header);
+MUST_CHECK int header_binary_decode(struct slice bytes, struct arena *arena, struct header *header);
+
+/* How many bytes _put() writes at most, and writes. _put() gives their end. */
+size_t header_json_bound(const struct header *header);
+size_t header_binary_bytes(const struct header *header);
+uint8_t *header_json_put(uint8_t *out, const struct header *header);
+uint8_t *header_binary_put(uint8_t *out, const struct header *header);
+
+#endif
