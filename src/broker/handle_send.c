@@ -6,82 +6,31 @@
  */
 #include "broker/address.h"
 #include "broker/guard.h"
-#include "broker/internal.h"
-#include "broker/light_queues.h"
+#include "broker/send.h"
 #include "broker/topic_attributes.h"
-#include "broker/queue_locks.h"
 #include "wire/batch.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
 #include "wire/properties.h"
 #include "wire/recall_handle.h"
-#include "wire/req_send.h"
 
-/* Clients from this version on (3.4.9) send their own limit of retries. */
-enum { MAX_RECONSUME_TIMES_SINCE = 121 };
-enum { DEAD_LETTER_QUEUES = 1 };
-enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
 enum { CHANGES_MAX = 8 };
 
-/* What the properties of a message say about the way it goes. */
-/* Messages of an inner batch: the queue's entry counts them in 16 bits. */
-enum { INNER_BATCH_MAX = INT16_MAX };
-
-struct marks {
-    struct slice uniq_key;  /* data NULL: none */
-    struct slice inner_num; /* the same */
-    bool has_keys;
-    struct slice light_queues; /* those it goes to beside its own; data NULL: none */
-    bool has_pop_ck;
-    bool has_places; /* in light queues, which only a broker gives */
-    bool has_timer;
-    bool is_transaction;
-    bool is_delayed;
-    bool waits_for_disk;
-};
-
-struct send {
-    struct broker *broker;
-    struct request *req;
-    struct send_request fields;
-    const struct topic_config *topic; /* where it goes: of a dead letter not the one asked for */
-    struct marks marks;
-    struct slice batch_uniq_id; /* of an inner batch; else data NULL */
-    bool is_dead_letter;
-    bool is_retried_later;      /* a consumer sends it to itself again: no transaction any more */
-    struct slice recall_handle; /* data NULL: it cannot be recalled */
-};
-
 /* ---- answers -------------------------------------------------------------------------------- */
-
-static struct slice trace_on_text(const struct broker *broker)
-{
-    return broker->conf.trace_on ? SLICE("true") : SLICE("false");
-}
-
-static void refuse(struct send *s, int32_t code, struct slice remark)
-{
-    struct send_refused_response fields = {
-        .msg_region = slice_str(s->broker->conf.region_id),
-        .trace_on = trace_on_text(s->broker),
-    };
-    reply_fields(s->req, code, remark, &send_refused_response_fields, &fields, slice_of(NULL, 0));
-}
-
-#define refuse_printf(s, code, ...) refuse(s, code, arena_printf(&(s)->req->arena, __VA_ARGS__))
 
 static void refuse_put(struct send *s, int err)
 {
     const char *remark;
     int32_t code = put_refusal(err, &remark);
     if (err == ERR_INVALID && s->marks.has_timer)
-        refuse_printf(s, code,
-                      "timer message illegal, the delay time should be a number and not be bigger "
-                      "than the max delay %lldms; or if set del msg, the delay time should be "
-                      "bigger than the current time",
-                      s->broker->conf.timer_max_delay_sec * 1000LL);
+        send_refuse_printf(
+            s, code,
+            "timer message illegal, the delay time should be a number and not be bigger "
+            "than the max delay %lldms; or if set del msg, the delay time should be "
+            "bigger than the current time",
+            s->broker->conf.timer_max_delay_sec * 1000LL);
     else
-        refuse(s, code, slice_str(remark));
+        send_refuse(s, code, slice_str(remark));
 }
 
 /* The ids of `count` messages, joined by commas. */
@@ -108,7 +57,7 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
         .transaction_id = s->marks.uniq_key,
         .batch_uniq_id = s->batch_uniq_id,
         .msg_region = slice_str(s->broker->conf.region_id),
-        .trace_on = trace_on_text(s->broker),
+        .trace_on = send_trace_on_text(s->broker),
         .recall_handle = s->recall_handle,
     };
     if (fields.transaction_id.data != NULL)
@@ -117,77 +66,6 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
     reply.ext =
         fields_encode(&send_response_fields, FIELD_LONG_NAMES, &fields, arena, &reply.ext_count);
     acks_reply(s->broker, s->req, &reply, put->end_phy_offset, s->marks.waits_for_disk);
-}
-
-/* ---- checks before the message itself ------------------------------------------------------- */
-
-static bool check_broker(struct send *s)
-{
-    const struct broker_conf *conf = &s->broker->conf;
-    if (loop_now_ms(s->broker->loop) < conf->start_accept_send_request_timestamp) {
-        refuse_printf(s, RESP_SYSTEM_ERROR, "broker unable to service, until %lld",
-                      (long long)conf->start_accept_send_request_timestamp);
-        return false;
-    }
-    if ((conf->broker_permission & PERM_WRITE) != 0)
-        return true;
-    const struct topic_config *topic = topics_get(s->broker->topics, s->fields.topic);
-    if (topic != NULL && topic->order) {
-        refuse_printf(s, RESP_NO_PERMISSION, "the broker[%s] sending message is forbidden",
-                      conf->broker_ip1);
-        return false;
-    }
-    return true;
-}
-
-static bool check_topic(struct send *s)
-{
-    struct slice name = s->fields.topic;
-    const char *fault = topic_name_fault(name);
-    if (fault != NULL) {
-        refuse(s, RESP_INVALID_PARAMETER, slice_str(fault));
-        return false;
-    }
-    if (topic_is_not_sendable(name)) {
-        refuse_printf(s, RESP_NO_PERMISSION, "Sending message to topic[%.*s] is forbidden.",
-                      SLICE_FMT(name));
-        return false;
-    }
-    int32_t sys_flag = 0;
-    if (s->fields.unit_mode)
-        sys_flag = topic_is_retry(name) ? TOPIC_SYS_FLAG_UNIT_SUB : TOPIC_SYS_FLAG_UNIT;
-    const char *why = "";
-    s->topic = broker_topic_for_send(s->broker, name, s->fields.default_topic,
-                                     s->fields.default_topic_queue_nums, sys_flag, &why);
-    if (s->topic == NULL) {
-        refuse_printf(s, RESP_TOPIC_NOT_EXIST, "topic[%.*s] %s", SLICE_FMT(name), why);
-        return false;
-    }
-    return true;
-}
-
-/* A queue the broker chooses: each in turn. */
-static int32_t draw_queue(struct broker *broker, int32_t queue_count)
-{
-    return (int32_t)(broker->next_queue++ % (uint32_t)queue_count);
-}
-
-static bool check_queue(struct send *s)
-{
-    int32_t write = s->topic->write_queue_count;
-    int32_t read = s->topic->read_queue_count;
-    if (s->fields.queue_id >= (write > read ? write : read) ||
-        (s->fields.queue_id < 0 && write <= 0)) {
-        refuse_printf(s, RESP_INVALID_PARAMETER,
-                      "request queueId[%d] is illegal, topic[%.*s] has "
-                      "%d read and %d write queues, producer %s",
-                      s->fields.queue_id, SLICE_FMT(s->topic->name), read, write,
-                      peer_address(s->req->peer)->text);
-        return false;
-    }
-    if (s->fields.queue_id < 0)
-        s->fields.queue_id = draw_queue(s->broker, write);
-    return true;
 }
 
 /* ---- the message ---------------------------------------------------------------------------- */
@@ -241,7 +119,7 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
     changes[count++] = (struct property_change){ SLICE(PROPERTY_MSG_REGION),
                                                  slice_str(s->broker->conf.region_id) };
     changes[count++] =
-        (struct property_change){ SLICE(PROPERTY_TRACE_ON), trace_on_text(s->broker) };
+        (struct property_change){ SLICE(PROPERTY_TRACE_ON), send_trace_on_text(s->broker) };
     if (s->marks.has_pop_ck)
         changes[count++] = (struct property_change){ .name = SLICE(PROPERTY_POP_CK) };
     if (s->marks.has_places)
@@ -255,109 +133,6 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
     if (s->is_dead_letter)
         changes[count++] = (struct property_change){ SLICE(PROPERTY_DELAY), SLICE("-1") };
     return properties_edit(s->fields.properties, changes, count, arena);
-}
-
-/* A message that comes back to a retry topic for too many times, or to a group that consumes in
- * order, becomes a dead letter. False: the request was answered. */
-static bool turn_into_dead_letter(struct send *s)
-{
-    if (!topic_is_retry(s->fields.topic))
-        return true;
-    struct broker *broker = s->broker;
-    struct slice group_name = group_of_retry_topic(s->fields.topic);
-    const struct group_config *group = broker_group_ensure(broker, group_name);
-    if (group == NULL) {
-        refuse_printf(s, RESP_SUBSCRIPTION_GROUP_NOT_EXIST, "subscription group not exist, %.*s",
-                      SLICE_FMT(group_name));
-        return false;
-    }
-    int32_t most = group->retry_max_times;
-    if (s->req->header.version >= MAX_RECONSUME_TIMES_SINCE && s->fields.max_reconsume_times >= 0)
-        most = s->fields.max_reconsume_times;
-    if (s->fields.reconsume_times <= most &&
-        !queue_locks_group_has(broker->queue_locks, group_name, loop_now_ms(broker->loop)))
-        return true;
-    s->topic = broker_topic_ensure(broker, dlq_topic_of(group_name, &s->req->arena),
-                                   DEAD_LETTER_QUEUES, PERM_READ | PERM_WRITE);
-    if (s->topic == NULL) {
-        refuse_printf(s, RESP_SYSTEM_ERROR, "topic[%%DLQ%%%.*s] not exist", SLICE_FMT(group_name));
-        return false;
-    }
-    s->is_dead_letter = true;
-    s->fields.queue_id = 0;
-    return true;
-}
-
-/* Kinds of messages that are not served, told as the reference tells a switch that is off. */
-static bool check_kind(struct send *s)
-{
-    bool is_transaction = s->marks.is_transaction && !s->is_retried_later;
-    if (is_transaction && s->broker->conf.reject_transaction_message) {
-        refuse_printf(s, RESP_NO_PERMISSION,
-                      "the broker[%s] sending transaction message is forbidden",
-                      s->broker->conf.broker_ip1);
-        return false;
-    }
-    if (!s->marks.is_transaction && (s->fields.sys_flag & SYS_FLAG_TRANSACTION_MASK) != 0) {
-        refuse(s, RESP_MESSAGE_ILLEGAL,
-               SLICE("sysFlag tells of a transaction, the properties do not: TRAN_MSG is missing"));
-        return false;
-    }
-    if (topic_is_compacted(s->topic) && !s->marks.has_keys) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("Required message key is missing"));
-        return false;
-    }
-    return true;
-}
-
-static bool check_light_queues(struct send *s)
-{
-    int32_t code;
-    struct slice remark;
-    struct slice names = s->fields.batch ? slice_of(NULL, 0) : s->marks.light_queues;
-    if (light_queues_take(s->broker, s->topic->name, names, s->fields.properties.len,
-                          &s->req->arena, &code, &remark))
-        return true;
-    refuse(s, code, remark);
-    return false;
-}
-
-/* A message that holds several says so itself: it must be true, and the topic have queues for such.
- */
-static bool check_inner_batch(struct send *s)
-{
-    bool is_inner = (s->fields.sys_flag & SYS_FLAG_INNER_BATCH) != 0;
-    int32_t told = 0;
-    int count = 0;
-    if (!is_inner && s->marks.inner_num.data == NULL)
-        return true;
-    if (is_inner && topic_has_batch_queues(s->topic) && slice_to_i32(s->marks.inner_num, &told) &&
-        batch_count(s->req->body, &count) == 0 && told == count && count <= INNER_BATCH_MAX)
-        return true;
-    refuse(s, RESP_MESSAGE_ILLEGAL,
-           is_inner ? SLICE("an inner batch needs a topic with queue.type=BatchCQ, and INNER_NUM "
-                            "must be the number of its messages")
-                    : SLICE("INNER_NUM is of inner batches only"));
-    return false;
-}
-
-static bool check_sizes(struct send *s, size_t properties_bytes)
-{
-    int32_t max_body = s->broker->conf.max_message_bytes;
-    if (s->req->body.len == 0 && !topic_is_compacted(s->topic)) { /* there it ends its key */
-        refuse(s, RESP_SYSTEM_ERROR, SLICE("the message has no body"));
-        return false;
-    }
-    if (s->req->body.len > (size_t)max_body || properties_bytes > RECORD_PROPERTIES_MAX ||
-        (s->topic->name.len > TOPIC_NAME_MAX && !topic_is_retry(s->topic->name))) {
-        refuse_printf(
-            s, RESP_MESSAGE_ILLEGAL,
-            "the message is illegal, maybe msg body or properties "
-            "length not matched. msg body length limit %dB, msg properties length limit 32KB.",
-            max_body);
-        return false;
-    }
-    return true;
 }
 
 /* All of a record but body, flag and properties. */
@@ -397,10 +172,10 @@ static struct slice recall_handle_of(const struct send *s, const struct record *
 
 static void put_one(struct send *s)
 {
-    if (!turn_into_dead_letter(s) || !check_kind(s) || !check_inner_batch(s))
+    if (!send_turn_into_dead_letter(s) || !send_check_kind(s) || !send_check_inner_batch(s))
         return;
     struct slice properties = stored_properties(s, true);
-    if (!check_sizes(s, properties.len))
+    if (!send_check_sizes(s, properties.len))
         return;
     struct record record = record_of(s);
     record.flag = s->fields.flag;
@@ -439,21 +214,21 @@ static struct slice join_properties(struct slice item, struct slice batch, struc
 static bool check_batch(struct send *s, int *count)
 {
     if (topic_is_retry(s->fields.topic)) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("batch request does not support retry group"));
+        send_refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("batch request does not support retry group"));
         return false;
     }
     if (s->marks.is_transaction || (s->fields.sys_flag & SYS_FLAG_TRANSACTION_MASK) != 0) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no transaction"));
+        send_refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no transaction"));
         return false;
     }
-    if (!check_kind(s) || !check_sizes(s, s->fields.properties.len))
+    if (!send_check_kind(s) || !send_check_sizes(s, s->fields.properties.len))
         return false;
     if (s->marks.is_delayed || s->marks.has_timer) {
-        refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no delay level and no timer"));
+        send_refuse(s, RESP_MESSAGE_ILLEGAL, SLICE("a batch has no delay level and no timer"));
         return false;
     }
     if (batch_count(s->req->body, count) != 0) {
-        refuse(s, RESP_SYSTEM_ERROR, SLICE("the body is not a batch of messages"));
+        send_refuse(s, RESP_SYSTEM_ERROR, SLICE("the body is not a batch of messages"));
         return false;
     }
     return true;
@@ -469,7 +244,7 @@ static struct record *batch_records(struct send *s, int count)
     for (int i = 0; i < count; i++) {
         struct batch_item item;
         if (batch_next(&rest, &item) != 0) {
-            refuse(s, RESP_SYSTEM_ERROR, SLICE("the body is not a batch of messages"));
+            send_refuse(s, RESP_SYSTEM_ERROR, SLICE("the body is not a batch of messages"));
             return NULL;
         }
         records[i] = record_of(s);
@@ -516,8 +291,8 @@ static void put_batch(struct send *s)
         if (count <= INNER_BATCH_MAX)
             put_inner_batch(s, count);
         else
-            refuse_printf(s, RESP_MESSAGE_ILLEGAL, "a batch has at most %d messages",
-                          INNER_BATCH_MAX);
+            send_refuse_printf(s, RESP_MESSAGE_ILLEGAL, "a batch has at most %d messages",
+                               INNER_BATCH_MAX);
         return;
     }
     struct record *records = batch_records(s, count);
@@ -541,8 +316,8 @@ bool send_check(struct broker *broker, struct request *req, enum field_names nam
         reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
         return false;
     }
-    if (!check_broker(&s) || !check_topic(&s) || !check_queue(&s) ||
-        !check_sizes(&s, s.fields.properties.len))
+    if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s) ||
+        !send_check_sizes(&s, s.fields.properties.len))
         return false;
     *record = record_of(&s);
     record->flag = s.fields.flag;
@@ -566,10 +341,10 @@ void handle_send(struct broker *broker, struct request *req)
     }
     if (guard_stops_send(broker->guard, req, s.fields.topic))
         return;
-    if (!check_broker(&s) || !check_topic(&s) || !check_queue(&s))
+    if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s))
         return;
     look_through_properties(&s);
-    if (broker->takes_light && !check_light_queues(&s))
+    if (broker->takes_light && !send_check_light_queues(&s))
         return;
     if (s.fields.batch)
         put_batch(&s);
