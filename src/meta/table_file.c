@@ -1,11 +1,15 @@
 /* table_file.c - a table's file and its previous version, replaced so that a crash at any step
- * leaves at least one of them whole.
+ * leaves both of them whole.
  *
  *     write path.tmp, sync it      path: old    path.bak: older    path.tmp: new, perhaps torn
- *     path     -> path.bak         path: -      path.bak: old      path.tmp: new
- *     path.tmp -> path             path: new    path.bak: old
+ *     path.tmp <-> path            path: new    path.bak: older    path.tmp: old
+ *     path.tmp  -> path.bak        path: new    path.bak: old
  *     sync the directory, and the one above
  *     path.sum: the checksums of both (table_sum.h)
+ *
+ * A file system that cannot exchange two names (NFS) is given two renames, and path is away between
+ * them: path -> path.bak, path.tmp -> path. Hard links would close that gap too, but the reference
+ * writes its .bak in place, and would write into the table.
  *
  * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
  * or the next write would put it in the place of the version that saved the day.
@@ -144,6 +148,34 @@ static int rename_at(const char *point, const char *from, const char *to)
     return err;
 }
 
+/* ERR_NOT_FOUND: there is nothing to exchange `fresh` with. ERR_UNSUPPORTED: nothing was done. */
+static int exchange(const char *fresh, const char *path)
+{
+    int err = fault_check("table.exchange");
+    if (err != 0)
+        return err;
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+        return 0;
+    if (errno == ENOENT)
+        return ERR_NOT_FOUND;
+    if (errno == EINVAL || errno == ENOSYS)
+        return ERR_UNSUPPORTED;
+    return failed("exchange", path, errno);
+}
+
+/* `fresh` becomes `path`, which becomes `backup`. */
+static int replace(const char *fresh, const char *path, const char *backup)
+{
+    int err = exchange(fresh, path);
+    if (err == 0)
+        return rename_at("table.rename_to_bak", fresh, backup);
+    if (err == ERR_UNSUPPORTED)
+        err = rename_at("table.rename_to_bak", path, backup);
+    if (err == 0 || err == ERR_NOT_FOUND)
+        err = rename_at("table.rename", fresh, path);
+    return err;
+}
+
 int table_file_write(const char *path, struct slice text)
 {
     char fresh[PATH_MAX];
@@ -159,9 +191,7 @@ int table_file_write(const char *path, struct slice text)
         unlink(fresh); /* a full disk needs its bytes */
         return err;
     }
-    err = rename_at("table.rename_to_bak", path, backup);
-    if (err == 0)
-        err = rename_at("table.rename", fresh, path);
+    err = replace(fresh, path, backup);
     if (err == 0)
         err = sync_directory_of(path);
     if (err == 0) /* last: it must not tell of a file that a loss of power took */

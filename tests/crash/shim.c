@@ -144,6 +144,14 @@ int rename(const char *from, const char *to)
     return next(from, to);
 }
 
+typedef int renameat2_call(int, const char *, int, const char *, unsigned);
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    NEXT(renameat2_call, "renameat2");
+    count_path(from);
+    return next(from_fd, from, to_fd, to, flags);
+}
+
 typedef int path_call(const char *);
 int unlink(const char *path)
 {

@@ -13,7 +13,7 @@ import random
 import mini_client as mq
 import pytest
 from disk import LOOP, Disk
-from servers import Broker, table_text, wait_until
+from servers import Broker, wait_until
 from test_kill import (MAX_OFFSET, PULL, QUEUES, SEND, TOPIC, Sender, expect_all,
                        read_all, test_kill_loses_nothing_that_was_acknowledged)
 from test_pop_kill import model, test_a_kill_does_not_pop_again, test_acked_messages_stay_away
@@ -152,5 +152,4 @@ def test_no_saved_consumer_offset_is_ahead_of_the_log(broker):
 
 
 def saved_offset(table):
-    text = table_text(table)
-    return mq.parse_json(text)["offsetTable"].get(TOPIC + "@g", {}).get(0) if text else None
+    return mq.parse_json(table.read_bytes())["offsetTable"].get(TOPIC + "@g", {}).get(0) if table.exists() else None

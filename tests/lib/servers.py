@@ -136,14 +136,6 @@ def _is_free(port):
             return False
 
 
-def table_text(path):
-    """What a table's file says; "" when it is not there, as for a moment while it is replaced."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-
-
 def wait_until(check, deadline_s=10.0, what="condition", pause_s=0.02):
     """Polls check() until it gives something true, and gives that."""
     end = time.monotonic() + deadline_s

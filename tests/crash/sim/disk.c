@@ -32,7 +32,7 @@ struct name {
     struct inode *inode;
 };
 
-enum op_kind { OP_ADD, OP_DELETE, OP_RENAME };
+enum op_kind { OP_ADD, OP_DELETE, OP_RENAME, OP_EXCHANGE };
 
 struct op {
     enum op_kind kind;
@@ -182,12 +182,25 @@ static void drop_name(struct names *names, const char *text)
         names->list[at] = names->list[--names->count];
 }
 
+static void exchange(struct names *names, const char *a, const char *b)
+{
+    int at_a = find_name(names, a);
+    int at_b = find_name(names, b);
+    if (at_a < 0 || at_b < 0)
+        violation("a simulated directory exchanges %s and %s, and has not both", a, b);
+    struct inode *inode = names->list[at_a].inode;
+    names->list[at_a].inode = names->list[at_b].inode;
+    names->list[at_b].inode = inode;
+}
+
 static void apply(struct names *names, const struct op *op)
 {
     if (op->kind == OP_ADD)
         set_name(names, op->text, op->inode);
     else if (op->kind == OP_DELETE)
         drop_name(names, op->text);
+    else if (op->kind == OP_EXCHANGE)
+        exchange(names, op->text, op->to);
     else {
         drop_name(names, op->text);
         set_name(names, op->to, op->inode);
@@ -531,6 +544,7 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 int __wrap_unlink(const char *path);
 int __wrap_rename(const char *from, const char *to);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 DIR *__wrap_opendir(const char *path);
 struct dirent *__wrap_readdir(DIR *dir);
 int __wrap_closedir(DIR *dir);
@@ -877,6 +891,23 @@ int __wrap_rename(const char *from, const char *to)
     change(from_dir, OP_DELETE, from_last, NULL, NULL);
     commit_names(to_dir, to_dir->dir->op_count);
     commit_names(from_dir, from_dir->dir->op_count);
+    return 0;
+}
+
+/* Within a directory; one step of the journal. */
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    char from_last[120];
+    char to_last[120];
+    call_begins();
+    struct inode *dir = walk(from, from_last);
+    if (dir == NULL || walk(to, to_last) != dir || from_fd != AT_FDCWD || to_fd != AT_FDCWD ||
+        flags != RENAME_EXCHANGE)
+        violation("a call of renameat2 that the simulated disk does not know");
+    int at = find_name(&dir->dir->now, from_last);
+    if (at < 0 || find_name(&dir->dir->now, to_last) < 0)
+        return fail(ENOENT);
+    change(dir, OP_EXCHANGE, from_last, to_last, dir->dir->now.list[at].inode);
     return 0;
 }
 

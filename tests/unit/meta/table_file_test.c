@@ -53,15 +53,20 @@ static void write_keeps_the_previous_version(void **state)
 }
 
 /* Goal: wherever a write ends, a whole version can be read: the old one before the new file is in
- * its place, the new one after. Method: fail at each step in turn; read. */
+ * its place, the new one after. The file itself is there at each step.
+ * Method: fail at each step in turn; look, read. */
 static void write_that_fails_leaves_a_whole_version(void **state)
 {
     static const struct {
         const char *step;
         const char *left;
+        const char *backup;
     } cases[] = {
-        { "table.write", "v2" },  { "table.sync", "v2" },           { "table.rename_to_bak", "v2" },
-        { "table.rename", "v2" }, { "table.sync_directory", "v3" },
+        { "table.write", "v2", "v1" },
+        { "table.sync", "v2", "v1" },
+        { "table.exchange", "v2", "v1" },
+        { "table.rename_to_bak", "v3", "v1" },
+        { "table.sync_directory", "v3", "v2" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct reading reading;
@@ -70,11 +75,45 @@ static void write_that_fails_leaves_a_whole_version(void **state)
         fault_arm(cases[i].step, 0, 1, ERR_IO);
         assert_int_equal(write_version(*state, "v3"), ERR_IO);
         fault_disarm_all();
+        assert_string_equal(table_dir_get(*state, ""), cases[i].left);
+        assert_string_equal(table_dir_get(*state, ".bak"), cases[i].backup);
         assert_int_equal(read_version(*state, &reading), 0);
         assert_string_equal(reading.text, cases[i].left);
         assert_int_equal(write_version(*state, "v4"), 0);
         assert_int_equal(read_version(*state, &reading), 0);
         assert_string_equal(reading.text, "v4");
+        assert_string_equal(table_dir_get(*state, ".bak"), cases[i].left);
+        assert_null(table_dir_get(*state, ".tmp"));
+    }
+}
+
+/* Goal: where names cannot be exchanged, a whole version is left all the same.
+ * Method: as above, on a file system that says so. */
+static void without_an_exchange_a_whole_version_is_left(void **state)
+{
+    static const struct {
+        const char *step;
+        const char *left;
+    } cases[] = {
+        { "table.rename_to_bak", "v2" },
+        { "table.rename", "v2" },
+        { "table.sync_directory", "v3" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reading reading;
+        assert_int_equal(write_version(*state, "v1"), 0);
+        assert_int_equal(write_version(*state, "v2"), 0);
+        fault_arm("table.exchange", 0, 1, ERR_UNSUPPORTED);
+        fault_arm(cases[i].step, 0, 1, ERR_IO);
+        assert_int_equal(write_version(*state, "v3"), ERR_IO);
+        fault_disarm_all();
+        assert_int_equal(read_version(*state, &reading), 0);
+        assert_string_equal(reading.text, cases[i].left);
+        fault_arm("table.exchange", 0, 1, ERR_UNSUPPORTED);
+        assert_int_equal(write_version(*state, "v4"), 0);
+        fault_disarm_all();
+        assert_string_equal(table_dir_get(*state, ""), "v4");
+        assert_string_equal(table_dir_get(*state, ".bak"), cases[i].left);
     }
 }
 
@@ -111,7 +150,7 @@ static void damaged_file_never_becomes_the_backup(void **state)
     table_dir_put(*state, ".bak", "v1");
     assert_int_equal(read_version(*state, &reading), 0);
     assert_string_equal(table_dir_get(*state, ".damaged"), "garbage");
-    fault_arm("table.rename", 0, 1, ERR_IO);
+    fault_arm("table.rename", 0, 1, ERR_IO); /* nothing is there to exchange the new file with */
     assert_int_equal(write_version(*state, "v2"), ERR_IO);
     assert_int_equal(read_version(*state, &reading), 0);
     assert_string_equal(reading.text, "v1");
@@ -212,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(write_keeps_the_previous_version),
         TEST(write_that_fails_leaves_a_whole_version),
+        TEST(without_an_exchange_a_whole_version_is_left),
         TEST(write_that_fails_removes_the_new_file),
         TEST(read_falls_back_to_the_backup),
         TEST(damaged_file_never_becomes_the_backup),
