@@ -142,6 +142,7 @@ struct broker_conf {
     bool enabled_append_prop_crc;
     bool verify_records_on_read;
     int64_t scrub_bytes_per_second;
+    int64_t takeover_scan_bytes;
     bool message_index_enable;
     int max_hash_slot_num;
     int max_index_num;

@@ -219,6 +219,7 @@ static int open_store(struct broker *broker)
     options.append_record_crc = conf->enabled_append_prop_crc;
     options.verify_reads = conf->verify_records_on_read;
     options.scrub_bytes_per_second = conf->scrub_bytes_per_second;
+    options.takeover_scan_bytes = conf->takeover_scan_bytes;
     options.index_enable = conf->message_index_enable;
     options.sync_flush = strcmp(conf->flush_disk_type, "SYNC_FLUSH") == 0;
     options.flush_interval_ms = conf->flush_interval_commit_log_ms;

@@ -276,6 +276,10 @@ static const struct conf_row rows[] = {
              1099511627776, CONF_AT_START,
              "the log is read for damage at this pace, again an hour after each round; 0: never "
              "(Ramjet's own)"),
+    CONF_I64(struct broker_conf, takeover_scan_bytes, "takeoverScanBytes", 4294967296, 0,
+             1099511627776, CONF_AT_START,
+             "of a log that the reference wrote to last, so much is compared with the queues at "
+             "the start, the newest first (Ramjet's own)"),
     CONF_BOOL(struct broker_conf, message_index_enable, "messageIndexEnable", true, CONF_AT_START,
               "make messages searchable by key"),
     CONF_INT(struct broker_conf, max_hash_slot_num, "maxHashSlotNum", 5000000, 1, 100000000,

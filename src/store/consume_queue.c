@@ -163,28 +163,16 @@ static int read_places(struct consume_queue *queue, int64_t place, int count, bo
     return 0;
 }
 
-/* As find_place() of consume_queue_mend.c, but for a reader, who holds no lock and may be unable to
- * wait. */
-static int seek_from(struct consume_queue *queue, int64_t queue_offset, bool may_block,
-                     int64_t from, int64_t *place)
+static int read_for_seek(struct consume_queue *queue, int64_t place, bool may_block,
+                         struct store_queue_entry *entry)
 {
-    int64_t upto = atomic_load_explicit(&queue->max, memory_order_acquire);
-    while (from < upto) {
-        int64_t middle = from + (upto - from) / 2;
-        struct store_queue_entry entry;
-        int got;
-        int err = read_places(queue, middle, 1, may_block, &entry, &got);
-        if (err != 0 || got == 0)
-            return err != 0 ? err : ERR_NOT_FOUND;
-        if (entry.queue_offset + entry.count <= queue_offset)
-            from = middle + 1;
-        else
-            upto = middle;
-    }
-    *place = from;
-    return 0;
+    int got;
+    int err = read_places(queue, place, 1, may_block, entry, &got);
+    return err != 0 ? err : got == 0 ? ERR_NOT_FOUND : 0;
 }
 
+/* As find_place() of consume_queue_mend.c, but for a reader, who holds no lock and may be unable to
+ * wait. */
 static int seek(struct consume_queue *queue, int64_t queue_offset, bool may_block, int64_t *place)
 {
     *place = queue_offset;
@@ -192,7 +180,8 @@ static int seek(struct consume_queue *queue, int64_t queue_offset, bool may_bloc
         return 0;
     for (;;) {
         int64_t min = atomic_load(&queue->min);
-        int err = seek_from(queue, queue_offset, may_block, min, place);
+        int64_t max = atomic_load_explicit(&queue->max, memory_order_acquire);
+        int err = queue_find_batch(queue, read_for_seek, may_block, queue_offset, min, max, place);
         if (err != ERR_NOT_FOUND || atomic_load(&queue->min) == min)
             return err;
         /* files have expired under us */

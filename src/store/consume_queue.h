@@ -113,6 +113,11 @@ int64_t consume_queue_max(const struct consume_queue *queue);
  * not belong there. */
 int64_t consume_queue_place_of(const struct consume_queue *queue, const struct record *record);
 
+/* Messages in a record. A number that is none, which only damage makes, counts as one. */
+int32_t consume_queue_count_of(const struct record *record);
+/* An inner batch says twice where it stands; false: not the same. */
+bool consume_queue_agrees_with_itself(const struct record *record);
+
 /* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
  */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
@@ -124,6 +129,15 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
 MUST_CHECK int consume_queue_place(struct consume_queue *queue,
                                    const struct store_queue_entry *entry,
                                    struct log_reader *reader);
+
+/* The entry's place is held by another record of the queue, which stands earlier in the log. */
+bool consume_queue_is_taken_before(struct consume_queue *queue,
+                                   const struct store_queue_entry *entry,
+                                   struct log_reader *reader);
+
+/* The record has no entry, for another of this life of the topic has its place. */
+bool consume_queue_leaves_out(struct consume_queue *queue, const struct store_queue_entry *entry,
+                              struct log_reader *reader);
 
 /* Writes one entry that is in the files once more, so that the next sync really brings it to the
  * disk. */

@@ -206,6 +206,74 @@ int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
     return 0;
 }
 
+struct batch_search {
+    struct consume_queue *queue;
+    queue_entry_reader *read;
+    bool may_block;
+    int64_t queue_offset;
+};
+
+/* 1: the entry holds queue_offset or lies behind it. */
+static int is_past(const struct batch_search *search, int64_t place)
+{
+    struct store_queue_entry entry;
+    int err = search->read(search->queue, place, search->may_block, &entry);
+    return err != 0 ? err : entry.queue_offset + entry.count > search->queue_offset;
+}
+
+static int bisect_batch(const struct batch_search *search, int64_t from, int64_t upto,
+                        int64_t *place)
+{
+    while (from < upto) {
+        int64_t middle = from + (upto - from) / 2;
+        int past = is_past(search, middle);
+        if (past < 0)
+            return past;
+        if (past)
+            upto = middle;
+        else
+            from = middle + 1;
+    }
+    *place = from;
+    return 0;
+}
+
+/* 1: both places lie in [first, end), and is_past() is `wanted` of both. */
+static int are_both(const struct batch_search *search, int64_t a, int64_t b, int64_t first,
+                    int64_t end, int wanted)
+{
+    if (a < first || b < first || a >= end || b >= end)
+        return 0;
+    int past = is_past(search, a);
+    if (past < 0 || past != wanted)
+        return past < 0 ? past : 0;
+    past = is_past(search, b);
+    return past < 0 ? past : past == wanted;
+}
+
+int queue_find_batch(struct consume_queue *queue, queue_entry_reader *read, bool may_block,
+                     int64_t queue_offset, int64_t from, int64_t upto, int64_t *place)
+{
+    const struct batch_search search = { queue, read, may_block, queue_offset };
+    int64_t first = from;
+    int64_t end = upto;
+    for (int turns = 0; turns < 2; turns++) {
+        int err = bisect_batch(&search, from, upto, place);
+        if (err != 0)
+            return err;
+        /* Two that lie on the wrong side of the place found say that bisection met the third. */
+        int behind = are_both(&search, *place + 1, *place + 2, first, end, 0);
+        int before = are_both(&search, *place - 2, *place - 3, first, end, 1);
+        if (behind < 0 || before < 0)
+            return behind < 0 ? behind : before;
+        if (behind == 0 && before == 0)
+            return 0;
+        from = behind == 1 ? *place + 3 : first;
+        upto = behind == 1 ? end : *place - 3;
+    }
+    return 0;
+}
+
 /* ---- flusher --------------------------------------------------------------------------------- */
 
 /* Under file_lock. */

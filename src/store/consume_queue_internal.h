@@ -97,6 +97,18 @@ MUST_CHECK int queue_file_find_min(struct consume_queue *queue, int64_t from, in
 MUST_CHECK int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto,
                                        int64_t *place, struct store_queue_entry *entry);
 
+/* ---- batch queues: entries by the messages they hold ----------------------------------------- */
+
+/* Reads the entry at a place. */
+typedef int queue_entry_reader(struct consume_queue *queue, int64_t place, bool may_block,
+                               struct store_queue_entry *entry);
+/* The place in [from, upto) of the entry that holds queue_offset, or of the first behind it; upto
+ * when there is none. One entry whose numbers have turned leads nobody astray by more than two
+ * places. */
+MUST_CHECK int queue_find_batch(struct consume_queue *queue, queue_entry_reader *read,
+                                bool may_block, int64_t queue_offset, int64_t from, int64_t upto,
+                                int64_t *place);
+
 /* ---- the queue (under both locks) ------------------------------------------------------------ */
 
 void consume_queue_lock_both(struct consume_queue *queue);

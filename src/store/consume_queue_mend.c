@@ -73,28 +73,22 @@ static bool fill_gap(struct consume_queue *queue, int64_t place, int64_t log_min
     return true;
 }
 
+static int read_for_find(struct consume_queue *queue, int64_t place, bool may_block,
+                         struct store_queue_entry *entry)
+{
+    (void)may_block;
+    return consume_queue_read_one(queue, place, entry);
+}
+
 /* The place of the entry that holds queue_offset, or of the first behind it; where the queue ends
  * when there is none. Under both locks. */
 static int find_place(struct consume_queue *queue, int64_t queue_offset, int64_t *place)
 {
-    int64_t from = atomic_load(&queue->min);
-    int64_t upto = atomic_load(&queue->max);
     *place = queue_offset;
     if (!queue->is_batch)
         return 0;
-    while (from < upto) {
-        int64_t middle = from + (upto - from) / 2;
-        struct store_queue_entry entry;
-        int err = consume_queue_read_one(queue, middle, &entry);
-        if (err != 0)
-            return err;
-        if (entry.queue_offset + entry.count <= queue_offset)
-            from = middle + 1;
-        else
-            upto = middle;
-    }
-    *place = from;
-    return 0;
+    return queue_find_batch(queue, read_for_find, true, queue_offset, atomic_load(&queue->min),
+                            atomic_load(&queue->max), place);
 }
 
 static bool are_equal(const struct store_queue_entry *a, const struct store_queue_entry *b)
@@ -206,6 +200,38 @@ static bool leads_on(struct consume_queue *queue, const struct store_queue_entry
            queue_entries_are_in_order(&last, entry);
 }
 
+/* A batch queue whose first files were lost begins behind the record. 1: so it does. Under both
+ * locks. */
+static int begins_behind(struct consume_queue *queue, const struct store_queue_entry *entry,
+                         int64_t place, struct log_reader *reader)
+{
+    struct store_queue_entry there;
+    int64_t min = atomic_load(&queue->min);
+    if (!queue->is_batch || place != min || min == atomic_load(&queue->max))
+        return 0;
+    int err = consume_queue_read_one(queue, place, &there);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 1 : err;
+    if (there.phy_offset <= entry->phy_offset ||
+        there.queue_offset < entry->queue_offset + entry->count)
+        return 0;
+    return queue_entry_leads_home(queue, &there, reader);
+}
+
+/* The entry that leads to the record where its own numbers have not led: beside where they should.
+ * Under both locks. */
+static int64_t find_astray(struct consume_queue *queue, int64_t place,
+                           const struct store_queue_entry *entry)
+{
+    for (int64_t at = place - 2; queue->is_batch && at <= place + 2; at++) {
+        struct store_queue_entry there;
+        if (at >= atomic_load(&queue->min) && at < atomic_load(&queue->max) &&
+            consume_queue_read_one(queue, at, &there) == 0 && there.phy_offset == entry->phy_offset)
+            return at;
+    }
+    return place;
+}
+
 /* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
  * be. Under both locks. */
 static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
@@ -216,9 +242,15 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
     int err = find_place(queue, entry->queue_offset, &place);
     if (err != 0)
         return err;
+    place = find_astray(queue, place, entry);
     int goes_on = choose_life(queue, entry, place, reader);
     if (goes_on != 1)
         return goes_on;
+    int begins = begins_behind(queue, entry, place, reader);
+    if (begins == 1)
+        begins = begin_anew(queue);
+    if (begins < 0)
+        return begins;
     int64_t max = atomic_load(&queue->max);
     if (max == 0)
         place = queue->is_batch ? 0 : entry->queue_offset;
@@ -244,6 +276,48 @@ int consume_queue_place(struct consume_queue *queue, const struct store_queue_en
     int is_made = make_place(queue, &wanted, reader);
     consume_queue_unlock_both(queue);
     return is_made == 1 ? consume_queue_append(queue, entry) : is_made;
+}
+
+bool consume_queue_is_taken_before(struct consume_queue *queue,
+                                   const struct store_queue_entry *entry, struct log_reader *reader)
+{
+    int64_t place;
+    struct store_queue_entry there;
+    consume_queue_lock_both(queue);
+    bool is_taken =
+        find_place(queue, entry->queue_offset, &place) == 0 && place >= atomic_load(&queue->min) &&
+        place < atomic_load(&queue->max) && consume_queue_read_one(queue, place, &there) == 0 &&
+        queue_entry_is_written(&there) && !queue_entry_is_filler(&there) &&
+        there.phy_offset < entry->phy_offset && queue_entry_leads_home(queue, &there, reader) == 1;
+    consume_queue_unlock_both(queue);
+    return is_taken;
+}
+
+/* The entry at a place; false: none that leads into the log. Under both locks. */
+static bool entry_at(struct consume_queue *queue, int64_t place, struct store_queue_entry *entry)
+{
+    return place >= atomic_load(&queue->min) && place < atomic_load(&queue->max) &&
+           consume_queue_read_one(queue, place, entry) == 0 && queue_entry_is_written(entry) &&
+           !queue_entry_is_filler(entry);
+}
+
+bool consume_queue_leaves_out(struct consume_queue *queue, const struct store_queue_entry *entry,
+                              struct log_reader *reader)
+{
+    enum { SHIFTED_MOST = 4 };
+    struct store_queue_entry there;
+    struct store_queue_entry before;
+    int64_t place = entry->queue_offset;
+    if (queue->is_batch || place <= 0)
+        return false;
+    consume_queue_lock_both(queue);
+    bool is_out = entry_at(queue, place, &there) && entry_at(queue, place - 1, &before) &&
+                  there.phy_offset != entry->phy_offset && before.phy_offset < entry->phy_offset &&
+                  queue_entry_leads_home(queue, &there, reader) == 1;
+    for (int i = 1; is_out && i <= SHIFTED_MOST; i++)
+        is_out = !entry_at(queue, place + i, &there) || there.phy_offset != entry->phy_offset;
+    consume_queue_unlock_both(queue);
+    return is_out;
 }
 
 int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
@@ -319,6 +393,8 @@ int consume_queue_mend(struct consume_queue *queue, const struct store_queue_ent
         wanted.count = 1;
     consume_queue_lock_both(queue);
     int mended = find_place(queue, entry->queue_offset, &place);
+    if (mended == 0)
+        place = find_astray(queue, place, entry);
     if (mended == 0 && !queue->is_deleted && place >= atomic_load(&queue->min) &&
         place < queue->written)
         mended = mend_entry(queue, place, &wanted, reader);

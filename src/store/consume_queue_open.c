@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/consume_queue_internal.h"
 #include "wire/multi_dispatch.h"
+#include "wire/properties.h"
 
 int queue_entry_leads_home(const struct consume_queue *queue, const struct store_queue_entry *entry,
                            struct log_reader *reader)
@@ -26,6 +27,24 @@ int queue_entry_leads_home(const struct consume_queue *queue, const struct store
         return err;
     return err == 0 && record.total_bytes == entry->bytes &&
            consume_queue_place_of(queue, &record) == entry->queue_offset;
+}
+
+int32_t consume_queue_count_of(const struct record *record)
+{
+    int32_t count;
+    if ((record->sys_flag & SYS_FLAG_INNER_BATCH) == 0 ||
+        !slice_to_i32(property_get(record->properties, SLICE(PROPERTY_INNER_NUM)), &count) ||
+        count < 1 || count > INT16_MAX)
+        return 1;
+    return count;
+}
+
+bool consume_queue_agrees_with_itself(const struct record *record)
+{
+    int64_t base;
+    return (record->sys_flag & SYS_FLAG_INNER_BATCH) == 0 ||
+           (slice_to_i64(property_get(record->properties, SLICE(PROPERTY_INNER_BASE)), &base) &&
+            base == record->queue_offset);
 }
 
 int64_t consume_queue_place_of(const struct consume_queue *queue, const struct record *record)
@@ -162,6 +181,52 @@ int consume_queue_note_batch_bounds(struct consume_queue *queue)
     return 0;
 }
 
+/* The first or last entry of a batch queue says where the queue begins or ends: one that differs
+ * from its record is put right before anybody goes by it. */
+static int mend_batch_bound(struct consume_queue *queue, int64_t place, struct log_reader *reader)
+{
+    uint8_t bytes[BCQ_ENTRY_BYTES];
+    struct store_queue_entry entry;
+    struct record record;
+    int err = queue_file_read(queue, place, 1, true, &entry);
+    if (err != 0)
+        return err;
+    if (entry.phy_offset < 0 ||
+        log_reader_record(reader, entry.phy_offset, RECORD_CHECK_ALL, &record) != 0 ||
+        consume_queue_place_of(queue, &record) < 0 || !consume_queue_agrees_with_itself(&record))
+        return 0;
+    int32_t count = consume_queue_count_of(&record);
+    if (entry.queue_offset == record.queue_offset && entry.count == count &&
+        entry.bytes == record.total_bytes)
+        return 0;
+    log_error("consume_queue_entry_mended topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
+              SLICE_FMT(queue->topic), queue->queue_id, (long long)record.queue_offset,
+              (long long)entry.phy_offset);
+    entry.bytes = record.total_bytes;
+    entry.queue_offset = record.queue_offset;
+    entry.count = count;
+    queue_entry_put(queue, bytes, &entry);
+    err = queue_file_use(queue, place, false);
+    return err != 0 ? err
+                    : disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+                                 place * queue->entry_bytes - queue->fd_file);
+}
+
+static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log)
+{
+    int64_t min = atomic_load(&queue->min);
+    int64_t max = atomic_load(&queue->max);
+    struct log_reader reader;
+    if (!queue->is_batch || min == max)
+        return 0;
+    log_reader_init(&reader, log);
+    int err = mend_batch_bound(queue, max - 1, &reader);
+    if (err == 0)
+        err = mend_batch_bound(queue, min, &reader);
+    log_reader_fini(&reader);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 /* Finds min and max in the files listed. */
 static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
                        bool may_have_ghosts, struct commit_log *log)
@@ -217,6 +282,16 @@ static int check_sizes(const struct consume_queue *queue, const int64_t *files, 
     return 0;
 }
 
+/* Entries of a batch queue are found by bisection, which bears no hole: what follows on one is
+ * built again. */
+static int count_without_gap(const struct consume_queue *queue, const int64_t *files, int count)
+{
+    for (int i = 1; i < count; i++)
+        if (files[i] != files[i - 1] + queue->file_bytes)
+            return i;
+    return count;
+}
+
 int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bool is_batch,
                        int64_t file_bytes, struct commit_log *log, struct queue_files *shared,
                        bool may_have_ghosts, struct consume_queue **opened)
@@ -246,8 +321,12 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bo
     int err = queue->dir == NULL ? ERR_NO_MEMORY : disk_list_numbers(dir, &files, &count);
     if (err == 0)
         err = check_sizes(queue, files, &count);
+    if (err == 0 && is_batch)
+        count = count_without_gap(queue, files, count);
     if (err == 0 && count > 0)
         err = find_bounds(queue, files, count, may_have_ghosts, log);
+    if (err == 0)
+        err = mend_batch_bounds(queue, log);
     if (err == 0)
         err = consume_queue_note_batch_bounds(queue);
     free(files);

@@ -557,3 +557,15 @@ void disk_boot_id(uint8_t id[BOOT_ID_BYTES])
     close(fd);
     id[0] = (uint8_t)fault_value("disk.boot_id", id[0]);
 }
+
+bool disk_is_of_this_boot(const char *path)
+{
+    struct stat state;
+    struct timespec now;
+    struct timespec since_boot;
+    if (stat(path, &state) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0)
+        return false;
+    time_t boot = now.tv_sec - since_boot.tv_sec;
+    return fault_value("disk.of_this_boot", state.st_mtim.tv_sec > boot) != 0;
+}

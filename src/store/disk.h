@@ -103,6 +103,9 @@ int disk_used_percent(const char *path);
 /* Names this run of the kernel; all zeros when it cannot be read, which equals nothing. */
 enum { BOOT_ID_BYTES = 36 };
 void disk_boot_id(uint8_t id[BOOT_ID_BYTES]);
+/* Whether the file was last written since the kernel started, by the wall clock. False: before, or
+ * there is none. */
+bool disk_is_of_this_boot(const char *path);
 
 /* "dir/%020lld" */
 void disk_numbered_path(char path[DISK_PATH_MAX], const char *dir, int64_t number);

@@ -58,7 +58,8 @@ static bool check_bounds(const struct store_get_request *request, struct store_g
 }
 
 /* A flipped bit may lead an entry to another record of its queue. The reference may have shifted a
- * queue against the numbers in its records: where we did not write, they are not held against it.
+ * queue against the numbers in its records, and nothing guards them: where we did not write, the
+ * queue is believed, not the record.
  */
 static bool is_in_its_place(struct slice bytes, int64_t place, int64_t queue_offset)
 {
@@ -101,10 +102,28 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
               (long long)entry->phy_offset, entry->bytes);
 }
 
+/* Nothing guards the numbers in an entry of a batch queue; its record, which was found whole, has
+ * them as well. ERR_CORRUPT: the record lies
+ * before `from`, which is asked for. */
+static int heal_batch_entry(struct store *store, const struct consume_queue *queue,
+                            const struct record *record, int64_t from,
+                            struct store_queue_entry *entry)
+{
+    struct store_queue_entry said;
+    if (!queue->is_batch || !consume_queue_agrees_with_itself(record) ||
+        !store_entry_of(store, record, &said) ||
+        (said.queue_offset == entry->queue_offset && said.count == entry->count))
+        return 0;
+    note_damaged_entry(store, queue, entry);
+    entry->queue_offset = said.queue_offset;
+    entry->count = said.count;
+    return said.queue_offset + said.count > from ? 0 : ERR_CORRUPT;
+}
+
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
  * that belongs there. */
 static int read_record(struct store *store, struct consume_queue *queue,
-                       const struct store_queue_entry *entry, bool may_block, struct buf *body,
+                       struct store_queue_entry *entry, bool may_block, struct buf *body,
                        struct record *record)
 {
     size_t before = body->len;
@@ -121,7 +140,8 @@ static int read_record(struct store *store, struct consume_queue *queue,
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
         is_in_its_place(slice_of(bytes, (size_t)entry->bytes),
-                        consume_queue_place_of(queue, record), entry->queue_offset)) {
+                        consume_queue_place_of(queue, record),
+                        queue->is_batch ? record->queue_offset : entry->queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }
@@ -164,7 +184,7 @@ struct collecting {
 enum { LOOKED_INTO_AT_ONCE = 64 };
 
 /* Appends the entry's record if the filter takes it. 0, or why there is none. */
-static int take_record(struct collecting *c, const struct store_queue_entry *entry)
+static int take_record(struct collecting *c, struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct record record;
@@ -177,13 +197,19 @@ static int take_record(struct collecting *c, const struct store_queue_entry *ent
     int err = read_record(c->store, c->queue, entry, request->may_block, c->body, &record);
     if (err != 0)
         return err;
+    if (heal_batch_entry(c->store, c->queue, &record, c->result->next_offset, entry) != 0) {
+        c->body->len = before;
+        return ERR_CORRUPT;
+    }
+    if (!c->queue->is_light && record.queue_offset != entry->queue_offset) /* is_in_its_place() */
+        put_be64(c->body->data + before + RECORD_QUEUE_OFFSET, (uint64_t)entry->queue_offset);
     if (request->properties_filter != NULL &&
         !request->properties_filter(request->filter_ctx, record.properties)) {
         c->body->len = before;
         return 0;
     }
     c->last_phy = entry->phy_offset;
-    c->result->count += entry->count;
+    c->result->count += entry->count > 0 ? entry->count : 1; /* none is a flipped bit */
     c->result->status = GET_FOUND;
     c->result->suggest_slave =
         commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
@@ -199,10 +225,13 @@ static bool has_room(const struct collecting *c, const struct store_queue_entry 
 }
 
 /* Takes one entry. 0, or ERR_WOULD_BLOCK / ERR_IO. */
-static int collect(struct collecting *c, const struct store_queue_entry *entry)
+static int collect(struct collecting *c, struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct store_get_result *result = c->result;
+    if (c->queue->is_batch && entry->count > 0 &&
+        entry->queue_offset + entry->count <= result->next_offset)
+        return 0; /* where one that turned led back to */
     if (request->filter == NULL || request->filter(request->filter_ctx, entry->tags_code)) {
         if (!has_room(c, entry)) {
             c->is_full = true;
@@ -217,7 +246,9 @@ static int collect(struct collecting *c, const struct store_queue_entry *entry)
             return c->is_full ? 0 : err;
         }
     }
-    result->next_offset = entry->queue_offset + entry->count;
+    int64_t next = entry->queue_offset + entry->count; /* a flipped bit must not lead back */
+    if (next > result->next_offset)
+        result->next_offset = next;
     c->is_full = result->count >= c->max_count;
     return 0;
 }
@@ -273,7 +304,8 @@ static int scan(struct collecting *c)
             if (err != 0)
                 return err;
         }
-        at = entries[got - 1].queue_offset + entries[got - 1].count;
+        int64_t next = entries[got - 1].queue_offset + entries[got - 1].count;
+        at = next > at ? next : at + 1;
     }
     return 0;
 }

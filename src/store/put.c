@@ -58,22 +58,6 @@ static bool takes_queue_offset(const struct record *record)
     return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
 }
 
-static bool is_inner_batch(const struct record *record)
-{
-    return (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0;
-}
-
-/* Messages in a record. A number that is none, which only damage makes, counts as one. */
-static int32_t messages_in(const struct record *record)
-{
-    int32_t count;
-    if (!is_inner_batch(record) ||
-        !slice_to_i32(property_get(record->properties, SLICE(PROPERTY_INNER_NUM)), &count) ||
-        count < 1 || count > INT16_MAX)
-        return 1;
-    return count;
-}
-
 bool store_entry_of(const struct store *store, const struct record *record,
                     struct store_queue_entry *entry)
 {
@@ -82,7 +66,7 @@ bool store_entry_of(const struct store *store, const struct record *record,
     *entry = (struct store_queue_entry){ .phy_offset = record->phy_offset,
                                          .bytes = record->total_bytes,
                                          .queue_offset = record->queue_offset,
-                                         .count = messages_in(record),
+                                         .count = consume_queue_count_of(record),
                                          .store_ms = record->store_timestamp };
     struct slice delay = { NULL, 0 };
     if (slice_eq(record->topic, SLICE(TOPIC_SCHEDULE)))
@@ -384,7 +368,8 @@ int store_put(struct store *store, const struct record *records, int count, int6
         err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
     if (err != 0)
         return err;
-    bool is_inner = queue != NULL && queue->is_batch && is_inner_batch(&records[0]);
+    bool is_inner =
+        queue != NULL && queue->is_batch && (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
     struct scratch *scratch = take_scratch(store);
     if (is_inner) {
         assert(count == 1);

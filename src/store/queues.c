@@ -60,12 +60,24 @@ struct counting {
     bool sets_aside; /* else only counts */
 };
 
+static bool has_next_file(const struct counting *counting, const char *path)
+{
+    char next[DISK_PATH_MAX];
+    int64_t number;
+    int dir_len = (int)(strrchr(path, '/') - path);
+    if (!slice_to_i64(slice_str(path + dir_len + 1), &number) || number < 0 ||
+        snprintf(next, sizeof next, "%.*s/%020lld", dir_len, path,
+                 (long long)(number + counting->of->file_bytes)) >= (int)sizeof next)
+        return false;
+    return disk_exists(next);
+}
+
 /* An empty last file is what a process leaves that died while making it (consume_queue_open.c). */
 static void judge_file(struct counting *counting, const char *path)
 {
     int64_t bytes;
     char to[DISK_PATH_MAX];
-    if (disk_size(path, &bytes) != 0 || bytes == 0)
+    if (disk_size(path, &bytes) != 0 || (bytes == 0 && !has_next_file(counting, path)))
         return;
     if (bytes == counting->of->file_bytes) {
         counting->fit++;

@@ -10,21 +10,14 @@
  * `start` comes from our block of the checkpoint (decision 0003), and is believed only when the log
  * has something to begin with there. Without it - a directory of the reference, or one it wrote to
  * since - the reference's rules hold. After a crash: a file old enough that everything before was
- * on disk, by the checkpoint's times. After a clean stop: the file that the queues reach.
+ * on disk, by the checkpoint's times. After a clean stop: the file that the queues reach. What lies
+ * below is looked through once (takeover.c).
  */
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "store/log_reader.h"
-#include "store/store_internal.h"
+#include "store/recovery.h"
 #include "wire/multi_dispatch.h"
-
-struct recovery {
-    struct store *store;
-    struct log_reader reader;
-    int64_t at;        /* phy_offset of the next record to look at */
-    int64_t newest_ms; /* store time of the last good record */
-};
 
 /* As log_reader_record(), with everything checked that can be. */
 static int read_checked(struct log_reader *reader, int64_t phy_offset, struct record *record)
@@ -181,8 +174,7 @@ static int place_entry(struct store *store, struct log_reader *reader, const str
     return placed < 0 ? placed : 0;
 }
 
-/* Puts the record's queue entries in their places. */
-static int dispatch(struct store *store, struct log_reader *reader, const struct record *record)
+int recovery_dispatch(struct store *store, struct log_reader *reader, const struct record *record)
 {
     struct store_queue_entry entry;
     struct multi_dispatch list;
@@ -196,6 +188,12 @@ static int dispatch(struct store *store, struct log_reader *reader, const struct
     while (err == 0 && multi_dispatch_next(&list, &name, &entry.queue_offset))
         err = place_entry(store, reader, record, name, 0, &entry);
     return err;
+}
+
+static int dispatch(struct store *store, struct log_reader *looker, const struct record *record)
+{
+    return store->checkpoint.is_ours ? recovery_dispatch(store, looker, record)
+                                     : takeover_dispatch(store, looker, record);
 }
 
 /* Takes every record from recovery->at on, up to the first that is none. */
@@ -212,6 +210,10 @@ static int scan(struct recovery *recovery)
         if (err == ERR_NOT_FOUND) {
             recovery->at = (recovery->at / file_bytes + 1) * file_bytes;
             err = 0;
+        } else if (err == 0 && !store->checkpoint.is_ours &&
+                   takeover_is_risen(recovery, &looker, &record)) {
+            recovery->was_left_over = true;
+            break;
         } else if (err == 0 && (err = dispatch(store, &looker, &record)) == 0) {
             assert(record.total_bytes > 0);
             store->recovered_records++;
@@ -293,6 +295,17 @@ static bool was_durable_whole(struct recovery *recovery)
     return recovery->at + (bytes > 0 ? bytes : RECORD_HEAD_BYTES_MAX) <= checkpoint->flushed;
 }
 
+/* Whether the whole record at `next` shows that one in front of it is damaged, and not that a loss
+ * of power or an earlier end of the log left it there. The reference's checkpoint knows times only.
+ */
+static bool is_damage_of_the_reference(struct recovery *recovery, int64_t next, bool is_cached)
+{
+    struct record record;
+    return read_checked(&recovery->reader, next, &record) == 0 &&
+           !takeover_is_left_over(recovery, &record) &&
+           (is_cached || record.store_timestamp < recovery->store->checkpoint.physic_ms);
+}
+
 /* No record stands at recovery->at. That is the end of the log, unless it cannot be: what lies
  * there was on the disk once, or the process died alone and something whole follows. Cutting there
  * would lose good messages, so the start is refused and the operator told what to look at. */
@@ -302,20 +315,23 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
     const struct checkpoint *checkpoint = &store->checkpoint;
     if (checkpoint->is_ours && checkpoint->cut_at == recovery->at + 1)
         return 0; /* decided by a start that did not come to an end */
+    if (recovery->was_left_over)
+        return 0;
     bool was_durable = was_durable_whole(recovery);
-    bool is_cached = was_clean || (checkpoint->is_ours && checkpoint->is_same_boot);
+    bool is_cached =
+        was_clean || (checkpoint->is_ours ? checkpoint->is_same_boot : store->died_in_this_boot);
     if (!was_durable && checkpoint->is_ours && !is_cached)
         return 0; /* power was lost, and with it what was not flushed, in whatever order */
     int64_t next = is_unsealed_put(&recovery->reader, recovery->at)
                        ? -1
                        : store_next_record(store, &recovery->reader, recovery->at + 1);
-    if (!was_durable && next < 0 &&
-        !(is_cached && holds_remains_of_a_record(&recovery->reader, recovery->at)))
+    /* The reference copies a record length first: a part of one is no sign of damage there. */
+    bool has_remains = is_cached && (checkpoint->is_ours || was_clean) &&
+                       holds_remains_of_a_record(&recovery->reader, recovery->at);
+    if (!was_durable && next < 0 && !has_remains)
         return 0;
-    struct record record;
-    if (!was_durable && !is_cached && /* the reference's checkpoint knows times only */
-        (read_checked(&recovery->reader, next, &record) != 0 ||
-         record.store_timestamp >= checkpoint->physic_ms))
+    if (!was_durable && !checkpoint->is_ours && next >= 0 &&
+        !is_damage_of_the_reference(recovery, next, is_cached))
         return 0;
     char path[DISK_PATH_MAX];
     int64_t file_pos;
@@ -391,7 +407,9 @@ static int recover(struct recovery *recovery, bool was_clean)
     assert(start >= commit_log_min(store->log));
     assert(start <= commit_log_files_end(store->log));
     recovery->at = start;
-    int err = scan(recovery);
+    int err = store->checkpoint.is_ours ? 0 : takeover_look_through(recovery, start);
+    if (err == 0)
+        err = scan(recovery);
     if (err == 0)
         err = refuse_damage(recovery, was_clean);
     if (err != 0)
@@ -415,7 +433,8 @@ static int recover(struct recovery *recovery, bool was_clean)
         if (err != 0)
             return err;
     }
-    err = commit_log_set_end(store->log, recovery->at, !was_clean && has_remains(recovery));
+    bool may_have_remains = !was_clean || !store->checkpoint.is_ours;
+    err = commit_log_set_end(store->log, recovery->at, may_have_remains && has_remains(recovery));
     if (err != 0)
         return err;
     atomic_store(&store->last_put_ms, recovery->newest_ms);

@@ -38,6 +38,7 @@ void store_options_init(struct store_options *options)
         .compaction_keys_bytes = 100 << 20,
         .queue_files_counted_most = 10000,
         .verify_reads = true,
+        .takeover_scan_bytes = 4LL << 30,
         .message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h",
     };
 }
@@ -99,6 +100,14 @@ static int write_abort_mark(struct store *store)
     return err == 0 ? disk_sync_dirs(store->root_dir, 1) : err;
 }
 
+/* Before our own mark takes the place of the one that was left. */
+static void note_when_it_died(struct store *store)
+{
+    char path[DISK_PATH_MAX];
+    store_path(store, "abort", path);
+    store->died_in_this_boot = disk_is_of_this_boot(path);
+}
+
 static bool exists(const struct store *store, const char *name)
 {
     char path[DISK_PATH_MAX];
@@ -158,6 +167,7 @@ static int open_parts(struct store *store)
     const struct store_options *options = &store->options;
     char path[DISK_PATH_MAX];
     bool was_clean = !exists(store, "abort");
+    note_when_it_died(store);
     store_path(store, "checkpoint", path);
     int err = checkpoint_read(path, &store->checkpoint);
     if (err != 0)
@@ -201,6 +211,7 @@ static int open_parts(struct store *store)
 
 static void free_parts(struct store *store)
 {
+    buf_fini(&store->left_out);
     if (store->indexer != NULL)
         indexer_close(store->indexer);
     if (store->compaction != NULL)
@@ -287,6 +298,7 @@ int store_open(const struct store_options *options, struct store **opened)
         free_parts(store);
         return err;
     }
+    store_put_left_out(store);
     store->start_ms = (clock_monotonic_ns() - started_ns) / 1000000;
     log_info(
         "store_opened path=%s min=%lld max=%lld recovered_records=%lld memory_mib=%lld ms=%lld",

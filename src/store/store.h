@@ -67,6 +67,7 @@ struct store_options {
     bool verify_reads;                /* verifyRecordsOnRead: checksums before delivery */
     int64_t scrub_bytes_per_second;   /* scrubBytesPerSecond: the log is read for rot; 0: never */
     int64_t scrub_first_ms;           /* after opening; 0: a minute */
+    int64_t takeover_scan_bytes;      /* takeoverScanBytes: of the log, once, after the reference */
     const char *message_delay_level;  /* messageDelayLevel: due times of the delay topic's queues */
 
     bool compaction_enable;              /* enableCompaction */

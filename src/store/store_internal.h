@@ -89,6 +89,8 @@ struct store {
 
     _Atomic int64_t damaged_records;
     _Atomic int64_t last_damaged; /* phy_offset; is not logged twice in a row */
+    bool died_in_this_boot; /* whoever had the directory last: its pages are still in the cache */
+    struct buf left_out;    /* takeover.c: phy_offsets, int64_t each, of records to put again */
     int64_t recovered_records;
     int64_t start_ms;
 };
@@ -121,6 +123,9 @@ void store_note_damage(struct store *store, int64_t phy_offset, struct slice top
 bool store_may_have_ghosts(const struct store *store, bool was_clean);
 /* recover.c: finds the end of the log, rebuilds what is derived from it. */
 MUST_CHECK int store_recover(struct store *store, bool was_clean);
+
+/* takeover.c: what the reference had left out of its queue is put once more. Puts are taken. */
+void store_put_left_out(struct store *store);
 
 /* The next place from `from` on where a whole record stands; -1 when there is none before more
  * zeros than a record can hold. */

@@ -3,7 +3,9 @@
 A broker of this kind writes a small directory of every kind of message; `crash_flip` (tests/crash/flip) damages copies
 of it, one thing at a time, opens each with the real store and tables and looks at everything.
 
-    CRASH_FLIPS=100000 CRASH_CUTS=20000 tests/run flip       as many for each directory, also for one left at SIGKILL
+    CRASH_FLIPS=100000 CRASH_CUTS=20000 tests/run flip       shared by the directories that Ramjet and the reference left,
+                                                             stopped and at SIGKILL
+    CRASH_FLIP_SEED=N CRASH_FLIP_BINARY=build/debug/tests/crash/flip/crash_flip   other ones; with the sanitizers
 
 Entries of batch queues are left out: a damaged one is noticed only where it leads to no record of its queue
 (docs/durability.md).
@@ -18,13 +20,16 @@ import pytest
 from all_kinds import Load
 from servers import Broker, ramjet_binary
 
-FLIPS, CUTS = int(os.environ.get("CRASH_FLIPS", 300)), int(os.environ.get("CRASH_CUTS", 80))
+TARGETS = ("ramjet", "rocketmq-5.3.3")
+ENDS = {"stopped": signal.SIGTERM, "killed": signal.SIGKILL}
+IS_LONG = "CRASH_FLIPS" in os.environ
+SHARES = len(TARGETS) * len(ENDS) if IS_LONG else 1
+FLIPS, CUTS = int(os.environ.get("CRASH_FLIPS", 300)) // SHARES, int(os.environ.get("CRASH_CUTS", 80)) // SHARES
 REMOVALS = min(CUTS, 300)
 SEED = os.environ.get("CRASH_FLIP_SEED", "1")
-SIZES = {"mappedFileSizeCommitLog": 64 << 10, "mappedFileSizeConsumeQueue": 2000,
-         "mapperFileSizeBatchConsumeQueue": 46 * 40, "maxHashSlotNum": 64, "maxIndexNum": 180,
+SIZES = {"mappedFileSizeCommitLog": 64 << 10, "mappedFileSizeConsumeQueue": 600,
+         "mapperFileSizeBatchConsumeQueue": 46 * 10, "maxHashSlotNum": 64, "maxIndexNum": 180,
          "mappedFileSizeTimerLog": 4096}
-ENDS = {"stopped": signal.SIGTERM, "killed": signal.SIGKILL}
 
 
 def make_store(target, end, name_server, home):
@@ -51,7 +56,7 @@ def fill(load, broker, turn):
 
 def flip(store, keep):
     """Runs the cases; on a violation the directory is kept."""
-    binary = ramjet_binary().parent / "tests/crash/flip/crash_flip"
+    binary = os.environ.get("CRASH_FLIP_BINARY", ramjet_binary().parent / "tests/crash/flip/crash_flip")
     sizes = {"--log-file-bytes": "mappedFileSizeCommitLog", "--queue-file-bytes": "mappedFileSizeConsumeQueue",
              "--batch-file-bytes": "mapperFileSizeBatchConsumeQueue", "--index-slots": "maxHashSlotNum",
              "--index-entries": "maxIndexNum"}
@@ -65,7 +70,8 @@ def flip(store, keep):
         pytest.fail("%s\n\n%s\nthe directory is kept in %s" % (" ".join(command), done.stdout, keep))
 
 
-@pytest.mark.parametrize("end", ENDS if "CRASH_FLIPS" in os.environ else ["stopped"])
-def test_one_damage_is_noticed_or_does_nothing(end, name_server, tmp_path):
-    """Goal: whatever one damage does to Ramjet's directory, no wrong byte is served and nothing else is lost."""
-    flip(make_store("ramjet", ENDS[end], name_server, tmp_path / "broker"), tmp_path / "kept")
+@pytest.mark.parametrize("target, end", [(target, end) for target in TARGETS for end in ENDS] if IS_LONG else [("ramjet", "stopped")])
+def test_one_damage_is_noticed_or_does_nothing(target, end, name_server, tmp_path):
+    """Goal: whatever one damage does to a directory of Ramjet's or the reference's, no wrong byte is served and nothing else
+    is lost."""
+    flip(make_store(target, ENDS[end], name_server, tmp_path / "broker"), tmp_path / "kept")

@@ -62,10 +62,8 @@ static void write_that_fails_leaves_a_whole_version(void **state)
         const char *left;
         const char *backup;
     } cases[] = {
-        { "table.write", "v2", "v1" },
-        { "table.sync", "v2", "v1" },
-        { "table.exchange", "v2", "v1" },
-        { "table.rename_to_bak", "v3", "v1" },
+        { "table.write", "v2", "v1" },          { "table.sync", "v2", "v1" },
+        { "table.exchange", "v2", "v1" },       { "table.rename_to_bak", "v3", "v1" },
         { "table.sync_directory", "v3", "v2" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

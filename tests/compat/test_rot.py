@@ -1,0 +1,25 @@
+"""One flipped bit, cut file or missing file in a directory that the reference's broker left at SIGKILL.
+
+What is damaged, and what is asked of each case: tests/crash/test_flip.py, which also runs many more of them.
+"""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from servers import NameServer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
+from test_flip import flip, make_store  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def name_server(tmp_path_factory):
+    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
+        yield server
+
+
+def test_one_damage_in_a_directory_of_the_reference(name_server, tmp_path):
+    """Goal: whatever one damage does to a directory that the reference left, no wrong byte is served and nothing else is lost."""
+    flip(make_store("rocketmq-5.3.3", signal.SIGKILL, name_server, tmp_path / "broker"), tmp_path / "kept")

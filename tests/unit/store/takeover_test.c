@@ -1,0 +1,210 @@
+/* What a directory that the reference wrote to last may be like (takeover.c). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "store/store_dir.h"
+#include "wire/record.h"
+
+#define LOG_FILE "commitlog/00000000000000000000"
+#define QUEUE_FILE "consumequeue/orders/0/00000000000000000000"
+
+static int set_up(void **state)
+{
+    struct store_dir *dir = store_dir_new();
+    dir->options.append_record_crc = false; /* as the reference's default */
+    store_dir_open(dir);
+    *state = dir;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fault_disarm_all();
+    store_dir_remove(*state);
+    return 0;
+}
+
+static void put(struct store_dir *dir, const char *topic, const char *body)
+{
+    store_dir_put(dir, topic, 0, body, "UNIQ_KEY\001u\002");
+}
+
+/* Closes the store, and makes the reference the last that had it: stopped well, or killed. */
+static void hand_over(struct store_dir *dir, bool was_killed)
+{
+    uint8_t stamps[40] = { 0 };
+    store_dir_close(dir);
+    store_dir_write(dir, "checkpoint", 0, stamps, sizeof stamps);
+    if (was_killed)
+        store_dir_write(dir, "abort", 0, "1", 1);
+}
+
+static int64_t max_of(const struct store_dir *dir, const char *topic)
+{
+    return store_queue_max(dir->store, slice_str(topic), 0);
+}
+
+/* Goal: what is missing in a queue below the place where the reference's rules begin is found, so
+ * that no number is given twice.
+ * Method: one queue goes on in later files of the log; of another, all in the first, the whole
+ * directory is gone, or its last entries are. */
+static void missing_entries_are_found(void **state)
+{
+    static const uint8_t zeros[2 * ENTRY_BYTES];
+    struct store_dir *dir = *state;
+    for (int i = 0; i < 5; i++)
+        put(dir, "orders", "one of five");
+    while (store_dir_log_end(dir) < 3 * LOG_FILE_BYTES)
+        put(dir, "other", "many");
+    int64_t others = max_of(dir, "other");
+    for (int round = 0; round < 4; round++) {
+        hand_over(dir, round % 2 == 1);
+        if (round < 2)
+            store_dir_delete(dir, "consumequeue/orders");
+        else
+            store_dir_write(dir, QUEUE_FILE, 3 * ENTRY_BYTES, zeros, sizeof zeros);
+        store_dir_open(dir);
+        assert_int_equal(max_of(dir, "orders"), 5);
+        assert_int_equal(max_of(dir, "other"), others);
+        for (int i = 0; i < 5; i++)
+            store_dir_expect(dir, "orders", 0, i, "one of five");
+    }
+}
+
+/* Goal: it is looked for no farther back than allowed.
+ * Method: as above, with as much as the last file. */
+static void a_large_log_is_not_looked_through(void **state)
+{
+    struct store_dir *dir = *state;
+    put(dir, "orders", "first");
+    while (store_dir_log_end(dir) < 3 * LOG_FILE_BYTES)
+        put(dir, "other", "many");
+    hand_over(dir, false);
+    store_dir_delete(dir, "consumequeue/orders");
+    dir->options.takeover_scan_bytes = 0;
+    store_dir_open(dir);
+    assert_int_equal(max_of(dir, "orders"), 0);
+}
+
+static void set_queue_offset(struct store_dir *dir, int64_t phy_offset, int64_t queue_offset)
+{
+    uint8_t bytes[8];
+    put_be64(bytes, (uint64_t)queue_offset);
+    store_dir_write(dir, LOG_FILE, phy_offset + RECORD_QUEUE_OFFSET, bytes, sizeof bytes);
+}
+
+/* Goal: a record that the reference never dispatched, and whose queue offset it gave away again, is
+ * read once by everybody, also by those who are past its place.
+ * Method: three records; the queue has the first and the third, which says that it is the second.
+ * The second comes behind; not a second time when the reference was here again. */
+static void a_record_without_a_place_is_put_again(void **state)
+{
+    struct store_dir *dir = *state;
+    uint8_t entry[ENTRY_BYTES];
+    static const uint8_t zeros[ENTRY_BYTES];
+    put(dir, "orders", "a");
+    put(dir, "orders", "lagging");
+    struct store_put_result third = store_dir_put(dir, "orders", 0, "c", "UNIQ_KEY\001u\002");
+    hand_over(dir, false);
+    set_queue_offset(dir, third.phy_offset, 1);
+    store_dir_read(dir, QUEUE_FILE, 2 * ENTRY_BYTES, entry, sizeof entry);
+    store_dir_write(dir, QUEUE_FILE, ENTRY_BYTES, entry, sizeof entry);
+    store_dir_write(dir, QUEUE_FILE, 2 * ENTRY_BYTES, zeros, sizeof zeros);
+    for (int round = 0; round < 4; round++) {
+        store_dir_open(dir);
+        assert_int_equal(max_of(dir, "orders"), 3 + round);
+        store_dir_expect(dir, "orders", 0, 0, "a");
+        store_dir_expect(dir, "orders", 0, 1, "c");
+        store_dir_expect(dir, "orders", 0, 2, "lagging");
+        put(dir, "orders", "and on");
+        hand_over(dir, round % 2 == 1);
+    }
+}
+
+/* Goal: numbers in records of the reference are not held against its queue, and who reads sees the
+ * queue's: consumers commit by them.
+ * Method: a record says another number than its place. */
+static void a_queue_that_is_shifted_is_read_by_its_places(void **state)
+{
+    struct store_dir *dir = *state;
+    put(dir, "orders", "a");
+    struct store_put_result second = store_dir_put(dir, "orders", 0, "b", "");
+    put(dir, "orders", "c");
+    struct buf bytes = BUF_INIT;
+    struct record record;
+    set_queue_offset(dir, second.phy_offset, 40);
+    assert_true(store_dir_get(dir, "orders", 0, 1, &bytes, &record));
+    assert_int_equal(record.queue_offset, 1);
+    buf_fini(&bytes);
+}
+
+/* Goal: whole records that the reference cut off and left behind its log do not rise again, and do
+ * not make the log look damaged.
+ * Method: records of equal length; an older one of a number that is taken stands exactly at the
+ * end, and another behind a torn one. */
+static void left_over_records_stay_away(void **state)
+{
+    (void)state;
+    for (int torn = 0; torn < 2; torn++) {
+        struct store_dir *dir = store_dir_new();
+        uint8_t old[512];
+        dir->options.append_record_crc = false;
+        store_dir_open(dir);
+        struct store_put_result first = store_dir_put(dir, "orders", 0, "old", "");
+        int64_t len = first.end_phy_offset - first.phy_offset;
+        assert_true(len <= (int64_t)sizeof old);
+        store_dir_read(dir, LOG_FILE, 0, old, (size_t)len);
+        put(dir, "orders", "new");
+        int64_t end = store_dir_log_end(dir) + (torn ? len : 0);
+        hand_over(dir, true);
+        put_be64(old + RECORD_PHY_OFFSET, (uint64_t)end);
+        store_dir_write(dir, LOG_FILE, end, old, (size_t)len);
+        if (torn)
+            store_dir_write(dir, LOG_FILE, end - len, "torn", 4);
+        store_dir_open(dir);
+        assert_int_equal(max_of(dir, "orders"), 2);
+        assert_int_equal(store_dir_log_end(dir), end - (torn ? len : 0));
+        put(dir, "orders", "behind");
+        store_dir_expect(dir, "orders", 0, 1, "new");
+        store_dir_expect(dir, "orders", 0, 2, "behind");
+        store_dir_remove(dir);
+    }
+}
+
+/* Goal: a record that turned while its process, the reference's, was killed is damage and not the
+ * end; after a loss of power it may be either, and is the end.
+ * Method: a bit of the second of three records, in this boot and in another. */
+static void damage_before_whole_records_is_refused(void **state)
+{
+    struct store_dir *dir = *state;
+    uint8_t byte;
+    put(dir, "orders", "a");
+    struct store_put_result second = store_dir_put(dir, "orders", 0, "b", "");
+    put(dir, "orders", "c");
+    hand_over(dir, true);
+    int64_t body = second.phy_offset + RECORD_BORN_HOST + 8 + 8 + 8 + 4 + 8 + 4;
+    store_dir_read(dir, LOG_FILE, body, &byte, 1);
+    assert_int_equal(byte, 'b');
+    byte ^= 1;
+    store_dir_write(dir, LOG_FILE, body, &byte, 1);
+    assert_int_equal(store_open(&dir->options, &dir->store), ERR_CORRUPT);
+    dir->store = NULL;
+    fault_arm_value("disk.of_this_boot", 0);
+    store_dir_open(dir);
+    assert_int_equal(max_of(dir, "orders"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(missing_entries_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_large_log_is_not_looked_through, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_record_without_a_place_is_put_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_queue_that_is_shifted_is_read_by_its_places, set_up,
+                                        tear_down),
+        cmocka_unit_test(left_over_records_stay_away),
+        cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
