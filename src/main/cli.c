@@ -33,28 +33,10 @@ static void watch_signals(struct loop *loop)
     signal(SIGPIPE, SIG_IGN);
 }
 
-bool cli_target_option(struct cli_target *target, int option, const char *argument)
-{
-    switch (option) {
-    case CLI_OPTION_NAMESRV:
-        target->namesrv = argument;
-        return true;
-    case CLI_OPTION_TLS_CONFIG:
-        target->tls_config = argument;
-        target->tls = true;
-        return true;
-    case CLI_OPTION_TLS:
-        target->tls = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
 static int open_tls(struct cli *cli, const struct cli_target *target)
 {
     struct tls_conf conf;
-    if (!target->tls)
+    if (!target->tls && target->tls_config == NULL)
         return 0;
     tls_conf_init(&conf);
     conf.client_enable = true;
@@ -161,19 +143,6 @@ void cli_fail_route(struct cli *cli, struct slice topic, bool no_such_topic, con
         cli_fail(cli, "topic %.*s does not exist", SLICE_FMT(topic));
     else
         cli_fail(cli, "%s; `ramjet` starts one", why);
-}
-
-bool option_number(const char *command, const char *option, const char *text, int64_t least,
-                   int64_t most, int64_t *value)
-{
-    int64_t number;
-    if (slice_to_i64(slice_str(text), &number) && number >= least && number <= most) {
-        *value = number;
-        return true;
-    }
-    fprintf(stderr, "ramjet %s: --%s takes a number from %lld to %lld, not \"%s\"\n", command,
-            option, (long long)least, (long long)most, text);
-    return false;
 }
 
 bool option_topic(const char *command, const char *topic)

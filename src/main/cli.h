@@ -5,6 +5,7 @@
 #define MAIN_CLI_H
 
 #include "client/client.h"
+#include "main/options.h"
 
 #define CLI_NAMESRV "127.0.0.1:9876" /* where `ramjet` alone puts its name server */
 
@@ -24,25 +25,17 @@ struct cli {
 struct cli_target {
     const char *namesrv; /* NULL: $NAMESRV_ADDR, or CLI_NAMESRV */
     bool tls;
-    const char *tls_config; /* file with tls.client.* keys; NULL: the usual one, if it exists */
+    const char *tls_config; /* file with tls.client.* keys, means TLS; NULL: the usual one */
 };
-/* Lines for --help. */
-#define CLI_TARGET_HELP                                                                            \
-    "  --namesrv ADDRESS   name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")\n"             \
-    "  --tls               speak TLS\n"                                                            \
-    "  --tls-config FILE   the same, with the tls.client.* keys of this file\n"
-/* Entries for getopt_long(), and what their values mean. False: it is another option. */
-enum { CLI_OPTION_NAMESRV = 'n', CLI_OPTION_TLS = 0x100, CLI_OPTION_TLS_CONFIG };
-#define CLI_TARGET_OPTIONS                                                                         \
-    { "namesrv", required_argument, NULL, CLI_OPTION_NAMESRV },                                    \
-        { "tls", no_argument, NULL, CLI_OPTION_TLS },                                              \
-    {                                                                                              \
-        "tls-config", required_argument, NULL, CLI_OPTION_TLS_CONFIG                               \
-    }
-bool cli_target_option(struct cli_target *target, int option, const char *argument);
+/* Rows of a command's table of options. */
+#define CLI_TARGET_ROWS(target)                                                                    \
+    OPTION_TEXT("namesrv", "ADDRESS", "name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")",  \
+                &(target)->namesrv),                                                               \
+        OPTION_FLAG("tls", "speak TLS", &(target)->tls),                                           \
+        OPTION_TEXT("tls-config", "FILE", "the same, with the tls.client.* keys of this file",     \
+                    &(target)->tls_config)
 
-/* SIGINT and SIGTERM end cli_run(). On
- * failure the reason was printed. on_request may be NULL. */
+/* SIGINT and SIGTERM end cli_run(). On failure the reason was printed. on_request may be NULL. */
 MUST_CHECK int cli_open(struct cli *cli, const char *command, const struct cli_target *target,
                         void (*on_request)(void *ctx, struct request *req), void *ctx);
 /* Ends all calls first; what `between` frees may be their context. */
@@ -56,10 +49,6 @@ void cli_fail(struct cli *cli, const char *format, ...) __attribute__((format(pr
 /* For a route that was not found: says what to do about it. */
 void cli_fail_route(struct cli *cli, struct slice topic, bool no_such_topic, const char *why);
 
-/* The number in an option's argument; complains and returns false when it is none in [least, most].
- */
-bool option_number(const char *command, const char *option, const char *text, int64_t least,
-                   int64_t most, int64_t *value);
 /* False, with a complaint, when the topic's name is not allowed. */
 bool option_topic(const char *command, const char *topic);
 

@@ -1,4 +1,4 @@
-/* cmd.h - the commands of the program that use a running cluster: send, receive, topics.
+/* cmd.h - the commands of the program that use a running cluster: send, receive, topics, slow.
  *
  * Each takes the arguments behind its name (argv[0] is the name) and returns the exit code: 0 done,
  * 1 it failed (the reason is on stderr), 2 wrong usage.

@@ -1,6 +1,5 @@
 /* cmd_receive.c - ramjet receive: prints messages as a member of a consumer group. */
 #include <ctype.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +11,16 @@
 #include "wire/names.h"
 #include "wire/properties.h"
 
-static const char help[] =
+static const char about[] =
     "usage: ramjet receive TOPIC [options]\n"
     "\n"
     "Joins a consumer group, prints each message on a line, and remembers how far the group has "
     "come:\n"
     "broker/queue, offset, tag, key (\"-\" for none), body (as hex when it is no text).\n"
     "Members of one group share the queues of the topic, also with other client libraries.\n"
+    "\n";
+static const char epilogue[] =
     "\n"
-    "  --group GROUP       the consumer group (default: ramjet-receive)\n"
-    "  --from-first        a new group begins with the oldest message, not with the next one\n"
-    "  --count N           end after N messages\n"
-    "  --timeout SECONDS   end when no message came for so long\n" CLI_TARGET_HELP "\n"
     "Exit code 0: done, or ended by a signal. 1: it failed, or --timeout came before --count.\n";
 
 enum { RECEIVE_COUNT_MAX = 1000000000, TIMEOUT_MAX_S = 1000000 };
@@ -175,66 +172,37 @@ static int run(struct receiver *r, const struct cli_target *target)
     return r->cli.has_failed || (timed_out && r->count >= 0) ? 1 : 0;
 }
 
-static bool read_options(int argc, char **argv, struct receiver *r, struct cli_target *target,
-                         bool *wants_help)
-{
-    static const struct option options[] = { { "group", required_argument, NULL, 'g' },
-                                             { "from-first", no_argument, NULL, 'f' },
-                                             { "count", required_argument, NULL, 'c' },
-                                             { "timeout", required_argument, NULL, 't' },
-                                             CLI_TARGET_OPTIONS,
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    int64_t timeout_s = -1;
-    bool good = true;
-    int option;
-    while (good && (option = getopt_long(argc, argv, "g:fc:t:n:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'g':
-            r->group = optarg;
-            break;
-        case 'f':
-            r->from_first = true;
-            break;
-        case 'c':
-            good = option_number("receive", "count", optarg, 1, RECEIVE_COUNT_MAX, &r->count);
-            break;
-        case 't':
-            good = option_number("receive", "timeout", optarg, 1, TIMEOUT_MAX_S, &timeout_s);
-            break;
-        case 'h':
-            *wants_help = true;
-            return true;
-        default:
-            good = cli_target_option(target, option, optarg);
-        }
-    }
-    if (good && argc == optind)
-        fputs("ramjet receive: no topic is given\n", stderr);
-    if (!good || argc - optind != 1 || !option_topic("receive", argv[optind]))
-        return false;
-    const char *fault = group_name_fault(slice_str(r->group));
-    if (fault != NULL) {
-        fprintf(stderr, "ramjet receive: group \"%s\": %s\n", r->group, fault);
-        return false;
-    }
-    r->topic = argv[optind];
-    r->timeout_ms = timeout_s < 0 ? -1 : timeout_s * 1000;
-    return true;
-}
-
 int cmd_receive(int argc, char **argv)
 {
     struct receiver receiver = { .group = "ramjet-receive", .count = -1, .timeout_ms = -1 };
     struct cli_target target = { 0 };
-    bool wants_help = false;
-    if (!read_options(argc, argv, &receiver, &target, &wants_help)) {
-        fputs("try `ramjet receive --help`\n", stderr);
-        return 2;
-    }
-    if (wants_help) {
-        fputs(help, stdout);
-        return 0;
-    }
+    int64_t timeout_s = -1;
+    const struct option_row rows[] = {
+        OPTION_TEXT("group", "GROUP", "the consumer group (default: ramjet-receive)",
+                    &receiver.group),
+        OPTION_FLAG("from-first",
+                    "a new group begins with the oldest message, not with the next one",
+                    &receiver.from_first),
+        OPTION_NUMBER("count", "N", "end after N messages", &receiver.count, 1, RECEIVE_COUNT_MAX),
+        OPTION_NUMBER("timeout", "SECONDS", "end when no message came for so long", &timeout_s, 1,
+                      TIMEOUT_MAX_S),
+        CLI_TARGET_ROWS(&target),
+    };
+    const struct options options = { "receive",      about,
+                                     rows,           sizeof rows / sizeof rows[0],
+                                     epilogue,       .least_words = 1,
+                                     .most_words = 1 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    const char *fault = group_name_fault(slice_str(receiver.group));
+    if (fault != NULL)
+        fprintf(stderr, "ramjet receive: group \"%s\": %s\n", receiver.group, fault);
+    if (fault != NULL || !option_topic("receive", words[0]))
+        return options_refuse("receive");
+    receiver.topic = words[0];
+    receiver.timeout_ms = timeout_s < 0 ? -1 : timeout_s * 1000;
     return run(&receiver, &target);
 }

@@ -1,5 +1,4 @@
 /* cmd_send.c - ramjet send: messages from an argument, from standard input, or of a given size. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +11,13 @@
 #include "wire/names.h"
 #include "wire/properties.h"
 
-static const char help[] =
+static const char about[] =
     "usage: ramjet send TOPIC [BODY|-] [options]\n"
     "\n"
     "Sends a message, and prints for each one that was stored: broker/queue, offset, message id.\n"
     "A topic that does not exist is made, when the brokers make topics by themselves.\n"
     "\n"
-    "  BODY                the message (default: \"hello\"); -: each line of standard input\n"
-    "  --tag TAG           a tag that consumers can filter by\n"
-    "  --key KEY           a key to find the message by\n"
-    "  --count N           so many times (default 1)\n"
-    "  --size BYTES        a body of so many bytes instead of BODY\n"
-    "  --quiet             print a summary only\n" CLI_TARGET_HELP;
+    "  BODY                the message (default: \"hello\"); -: each line of standard input\n";
 
 enum { WINDOW = 64, NEW_TOPIC_QUEUES = 4 };
 enum { SEND_COUNT_MAX = 1000000000, SEND_BODY_MAX = 16 << 20 };
@@ -239,53 +233,17 @@ static char *filler(size_t bytes)
     return body;
 }
 
-/* Returns false when the command line is wrong. */
-static bool read_options(int argc, char **argv, struct sender *s, struct cli_target *target,
-                         bool *wants_help)
+/* What is sent: the words of the command line, or so many bytes. False, with a complaint where it
+ * is not plain, when they do not go together. */
+static bool take_words(struct sender *s, char **words, int word_count, int64_t count, int64_t size)
 {
-    static const struct option options[] = {
-        { "tag", required_argument, NULL, 't' },   { "key", required_argument, NULL, 'k' },
-        { "count", required_argument, NULL, 'c' }, { "size", required_argument, NULL, 's' },
-        { "quiet", no_argument, NULL, 'q' },       CLI_TARGET_OPTIONS,
-        { "help", no_argument, NULL, 'h' },        { 0 }
-    };
-    int64_t size = -1, count = -1;
-    bool good = true;
-    int option;
-    while (good && (option = getopt_long(argc, argv, "t:k:c:s:qn:h", options, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            s->tag = optarg;
-            break;
-        case 'k':
-            s->key = optarg;
-            break;
-        case 'c':
-            good = option_number("send", "count", optarg, 1, SEND_COUNT_MAX, &count);
-            break;
-        case 's':
-            good = option_number("send", "size", optarg, 1, SEND_BODY_MAX, &size);
-            break;
-        case 'q':
-            s->is_quiet = true;
-            break;
-        case 'h':
-            *wants_help = true;
-            return true;
-        default:
-            good = cli_target_option(target, option, optarg);
-        }
-    }
-    int words = argc - optind;
-    if (good && words < 1)
-        fputs("ramjet send: no topic is given\n", stderr);
-    const char *body = words == 2 ? argv[optind + 1] : NULL;
+    const char *body = word_count == 2 ? words[1] : NULL;
     s->from_stdin = body != NULL && strcmp(body, "-") == 0;
-    if (!good || words < 1 || words > 2 || (body != NULL && size >= 0) ||
-        (s->from_stdin && count >= 0) || !property_allowed("tag", s->tag) ||
-        !property_allowed("key", s->key) || !option_topic("send", argv[optind]))
+    if ((body != NULL && size >= 0) || (s->from_stdin && count >= 0) ||
+        !property_allowed("tag", s->tag) || !property_allowed("key", s->key) ||
+        !option_topic("send", words[0]))
         return false;
-    s->topic = slice_str(argv[optind]);
+    s->topic = slice_str(words[0]);
     s->count = s->from_stdin ? INT64_MAX : count < 0 ? 1 : count;
     if (!s->from_stdin) {
         s->body = size >= 0 ? filler((size_t)size) : strdup(body != NULL ? body : "hello");
@@ -298,16 +256,27 @@ int cmd_send(int argc, char **argv)
 {
     struct sender sender = { 0 };
     struct cli_target target = { 0 };
-    bool wants_help = false;
-    if (!read_options(argc, argv, &sender, &target, &wants_help)) {
-        fputs("try `ramjet send --help`\n", stderr);
-        return 2;
-    }
-    if (wants_help) {
-        fputs(help, stdout);
-        return 0;
-    }
-    int code = run(&sender, &target);
+    int64_t size = -1, count = -1;
+    const struct option_row rows[] = {
+        OPTION_TEXT("tag", "TAG", "a tag that consumers can filter by", &sender.tag),
+        OPTION_TEXT("key", "KEY", "a key to find the message by", &sender.key),
+        OPTION_NUMBER("count", "N", "so many times (default 1)", &count, 1, SEND_COUNT_MAX),
+        OPTION_NUMBER("size", "BYTES", "a body of so many bytes instead of BODY", &size, 1,
+                      SEND_BODY_MAX),
+        OPTION_FLAG("quiet", "print a summary only", &sender.is_quiet),
+        CLI_TARGET_ROWS(&target),
+    };
+    const struct options options = {
+        "send", about, rows, sizeof rows / sizeof rows[0], .least_words = 1, .most_words = 2
+    };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (!take_words(&sender, words, word_count, count, size))
+        return options_refuse("send");
+    code = run(&sender, &target);
     free(sender.body);
     return code;
 }

@@ -1,5 +1,4 @@
 /* cmd_slow.c - ramjet slow: where a broker's requests spent their time, and the slowest of them. */
-#include <getopt.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -8,13 +7,12 @@
 
 #define DEFAULT_BROKER "127.0.0.1:10911" /* where `ramjet` alone puts its broker */
 
-static const char help[] =
+static const char about[] =
     "usage: ramjet slow [--broker HOST:PORT] [--tls]\n"
     "\n"
     "Prints a Ramjet broker's histogram of each stage of its requests, and the slowest recent\n"
     "requests with what the kernel did meanwhile. Stages and counters: docs/operating.md.\n"
-    "\n"
-    "  --broker HOST:PORT  the broker (" DEFAULT_BROKER ")\n" CLI_TARGET_HELP;
+    "\n";
 
 struct slow_listing {
     struct cli cli;
@@ -87,32 +85,19 @@ static void got_slow(void *ctx, const struct call_result *result)
 
 int cmd_slow(int argc, char **argv)
 {
-    static const struct option options[] = { { "broker", required_argument, NULL, 'b' },
-                                             CLI_TARGET_OPTIONS,
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
     struct slow_listing listing = { .broker = DEFAULT_BROKER };
     struct cli_target target = { 0 };
-    int option;
-    while ((option = getopt_long(argc, argv, "b:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'b':
-            listing.broker = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        default:
-            if (cli_target_option(&target, option, optarg))
-                break;
-            fputs("try `ramjet slow --help`\n", stderr);
-            return 2;
-        }
-    }
-    if (optind != argc) {
-        fputs("try `ramjet slow --help`\n", stderr);
-        return 2;
-    }
+    const struct option_row rows[] = {
+        OPTION_TEXT("broker", "HOST:PORT", "the broker (" DEFAULT_BROKER ")", &listing.broker),
+        CLI_TARGET_ROWS(&target),
+    };
+    const struct options options = { "slow", about, rows, sizeof rows / sizeof rows[0],
+                                     .most_words = 0 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (cli_open(&listing.cli, "slow", &target, NULL, NULL) != 0)
         return 1;
     arena_init(&listing.arena);

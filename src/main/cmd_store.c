@@ -1,15 +1,13 @@
 /* cmd_store.c - ramjet store: check, dump and repair of a store directory, ours or the reference's.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "main/cli.h"
 #include "main/cmd.h"
+#include "main/options.h"
 #include "store/store.h"
 
-static const char help[] =
+static const char about[] =
     "usage: ramjet store check DIR    read everything, say what is damaged, change nothing\n"
     "       ramjet store dump DIR     list the records of the log\n"
     "       ramjet store repair DIR   set damaged stretches aside, so that a broker starts\n"
@@ -17,14 +15,11 @@ static const char help[] =
     "DIR is storePathRootDir, of Ramjet or of the Java broker; no broker may have it open.\n"
     "Repair deletes nothing: what it takes out lies in DIR/set-aside. The next start builds the\n"
     "queues and the index again from the log.\n"
-    "\n"
-    "  --commit-log DIR    storePathCommitLog (default: DIR/commitlog)\n"
-    "  --file-bytes N      mappedFileSizeCommitLog (default: what most files have)\n"
-    "  --from N, --count N dump: from this phy_offset on, so many records\n"
+    "\n";
+static const char epilogue[] =
     "\n"
     "Exit code: 0 nothing is wrong (or all was set aside), 1 something is, 2 it could not be "
-    "looked "
-    "at.\n";
+    "looked at.\n";
 
 static void say(void *ctx, const char *line)
 {
@@ -87,48 +82,35 @@ static int run_repair(const struct store_offline_options *options)
 
 int cmd_store(int argc, char **argv)
 {
-    static const struct option long_options[] = { { "commit-log", required_argument, NULL, 'l' },
-                                                  { "file-bytes", required_argument, NULL, 'b' },
-                                                  { "from", required_argument, NULL, 'f' },
-                                                  { "count", required_argument, NULL, 'c' },
-                                                  { "help", no_argument, NULL, 'h' },
-                                                  { 0 } };
-    struct store_offline_options options = { .say = say, .progress = tell_progress };
+    struct store_offline_options store = { .say = say, .progress = tell_progress };
     int64_t from = 0;
     int64_t count = INT64_MAX;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        bool is_good = option != '?';
-        if (option == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (option == 'l')
-            options.commit_log_dir = optarg;
-        if (option == 'b')
-            is_good = option_number("store", "--file-bytes", optarg, 4096, INT64_MAX / 4,
-                                    &options.commit_log_file_bytes);
-        if (option == 'f')
-            is_good = option_number("store", "--from", optarg, 0, INT64_MAX / 4, &from);
-        if (option == 'c')
-            is_good = option_number("store", "--count", optarg, 1, INT64_MAX, &count);
-        if (!is_good)
-            return 2;
+    const struct option_row rows[] = {
+        OPTION_TEXT("commit-log", "DIR", "storePathCommitLog (default: DIR/commitlog)",
+                    &store.commit_log_dir),
+        OPTION_NUMBER("file-bytes", "N", "mappedFileSizeCommitLog (default: what most files have)",
+                      &store.commit_log_file_bytes, 4096, INT64_MAX / 4),
+        OPTION_NUMBER("from", "N", "dump: from this phy_offset on", &from, 0, INT64_MAX / 4),
+        OPTION_NUMBER("count", "N", "dump: so many records", &count, 1, INT64_MAX),
+    };
+    const struct options options = { "store",        about,
+                                     rows,           sizeof rows / sizeof rows[0],
+                                     epilogue,       .least_words = 2,
+                                     .most_words = 2 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    store.root_dir = words[1];
+    if (strcmp(words[0], "check") == 0)
+        return run_check(&store);
+    if (strcmp(words[0], "repair") == 0)
+        return run_repair(&store);
+    if (strcmp(words[0], "dump") != 0) {
+        fprintf(stderr, "ramjet store: not expected: %s\n", words[0]);
+        return options_refuse("store");
     }
-    if (argc - optind != 2) {
-        fputs(help, stderr);
-        return 2;
-    }
-    const char *what = argv[optind];
-    options.root_dir = argv[optind + 1];
-    if (strcmp(what, "check") == 0)
-        return run_check(&options);
-    if (strcmp(what, "repair") == 0)
-        return run_repair(&options);
-    if (strcmp(what, "dump") != 0) {
-        fputs(help, stderr);
-        return 2;
-    }
-    int err = store_dump(&options, from, count);
-    return err == 0 ? 0 : fail("dump", options.root_dir, err);
+    int err = store_dump(&store, from, count);
+    return err == 0 ? 0 : fail("dump", store.root_dir, err);
 }

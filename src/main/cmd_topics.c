@@ -1,5 +1,4 @@
 /* cmd_topics.c - ramjet topics: the topics that the name server knows. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +7,10 @@
 #include "main/cli.h"
 #include "wire/names.h"
 
-static const char help[] = "usage: ramjet topics [--all] [--namesrv HOST:PORT;...] [--tls]\n"
-                           "\n"
-                           "Lists the topics of a cluster, one a line, sorted.\n"
-                           "\n"
-                           "  --all               also those that brokers make for themselves and "
-                           "their consumers\n" CLI_TARGET_HELP;
+static const char about[] = "usage: ramjet topics [--all] [--namesrv HOST:PORT;...] [--tls]\n"
+                            "\n"
+                            "Lists the topics of a cluster, one a line, sorted.\n"
+                            "\n";
 
 struct listing {
     struct cli cli;
@@ -87,32 +84,20 @@ static void got_cluster(void *ctx, const struct call_result *result)
 
 int cmd_topics(int argc, char **argv)
 {
-    static const struct option options[] = { { "all", no_argument, NULL, 'a' },
-                                             CLI_TARGET_OPTIONS,
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
     struct listing listing = { 0 };
     struct cli_target target = { 0 };
-    int option;
-    while ((option = getopt_long(argc, argv, "an:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'a':
-            listing.all = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        default:
-            if (cli_target_option(&target, option, optarg))
-                break;
-            fputs("try `ramjet topics --help`\n", stderr);
-            return 2;
-        }
-    }
-    if (optind != argc) {
-        fputs("try `ramjet topics --help`\n", stderr);
-        return 2;
-    }
+    const struct option_row rows[] = {
+        OPTION_FLAG("all", "also those that brokers make for themselves and their consumers",
+                    &listing.all),
+        CLI_TARGET_ROWS(&target),
+    };
+    const struct options options = { "topics", about, rows, sizeof rows / sizeof rows[0],
+                                     .most_words = 0 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
     if (cli_open(&listing.cli, "topics", &target, NULL, NULL) != 0)
         return 1;
     arena_init(&listing.arena);
