@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "broker/evidence.h"
+#include "broker/guard.h"
 #include "broker/internal.h"
 #include "broker/saver.h"
 
@@ -160,6 +161,7 @@ static void wait_for_disk(struct acks *a, struct ack *ack)
     list_append(&a->parked, &ack->link);
     atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
     a->asked_end = ack->end_phy_offset;
+    guard_disk_is_waited_for(broker->guard);
     loop_defer(broker->loop, &a->ask_flush);
 }
 

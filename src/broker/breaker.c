@@ -24,6 +24,17 @@ static enum breaker_state next_state(const struct breaker *b, bool is_late,
     return b->state == BREAKER_HALF_OPEN && !has_passed ? BREAKER_HALF_OPEN : BREAKER_CLOSED;
 }
 
+int64_t breaker_wait(struct breaker *b, int64_t waited_ns, int64_t now_ns, int64_t due_ns,
+                     int64_t limit_ns)
+{
+    enum { LATE_PART = 4 };
+    assert(waited_ns >= 0 && now_ns >= b->resumed_ns);
+    if (due_ns != 0 && now_ns - due_ns >= limit_ns / LATE_PART)
+        b->resumed_ns = now_ns;
+    int64_t since_ns = now_ns - b->resumed_ns;
+    return b->resumed_ns != 0 && since_ns < waited_ns ? since_ns : waited_ns;
+}
+
 bool breaker_measure(struct breaker *b, int64_t waited_ns, int64_t flushed_phy_offset,
                      int64_t limit_ns)
 {

@@ -7,6 +7,10 @@
  * Half open, one send at a time is taken: the next one when nothing waits for the disk any more. So
  * a disk that stays sick holds up one sender at a time, and not all who came in between.
  *
+ * A process that was stopped (SIGSTOP, a suspended machine), or got no processor, finds that everything
+ * has waited long. That was not the disk: whoever waits is looked at regularly, and when a look comes
+ * a quarter of the limit late, the wait counts from then on.
+ *
  * Units      nanoseconds; phy_offset: bytes of the log.
  * Threads    one at a time per struct.
  */
@@ -24,7 +28,12 @@ const char *breaker_name(enum breaker_state state);
 struct breaker {
     enum breaker_state state;
     int64_t half_open_phy_offset; /* what was on disk when it became half open */
+    int64_t resumed_ns;           /* when the process went on after it had been stopped */
 };
+
+/* How much of a wait counts. due_ns: when to look again was planned for, 0: it was not. */
+int64_t breaker_wait(struct breaker *breaker, int64_t waited_ns, int64_t now_ns, int64_t due_ns,
+                     int64_t limit_ns);
 
 /* The oldest answer has waited so long (0: none waits), the log is on disk up to there.
  * limit_ns <= 0: closed at once. True: the state changed. */

@@ -12,7 +12,7 @@
 #include "broker/stats.h"
 #include "broker/timers.h"
 
-enum { NS_PER_MS = 1000000, LOOK_MS = 50 };
+enum { NS_PER_MS = 1000000, LOOK_MS = 50, WATCH_MS = 100 };
 /* A pass with fewer requests is no crowd, whatever it took. */
 enum { CROWD_REQUESTS = 64 };
 
@@ -22,6 +22,8 @@ struct guard {
     struct loop_timer look;
     int64_t worst_ns; /* delay of passes since the ladder was looked at */
     struct breaker breaker;
+    struct loop_timer watch; /* while an answer waits for the disk */
+    int64_t watch_due_ns;    /* 0: not armed */
     struct limits *limits;
     int64_t refused[GUARD_REASONS];
     struct log_limit log_limits[GUARD_REASONS];
@@ -56,9 +58,17 @@ static bool has_waited_too_long(struct guard *g, struct request *req)
     return true;
 }
 
-static int64_t disk_delay_ns(const struct guard *g)
+static int64_t breaker_limit_ns(const struct guard *g)
 {
-    return fault_value("overload.disk_ns", acks_oldest_ns(g->broker->acks));
+    return g->broker->conf.disk_breaker_millis * NS_PER_MS;
+}
+
+static int64_t disk_delay_ns(struct guard *g)
+{
+    int64_t waited_ns =
+        breaker_wait(&g->breaker, acks_oldest_ns(g->broker->acks), loop_now_ns(g->broker->loop),
+                     g->watch_due_ns, breaker_limit_ns(g));
+    return fault_value("overload.disk_ns", waited_ns);
 }
 
 static void say_breaker(const struct guard *g, int64_t waited_ns)
@@ -77,11 +87,28 @@ static int64_t measure_disk(struct guard *g)
 {
     int64_t waited_ns = disk_delay_ns(g);
     if (breaker_measure(&g->breaker, waited_ns, store_flushed_to(g->broker->store),
-                        g->broker->conf.disk_breaker_millis * NS_PER_MS))
+                        breaker_limit_ns(g)))
         say_breaker(g, waited_ns);
     if (g->breaker.state != BREAKER_CLOSED && g->look.at == 0)
         loop_timer_start(g->broker->loop, &g->look, LOOK_MS);
     return waited_ns;
+}
+
+void guard_disk_is_waited_for(struct guard *g)
+{
+    if (g->watch_due_ns != 0 || breaker_limit_ns(g) <= 0)
+        return;
+    loop_timer_start(g->broker->loop, &g->watch, WATCH_MS);
+    g->watch_due_ns = g->watch.due_ns;
+}
+
+static void watch(struct loop_timer *timer)
+{
+    struct guard *g = (struct guard *)((char *)timer - offsetof(struct guard, watch));
+    bool is_waiting = disk_delay_ns(g) > 0;
+    g->watch_due_ns = 0;
+    if (is_waiting && !g->broker->is_stopping)
+        guard_disk_is_waited_for(g);
 }
 
 static bool is_disk_sick(struct guard *g, struct request *req)
@@ -308,6 +335,7 @@ int guard_new(struct broker *broker, struct guard **guard)
         return err;
     }
     loop_timer_init(&g->look, look);
+    loop_timer_init(&g->watch, watch);
     *guard = g;
     return 0;
 }
@@ -317,6 +345,7 @@ void guard_free(struct guard *g)
     if (g == NULL)
         return;
     loop_timer_stop(&g->look);
+    loop_timer_stop(&g->watch);
     limits_free(g->limits);
     free(g);
 }

@@ -66,6 +66,9 @@ void guard_count_cold_read(struct guard *guard, struct slice group, int64_t byte
 /* Who reads from the disk, and the thresholds of single groups. */
 struct limits *guard_limits(struct guard *guard);
 
+/* An answer waits for the disk: it is looked at from now on, until none does. */
+void guard_disk_is_waited_for(struct guard *guard);
+
 /* A pass is over; its requests took so long. */
 void guard_pass_over(struct guard *guard, int64_t delay_ns);
 

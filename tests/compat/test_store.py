@@ -155,9 +155,10 @@ def light_bodies(connection):
     return found
 
 
-def test_compacted_topics_go_to_and_fro(name_server, tmp_path):
+@pytest.mark.parametrize("end", (signal.SIGTERM, signal.SIGKILL), ids=("stopped", "killed"))
+def test_compacted_topics_go_to_and_fro(end, name_server, tmp_path):
     """Goal: either broker reads the newest message of each key that the other copied or compacted, and goes on behind
-    it. Method: as above, stopped in order, with files of twenty messages that are compacted each second."""
+    it. Method: as above, with files of twenty messages that are compacted each second."""
     store = tmp_path / "store"
     expected, number = {}, 0
     for target in ("rocketmq-5.3.3", "ramjet", "rocketmq-5.3.3", "ramjet"):
@@ -180,7 +181,7 @@ def test_compacted_topics_go_to_and_fro(name_server, tmp_path):
                     return newest == expected and count < 60
                 wait_until(is_compacted, 30, "a compaction by %s" % target, 0.2)
         finally:
-            broker.stop()
+            broker.stop(end)
 
 
 def compacted_view(connection):

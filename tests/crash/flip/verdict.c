@@ -209,8 +209,24 @@ static void compare_bounds(const struct asking *a, const struct queue_seen *was,
                   (long long)is->min, (long long)was->min);
 }
 
+/* The index is filled behind the log. */
+static void await_index(const struct asking *a)
+{
+    enum { TURNS = 60000 };
+    struct store_state state;
+    for (int turn = 0; turn < TURNS; turn++) {
+        store_state(a->store, &state);
+        if (state.indexed_phy_offset >= state.max_phy_offset)
+            return;
+        usleep(1000);
+    }
+    violation("the index ends at %lld, the log at %lld, for a minute",
+              (long long)state.indexed_phy_offset, (long long)state.max_phy_offset);
+}
+
 static void compare_keys(const struct asking *a)
 {
+    await_index(a);
     const struct picture *original = &a->original->picture;
     for (int i = 0; i < QUERIES && original->message_count > 0; i++) {
         const struct message_seen *message =

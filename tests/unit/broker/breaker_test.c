@@ -14,7 +14,7 @@
 static void it_opens_half_opens_and_closes(void **state)
 {
     (void)state;
-    struct breaker b = { BREAKER_CLOSED, 0 };
+    struct breaker b = { .state = BREAKER_CLOSED };
     assert_false(breaker_measure(&b, LIMIT - 1, 1000, LIMIT));
     assert_true(breaker_admits(&b, LIMIT - 1));
     assert_true(breaker_measure(&b, LIMIT, 1000, LIMIT));
@@ -34,7 +34,7 @@ static void it_opens_half_opens_and_closes(void **state)
 static void a_late_probe_opens_it_again(void **state)
 {
     (void)state;
-    struct breaker b = { BREAKER_CLOSED, 0 };
+    struct breaker b = { .state = BREAKER_CLOSED };
     assert_true(breaker_measure(&b, LIMIT, 10, LIMIT));
     assert_true(breaker_measure(&b, 0, 20, LIMIT));
     assert_true(breaker_measure(&b, LIMIT, 20, LIMIT));
@@ -50,10 +50,26 @@ static void a_late_probe_opens_it_again(void **state)
 static void a_limit_of_0_closes_it(void **state)
 {
     (void)state;
-    struct breaker b = { BREAKER_OPEN, 0 };
+    struct breaker b = { .state = BREAKER_OPEN };
     assert_true(breaker_measure(&b, 1000 * LIMIT, 0, 0));
     assert_int_equal(b.state, BREAKER_CLOSED);
     assert_true(breaker_admits(&b, 1000 * LIMIT));
+}
+
+/* Goal: time in which the process stood still is none that the disk took.
+ * Method: looks that come in time count all of the wait; one that is late by a quarter of the limit
+ * begins it anew, until that is over the limit as well. */
+static void a_stop_of_the_process_is_no_wait(void **state)
+{
+    (void)state;
+    struct breaker b = { .state = BREAKER_CLOSED };
+    int64_t now = 1000 * LIMIT;
+    assert_int_equal(breaker_wait(&b, LIMIT, now, now - MS, LIMIT), LIMIT);
+    assert_int_equal(breaker_wait(&b, LIMIT, now, 0, LIMIT), LIMIT);
+    assert_int_equal(breaker_wait(&b, 30 * LIMIT, now, now - LIMIT / 4, LIMIT), 0);
+    assert_int_equal(breaker_wait(&b, 30 * LIMIT + MS, now + MS, now + MS, LIMIT), MS);
+    assert_int_equal(breaker_wait(&b, 32 * LIMIT, now + 2 * LIMIT, 0, LIMIT), 2 * LIMIT);
+    assert_int_equal(breaker_wait(&b, 0, now + 2 * LIMIT, 0, LIMIT), 0);
 }
 
 int main(void)
@@ -62,6 +78,7 @@ int main(void)
         cmocka_unit_test(it_opens_half_opens_and_closes),
         cmocka_unit_test(a_late_probe_opens_it_again),
         cmocka_unit_test(a_limit_of_0_closes_it),
+        cmocka_unit_test(a_stop_of_the_process_is_no_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
