@@ -7,9 +7,9 @@
  * Half open, one send at a time is taken: the next one when nothing waits for the disk any more. So
  * a disk that stays sick holds up one sender at a time, and not all who came in between.
  *
- * A process that was stopped (SIGSTOP, a suspended machine), or got no processor, finds that everything
- * has waited long. That was not the disk: whoever waits is looked at regularly, and when a look comes
- * a quarter of the limit late, the wait counts from then on.
+ * A process that was stopped (SIGSTOP, a suspended machine), or got no processor, finds that
+ * everything has waited long. That was not the disk: whoever waits is looked at regularly, and when
+ * a look comes a quarter of the limit late, the wait counts from then on.
  *
  * Units      nanoseconds; phy_offset: bytes of the log.
  * Threads    one at a time per struct.
