@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 
-enum { TAIL_COUNT_LEAST = 16 };
+enum { TAIL_COUNT_LEAST = 4 }; /* many queues may be dirty at once, and little used */
 
 int64_t consume_queue_min(const struct consume_queue *queue)
 {
@@ -54,7 +54,7 @@ void consume_queue_unlock_both(struct consume_queue *queue)
 void consume_queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
 {
     if (queue->tail_count == queue->tail_cap) {
-        size_t cap = queue->tail_cap == 0 ? TAIL_COUNT_LEAST : queue->tail_cap * 2;
+        uint32_t cap = queue->tail_cap == 0 ? TAIL_COUNT_LEAST : queue->tail_cap * 2;
         uint8_t *tail = realloc(queue->tail, cap * queue_entry_size(queue));
         if (tail == NULL)
             abort();

@@ -60,23 +60,23 @@ struct queue_files {
 enum { QUEUE_FILES_OPEN_MAX = 256 };
 
 struct consume_queue {
-    struct slice topic; /* owned by the table of queues */
+    struct slice topic;    /* owned by the table of queues */
+    const char *topic_dir; /* the same; the queue's is below it */
     int32_t queue_id;
     bool is_batch;
     bool is_light; /* of a topic of light queues: other topics' records stand in it, too */
     int32_t entry_bytes;
     int64_t file_bytes;
-    char *dir;
     struct queue_files *files; /* of all queues together */
 
     _Atomic int64_t min; /* places */
     _Atomic int64_t max;
     _Atomic int64_t first_offset; /* of a batch queue: queue offsets; -1: it never had a message */
     _Atomic int64_t next_offset;
-    /* True while entries wait to be written; set by the appender, which then links the queue. */
-    atomic_bool is_dirty;
     struct consume_queue *next_dirty;
     struct list unsynced_link; /* flusher's */
+    /* True while entries wait to be written; set by the appender, which then links the queue. */
+    atomic_bool is_dirty;
     bool is_retired; /* a light queue that goes: nothing is appended. Under the append lock */
 
     pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
@@ -89,20 +89,22 @@ struct consume_queue {
     pthread_mutex_t lock; /* guards what follows; after the append lock and file_lock, a leaf */
     int64_t written;      /* place; entries below are in the files */
     uint8_t *tail;        /* entries from `written` on */
-    size_t tail_count;
-    size_t tail_cap;
+    uint32_t tail_count;
+    uint32_t tail_cap;
 };
 
-/* Opens the queue below `dir`, which need not exist. Its end is found in the files. With
- * `may_have_ghosts` it is checked against the log: entries at the end that lead nowhere, or to
- * another queue's record, are dropped. Without, such an entry is a damaged one, and keeps its
- * place.
+/* Opens the queue below `topic_dir`, which need not exist; both are borrowed. Its end is found in
+ * the files. With `may_have_ghosts` it is checked against the log: entries at the end that lead
+ * nowhere, or to another queue's record, are dropped. Without, such an entry is a damaged one, and
+ * keeps its place.
  */
-MUST_CHECK int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id,
+MUST_CHECK int consume_queue_open(const char *topic_dir, struct slice topic, int32_t queue_id,
                                   bool is_batch, int64_t file_bytes, struct commit_log *log,
                                   struct queue_files *files, bool may_have_ghosts,
                                   struct consume_queue **queue);
 void consume_queue_free(struct consume_queue *queue);
+/* The directory of its files. */
+void consume_queue_dir(const struct consume_queue *queue, char path[DISK_PATH_MAX]);
 
 /* Queue offsets: the first message there is, the next one to come. A batch queue that never had one
  * begins at -1. */

@@ -4,6 +4,7 @@
  * The flusher moves entries from memory into the files in runs, then syncs. Of all the files of a
  * queue one is open, the one used last.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -65,6 +66,12 @@ struct store_queue_entry queue_entry_get(const struct consume_queue *queue, cons
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
+void consume_queue_dir(const struct consume_queue *queue, char path[DISK_PATH_MAX])
+{
+    int len = snprintf(path, DISK_PATH_MAX, "%s/%d", queue->topic_dir, queue->queue_id);
+    assert(len < DISK_PATH_MAX);
+}
+
 int64_t queue_file_places(const struct consume_queue *queue)
 {
     return queue->file_bytes / queue->entry_bytes;
@@ -97,10 +104,12 @@ int queue_file_use(struct consume_queue *queue, int64_t place, bool create)
     if (queue->fd >= 0 && queue->fd_file == file)
         return 0;
     queue_file_close(queue);
+    char dir[DISK_PATH_MAX];
     char path[DISK_PATH_MAX];
-    disk_numbered_path(path, queue->dir, file);
+    consume_queue_dir(queue, dir);
+    disk_numbered_path(path, dir, file);
     bool is_new = create && !disk_exists(path);
-    int err = is_new ? disk_make_dirs(queue->dir) : 0;
+    int err = is_new ? disk_make_dirs(dir) : 0;
     if (err == 0)
         err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
     if (err == 0 && is_new) {
@@ -129,7 +138,7 @@ int queue_file_read(struct consume_queue *queue, int64_t place, int count, bool 
     int64_t at = place * queue->entry_bytes - queue->fd_file;
     assert(at >= 0);
     assert(at + (int64_t)count * queue->entry_bytes <= queue->file_bytes);
-    err = disk_read(queue->fd, queue->dir, bytes, (size_t)count * queue_entry_size(queue), at,
+    err = disk_read(queue->fd, queue->topic_dir, bytes, (size_t)count * queue_entry_size(queue), at,
                     may_block);
     if (err != 0)
         return err;
@@ -152,14 +161,14 @@ int queue_file_zero_from(struct consume_queue *queue, int64_t place)
     for (int64_t at = from; err == 0 && is_zero && at < queue->file_bytes;) {
         int64_t left = queue->file_bytes - at;
         size_t len = left < (int64_t)sizeof bytes ? (size_t)left : sizeof bytes;
-        err = disk_read(queue->fd, queue->dir, bytes, len, at, true);
+        err = disk_read(queue->fd, queue->topic_dir, bytes, len, at, true);
         is_zero = memcmp(bytes, zeros, len) == 0;
         at += (int64_t)len;
     }
     if (err == 0 && !is_zero)
-        err = disk_zero(queue->fd, queue->dir, from, queue->file_bytes - from);
+        err = disk_zero(queue->fd, queue->topic_dir, from, queue->file_bytes - from);
     if (err == 0 && !is_zero)
-        err = disk_sync(queue->fd, queue->dir);
+        err = disk_sync(queue->fd, queue->topic_dir);
     return err;
 }
 
@@ -290,7 +299,7 @@ static int write_run(struct consume_queue *queue, int64_t place, struct slice en
         size_t n = entries.len < room ? entries.len : room;
         assert(n > 0);
         assert(n % queue_entry_size(queue) == 0);
-        err = disk_write(queue->fd, queue->dir, entries.data, n, at);
+        err = disk_write(queue->fd, queue->topic_dir, entries.data, n, at);
         if (err != 0)
             return err;
         entries = slice_from(entries, n);
@@ -354,8 +363,10 @@ static int sync_names(struct consume_queue *queue)
     pthread_mutex_unlock(&queue->file_lock);
     if (!is_needed)
         return 0;
-    int err = disk_sync_dirs(queue->dir, 2); /* of the topic, of all queues */
-    return err == ERR_NOT_FOUND ? 0 : err;   /* deleted meanwhile */
+    char dir[DISK_PATH_MAX];
+    consume_queue_dir(queue, dir);
+    int err = disk_sync_dirs(dir, 2);      /* of the topic, of all queues */
+    return err == ERR_NOT_FOUND ? 0 : err; /* deleted meanwhile */
 }
 
 void consume_queue_start_sync(struct consume_queue *queue)
@@ -387,7 +398,7 @@ int consume_queue_sync(struct consume_queue *queue)
         int fd;
         err = open_for_sync(queue, queue->synced, &fd);
         if (err == 0 && fd >= 0) {
-            err = disk_sync(fd, queue->dir);
+            err = disk_sync(fd, queue->topic_dir);
             disk_close(fd);
             atomic_fetch_sub(&queue->files->open_count, 1);
         }
@@ -444,7 +455,9 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
     int64_t *files = NULL;
     int count = 0;
     int whole;
-    if (disk_list_numbers(queue->dir, &files, &count) != 0)
+    char dir[DISK_PATH_MAX];
+    consume_queue_dir(queue, dir);
+    if (disk_list_numbers(dir, &files, &count) != 0)
         return;
     pthread_mutex_lock(&queue->lock);
     int64_t written = queue->written;
@@ -454,7 +467,7 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
     for (int i = 0; i < whole; i++) {
         char path[DISK_PATH_MAX];
         queue_file_close(queue);
-        disk_numbered_path(path, queue->dir, files[i]);
+        disk_numbered_path(path, dir, files[i]);
         disk_remove_in_slices(path);
         atomic_fetch_sub(&queue->files->count, 1);
     }

@@ -129,11 +129,13 @@ static int begin_anew(struct consume_queue *queue)
     int count = 0;
     assert(queue_lock_is_held(&queue->file_lock));
     assert(queue_lock_is_held(&queue->lock));
-    int err = disk_list_numbers(queue->dir, &files, &count);
+    char dir[DISK_PATH_MAX];
+    consume_queue_dir(queue, dir);
+    int err = disk_list_numbers(dir, &files, &count);
     queue_file_close(queue);
     for (int i = 0; i < count && err == 0; i++) {
         char path[DISK_PATH_MAX];
-        disk_numbered_path(path, queue->dir, files[i]);
+        disk_numbered_path(path, dir, files[i]);
         err = disk_remove(path);
         if (err == 0)
             atomic_fetch_sub(&queue->files->count, 1);
@@ -332,7 +334,7 @@ int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
         err = queue_file_read(queue, place, 1, true, &entry);
         if (err == 0 && queue_entry_is_written(&entry)) {
             queue_entry_put(queue, bytes, &entry);
-            err = disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+            err = disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
                              place * queue->entry_bytes - queue->fd_file);
             queue->synced = place < queue->synced ? place : queue->synced;
         }
@@ -379,7 +381,7 @@ static int mend_entry(struct consume_queue *queue, int64_t place,
     queue_entry_put(queue, bytes, entry);
     err = queue_file_use(queue, place, false);
     if (err == 0)
-        err = disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+        err = disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
                          place * queue->entry_bytes - queue->fd_file);
     return err != 0 ? err : 1;
 }

@@ -208,7 +208,7 @@ static int mend_batch_bound(struct consume_queue *queue, int64_t place, struct l
     queue_entry_put(queue, bytes, &entry);
     err = queue_file_use(queue, place, false);
     return err != 0 ? err
-                    : disk_write(queue->fd, queue->dir, bytes, queue_entry_size(queue),
+                    : disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
                                  place * queue->entry_bytes - queue->fd_file);
 }
 
@@ -260,12 +260,13 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
     return err;
 }
 
-static int check_sizes(const struct consume_queue *queue, const int64_t *files, int *count)
+static int check_sizes(const struct consume_queue *queue, const char *dir, const int64_t *files,
+                       int *count)
 {
     for (int i = 0; i < *count; i++) {
         char path[DISK_PATH_MAX];
         int64_t bytes;
-        disk_numbered_path(path, queue->dir, files[i]);
+        disk_numbered_path(path, dir, files[i]);
         int err = disk_size(path, &bytes);
         if (err != 0)
             return err;
@@ -292,7 +293,7 @@ static int count_without_gap(const struct consume_queue *queue, const int64_t *f
     return count;
 }
 
-int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bool is_batch,
+int consume_queue_open(const char *topic_dir, struct slice topic, int32_t queue_id, bool is_batch,
                        int64_t file_bytes, struct commit_log *log, struct queue_files *shared,
                        bool may_have_ghosts, struct consume_queue **opened)
 {
@@ -311,16 +312,18 @@ int consume_queue_open(const char *dir, struct slice topic, int32_t queue_id, bo
     queue->file_bytes = file_bytes;
     queue->first_offset = -1;
     queue->files = shared;
-    queue->dir = strdup(dir);
+    queue->topic_dir = topic_dir;
     queue->fd = -1;
     pthread_mutex_init(&queue->file_lock, NULL);
     pthread_mutex_init(&queue->lock, NULL);
     list_init(&queue->unsynced_link);
     int64_t *files = NULL;
     int count = 0;
-    int err = queue->dir == NULL ? ERR_NO_MEMORY : disk_list_numbers(dir, &files, &count);
+    char dir[DISK_PATH_MAX];
+    consume_queue_dir(queue, dir);
+    int err = disk_list_numbers(dir, &files, &count);
     if (err == 0)
-        err = check_sizes(queue, files, &count);
+        err = check_sizes(queue, dir, files, &count);
     if (err == 0 && is_batch)
         count = count_without_gap(queue, files, count);
     if (err == 0 && count > 0)
@@ -345,6 +348,5 @@ void consume_queue_free(struct consume_queue *queue)
     pthread_mutex_destroy(&queue->lock);
     pthread_mutex_destroy(&queue->file_lock);
     free(queue->tail);
-    free(queue->dir);
     free(queue);
 }

@@ -95,11 +95,13 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
     atomic_fetch_add(&store->damaged_records, 1);
     if (atomic_exchange(&store->last_damaged, entry->phy_offset) == entry->phy_offset)
         return;
+    char dir[DISK_PATH_MAX];
+    consume_queue_dir(queue, dir);
     log_error("consume_queue_entry_damaged path=%s at=%lld topic=%.*s queue=%d queue_offset=%lld "
               "phy_offset=%lld bytes=%d",
-              queue->dir, (long long)(entry->queue_offset * queue->entry_bytes),
-              SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->queue_offset,
-              (long long)entry->phy_offset, entry->bytes);
+              dir, (long long)(entry->queue_offset * queue->entry_bytes), SLICE_FMT(queue->topic),
+              queue->queue_id, (long long)entry->queue_offset, (long long)entry->phy_offset,
+              entry->bytes);
 }
 
 /* Nothing guards the numbers in an entry of a batch queue; its record, which was found whole, has

@@ -16,6 +16,7 @@
 
 struct topic_queues {
     struct slice topic; /* heap */
+    char *dir;          /* heap; NULL before the first queue was opened */
     struct consume_queue **by_id;
     int32_t cap;
     struct topic_queues *next_deleted;
@@ -242,6 +243,7 @@ static void free_topic(struct topic_queues *topic)
             consume_queue_free(topic->by_id[i]);
     free(topic->by_id);
     free((void *)(uintptr_t)topic->topic.data);
+    free(topic->dir);
     free(topic);
 }
 
@@ -342,6 +344,16 @@ static void make_room_for(struct topic_queues *topic, int32_t queue_id)
     assert(queue_id < topic->cap);
 }
 
+static char *topic_dir_new(const struct queue_dir *dir, struct slice name)
+{
+    char path[DISK_PATH_MAX];
+    topic_path(dir, name, path);
+    char *copy = strdup(path);
+    if (copy == NULL)
+        abort();
+    return copy;
+}
+
 /* Under the lock. */
 static int get_locked(struct queues *queues, struct slice name, int32_t queue_id,
                       struct consume_queue **queue)
@@ -350,10 +362,10 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
     make_room_for(topic, queue_id);
     int err = 0;
     if (topic->by_id[queue_id] == NULL) {
-        char path[DISK_PATH_MAX];
         const struct queue_dir *dir = dir_of(queues, name);
-        queue_path(dir, name, queue_id, path);
-        err = consume_queue_open(path, topic->topic, queue_id, dir->is_batch, dir->file_bytes,
+        if (topic->dir == NULL)
+            topic->dir = topic_dir_new(dir, name);
+        err = consume_queue_open(topic->dir, topic->topic, queue_id, dir->is_batch, dir->file_bytes,
                                  queues->log, &queues->files, queues->may_have_ghosts,
                                  &topic->by_id[queue_id]);
     }
