@@ -182,6 +182,7 @@ static void free_series(struct stats *stats, struct stats_series *series)
         stats->last_put = NULL;
     stats->series_count--;
     stats->is_full = false;
+    stats_series_fini(series);
     free(series);
 }
 

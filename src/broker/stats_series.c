@@ -2,9 +2,11 @@
 #include "broker/stats_series.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_S = 10 };
+enum { NO_SLOT = UINT8_MAX };
 
 static const struct window_row {
     int first; /* in slots[] */
@@ -21,18 +23,53 @@ static int64_t tick_of(int64_t now_ns)
     return now_ns / (TICK_S * INT64_C(1000000000));
 }
 
-static uint8_t slot_index(const struct window_row *window, int64_t tick)
+static uint8_t place_of(const struct window_row *window, int64_t tick)
 {
     int64_t place = tick / window->ticks % window->count;
     assert(place >= 0 && place < window->count);
     return (uint8_t)(window->first + place);
 }
 
+/* Where in slots[] it is; NO_SLOT: nothing was counted there. */
+static uint8_t find(const struct stats_series *series, uint8_t place)
+{
+    for (uint8_t i = 0; i < series->slot_count; i++)
+        if (series->slots[i].place == place)
+            return i;
+    return NO_SLOT;
+}
+
+static void set_cap(struct stats_series *series, uint8_t cap)
+{
+    assert(cap >= series->slot_count);
+    struct stats_slot *slots = realloc(series->slots, cap * sizeof *slots);
+    if (slots == NULL)
+        abort();
+    series->slots = slots;
+    series->slot_cap = cap;
+}
+
+static uint8_t add_slot(struct stats_series *series, uint8_t place)
+{
+    assert(series->slot_count < STATS_SLOTS);
+    if (series->slot_count == series->slot_cap)
+        set_cap(series, series->slot_cap == 0 ? STATS_WINDOWS : series->slot_cap + 4);
+    series->slots[series->slot_count] = (struct stats_slot){ .place = place };
+    return series->slot_count++;
+}
+
+static void clear_slot(struct stats_series *series, uint8_t place)
+{
+    uint8_t i = find(series, place);
+    if (i != NO_SLOT)
+        series->slots[i] = series->slots[--series->slot_count];
+}
+
 static void go_to(struct stats_series *series, int64_t tick)
 {
     series->tick = tick;
     for (int w = 0; w < STATS_WINDOWS; w++)
-        series->at[w] = slot_index(&window_rows[w], tick);
+        series->at[w] = find(series, place_of(&window_rows[w], tick));
 }
 
 void stats_series_init(struct stats_series *series, int64_t now_ns)
@@ -40,6 +77,12 @@ void stats_series_init(struct stats_series *series, int64_t now_ns)
     memset(series, 0, sizeof *series);
     series->born_ns = now_ns;
     go_to(series, tick_of(now_ns));
+}
+
+void stats_series_fini(struct stats_series *series)
+{
+    free(series->slots);
+    series->slots = NULL;
 }
 
 /* Clears what lies between the latest count and now. */
@@ -55,9 +98,10 @@ static void advance(struct stats_series *series, int64_t now_ns)
         if (passed > window->count)
             passed = window->count;
         for (int64_t back = 0; back < passed; back++)
-            series->slots[slot_index(window, tick - back * window->ticks)] =
-                (struct stats_slot){ 0 };
+            clear_slot(series, place_of(window, tick - back * window->ticks));
     }
+    if (series->slot_cap > 2 * STATS_WINDOWS && series->slot_count <= STATS_WINDOWS)
+        set_cap(series, STATS_WINDOWS);
     go_to(series, tick);
 }
 
@@ -65,6 +109,8 @@ void stats_series_add(struct stats_series *series, struct stats_slot count, int6
 {
     advance(series, now_ns);
     for (int w = 0; w < STATS_WINDOWS; w++) {
+        if (series->at[w] == NO_SLOT)
+            series->at[w] = add_slot(series, place_of(&window_rows[w], series->tick));
         struct stats_slot *slot = &series->slots[series->at[w]];
         slot->bytes += count.bytes;
         slot->messages += count.messages;
@@ -97,9 +143,12 @@ struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window
     struct stats_sum sum = { 0 };
     int64_t times = 0;
     advance(series, now_ns);
-    for (int i = 0; i < row->count; i++) {
-        sum.sum += column_of(&series->slots[row->first + i], column);
-        times += series->slots[row->first + i].times;
+    for (int i = 0; i < series->slot_count; i++) {
+        const struct stats_slot *slot = &series->slots[i];
+        if (slot->place < row->first || slot->place >= row->first + row->count)
+            continue;
+        sum.sum += column_of(slot, column);
+        times += slot->times;
     }
     int64_t start_ns = (now_ns / slot_ns - (row->count - 1)) * slot_ns;
     if (start_ns < series->born_ns)

@@ -5,9 +5,11 @@
  *     day     | 1 h ...                                 | now |
  *
  * Counting is an addition to the slot at hand of each window; slots that were passed without any
- * count are cleared by the next one. Nothing wakes to keep them.
+ * count are cleared by the next one. Nothing wakes to keep them. A slot has memory from its first
+ * count on until it is cleared, so that a queue which is seldom used costs a tenth of a busy one.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
+ * Ownership  stats_series_fini() ends what stats_series_init() began.
  * Threads    one (the broker's loop). Time: monotonic, ns.
  */
 #ifndef BROKER_STATS_SERIES_H
@@ -25,17 +27,21 @@ struct stats_slot {
     uint32_t messages;
     uint32_t took_ms;
     uint32_t times;
+    uint8_t place; /* the series': which of the STATS_SLOTS it is */
 };
 
 struct stats_series {
-    int64_t born_ns;           /* the first count */
-    int64_t tick;              /* of 10 s, in which the latest count fell */
-    uint8_t at[STATS_WINDOWS]; /* its slots: the divisions are done once a tick */
-    struct stats_slot slots[STATS_SLOTS];
+    int64_t born_ns;          /* the first count */
+    int64_t tick;             /* of 10 s, in which the latest count fell */
+    struct stats_slot *slots; /* in which something was counted */
+    uint8_t slot_count;
+    uint8_t slot_cap;
+    uint8_t at[STATS_WINDOWS]; /* those at hand: they are looked for once a tick */
 };
 
 /* All zeros but the time of birth. */
 void stats_series_init(struct stats_series *series, int64_t now_ns);
+void stats_series_fini(struct stats_series *series);
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns);
 

@@ -38,6 +38,25 @@ static void windows_forget(void **state)
     assert_int_equal(sum_of(&series, STATS_HOUR, START + 70 * 60 * SECOND).sum, 0);
     assert_int_equal(sum_of(&series, STATS_DAY, START + 70 * 60 * SECOND).sum, 6);
     assert_int_equal(sum_of(&series, STATS_DAY, START + 25 * 3600 * SECOND).sum, 0);
+    stats_series_fini(&series);
+}
+
+/* Goal: a series that is seldom used has memory for what it counts only, also after a busy time. */
+static void an_idle_series_is_small(void **state)
+{
+    struct stats_series series;
+    const struct stats_slot one = { .messages = 1, .times = 1 };
+    (void)state;
+    stats_series_init(&series, START);
+    stats_series_add(&series, one, START);
+    assert_int_equal(series.slot_cap, STATS_WINDOWS);
+    for (int64_t minute = 0; minute < 3 * 24 * 60; minute++)
+        stats_series_add(&series, one, START + minute * 60 * SECOND);
+    assert_true(series.slot_count > STATS_DAY_SLOTS && series.slot_cap <= STATS_SLOTS);
+    stats_series_add(&series, one, START + INT64_C(100) * 24 * 3600 * SECOND);
+    assert_int_equal(series.slot_cap, STATS_WINDOWS);
+    assert_int_equal(series.slot_count, STATS_WINDOWS);
+    stats_series_fini(&series);
 }
 
 /* Goal: counts in each second of two hours; each window has exactly what falls into it.
@@ -56,6 +75,7 @@ static void windows_count_each_second(void **state)
         assert_int_equal(sum_of(&series, STATS_HOUR, now_ns).sum, hour);
         assert_int_equal(sum_of(&series, STATS_DAY, now_ns).sum, s + 1);
     }
+    stats_series_fini(&series);
 }
 
 static int64_t count_of(struct stats *stats, const char *name, const char *key)
@@ -209,10 +229,15 @@ static void names_can_be_paused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_forget), cmocka_unit_test(windows_count_each_second),
-        cmocka_unit_test(names_and_keys), cmocka_unit_test(nothing_under_other_names),
-        cmocka_unit_test(without_detail), cmocka_unit_test(what_is_gone_is_forgotten),
-        cmocka_unit_test(is_bounded),     cmocka_unit_test(names_can_be_paused),
+        cmocka_unit_test(windows_forget),
+        cmocka_unit_test(windows_count_each_second),
+        cmocka_unit_test(an_idle_series_is_small),
+        cmocka_unit_test(names_and_keys),
+        cmocka_unit_test(nothing_under_other_names),
+        cmocka_unit_test(without_detail),
+        cmocka_unit_test(what_is_gone_is_forgotten),
+        cmocka_unit_test(is_bounded),
+        cmocka_unit_test(names_can_be_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
