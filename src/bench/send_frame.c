@@ -171,7 +171,15 @@ void send_frame_copy(const struct send_frame *f, uint8_t *out, int queue_id, uin
     put_hex(out + f->uniq_key_at + 2 * UNIQ_KEY_PART_DIGITS, sender);
 }
 
-void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number, int64_t born_ms)
+/* Steps of the golden ratio: however many senders there are, no two begin close to each other. */
+static uint32_t first_topic(const struct send_frame *f, uint32_t sender)
+{
+    uint64_t part = sender * UINT64_C(2654435769) & UINT32_MAX;
+    return (uint32_t)((part * (uint64_t)f->topic_count) >> 32);
+}
+
+void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t sender, uint32_t number,
+                      int64_t born_ms)
 {
     assert(number < SEND_NUMBER_COUNT);
     if (f->type == SERIALIZE_BINARY)
@@ -184,7 +192,8 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number
         put_digits(copy + f->due_at, BORN_DIGITS, (uint64_t)send_frame_due_ms(f, number, born_ms));
     if (f->topic_count > 0) /* a topic's queues in turn, then the next topic */
         put_digits(copy + f->topic_at, TOPIC_DIGITS,
-                   number / (uint32_t)f->queue_count % (uint32_t)f->topic_count);
+                   (first_topic(f, sender) + number / (uint32_t)f->queue_count) %
+                       (uint32_t)f->topic_count);
 }
 
 int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms)

@@ -61,9 +61,10 @@ enum { SEND_NUMBER_COUNT = 1 << 29 };
 
 /* Copies the frame to `out` (f->bytes long), for one queue and one of the senders. */
 void send_frame_copy(const struct send_frame *f, uint8_t *out, int queue_id, uint32_t sender);
-/* Makes a copy the message `number` (0 .. SEND_NUMBER_COUNT - 1), born at `born_ms` (wall clock).
- */
-void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t number, int64_t born_ms);
+/* Makes a copy the sender's message `number` (0 .. SEND_NUMBER_COUNT - 1), born at `born_ms` (wall
+ * clock). Of many topics each sender begins with another one: together they come to all. */
+void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t sender, uint32_t number,
+                      int64_t born_ms);
 
 /* When the message of this number, born then, is due (wall clock, ms). */
 int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms);

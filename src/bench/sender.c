@@ -43,7 +43,7 @@ static int connect_to(int fd, const struct sockaddr_in *address, int64_t timeout
     return 0;
 }
 
-static int allocate(struct sender *s, uint32_t index)
+static int allocate(struct sender *s)
 {
     size_t frame_bytes = s->frame->bytes;
     s->belt_frames = belt_frames_for(s->frame, s->outstanding);
@@ -56,7 +56,7 @@ static int allocate(struct sender *s, uint32_t index)
         return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < s->belt_frames; i++)
         send_frame_copy(s->frame, s->belt + i * frame_bytes,
-                        (int)((i + index) % (uint32_t)s->frame->queue_count), index);
+                        (int)((i + s->index) % (uint32_t)s->frame->queue_count), s->index);
     for (uint32_t i = 0; i <= s->ring_mask; i++)
         s->ring[i].start_ns = SENDER_FREE;
     return 0;
@@ -65,8 +65,10 @@ static int allocate(struct sender *s, uint32_t index)
 int sender_open(struct sender *s, const struct sockaddr_in *address, bool is_tls,
                 const struct send_frame *frame, uint32_t index, int outstanding, int64_t timeout_ns)
 {
-    *s = (struct sender){ .fd = -1, .frame = frame, .outstanding = (uint32_t)outstanding };
-    int err = allocate(s, index);
+    *s = (struct sender){
+        .fd = -1, .frame = frame, .index = index, .outstanding = (uint32_t)outstanding
+    };
+    int err = allocate(s);
     if (err != 0)
         goto fail;
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -119,7 +121,7 @@ void sender_put(struct sender *s, int64_t start_ns, int64_t born_ms)
     assert(sender_has_room(s));
     uint8_t *copy = s->belt + s->stamped_frames % s->belt_frames * s->frame->bytes;
     uint32_t number = (uint32_t)(s->stamped_frames % SEND_NUMBER_COUNT);
-    send_frame_stamp(s->frame, copy, number, born_ms);
+    send_frame_stamp(s->frame, copy, s->index, number, born_ms);
     s->ring[number & s->ring_mask] = (struct under_way){ start_ns, number };
     s->stamped_frames++;
     s->under_way++;

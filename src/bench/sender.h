@@ -35,6 +35,7 @@ struct sender {
     int fd;
     struct ssl_st *ssl; /* NULL: plain */
     const struct send_frame *frame;
+    uint32_t index;
     uint32_t outstanding; /* most messages under way */
     uint32_t under_way;   /* messages */
     uint8_t *belt;

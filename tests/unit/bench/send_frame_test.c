@@ -43,7 +43,7 @@ static void stamped_copy_is_a_request(void **state)
         size_t need;
         assert_true(f.bytes <= sizeof copy);
         send_frame_copy(&f, copy, 7, 0xABCDEF01);
-        send_frame_stamp(&f, copy, SEND_NUMBER_COUNT - 1, INT64_C(1792888777666));
+        send_frame_stamp(&f, copy, 0xABCDEF01, SEND_NUMBER_COUNT - 1, INT64_C(1792888777666));
         assert_int_equal(frame_parse(slice_of(copy, f.bytes), &frame, &need), 0);
         assert_int_equal(frame.bytes, f.bytes);
         assert_int_equal(frame.body.len, 100);
@@ -63,14 +63,14 @@ static void stamped_copy_is_a_request(void **state)
     }
 }
 
-static struct slice topic_of(const struct send_frame *f, uint32_t number, uint8_t *copy,
-                             struct arena *arena, struct slice *key)
+static struct slice topic_of(const struct send_frame *f, uint32_t sender, uint32_t number,
+                             uint8_t *copy, struct arena *arena, struct slice *key)
 {
     struct frame frame;
     struct header header;
     size_t need;
-    send_frame_copy(f, copy, (int)(number % 8), 3);
-    send_frame_stamp(f, copy, number, INT64_C(1792888777666));
+    send_frame_copy(f, copy, (int)(number % 8), sender);
+    send_frame_stamp(f, copy, sender, number, INT64_C(1792888777666));
     assert_int_equal(frame_parse(slice_of(copy, f->bytes), &frame, &need), 0);
     assert_int_equal(header_decode(frame.type, frame.header, arena, &header), 0);
     *key = property_get(header_ext(&header, SLICE("i")), SLICE("UNIQ_KEY"));
@@ -93,10 +93,11 @@ static void topics_take_turns_and_keys_tell_the_number(void **state)
         uint32_t number = 0;
         assert_int_equal(send_frame_init(&f, &options), 0);
         arena_init(&arena);
-        assert_true(slice_eq(topic_of(&f, 7, copy, &arena, &key), SLICE("many_000000")));
-        assert_true(slice_eq(topic_of(&f, 8, copy, &arena, &key), SLICE("many_000001")));
-        assert_true(slice_eq(topic_of(&f, 8 * 300, copy, &arena, &key), SLICE("many_000000")));
-        assert_true(slice_eq(topic_of(&f, 8 * 299 + 5, copy, &arena, &key), SLICE("many_000299")));
+        assert_true(slice_eq(topic_of(&f, 0, 7, copy, &arena, &key), SLICE("many_000000")));
+        assert_true(slice_eq(topic_of(&f, 0, 8, copy, &arena, &key), SLICE("many_000001")));
+        assert_true(slice_eq(topic_of(&f, 0, 8 * 300, copy, &arena, &key), SLICE("many_000000")));
+        assert_true(
+            slice_eq(topic_of(&f, 0, 8 * 299 + 5, copy, &arena, &key), SLICE("many_000299")));
         assert_true(send_frame_number(&f, key, &number));
         assert_int_equal(number, 8 * 299 + 5);
         assert_false(send_frame_number(&f, slice_of(key.data, 31), &number));
@@ -104,6 +105,36 @@ static void topics_take_turns_and_keys_tell_the_number(void **state)
         arena_fini(&arena);
         send_frame_fini(&f);
     }
+}
+
+/* Goal: senders who each go through a part of the topics come to all of them together.
+ * Method: eight senders with a quarter of the topics each. */
+static void senders_begin_apart(void **state)
+{
+    (void)state;
+    enum { TOPICS = 300, SENDERS = 8 };
+    const struct send_frame_options options = {
+        .topic = "many", .queue_count = 8, .topic_count = TOPICS, .body_bytes = 9
+    };
+    struct send_frame f;
+    struct arena arena;
+    struct slice key;
+    uint8_t copy[1024];
+    bool seen[TOPICS] = { false };
+    assert_int_equal(send_frame_init(&f, &options), 0);
+    arena_init(&arena);
+    for (uint32_t sender = 0; sender < SENDERS; sender++)
+        for (uint32_t i = 0; i < TOPICS / 4; i++) {
+            struct slice topic = topic_of(&f, sender, 8 * i, copy, &arena, &key);
+            int64_t index;
+            assert_true(slice_to_i64(slice_from(topic, strlen("many_")), &index));
+            seen[index] = true;
+            arena_reset(&arena);
+        }
+    for (int i = 0; i < TOPICS; i++)
+        assert_true(seen[i]);
+    arena_fini(&arena);
+    send_frame_fini(&f);
 }
 
 /* Goal: the answer to a stamped request carries the request's number back, in both forms.
@@ -190,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamped_copy_is_a_request),
         cmocka_unit_test(topics_take_turns_and_keys_tell_the_number),
+        cmocka_unit_test(senders_begin_apart),
         cmocka_unit_test(answer_gives_the_number_back),
         cmocka_unit_test(answer_of_other_writers_is_read),
         cmocka_unit_test(strangers_are_told_apart),
