@@ -132,8 +132,7 @@ void conf_copy(const struct conf_table *table, void *copy, const void *values, s
     }
 }
 
-/* ---- complaints
- * ---------------------------------------------------------------------------------- */
+/* ---- complaints ------------------------------------------------------------------------------ */
 
 static int least_of(int a, int b, int c)
 {
@@ -209,8 +208,7 @@ int conf_set(const struct conf_table *table, void *values, struct slice key, str
     return 0;
 }
 
-/* ---- properties text
- * ------------------------------------------------------------------------------ */
+/* ---- properties text ------------------------------------------------------------------------- */
 
 struct scanner {
     struct slice rest;
@@ -363,8 +361,7 @@ int conf_parse(struct slice properties,
     return err;
 }
 
-/* ---- files and updates
- * ---------------------------------------------------------------------------- */
+/* ---- files and updates ----------------------------------------------------------------------- */
 
 struct file_reading {
     const struct conf_table *table;

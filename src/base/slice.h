@@ -41,6 +41,14 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
 }
 
+/* As memcmp(); of two that begin alike the shorter comes first. */
+static inline int slice_order(struct slice a, struct slice b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 /* The bytes from `from` on; empty when `from` is past the end. */
 static inline struct slice slice_from(struct slice s, size_t from)
 {

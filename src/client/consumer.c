@@ -124,11 +124,10 @@ static void share_next_topic(struct consumer *c)
         routes_find(c->options.routes, c->topics[c->sharing], false, got_route_to_share, c);
 }
 
-static int slice_order(const void *left, const void *right)
+static int id_order(const void *left, const void *right)
 {
     const struct slice *a = left, *b = right;
-    int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
-    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+    return slice_order(*a, *b);
 }
 
 /* Our place among the members, sorted as every member sorts them; false: we are not among them. */
@@ -138,7 +137,7 @@ static bool find_our_place(struct consumer *c, const struct consumer_list *list,
     struct slice *ids = arena_alloc(arena, ((size_t)list->count + 1) * sizeof *ids);
     for (int i = 0; i < list->count; i++)
         ids[i] = list->client_ids[i];
-    qsort(ids, (size_t)list->count, sizeof *ids, slice_order);
+    qsort(ids, (size_t)list->count, sizeof *ids, id_order);
     c->member_count = list->count;
     for (c->member_index = 0; c->member_index < list->count; c->member_index++)
         if (slice_eq(ids[c->member_index], c->options.client_id))

@@ -122,12 +122,6 @@ static const char *master_address(const struct route_data *data, struct slice br
     return NULL;
 }
 
-static int slice_order(struct slice a, struct slice b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int queue_order(const void *left, const void *right)
 {
     const struct route_queue *a = left, *b = right;

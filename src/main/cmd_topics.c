@@ -39,11 +39,10 @@ static bool is_internal(const struct cluster_info *cluster, struct slice topic)
     return topic_is_retry(topic) || topic_is_dlq(topic) || is_name_of_cluster(cluster, topic);
 }
 
-static int slice_order(const void *left, const void *right)
+static int name_order(const void *left, const void *right)
 {
     const struct slice *a = left, *b = right;
-    int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
-    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+    return slice_order(*a, *b);
 }
 
 static void got_topics(void *ctx, const struct call_result *result)
@@ -60,7 +59,7 @@ static void got_topics(void *ctx, const struct call_result *result)
     for (int i = 0; i < list.count; i++)
         if (l->all || !is_internal(&l->cluster, list.topics[i]))
             topics[count++] = list.topics[i];
-    qsort(topics, (size_t)count, sizeof *topics, slice_order);
+    qsort(topics, (size_t)count, sizeof *topics, name_order);
     for (int i = 0; i < count; i++)
         printf("%.*s\n", SLICE_FMT(topics[i]));
     cli_end(&l->cli);

@@ -34,8 +34,7 @@ struct servers {
     sem_t broker_stopped;
 };
 
-/* ---- settings
- * -------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static void set(const struct conf_table *table, void *values, const char *key, const char *value)
 {
@@ -76,8 +75,7 @@ static void read_broker_conf(struct broker_conf *conf, const char *path)
         set(&broker_conf_table, conf, "brokerConfigPath", absolute);
 }
 
-/* ---- starting
- * -------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static int start_namesrv(void *ctx)
 {
@@ -106,8 +104,7 @@ static int run_broker(struct servers *servers)
     return err != 0 ? err : loop_thread_call(servers->broker_thread, start_broker, servers);
 }
 
-/* ---- ending
- * ---------------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static void on_broker_stopped(void *ctx)
 {
@@ -212,8 +209,7 @@ static void fini(struct servers *servers)
     conf_fini(&broker_conf_table, &servers->broker_conf);
 }
 
-/* ---- roles
- * ----------------------------------------------------------------------------------------- */
+/* ---- roles ----------------------------------------------------------------------------------- */
 
 static int usage(FILE *out, const char *text)
 {

@@ -165,10 +165,7 @@ static int compare_forbidden(const void *a, const void *b)
 {
     const struct group_forbidden *left = a;
     const struct group_forbidden *right = b;
-    size_t shorter = left->group.len < right->group.len ? left->group.len : right->group.len;
-    int order = memcmp(left->group.data, right->group.data, shorter);
-    return order != 0 ? order
-                      : (left->group.len > right->group.len) - (left->group.len < right->group.len);
+    return slice_order(left->group, right->group);
 }
 
 /* In the arena; the entries of a group stand together. */

@@ -31,8 +31,7 @@ static_assert(sizeof(struct conn) <= 1024, "a silent connection costs next to no
 
 static _Thread_local uint8_t scratch[CARRIED_BYTES_MAX + SCRATCH_BYTES];
 
-/* ---- the plain socket
- * ------------------------------------------------------------------------------ */
+/* ---- the plain socket ------------------------------------------------------------------------ */
 
 static ssize_t plain_read(struct conn *conn, void *into, size_t len)
 {
@@ -53,8 +52,7 @@ static void plain_close(struct conn *conn)
 
 const struct transport plain_transport = { plain_read, plain_write, plain_close };
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void format_address(struct conn_address *address)
 {
@@ -93,6 +91,7 @@ int conn_open(struct loop *loop, int fd, const struct conn_limits *limits,
     conn->watch = (struct loop_watch){ on_ready, fd, EPOLLIN };
     conn->transport = &plain_transport;
     conn->refs = 1;
+    conn->is_open = true;
     conn->user = user;
     conn->ctx = ctx;
     conn->limits = *limits;
@@ -107,10 +106,7 @@ int conn_open(struct loop *loop, int fd, const struct conn_limits *limits,
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a unix socket has none: fine */
     socklen_t len = sizeof conn->peer.sockaddr;
     getpeername(fd, (struct sockaddr *)&conn->peer.sockaddr, &len);
-    len = sizeof conn->local.sockaddr;
-    getsockname(fd, (struct sockaddr *)&conn->local.sockaddr, &len);
     format_address(&conn->peer);
-    format_address(&conn->local);
     int err = loop_watch_start(loop, &conn->watch);
     if (err != 0) {
         free(conn);
@@ -133,7 +129,7 @@ void conn_unref(struct conn *conn)
     assert(conn->refs > 0);
     if (--conn->refs > 0)
         return;
-    assert(conn->state == CONN_CLOSED);
+    assert(!conn->is_open);
     free(conn);
 }
 
@@ -147,11 +143,11 @@ static void free_input(struct conn *conn)
 
 void conn_close(struct conn *conn, const char *reason)
 {
-    if (conn->state == CONN_CLOSED)
+    if (!conn->is_open)
         return;
     if (reason != NULL)
         log_info("conn_closed peer=%s reason=%s", conn->peer.text, reason);
-    conn->state = CONN_CLOSED;
+    conn->is_open = false;
     list_remove(&conn->unsniffed);
     loop_watch_stop(conn->loop, &conn->watch);
     conn->transport->close(conn);
@@ -176,29 +172,12 @@ static void start_lingering(struct conn *conn)
     conn_update_events(conn);
 }
 
-void conn_close_flushed(struct conn *conn, const char *reason)
-{
-    if (conn->state != CONN_OPEN)
-        return;
-    if (conn->out_bytes == 0) {
-        conn_close(conn, reason);
-        return;
-    }
-    conn->state = CONN_FLUSHING;
-    conn->flushing_reason = reason;
-    start_lingering(conn);
-}
-
-/* Closes a connection that has nothing left to do: flushed at last, or half-closed by a peer who
- * got all its answers. */
+/* Closes a connection that has nothing left to do: half-closed by a peer who got all its answers.
+ */
 void conn_check_finished(struct conn *conn)
 {
-    if (conn->state == CONN_CLOSED || conn->out_bytes > 0)
+    if (!conn->is_open || conn->out_bytes > 0)
         return;
-    if (conn->state == CONN_FLUSHING) {
-        conn_close(conn, conn->flushing_reason);
-        return;
-    }
     bool has_unread = !list_empty(&conn->redeliver.link); /* the user has not seen all it sent */
     if (!conn->is_half_closed || has_unread)
         return;
@@ -208,11 +187,10 @@ void conn_check_finished(struct conn *conn)
 
 bool conn_is_open(const struct conn *conn)
 {
-    return conn->state == CONN_OPEN;
+    return conn->is_open;
 }
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
 {
@@ -276,17 +254,16 @@ void conn_set_ready_deadline(struct conn *conn, int64_t ms)
     conn_arm_timer(conn);
 }
 
-/* ---- input
- * ----------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 bool conn_input_is_held(const struct conn *conn)
 {
-    return conn->pauses > 0 || conn->is_throttled || conn->state != CONN_OPEN;
+    return conn->pauses > 0 || conn->is_throttled || !conn->is_open;
 }
 
 void conn_update_events(struct conn *conn)
 {
-    if (conn->state == CONN_CLOSED)
+    if (!conn->is_open)
         return;
     bool reads = !conn_input_is_held(conn) && !conn->is_half_closed;
     bool writes = conn->wants_writable || conn->reads_when_writable;
@@ -334,11 +311,11 @@ static void deliver(struct conn *conn, struct slice all)
         size_t used = user->on_input(conn, conn->ctx, all);
         assert(used <= all.len);
         all = slice_from(all, used);
-    } while (conn->user != user && all.len > 0 && conn->state == CONN_OPEN);
+    } while (conn->user != user && all.len > 0 && conn->is_open);
     conn->is_delivering = false;
     if (all.len > conn->limits.input_max_bytes + SCRATCH_BYTES)
         conn_close(conn, "input_too_long");
-    if (conn->state == CONN_OPEN)
+    if (conn->is_open)
         keep_input(conn, all);
     else
         free_input(conn);
@@ -367,10 +344,10 @@ static bool make_room(struct conn *conn)
 static void peer_ended(struct conn *conn)
 {
     conn->is_half_closed = true;
-    if (conn->state != CONN_OPEN)
+    if (!conn->is_open)
         return;
     conn_check_finished(conn);
-    if (conn->state == CONN_OPEN)
+    if (conn->is_open)
         start_lingering(conn);
 }
 
@@ -448,7 +425,7 @@ static void on_ready(struct loop_watch *watch, uint32_t ready)
     if ((ready & (EPOLLIN | EPOLLHUP | EPOLLERR)) && list_empty(&conn->read_on.link))
         read_on(conn); /* else it has its turn in the backlog */
     /* Gone altogether while nothing may be read: there is nobody to answer. */
-    if ((ready & (EPOLLHUP | EPOLLERR)) && conn->state != CONN_CLOSED &&
+    if ((ready & (EPOLLHUP | EPOLLERR)) && conn->is_open &&
         (conn_input_is_held(conn) || conn->is_half_closed))
         conn_close(conn, NULL);
     conn_update_events(conn);
@@ -484,7 +461,7 @@ static void run_redeliver(struct loop_deferred *deferred)
     conn_ref(conn);
     if (has_deliverable(conn)) {
         deliver(conn, slice_of(conn->in, conn->in_len));
-        if (conn->state == CONN_OPEN && conn->is_half_closed)
+        if (conn->is_open && conn->is_half_closed)
             conn_check_finished(conn);
     }
     if (conn->has_unread && list_empty(&conn->read_on.link)) {
@@ -513,13 +490,7 @@ void conn_resume_input(struct conn *conn)
     conn_input_wanted(conn);
 }
 
-/* ---- what one may ask
- * ------------------------------------------------------------------------------- */
-
-void *conn_ctx(const struct conn *conn)
-{
-    return conn->ctx;
-}
+/* ---- what one may ask ------------------------------------------------------------------------ */
 
 void conn_set_user(struct conn *conn, const struct conn_user *user, void *ctx)
 {
@@ -565,9 +536,4 @@ int64_t conn_arrived_ns(const struct conn *conn)
 const struct conn_address *conn_peer(const struct conn *conn)
 {
     return &conn->peer;
-}
-
-const struct conn_address *conn_local(const struct conn *conn)
-{
-    return &conn->local;
 }

@@ -60,15 +60,10 @@ void conn_unref(struct conn *conn);
 /* Ends the connection: on_closed runs before this returns. `reason` is for the log, e.g. "idle";
  * NULL logs nothing. Harmless when closed already. */
 void conn_close(struct conn *conn, const char *reason);
-/* Sends what is in the output (at most linger_ms), then closes. */
-void conn_close_flushed(struct conn *conn, const char *reason);
 bool conn_is_open(const struct conn *conn);
 
 /* Queues bytes for the end of the pass. On a closed connection they are dropped. */
 void conn_write(struct conn *conn, struct slice bytes);
-/* The same in place: room for `len` bytes in one run (len <= 64 KiB), to be filled before the next
- * call on this conn. NULL when closed. */
-uint8_t *conn_write_room(struct conn *conn, size_t len);
 
 /* on_input is not called again before `bytes` bytes (from the start of what is untaken) are there.
  */
@@ -81,7 +76,6 @@ void conn_resume_input(struct conn *conn);
  * frames returns what it used; the rest is delivered again when input is wanted. */
 bool conn_input_is_held(const struct conn *conn);
 
-void *conn_ctx(const struct conn *conn);
 void conn_set_user(struct conn *conn, const struct conn_user *user, void *ctx);
 struct loop *conn_loop(const struct conn *conn);
 size_t conn_output_bytes(const struct conn *conn);
@@ -89,7 +83,6 @@ size_t conn_output_bytes(const struct conn *conn);
  * for it. Monotonic, ns. */
 int64_t conn_arrived_ns(const struct conn *conn);
 const struct conn_address *conn_peer(const struct conn *conn);
-const struct conn_address *conn_local(const struct conn *conn);
 
 /* A proxy in between said where the connection really comes from: conn_peer() tells that from now
  * on. NULL: it said nothing of use. At most once. */

@@ -19,19 +19,13 @@ extern const struct transport plain_transport;
 
 struct out_chunk;
 
-enum conn_state {
-    CONN_OPEN,
-    CONN_FLUSHING, /* nothing more is read; closed when the output is out */
-    CONN_CLOSED,
-};
-
 /* Owner: the loop's thread. */
 struct conn {
     struct loop *loop;
     struct loop_watch watch;
     const struct transport *transport;
     struct tls *tls; /* the transport's, NULL on a plain connection */
-    enum conn_state state;
+    bool is_open;
     int refs;
     const struct conn_user *user;
     void *ctx;
@@ -58,7 +52,6 @@ struct conn {
     struct loop_deferred redeliver;
     struct loop_deferred read_on; /* its turn among those that have more than one read */
     int64_t more_since_ns;        /* what is read next was there then; 0: it came just now */
-    const char *flushing_reason;
 
     struct loop_timer timer; /* the earliest of idle, stall and linger */
     int64_t last_io_ns;
@@ -70,7 +63,6 @@ struct conn {
     void (*on_gone)(void *ctx); /* the listener counts */
     void *on_gone_ctx;
     struct conn_address peer;
-    struct conn_address local;
 };
 
 /* conn.c */

@@ -113,7 +113,7 @@ static void added(struct conn *conn, size_t len)
 
 void conn_write(struct conn *conn, struct slice bytes)
 {
-    if (conn->state != CONN_OPEN)
+    if (!conn->is_open)
         return;
     while (bytes.len > 0) {
         struct out_chunk *chunk = room(conn, 1);
@@ -125,17 +125,6 @@ void conn_write(struct conn *conn, struct slice bytes)
         bytes = slice_from(bytes, n);
         added(conn, n);
     }
-}
-
-uint8_t *conn_write_room(struct conn *conn, size_t len)
-{
-    if (conn->state != CONN_OPEN)
-        return NULL;
-    struct out_chunk *chunk = room(conn, len);
-    uint8_t *at = chunk->bytes + chunk->len;
-    chunk->len += (uint32_t)len;
-    added(conn, len);
-    return at;
 }
 
 static int gather(const struct conn *conn, struct iovec runs[RUNS_MAX])
@@ -184,7 +173,7 @@ static void note_progress(struct conn *conn, bool moved)
 
 void conn_flush(struct conn *conn)
 {
-    if (conn->state == CONN_CLOSED || conn->out_bytes == 0)
+    if (!conn->is_open || conn->out_bytes == 0)
         return;
     if (conn->output_waits) {
         if (conn->out_bytes > conn->limits.output_max_bytes)

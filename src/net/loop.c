@@ -88,8 +88,7 @@ int64_t loop_now_ns(const struct loop *loop)
     return loop->now_ns;
 }
 
-/* ---- posted tasks
- * --------------------------------------------------------------------------------- */
+/* ---- posted tasks ---------------------------------------------------------------------------- */
 
 static void wake(struct loop *loop)
 {
@@ -129,8 +128,7 @@ static void run_posted(struct loop *loop)
     }
 }
 
-/* ---- deferred work
- * --------------------------------------------------------------------------------- */
+/* ---- deferred work --------------------------------------------------------------------------- */
 
 void loop_deferred_init(struct loop_deferred *d, void (*run)(struct loop_deferred *d))
 {
@@ -167,8 +165,7 @@ static void run_deferred(struct loop *loop)
     }
 }
 
-/* ---- the backlog
- * --------------------------------------------------------------------------------------- */
+/* ---- the backlog ----------------------------------------------------------------------------- */
 
 void loop_go_on(struct loop *loop, struct loop_deferred *step)
 {
@@ -207,8 +204,7 @@ static void run_last(struct loop *loop)
     run_deferred(loop);
 }
 
-/* ---- timers
- * ---------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void place(struct loop *loop, struct loop_timer *timer, uint32_t i)
 {
@@ -314,8 +310,7 @@ static void run_due_timers(struct loop *loop)
     }
 }
 
-/* ---- the pass
- * -------------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 /* Until when to wait. What is due already ends the wait at once: the alarm of a time that has
  * passed goes off when it is set. */

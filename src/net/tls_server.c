@@ -185,14 +185,14 @@ static void first_step_done(struct job *job)
     struct conn *conn = tls->conn;
     tls->is_at_work = false;
     tls->server->jobs_out--;
-    if (conn->state == CONN_CLOSED) {
+    if (!conn->is_open) {
         close(tls->fd);
         tls_free(tls);
         conn->tls = NULL;
     } else {
         tls_note_step(tls, tls->step);
     }
-    if (conn->state != CONN_CLOSED) {
+    if (conn->is_open) {
         conn->has_unread = true; /* the worker may have read more than it used */
         conn_resume_input(conn);
     }

@@ -20,8 +20,7 @@ struct pending_call {
     struct loop_timer timer;
 };
 
-/* ---- calls out
- * ------------------------------------------------------------------------------------- */
+/* ---- calls out ------------------------------------------------------------------------------- */
 
 static struct slice opaque_key(const int32_t *opaque)
 {
@@ -115,8 +114,7 @@ void peer_end_calls(struct peer *peer)
         finish_call(call, &(struct call_result){ .err = ERR_CLOSED });
 }
 
-/* ---- frames in
- * ------------------------------------------------------------------------------------- */
+/* ---- frames in ------------------------------------------------------------------------------- */
 
 static void take_response(struct peer *peer, const struct header *header, struct slice body)
 {
@@ -128,8 +126,6 @@ static void take_response(struct peer *peer, const struct header *header, struct
 
 static void take_request(struct peer *peer, struct request *req)
 {
-    peer->language = req->header.language;
-    peer->version = req->header.version;
     if (peer->owner->on_request == NULL)
         reply_code(req, RESP_REQUEST_CODE_NOT_SUPPORTED, " request type %d not supported",
                    req->header.code);
@@ -204,8 +200,7 @@ static bool on_half_closed(struct conn *conn, void *ctx)
 
 const struct conn_user peer_conn_user = { on_input, on_closed, on_half_closed };
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct peer *peer_new(struct conn *conn, const struct peer_owner *owner)
 {
@@ -215,7 +210,6 @@ struct peer *peer_new(struct conn *conn, const struct peer_owner *owner)
     peer->conn = conn_ref(conn);
     peer->owner = owner;
     peer->refs = 1;
-    peer->language = LANGUAGE_OTHER;
     map_init(&peer->calls);
     list_init(&peer->link);
     conn_set_user(conn, &peer_conn_user, peer);
@@ -253,21 +247,6 @@ void peer_close(struct peer *peer, const char *reason)
 const struct conn_address *peer_address(const struct peer *peer)
 {
     return conn_peer(peer->conn);
-}
-
-const struct conn_address *peer_local(const struct peer *peer)
-{
-    return conn_local(peer->conn);
-}
-
-enum language peer_language(const struct peer *peer)
-{
-    return peer->language;
-}
-
-int32_t peer_version(const struct peer *peer)
-{
-    return peer->version;
 }
 
 void *peer_user(const struct peer *peer)

@@ -21,8 +21,6 @@ struct peer {
     int refs;
     int in_hand; /* requests not yet answered */
     bool is_paused;
-    enum language language;
-    int32_t version;
     int32_t next_opaque;
     struct map calls; /* opaque -> struct pending_call */
     void *user;

@@ -84,10 +84,6 @@ struct peer *peer_ref(struct peer *peer);
 void peer_unref(struct peer *peer);
 bool peer_is_open(const struct peer *peer);
 const struct conn_address *peer_address(const struct peer *peer); /* the other end */
-const struct conn_address *peer_local(const struct peer *peer);   /* our end */
-/* Language and version the peer showed in its latest request. */
-enum language peer_language(const struct peer *peer);
-int32_t peer_version(const struct peer *peer);
 /* A pointer the owner of the server may hang on the peer (its entry among live clients). */
 void *peer_user(const struct peer *peer);
 void peer_set_user(struct peer *peer, void *user);

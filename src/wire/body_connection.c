@@ -1,31 +1,5 @@
 #include "wire/body_connection.h"
 
-static enum language language_from(struct slice name)
-{
-    for (int i = 0; i < LANGUAGE_COUNT; i++)
-        if (slice_eq(name, slice_str(language_name((enum language)i))))
-            return (enum language)i;
-    return LANGUAGE_OTHER;
-}
-
-static const struct client_connection *clients_from_json(const json_t *array, struct arena *arena,
-                                                         int *count)
-{
-    struct client_connection *clients = json_alloc_elements(array, sizeof *clients, arena);
-    size_t i;
-    json_t *element;
-    *count = 0;
-    json_array_foreach(array, i, element)
-        if (json_is_object(element))
-            clients[(*count)++] = (struct client_connection){
-                .client_id = json_copy_str(element, "clientId", arena),
-                .client_addr = json_copy_str(element, "clientAddr", arena),
-                .language = language_from(json_get_str(element, "language")),
-                .version = json_get_i32(element, "version", 0),
-            };
-    return clients;
-}
-
 static void member_clients(struct json_out *j, const struct client_connection *clients, int count)
 {
     json_key(j, SLICE("connectionSet"));
@@ -39,42 +13,6 @@ static void member_clients(struct json_out *j, const struct client_connection *c
         json_object_end(j);
     }
     json_array_end(j);
-}
-
-static void subscriptions_from_json(json_t *object, struct arena *arena,
-                                    struct consumer_connection *connection)
-{
-    struct subscription *subs = json_alloc_elements(object, sizeof *subs, arena);
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value) {
-        struct subscription *sub = &subs[connection->subscription_count];
-        if (subscription_from_json(value, arena, sub) != 0)
-            continue;
-        if (sub->topic.data == NULL)
-            sub->topic = arena_copy(arena, slice_str(key));
-        connection->subscription_count++;
-    }
-    connection->subscriptions = subs;
-}
-
-int consumer_connection_decode(struct slice body, struct arena *arena,
-                               struct consumer_connection *connection)
-{
-    json_t *json = json_read(body, NULL);
-    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
-    if (err == 0) {
-        *connection = (struct consumer_connection){
-            .consume_type = consume_type_of(json_get_str(json, "consumeType")),
-            .message_model = message_model_of(json_get_str(json, "messageModel")),
-            .consume_from = consume_from_of(json_get_str(json, "consumeFromWhere")),
-        };
-        connection->clients =
-            clients_from_json(json_get(json, "connectionSet"), arena, &connection->client_count);
-        subscriptions_from_json(json_get(json, "subscriptionTable"), arena, connection);
-    }
-    json_decref(json);
-    return err;
 }
 
 void consumer_connection_encode(const struct consumer_connection *connection, struct buf *out)
@@ -93,18 +31,6 @@ void consumer_connection_encode(const struct consumer_connection *connection, st
     }
     json_object_end(&j);
     json_object_end(&j);
-}
-
-int producer_connection_decode(struct slice body, struct arena *arena,
-                               struct producer_connection *connection)
-{
-    json_t *json = json_read(body, NULL);
-    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
-    if (err == 0)
-        connection->clients =
-            clients_from_json(json_get(json, "connectionSet"), arena, &connection->client_count);
-    json_decref(json);
-    return err;
 }
 
 void producer_connection_encode(const struct producer_connection *connection, struct buf *out)

@@ -23,16 +23,12 @@ struct consumer_connection {
     enum message_model message_model;
     enum consume_from consume_from;
 };
-MUST_CHECK int consumer_connection_decode(struct slice body, struct arena *arena,
-                                          struct consumer_connection *connection);
 void consumer_connection_encode(const struct consumer_connection *connection, struct buf *out);
 
 struct producer_connection {
     const struct client_connection *clients;
     int client_count;
 };
-MUST_CHECK int producer_connection_decode(struct slice body, struct arena *arena,
-                                          struct producer_connection *connection);
 void producer_connection_encode(const struct producer_connection *connection, struct buf *out);
 
 /* {"data":{"group":[{..}]}} */

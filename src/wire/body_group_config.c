@@ -61,9 +61,7 @@ static int compare_pairs(const void *a, const void *b)
 {
     const struct pair *left = a;
     const struct pair *right = b;
-    size_t shorter = left->key.len < right->key.len ? left->key.len : right->key.len;
-    int order = memcmp(left->key.data, right->key.data, shorter);
-    return order != 0 ? order : (left->key.len > right->key.len) - (left->key.len < right->key.len);
+    return slice_order(left->key, right->key);
 }
 
 static void others_from_json(json_t *json, struct arena *arena, struct group_config *config)

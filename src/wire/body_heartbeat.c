@@ -60,8 +60,7 @@ enum consume_from consume_from_of(struct slice name)
     return (enum consume_from)place_of(name, consume_froms, COUNT_OF(consume_froms));
 }
 
-/* ---- decoding: elements that are no objects are skipped
- * ------------------------------------------ */
+/* ---- decoding: elements that are no objects are skipped -------------------------------------- */
 
 static void producers_from_json(const json_t *array, struct arena *arena, struct heartbeat *hb)
 {

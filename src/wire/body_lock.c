@@ -50,17 +50,6 @@ void lock_request_encode(const struct lock_request *request, struct buf *out)
     json_object_end(&j);
 }
 
-int lock_response_decode(struct slice body, struct arena *arena, struct lock_response *response)
-{
-    json_t *json = json_read(body, NULL);
-    int err = json_is_object(json) ? 0 : ERR_CORRUPT;
-    if (err == 0)
-        response->queues =
-            queues_from_json(json_get(json, "lockOKMQSet"), arena, &response->queue_count);
-    json_decref(json);
-    return err;
-}
-
 void lock_response_encode(const struct lock_response *response, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);

@@ -21,8 +21,6 @@ struct lock_response {
     const struct message_queue *queues;
     int queue_count;
 };
-MUST_CHECK int lock_response_decode(struct slice body, struct arena *arena,
-                                    struct lock_response *response);
 void lock_response_encode(const struct lock_response *response, struct buf *out);
 
 #endif

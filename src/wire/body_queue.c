@@ -1,11 +1,5 @@
 #include "wire/body_queue.h"
 
-bool message_queue_eq(const struct message_queue *a, const struct message_queue *b)
-{
-    return a->queue_id == b->queue_id && slice_eq(a->topic, b->topic) &&
-           slice_eq(a->broker_name, b->broker_name);
-}
-
 int message_queue_from_json(const json_t *json, struct arena *arena, struct message_queue *mq)
 {
     if (!json_is_object(json))

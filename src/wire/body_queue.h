@@ -11,7 +11,6 @@ struct message_queue {
     int32_t queue_id;
 };
 
-bool message_queue_eq(const struct message_queue *a, const struct message_queue *b);
 /* ERR_CORRUPT: not an object. */
 MUST_CHECK int message_queue_from_json(const json_t *json, struct arena *arena,
                                        struct message_queue *mq);

@@ -208,20 +208,6 @@ void cluster_info_encode(const struct cluster_info *info, struct buf *out)
 
 /* ---- members of a broker group -------------------------------------------------------------- */
 
-int member_group_decode(struct slice body, struct arena *arena, struct member_group *group)
-{
-    json_t *json = json_read(body, NULL);
-    const json_t *inner = json_get(json, "brokerMemberGroup");
-    int err = json_is_object(inner) ? 0 : ERR_CORRUPT;
-    if (err == 0) {
-        group->cluster = json_copy_str(inner, "cluster", arena);
-        group->broker_name = json_copy_str(inner, "brokerName", arena);
-        group->addrs = addrs_from_json(json_get(inner, "brokerAddrs"), arena, &group->addr_count);
-    }
-    json_decref(json);
-    return err;
-}
-
 void member_group_encode(const struct member_group *group, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);

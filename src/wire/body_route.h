@@ -65,8 +65,6 @@ struct member_group {
     const struct broker_addr *addrs;
     int addr_count;
 };
-MUST_CHECK int member_group_decode(struct slice body, struct arena *arena,
-                                   struct member_group *group);
 void member_group_encode(const struct member_group *group, struct buf *out);
 
 #endif

@@ -16,8 +16,6 @@ struct topic_stats {
     int queue_count;
     double topic_put_tps;
 };
-MUST_CHECK int topic_stats_decode(struct slice body, struct arena *arena,
-                                  struct topic_stats *stats);
 void topic_stats_encode(const struct topic_stats *stats, struct buf *out);
 
 struct consume_queue_stats {
@@ -32,8 +30,6 @@ struct consume_stats {
     int queue_count;
     double consume_tps;
 };
-MUST_CHECK int consume_stats_decode(struct slice body, struct arena *arena,
-                                    struct consume_stats *stats);
 void consume_stats_encode(const struct consume_stats *stats, struct buf *out);
 void consume_stats_to_json(const struct consume_stats *stats, struct json_out *j);
 

@@ -71,14 +71,6 @@ void topic_config_to_json(const struct topic_config *config, struct json_out *j)
     json_object_end(j);
 }
 
-int topic_config_decode(struct slice body, struct arena *arena, struct topic_config *config)
-{
-    json_t *json = json_read(body, NULL);
-    int err = topic_config_from_json(json, arena, config);
-    json_decref(json);
-    return err;
-}
-
 void topic_config_encode(const struct topic_config *config, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);

@@ -62,8 +62,7 @@ int msg_id_decode(struct slice text, struct host *store_host, int64_t *phy_offse
     return 0;
 }
 
-/* ---- UNIQ_KEY: address 4, pid 2, random 4, ms since the start of the month 4, counter 2
- * ----------- */
+/* ---- UNIQ_KEY: address 4, pid 2, random 4, ms since the start of the month 4, counter 2 ------ */
 
 enum { UNIQ_FIXED_BYTES = 10, UNIQ_BYTES = UNIQ_FIXED_BYTES + 4 + 2 };
 static_assert(sizeof(((struct uniq_key_source *)0)->fixed) == UNIQ_FIXED_BYTES, "the fixed part");

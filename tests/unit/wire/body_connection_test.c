@@ -1,9 +1,10 @@
 #include "wire/bodies.h"
 #include "wire/body_connection.h"
 
-/* Goal: who is online comes back byte for byte, for consumers and producers. */
-static void connections_come_back(void **state)
+/* Goal: who is online is written as the reference writes it, for consumers and producers. */
+static void connections_are_written(void **state)
 {
+    (void)state;
     static const char consumer_text[] =
         "{\"connectionSet\":[{\"clientAddr\":\"1.2.3.4:5\",\"clientId\":\"c\",\"language\":\"GO\","
         "\"version\":317}],\"consumeFromWhere\":\"CONSUME_FROM_FIRST_OFFSET\",\"consumeType\":"
@@ -13,16 +14,27 @@ static void connections_come_back(void **state)
     static const char producer_text[] =
         "{\"connectionSet\":[{\"clientAddr\":\"1.2.3.4:5\",\"clientId\":\"c\",\"language\":"
         "\"JAVA\",\"version\":479}]}";
-    struct consumer_connection consumer;
-    struct producer_connection producer;
+    const struct client_connection go = { SLICE("c"), SLICE("1.2.3.4:5"), LANGUAGE_GO, 317, 0 };
+    const struct client_connection java = { SLICE("c"), SLICE("1.2.3.4:5"), LANGUAGE_JAVA, 479, 0 };
+    const struct subscription sub = { .topic = SLICE("t"),
+                                      .sub_string = SLICE("*"),
+                                      .sub_version = 1,
+                                      .expression_type = SLICE("TAG") };
+    const struct consumer_connection consumer = {
+        .clients = &go,
+        .client_count = 1,
+        .subscriptions = &sub,
+        .subscription_count = 1,
+        .consume_type = CONSUME_ACTIVELY,
+        .message_model = MESSAGE_MODEL_BROADCASTING,
+        .consume_from = CONSUME_FROM_FIRST_OFFSET,
+    };
+    const struct producer_connection producer = { .clients = &java, .client_count = 1 };
     struct buf out = BUF_INIT;
-    assert_int_equal(consumer_connection_decode(slice_str(consumer_text), *state, &consumer), 0);
     consumer_connection_encode(&consumer, &out);
     assert_buf(&out, consumer_text);
-    assert_int_equal(producer_connection_decode(slice_str(producer_text), *state, &producer), 0);
     producer_connection_encode(&producer, &out);
     assert_buf(&out, producer_text);
-    ASSERT_PREFIXES_REFUSED(consumer_text, *state, consumer_connection_decode, &consumer);
 }
 
 /* Goal: the table of all producers, and one group's subscription, as the reference writes them. */
@@ -52,7 +64,7 @@ static void answers_for_tools_are_written(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { BODY_TEST(connections_come_back),
+    const struct CMUnitTest tests[] = { BODY_TEST(connections_are_written),
                                         BODY_TEST(answers_for_tools_are_written) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

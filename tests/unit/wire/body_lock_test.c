@@ -10,15 +10,13 @@ static void locks_come_back(void **state)
     static const char response_text[] =
         "{\"lockOKMQSet\":[{\"brokerName\":\"bk-a\",\"queueId\":2,\"topic\":\"t\"}]}";
     struct lock_request request;
-    struct lock_response response;
     struct buf out = BUF_INIT;
     assert_int_equal(lock_request_decode(slice_str(request_text), *state, &request), 0);
     assert_text(request.consumer_group, "g1");
     assert_true(request.only_this_broker);
     lock_request_encode(&request, &out);
     assert_buf(&out, request_text);
-    assert_int_equal(lock_response_decode(slice_str(response_text), *state, &response), 0);
-    assert_true(message_queue_eq(&response.queues[0], &request.queues[0]));
+    const struct lock_response response = { request.queues, request.queue_count };
     lock_response_encode(&response, &out);
     assert_buf(&out, response_text);
     ASSERT_PREFIXES_REFUSED(request_text, *state, lock_request_decode, &request);
