@@ -11,7 +11,7 @@
 
 enum { INPUT_LEAST_BYTES = 1 << 18 };
 
-static int connect_to(int fd, const struct sockaddr_in *address, int64_t timeout_ns)
+int line_connect(int fd, const struct sockaddr_in *address, int64_t timeout_ns)
 {
     int one = 1;
     struct timeval limit = { .tv_sec = timeout_ns / 1000000000,
@@ -32,7 +32,7 @@ int line_open(struct line *line, const struct sockaddr_in *address, int64_t time
     arena_init(&line->arena);
     int err = line->fd < 0 ? err_from_errno(errno) : line->input == NULL ? ERR_NO_MEMORY : 0;
     if (err == 0)
-        err = connect_to(line->fd, address, timeout_ns);
+        err = line_connect(line->fd, address, timeout_ns);
     if (err != 0)
         line_close(line);
     return err;

@@ -28,6 +28,9 @@ struct line_answer {
     int64_t arrived_ns; /* monotonic, when its last bytes were read */
 };
 
+/* Connects a socket as the bench wants its connections; a send takes timeout_ns at most. */
+MUST_CHECK int line_connect(int fd, const struct sockaddr_in *address, int64_t timeout_ns);
+
 MUST_CHECK int line_open(struct line *line, const struct sockaddr_in *address, int64_t timeout_ns);
 void line_close(struct line *line);
 

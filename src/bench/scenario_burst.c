@@ -33,30 +33,6 @@ static void sleep_until(int64_t wall_ms)
         nanosleep(&pause, NULL);
 }
 
-/* The messages beside the burst, until both lots have come. */
-static int consume_beside(struct run *run, const struct run_broker *broker,
-                          const struct send_frame *frame, struct timed_receiver *burst,
-                          struct round **rounds)
-{
-    struct timed_receiver c = { .frame = frame, .result = &rounds[DELIVERED]->load };
-    struct load_plan plan = run_plan(run, broker);
-    int64_t due_ns = (DUE_AFTER_MS + DUE_SPAN_MS) * INT64_C(1000000);
-    plan.frame = frame;
-    int err = timed_receiver_start(&c, run, broker, run->settings.topic, plan.duration_ns + due_ns);
-    if (err != 0)
-        return err;
-    int load_err = run_load(run, broker, &plan, rounds[SENDS]);
-    int64_t deadline_ns = clock_monotonic_ns() + DRAIN_MS * INT64_C(1000000);
-    if (load_err == 0) {
-        receiver_await(&c.receiver, rounds[SENDS]->load.accepted, deadline_ns);
-        receiver_await(&burst->receiver, (uint64_t)run->settings.burst, deadline_ns);
-    }
-    err = timed_receiver_stop(&c, run, broker);
-    if (err == 0 && load_err == 0)
-        receiver_sum_up(&c.receiver, rounds[DELIVERED], rounds[SENDS]);
-    return load_err != 0 ? load_err : err;
-}
-
 static int with_burst(struct run *run, const struct run_broker *broker,
                       const struct send_frame *frame, struct timed_receiver *burst, int64_t due_ms,
                       struct round **rounds)
@@ -76,8 +52,16 @@ static int with_burst(struct run *run, const struct run_broker *broker,
             err =
                 run_complain(run, broker, "the burst was not sent before it was due", ERR_TIMEOUT);
         sleep_until(due_ms - LEAD_MS);
+        const struct timed_load load = {
+            .due_ms = DUE_AFTER_MS + DUE_SPAN_MS,
+            .drain_ms = DRAIN_MS,
+            .delivered = rounds[DELIVERED],
+            .sends = rounds[SENDS],
+            .also = burst,
+            .also_count = (uint64_t)run->settings.burst,
+        };
         if (err == 0)
-            err = consume_beside(run, broker, &beside, burst, rounds);
+            err = timed_load_run(&load, run, broker, &beside);
         int burst_err = timed_receiver_stop(burst, run, broker);
         err = err != 0 ? err : burst_err;
     }

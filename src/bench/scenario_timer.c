@@ -5,31 +5,10 @@
  *     measure   messages due in 2 to 4 seconds, at --rate; the consumer, a thread of its own:
  *               receives -> wall clock -> less TIMER_DELIVER_MS of the record
  */
-#include "base/clock.h"
 #include "bench/timed.h"
 
 enum { DELIVERED, SENDS };
 enum { RATE = 1000, DUE_AFTER_MS = 2000, DUE_SPAN_MS = 2000, HOUR_MS = 3600 * 1000 };
-
-static int consume_beside(struct run *run, const struct run_broker *broker,
-                          const struct send_frame *frame, struct round **rounds)
-{
-    struct timed_receiver c = { .frame = frame, .result = &rounds[DELIVERED]->load };
-    struct load_plan plan = run_plan(run, broker);
-    int64_t due_ns = (DUE_AFTER_MS + DUE_SPAN_MS) * INT64_C(1000000);
-    plan.frame = frame;
-    int err = timed_receiver_start(&c, run, broker, run->settings.topic, plan.duration_ns + due_ns);
-    if (err != 0)
-        return err;
-    int load_err = run_load(run, broker, &plan, rounds[SENDS]);
-    if (load_err == 0)
-        receiver_await(&c.receiver, rounds[SENDS]->load.accepted,
-                       clock_monotonic_ns() + due_ns + plan.timeout_ns);
-    err = timed_receiver_stop(&c, run, broker);
-    if (err == 0 && load_err == 0)
-        receiver_sum_up(&c.receiver, rounds[DELIVERED], rounds[SENDS]);
-    return load_err != 0 ? load_err : err;
-}
 
 static int measure(struct run *run, const struct run_broker *broker, struct round **rounds)
 {
@@ -38,7 +17,13 @@ static int measure(struct run *run, const struct run_broker *broker, struct roun
     int err = timed_frame(run, broker, run->settings.topic, &due, &frame);
     if (err != 0)
         return err;
-    err = consume_beside(run, broker, &frame, rounds);
+    const struct timed_load load = {
+        .due_ms = DUE_AFTER_MS + DUE_SPAN_MS,
+        .drain_ms = DUE_AFTER_MS + DUE_SPAN_MS + run->settings.timeout_ms,
+        .delivered = rounds[DELIVERED],
+        .sends = rounds[SENDS],
+    };
+    err = timed_load_run(&load, run, broker, &frame);
     send_frame_fini(&frame);
     return err;
 }

@@ -2,12 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bench/line.h"
 #include "bench/sender_tls.h"
 
 enum { BELT_BYTES_MAX = 1 << 20, INPUT_BYTES_LEAST = 1 << 18, RING_LEAST = 64 };
@@ -28,19 +27,6 @@ static uint32_t belt_frames_for(const struct send_frame *frame, uint32_t outstan
     uint32_t wanted = outstanding < most ? outstanding : most;
     uint32_t queues = (uint32_t)frame->queue_count;
     return (wanted + queues - 1) / queues * queues;
-}
-
-static int connect_to(int fd, const struct sockaddr_in *address, int64_t timeout_ns)
-{
-    int one = 1;
-    struct timeval limit = { .tv_sec = timeout_ns / 1000000000,
-                             .tv_usec = timeout_ns % 1000000000 / 1000 };
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
-        return err_from_errno(errno);
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0)
-        return errno == EINPROGRESS ? ERR_TIMEOUT : ERR_CLOSED;
-    return 0;
 }
 
 static int allocate(struct sender *s)
@@ -76,7 +62,7 @@ int sender_open(struct sender *s, const struct sockaddr_in *address, bool is_tls
         err = err_from_errno(errno);
         goto fail;
     }
-    err = connect_to(s->fd, address, timeout_ns);
+    err = line_connect(s->fd, address, timeout_ns);
     if (err == 0 && is_tls)
         err = sender_tls_open(s->fd, timeout_ns, &s->ssl);
     if (err != 0)

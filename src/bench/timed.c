@@ -138,3 +138,25 @@ int timed_receiver_stop(struct timed_receiver *c, struct run *run, const struct 
     int err = receiver_stop(&c->receiver);
     return err == 0 ? 0 : run_complain(run, broker, "consuming", err);
 }
+
+int timed_load_run(const struct timed_load *load, struct run *run, const struct run_broker *broker,
+                   const struct send_frame *frame)
+{
+    struct timed_receiver c = { .frame = frame, .result = &load->delivered->load };
+    struct load_plan plan = run_plan(run, broker);
+    plan.frame = frame;
+    int err = timed_receiver_start(&c, run, broker, run->settings.topic,
+                                   plan.duration_ns + load->due_ms * INT64_C(1000000));
+    if (err != 0)
+        return err;
+    int load_err = run_load(run, broker, &plan, load->sends);
+    int64_t deadline_ns = clock_monotonic_ns() + load->drain_ms * INT64_C(1000000);
+    if (load_err == 0)
+        receiver_await(&c.receiver, load->sends->load.accepted, deadline_ns);
+    if (load_err == 0 && load->also != NULL)
+        receiver_await(&load->also->receiver, load->also_count, deadline_ns);
+    err = timed_receiver_stop(&c, run, broker);
+    if (err == 0 && load_err == 0)
+        receiver_sum_up(&c.receiver, load->delivered, load->sends);
+    return load_err != 0 ? load_err : err;
+}

@@ -44,4 +44,16 @@ MUST_CHECK int timed_receiver_start(struct timed_receiver *c, struct run *run,
 MUST_CHECK int timed_receiver_stop(struct timed_receiver *c, struct run *run,
                                    const struct run_broker *broker);
 
+/* A load of messages that are due within due_ms, and the consumer that receives them beside. */
+struct timed_load {
+    int64_t due_ms;
+    int64_t drain_ms; /* how long after the last send all are waited for */
+    struct round *delivered;
+    struct round *sends;
+    struct timed_receiver *also; /* waited for as well, for so many; NULL: none */
+    uint64_t also_count;
+};
+MUST_CHECK int timed_load_run(const struct timed_load *load, struct run *run,
+                              const struct run_broker *broker, const struct send_frame *frame);
+
 #endif
