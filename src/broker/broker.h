@@ -146,7 +146,6 @@ struct broker_conf {
     bool message_index_enable;
     int max_hash_slot_num;
     int max_index_num;
-    int max_msgs_num_batch;
     char *message_delay_level;
     int64_t flush_delay_offset_interval_ms;
     /* timers */

@@ -286,8 +286,6 @@ static const struct conf_row rows[] = {
              CONF_AT_START, "slots of an index file"),
     CONF_INT(struct broker_conf, max_index_num, "maxIndexNum", 20000000, 2, 100000000,
              CONF_AT_START, "entries of an index file"),
-    CONF_INT(struct broker_conf, max_msgs_num_batch, "maxMsgsNumBatch", 64, 1, 1024,
-             CONF_AT_RUN_TIME, "most messages found by a key"),
     CONF_STRING(struct broker_conf, message_delay_level, "messageDelayLevel",
                 "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", CONF_AT_START,
                 "delays of the levels from 1 on"),
@@ -319,6 +317,7 @@ static const struct conf_row rows[] = {
 
     /* keys of the reference that have no effect yet */
     /* identity, network */
+    CONF_KNOWN("maxMsgsNumBatch", "64"),
     CONF_KNOWN("brokerIP2", ""),
     CONF_KNOWN("haListenPort", "10912"),
     CONF_KNOWN("fetchNameSrvAddrByDnsLookup", "false"),
