@@ -5,8 +5,6 @@
 #include "broker/pop_hold.h"
 #include "broker/pops.h"
 
-enum { ANSWER_AHEAD_MS = 50, POLL_MAX_MS = 3600 * 1000 };
-
 struct notification {
     struct broker *broker;
     struct held_pop held; /* holds req also before */
@@ -121,11 +119,7 @@ void handle_notification(struct broker *broker, struct request *req)
                 &notification_response_fields, &none))
         return;
     int64_t now_ms = loop_now_ms(broker->loop);
-    int64_t born_ms = n->fields.born_ms == 0 ? now_ms : n->fields.born_ms;
-    int64_t poll_ms = n->fields.poll_ms > POLL_MAX_MS ? POLL_MAX_MS : n->fields.poll_ms;
-    n->deadline_ms = born_ms + poll_ms - ANSWER_AHEAD_MS;
-    if (n->deadline_ms > now_ms + POLL_MAX_MS)
-        n->deadline_ms = now_ms + POLL_MAX_MS; /* a client whose clock is ahead */
+    n->deadline_ms = pop_deadline_ms(now_ms, &n->fields.born_ms, &n->fields.poll_ms);
     look(n);
 }
 

@@ -23,8 +23,7 @@
 #include "wire/properties.h"
 
 enum { MESSAGES_MAX = POP_CHECKPOINT_MESSAGES_MAX };
-enum { TOO_LATE_MS = 500, ANSWER_AHEAD_MS = 50 };
-enum { POLL_MAX_MS = 3600 * 1000 };
+enum { TOO_LATE_MS = 500 };
 /* So long a pop waits at most for the offsets after a crash, also one that did not ask to wait. */
 enum { RECOVERY_WAIT_MS = 1000 };
 enum { STAGES = 2 };
@@ -703,14 +702,9 @@ void handle_pop(struct broker *broker, struct request *req)
         return;
     if (guard_stops_pull(broker->guard, req, p->fields.consumer_group))
         return;
-    if (p->fields.born_ms == 0)
-        p->fields.born_ms = now_ms(p);
+    p->deadline_ms = pop_deadline_ms(now_ms(p), &p->fields.born_ms, &p->fields.poll_ms);
     if (!check(p))
         return;
-    int64_t poll_ms = p->fields.poll_ms > POLL_MAX_MS ? POLL_MAX_MS : p->fields.poll_ms;
-    p->deadline_ms = p->fields.born_ms + poll_ms - ANSWER_AHEAD_MS;
-    if (p->deadline_ms > now_ms(p) + POLL_MAX_MS)
-        p->deadline_ms = now_ms(p) + POLL_MAX_MS; /* a client whose clock is ahead */
     if (p->fields.max_msg_nums < 1)
         p->fields.max_msg_nums = 0;
     p->recovery_deadline_ms = now_ms(p) + RECOVERY_WAIT_MS;

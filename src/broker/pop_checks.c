@@ -3,6 +3,23 @@
 #include "broker/saver.h"
 #include "wire/names.h"
 
+enum { ANSWER_AHEAD_MS = 50, POLL_MAX_MS = 3600 * 1000 };
+
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+int64_t pop_deadline_ms(int64_t now_ms, int64_t *born_ms, int64_t *poll_ms)
+{
+    if (*born_ms == 0)
+        *born_ms = now_ms;
+    *born_ms = within(*born_ms, 0, now_ms + POLL_MAX_MS); /* a client's clock may be ahead */
+    *poll_ms = within(*poll_ms, -POLL_MAX_MS, POLL_MAX_MS);
+    int64_t deadline_ms = *born_ms + *poll_ms - ANSWER_AHEAD_MS;
+    return within(deadline_ms, INT64_MIN, now_ms + POLL_MAX_MS);
+}
+
 struct slice pop_place_fault(struct broker *broker, struct request *req, struct slice topic,
                              struct slice group, int32_t queue_id, int32_t *code)
 {

@@ -84,7 +84,8 @@ void pop_retry_record(struct record *record, struct slice retry_topic, int64_t p
     }
     record->topic = retry_topic;
     record->queue_id = 0;
-    record->reconsume_times++;
+    if (record->reconsume_times < INT32_MAX) /* a sender may name any number */
+        record->reconsume_times++;
     record->born_host = *self;
     record->store_host = *self;
     record->prepared_transaction_offset = 0;

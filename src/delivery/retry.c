@@ -44,7 +44,8 @@ int retry_prepare(struct record *record, struct slice topic, int32_t queue_id, i
     record->properties = properties;
     record->topic = topic;
     record->queue_id = queue_id;
-    record->reconsume_times++;
+    if (record->reconsume_times < INT32_MAX) /* a sender may name any number */
+        record->reconsume_times++;
     record->prepared_transaction_offset = 0;
     return 0;
 }

@@ -98,6 +98,9 @@ static void a_message_put_again_remembers_its_first_pop(void **state)
     pop_retry_record(&record, SLICE("%RETRY%g_t"), 900, &self, &arena);
     assert_property(&record, "1ST_POP_TIME", "500");
     assert_int_equal(record.reconsume_times, 2);
+    record.reconsume_times = INT32_MAX;
+    pop_retry_record(&record, SLICE("%RETRY%g_t"), 900, &self, &arena);
+    assert_int_equal(record.reconsume_times, INT32_MAX);
     arena_fini(&arena);
 }
 

@@ -54,6 +54,9 @@ static void the_origin_is_kept_through_all_retries(void **state)
     assert_int_equal(retry_prepare(&r, SLICE("%DLQ%g"), 0, 0, SLICE("BB02"), &arena), 0);
     assert_true(slice_eq(r.topic, SLICE("%DLQ%g")));
     assert_int_equal(r.reconsume_times, 2);
+    r.reconsume_times = INT32_MAX;
+    assert_int_equal(retry_prepare(&r, SLICE("%DLQ%g"), 0, 0, SLICE("BB02"), &arena), 0);
+    assert_int_equal(r.reconsume_times, INT32_MAX);
     assert_true(property_is(&r, "RETRY_TOPIC", "orders"));
     assert_true(property_is(&r, "ORIGIN_MESSAGE_ID", "AA01"));
     assert_true(property_is(&r, "WAIT", "false"));
