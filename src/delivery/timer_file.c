@@ -68,6 +68,12 @@ static int set_length(int fd, const char *path, int64_t bytes)
     return err;
 }
 
+bool timer_file_is_new(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) != 0 || st.st_size == 0;
+}
+
 int timer_file_open(const char *path, int64_t bytes, int *fd)
 {
     assert(bytes > 0);

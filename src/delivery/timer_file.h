@@ -7,6 +7,7 @@
 #ifndef DELIVERY_TIMER_FILE_H
 #define DELIVERY_TIMER_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@
 
 enum { TIMER_PATH_MAX = 4096 };
 
+/* It is not there, or has nothing in it: timer_file_open() will make it. */
+bool timer_file_is_new(const char *path);
 /* Opens a file of exactly `bytes`; one that is not there is made, sparse, its directory too,
  * with durable names.
  * ERR_CORRUPT: it has another length, which means another layout. */

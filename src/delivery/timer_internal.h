@@ -64,6 +64,7 @@ struct timer_work {
     uint32_t empty_to;
     bool is_loading; /* tick loaded_to, whose next unit is at chain_pos */
     int64_t chain_pos;
+    int64_t chain_from; /* the unit of it that was found last; at first the log's end */
 
     /* for the loop */
     struct timer_item *items;
@@ -144,5 +145,14 @@ void timer_save_metrics(struct timer *t);
 /* timer_work.c: hands a timer, or whom it cancels, to the loop. */
 void timer_emit(struct timer *t, const struct timer_item *item);
 void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text);
+
+/* ---- timer_mend.c (worker) ------------------------------------------------------------------- */
+
+bool timer_unit_is_of(const struct timer *t, const struct timer_unit *unit, int64_t tick);
+/* The last unit of the tick below `limit`; TIMER_NO_POS: none was found. */
+int64_t timer_chain_below(const struct timer *t, int64_t tick, int64_t limit);
+/* What the unit at `pos`, which is not whole or not of the tick, was: false when its record cannot
+ * be told, or is due in another tick. Uses work.records. */
+bool timer_mend_unit(struct timer *t, int64_t tick, int64_t pos, struct timer_unit *unit);
 
 #endif

@@ -48,6 +48,7 @@ struct log_file {
 };
 
 struct timer_log {
+    bool is_last_new; /* its last file was made when it was opened, or since */
     char dir[TIMER_PATH_MAX - 64];
     int64_t file_bytes;
     struct log_file *files; /* ascending, without gaps */
@@ -65,13 +66,20 @@ static void path_of(const struct timer_log *log, int64_t start, char path[TIMER_
     snprintf(path, TIMER_PATH_MAX, "%s/%020lld", log->dir, (long long)start);
 }
 
-static int add_file(struct timer_log *log, int64_t start)
+/* is_followed: a file that is being made has none behind it. */
+static int add_file(struct timer_log *log, int64_t start, bool is_followed)
 {
     assert(log->file_count == 0 ||
            start == log->files[log->file_count - 1].start + log->file_bytes);
     char path[TIMER_PATH_MAX];
     int fd;
     path_of(log, start, path);
+    if (is_followed && timer_file_is_new(path)) {
+        log_error("timer_file_length path=%s bytes=0 expected=%lld", path,
+                  (long long)log->file_bytes);
+        return ERR_CORRUPT;
+    }
+    log->is_last_new = timer_file_is_new(path);
     int err = timer_file_open(path, log->file_bytes, &fd);
     if (err != 0)
         return err;
@@ -136,7 +144,7 @@ int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **opene
             err = ERR_CORRUPT;
             break;
         }
-        err = add_file(log, starts[i]);
+        err = add_file(log, starts[i], i + 1 < count);
     }
     free(starts);
     if (err == 0 && count > 0) {
@@ -168,6 +176,13 @@ void timer_log_close(struct timer_log *log)
 bool timer_log_is_new(const struct timer_log *log)
 {
     return log->file_count == 0;
+}
+
+int64_t timer_log_found_end(const struct timer_log *log)
+{
+    return log->file_count == 0
+               ? 0
+               : log->files[log->file_count - 1].start + (log->is_last_new ? 0 : log->file_bytes);
 }
 
 int64_t timer_log_min(const struct timer_log *log)
@@ -272,7 +287,7 @@ static int close_file(struct timer_log *log, const struct log_file *file)
 static int make_room(struct timer_log *log)
 {
     if (log->file_count == 0)
-        return add_file(log, log->end);
+        return add_file(log, log->end, false);
     const struct log_file *file = &log->files[log->file_count - 1];
     if (log->end < file->start + log->file_bytes) {
         if (has_room_for_unit(log, log->end - file->start))
@@ -283,7 +298,7 @@ static int make_room(struct timer_log *log)
         log->end = file->start + log->file_bytes;
         log->is_unsynced = false;
     }
-    return add_file(log, log->end);
+    return add_file(log, log->end, false);
 }
 
 int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64_t *pos)

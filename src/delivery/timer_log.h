@@ -45,6 +45,8 @@ MUST_CHECK int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_vi
 bool timer_log_is_new(const struct timer_log *log); /* there is no file */
 int64_t timer_log_min(const struct timer_log *log);
 int64_t timer_log_end(const struct timer_log *log);
+/* Right after opening: up to where files were found that have something in them. */
+int64_t timer_log_found_end(const struct timer_log *log);
 /* The last unit. ERR_NOT_FOUND: there is none. */
 MUST_CHECK int timer_log_last(const struct timer_log *log, struct timer_unit *unit);
 

@@ -44,6 +44,12 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
      * its record is still to be taken in. */
     if (pos >= check->log_pos && tick < check->read_ms / t->options.precision_ms)
         return 1;
+    /* No wheel reaches there, or it was not written then: a bit has turned, and its record is taken
+     * in again, too. */
+    int64_t now_tick = t->work.now_ms / t->options.precision_ms;
+    if (pos >= check->log_pos && (tick > now_tick + t->work.wheel.slots ||
+                                  unit->write_ms / t->options.precision_ms > now_tick))
+        return 1;
     r->count++;
     if (tick < 0)
         return 0;
@@ -125,21 +131,34 @@ static int64_t first_queue_offset(struct timer *t)
     struct store *store = t->options.store;
     int64_t next = last_queue_offset(t) + 1;
     bool is_whole = timer_log_end(t->work.log) >= t->work.check.log_pos;
-    if (is_whole && t->work.check.queue_offset > next)
-        next = t->work.check.queue_offset;
     int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
     int64_t max = t->opened_queue_max;
+    /* One behind the queue's end is a flipped bit. */
+    if (is_whole && t->work.check.queue_offset > next && t->work.check.queue_offset <= max)
+        next = t->work.check.queue_offset;
     if (next < min || next > max)
         log_warn("timer_queue_offset_corrected next=%lld min=%lld max=%lld", (long long)next,
                  (long long)min, (long long)max);
     return next < min ? min : next > max ? max : next;
 }
 
+/* Where the units begin whose slots are set again: all of them when the wheel is lost, or the check
+ * point leads nowhere. */
+static int64_t first_pos(const struct timer *t)
+{
+    const struct timer_work *w = &t->work;
+    int64_t min = timer_log_min(w->log);
+    bool leads_into_log = w->check.log_pos <= timer_log_found_end(w->log);
+    if (w->wheel.is_new && !timer_log_is_new(w->log))
+        log_warn("timer_wheel_made_again path=%s", w->wheel.path);
+    return leads_into_log && !w->wheel.is_new ? w->check.log_pos : min;
+}
+
 int timer_recover(struct timer *t)
 {
     struct timer_work *w = &t->work;
     struct revising r = { .timer = t, .kept = { .place = -1 }, .kept_tick = -1 };
-    int err = timer_log_recover(w->log, w->check.log_pos, revise, &r);
+    int err = timer_log_recover(w->log, first_pos(t), revise, &r);
     if (err == 0)
         err = mend_wheel(t, &r);
     if (err != 0)

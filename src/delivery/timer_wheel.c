@@ -40,9 +40,14 @@ static struct timer_slot slot_of(const uint8_t *at, int64_t tick)
 {
     if ((int64_t)get_be64(at + SLOT_TICK) != tick)
         return empty_slot;
-    return (struct timer_slot){ .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
-                                .last_pos = (int64_t)get_be64(at + SLOT_LAST_POS),
-                                .count = (int32_t)get_be32(at + SLOT_COUNT) };
+    struct timer_slot slot = { .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
+                               .last_pos = (int64_t)get_be64(at + SLOT_LAST_POS),
+                               .count = (int32_t)get_be32(at + SLOT_COUNT) };
+    if (slot.last_pos < 0) /* a bit has turned, or there never was one */
+        return empty_slot;
+    if (slot.first_pos < 0 || slot.first_pos > slot.last_pos)
+        slot.first_pos = 0; /* it has turned: any before the last will do */
+    return slot;
 }
 
 int timer_wheel_open(const char *path, int64_t slots, struct timer_wheel *wheel)
@@ -51,6 +56,7 @@ int timer_wheel_open(const char *path, int64_t slots, struct timer_wheel *wheel)
     int len = snprintf(wheel->path, sizeof wheel->path, "%s", path);
     assert(len > 0 && (size_t)len < sizeof wheel->path);
     wheel->slots = slots;
+    wheel->is_new = timer_file_is_new(path);
     int err = timer_file_open(path, slots * SLOT_BYTES, &wheel->fd);
     if (err != 0)
         return err;

@@ -28,6 +28,7 @@ struct timer_wheel {
     int fd;
     int64_t slots;
     char path[TIMER_PATH_MAX];
+    bool is_new; /* it was made when it was opened */
 };
 
 /* ERR_CORRUPT: a file of another size than that of so many slots (TIMER_WHEEL_SLOTS but in tests).

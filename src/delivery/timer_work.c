@@ -223,25 +223,66 @@ static bool was_delivered(const struct timer *t, int64_t pos, const struct timer
     return due_ms <= check->exact_ms && timer_cancelled_by(record).data == NULL;
 }
 
-/* Hands over one unit of the tick that is being loaded. */
-static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit)
+/* The unit's record in work.records. ERR_CORRUPT: there is none. */
+static int read_unit_record(struct timer *t, const struct timer_unit *unit, struct record *record,
+                            int64_t *own_tick_ms)
 {
     struct timer_work *w = &t->work;
-    struct record record;
-    int64_t own_tick_ms;
     buf_clear(&w->records);
     int err = store_get_record(t->options.store, unit->phy_offset, unit->bytes, true, &w->records);
     if (err == ERR_IO || err == ERR_NO_MEMORY)
         return err;
-    if (err != 0 || record_decode(buf_slice(&w->records), RECORD_CHECK_LENGTHS, &record) != 0 ||
-        !slice_eq(record.topic, SLICE(TOPIC_TIMER)) || !timer_tick_in(&record, &own_tick_ms)) {
+    bool is_timer =
+        err == 0 && record_decode(buf_slice(&w->records), RECORD_CHECK_LENGTHS, record) == 0 &&
+        slice_eq(record->topic, SLICE(TOPIC_TIMER)) && timer_tick_in(record, own_tick_ms);
+    return is_timer ? 0 : ERR_CORRUPT;
+}
+
+/* Hands over one unit of the tick that is being loaded. */
+static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit)
+{
+    struct timer_work *w = &t->work;
+    struct timer_unit mended;
+    struct record record;
+    int64_t own_tick_ms;
+    int err = read_unit_record(t, unit, &record, &own_tick_ms);
+    if (err == ERR_CORRUPT) {
         log_error("timer_message_gone phy_offset=%lld bytes=%d", (long long)unit->phy_offset,
                   unit->bytes);
-        return 0;
+        if (!timer_mend_unit(t, t->base_tick + w->loaded_to, pos, &mended))
+            return 0;
+        unit = &mended;
+        err = read_unit_record(t, unit, &record, &own_tick_ms);
     }
+    if (err != 0)
+        return err == ERR_CORRUPT ? 0 : err;
     if (!was_delivered(t, pos, unit, &record, own_tick_ms))
         emit_unit(t, w->loaded_to, unit, &record, own_tick_ms);
     return 0;
+}
+
+static void go_on_at(struct timer_work *w, int64_t pos)
+{
+    w->chain_pos = pos;
+    if (pos < 0) {
+        w->is_loading = false;
+        w->loaded_to++;
+    }
+}
+
+/* What the chain led to is no unit of it (timer_mend.c). */
+static int load_broken(struct timer *t, int64_t tick)
+{
+    struct timer_work *w = &t->work;
+    struct timer_unit unit;
+    int64_t pos = w->chain_pos;
+    int err = 0;
+    log_error("timer_chain_broken tick=%lld pos=%lld", (long long)tick, (long long)pos);
+    if (timer_mend_unit(t, tick, pos, &unit))
+        err = load_unit(t, pos, &unit);
+    if (err == 0)
+        go_on_at(w, timer_chain_below(t, tick, w->chain_from));
+    return err;
 }
 
 /* One step down the chain of units of the tick that is being loaded. */
@@ -251,25 +292,15 @@ static int load_step(struct timer *t)
     struct timer_unit unit;
     int64_t tick = t->base_tick + w->loaded_to;
     int err = timer_log_read(w->log, w->chain_pos, &unit);
-    if (err == 0 && (unit.prev_pos >= w->chain_pos ||
-                     (unit.write_ms + unit.delay_ms) / t->options.precision_ms != tick))
-        err = ERR_CORRUPT;
-    if (err == ERR_CORRUPT)
-        log_error("timer_chain_broken tick=%lld pos=%lld", (long long)tick,
-                  (long long)w->chain_pos);
+    if (err == ERR_CORRUPT || err == ERR_NOT_FOUND ||
+        (err == 0 && (w->chain_pos >= w->chain_from || !timer_unit_is_of(t, &unit, tick))))
+        return load_broken(t, tick);
     if (err == 0)
         err = load_unit(t, w->chain_pos, &unit);
-    else if (err == ERR_CORRUPT || err == ERR_NOT_FOUND) {
-        unit.prev_pos = TIMER_NO_POS;
-        err = 0;
-    }
     if (err != 0)
         return err;
-    w->chain_pos = unit.prev_pos;
-    if (w->chain_pos < 0) {
-        w->is_loading = false;
-        w->loaded_to++;
-    }
+    w->chain_from = w->chain_pos;
+    go_on_at(w, unit.prev_pos);
     return 0;
 }
 
@@ -292,6 +323,7 @@ static int find_next_tick(struct timer *t)
     w->empty_to = (uint32_t)(tick - t->base_tick);
     if (tick == from && tick < upto) {
         w->is_loading = true;
+        w->chain_from = timer_log_end(w->log);
         w->chain_pos = slot.last_pos;
     }
     return 0;

@@ -58,7 +58,8 @@ def flip(store, keep):
     """Runs the cases; on a violation the directory is kept."""
     binary = os.environ.get("CRASH_FLIP_BINARY", ramjet_binary().parent / "tests/crash/flip/crash_flip")
     sizes = {"--log-file-bytes": "mappedFileSizeCommitLog", "--queue-file-bytes": "mappedFileSizeConsumeQueue",
-             "--batch-file-bytes": "mapperFileSizeBatchConsumeQueue", "--index-slots": "maxHashSlotNum",
+             "--batch-file-bytes": "mapperFileSizeBatchConsumeQueue",
+             "--timer-file-bytes": "mappedFileSizeTimerLog", "--index-slots": "maxHashSlotNum",
              "--index-entries": "maxIndexNum"}
     options = [str(word) for name, key in sizes.items() for word in (name, SIZES[key])]
     command = [str(binary), str(store), "--flips", str(FLIPS), "--cuts", str(CUTS), "--removals", str(REMOVALS),

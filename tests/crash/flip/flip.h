@@ -106,6 +106,7 @@ struct geometry {
     int64_t log_file_bytes;
     int64_t queue_file_bytes;
     int64_t batch_file_bytes;
+    int64_t timer_file_bytes;
     int64_t index_slots;
     int64_t index_entries;
 };
@@ -121,6 +122,22 @@ int picture_query(const struct picture *original, struct store *store,
                   const struct message_seen *message);
 /* The table's content as text; `path` need not be the usual one. An error of the table. */
 MUST_CHECK int picture_table(int table, const char *path, struct buf *text);
+
+/* ---- timers (timers.c) ----------------------------------------------------------------------- */
+
+struct timed {
+    uint32_t body_crc;
+    char topic[128];
+    char key[256];
+};
+
+enum { TIMED_MAX = 1024 };
+struct timed_set {
+    struct timed list[TIMED_MAX];
+    int count;
+};
+/* What the timers deliver when all of it is due; nothing is put. An error of their opening. */
+MUST_CHECK int timers_take(struct store *store, const char *root, struct timed_set *set);
 
 /* ---- the log lines of this process (log_lines.c) --------------------------------------------- */
 
@@ -143,6 +160,7 @@ struct original {
     int64_t log_max;
     struct buf tables[TABLES];  /* what the files say */
     struct buf backups[TABLES]; /* what their .bak say; data NULL: there is none */
+    struct timed_set timers;
 };
 void original_take(struct original *original, const char *root);
 /* Opens the damaged directory and looks at everything. Ends the process with violation(). */

@@ -23,7 +23,8 @@ static const char usage[] =
     "  --without TEXT   no kinds with that in their name\n"
     "  --work DIR       where the copies lie (default /dev/shm)\n"
     "  --violations N   stop after so many (default 20)\n"
-    "  --log-file-bytes, --queue-file-bytes, --batch-file-bytes, --index-slots, --index-entries:\n"
+    "  --log-file-bytes, --queue-file-bytes, --batch-file-bytes, --timer-file-bytes,\n"
+    "  --index-slots, --index-entries:\n"
     "                   how DIR was made\n";
 
 static struct {
@@ -252,6 +253,7 @@ static bool take_option(const char *name, const char *value)
                     { "--log-file-bytes", &geometry.log_file_bytes },
                     { "--queue-file-bytes", &geometry.queue_file_bytes },
                     { "--batch-file-bytes", &geometry.batch_file_bytes },
+                    { "--timer-file-bytes", &geometry.timer_file_bytes },
                     { "--index-slots", &geometry.index_slots },
                     { "--index-entries", &geometry.index_entries } };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -283,7 +285,7 @@ int main(int argc, char **argv)
         else
             asked.dir = argv[i];
     }
-    if (asked.dir == NULL || geometry.log_file_bytes <= 0) {
+    if (asked.dir == NULL || geometry.log_file_bytes <= 0 || geometry.timer_file_bytes <= 0) {
         fputs(usage, stderr);
         return 2;
     }

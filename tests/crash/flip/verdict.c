@@ -24,6 +24,7 @@ struct asking {
     struct store *store;
     int64_t log_from; /* damaged bytes of the log: phy_offsets; -1: none */
     int64_t log_upto;
+    bool was_killed;
     bool has_scrubbed;
     bool was_repaired;
     bool is_missing_some;
@@ -426,6 +427,71 @@ static enum outcome ask_tables(const struct asking *a)
     return outcome;
 }
 
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+static int count_of(const struct timed_set *set, const struct timed *wanted)
+{
+    int count = 0;
+    for (int i = 0; i < set->count; i++)
+        count += set->list[i].body_crc == wanted->body_crc &&
+                 strcmp(set->list[i].topic, wanted->topic) == 0 &&
+                 strcmp(set->list[i].key, wanted->key) == 0;
+    return count;
+}
+
+static bool is_timer_file(const struct asking *a)
+{
+    return strstr(a->damage->file->kind, "timer") != NULL;
+}
+
+/* The log or the timer topic's queue has lost the message, or may say anything of it. Or what
+ * turned is a position of the check point, or a slot, which nothing guards; or, after a kill, a
+ * unit that no slot leads to yet. The oldest file of the timer log is missing, as if it had been
+ * removed. */
+static bool may_lose_timers(const struct asking *a)
+{
+    bool is_unguarded = a->damage->kind == DAMAGE_FLIP &&
+                        (is_kind(a, "config/timercheck") || is_kind(a, "timerwheel") ||
+                         (is_kind(a, "timerlog") && a->was_killed));
+    bool is_first_gone = a->damage->kind == DAMAGE_REMOVE &&
+                         strcmp(a->damage->file->path, "timerlog/00000000000000000000") == 0;
+    return is_unguarded || is_first_gone || a->log_from >= 0 || a->was_repaired ||
+           (!a->has_scrubbed && strstr(a->damage->file->path, "rmq_sys_wheel_timer") != NULL);
+}
+
+/* What was delivered once may come again when files of the timers are damaged. */
+static bool was_waiting_once(const struct asking *a, const struct timed *timed)
+{
+    const struct picture *original = &a->original->picture;
+    for (int i = 0; i < original->message_count; i++)
+        if (original->messages[i].body_crc == timed->body_crc &&
+            strcmp(original->messages[i].topic, "rmq_sys_wheel_timer") == 0)
+            return is_timer_file(a);
+    return false;
+}
+
+static enum outcome ask_timers(struct asking *a)
+{
+    static struct timed_set now; /* large */
+    const struct timed_set *was = &a->original->timers;
+    int err = timers_take(a->store, a->root, &now);
+    if (err != 0 && is_timer_file(a) && a->damage->kind != DAMAGE_FLIP &&
+        log_lines_find("timer_file_length", a->damage->file->path, " expected=") != NULL)
+        return OUTCOME_REFUSED;
+    if (err != 0)
+        violation("the timers do not open: %s", err_name(err));
+    for (int i = 0; i < now.count; i++)
+        if (count_of(was, &now.list[i]) == 0 && !was_waiting_once(a, &now.list[i]) &&
+            a->log_from < 0)
+            violation("a timer of %s with key %s is delivered, which was not waiting",
+                      now.list[i].topic, now.list[i].key);
+    for (int i = 0; i < was->count; i++)
+        if (count_of(&now, &was->list[i]) == 0 && !may_lose_timers(a))
+            violation("the timer of %s with key %s is not delivered", was->list[i].topic,
+                      was->list[i].key);
+    return OUTCOME_SAME;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 void original_take(struct original *original, const char *root)
@@ -448,6 +514,8 @@ void original_take(struct original *original, const char *root)
     store_state(store, &state);
     original->log_min = state.min_phy_offset;
     original->log_max = state.max_phy_offset;
+    if (timers_take(store, root, &original->timers) != 0)
+        violation("the undamaged timers do not open");
     if (store_close(store) != 0)
         violation("the undamaged store does not close");
 }
@@ -475,7 +543,7 @@ enum outcome verdict(const struct original *original, const struct damage *damag
     a = (struct asking){ .original = original, .damage = damage, .root = root };
     enum outcome outcome = ask_tables(&a);
     find_log_range(&a);
-    bool was_killed = is_there(root, "abort");
+    a.was_killed = is_there(root, "abort");
     bool scrubs = chance_below(2) == 0;
     int err = picture_open(root, scrubs, &a.store);
     if (err != 0) {
@@ -490,8 +558,10 @@ enum outcome verdict(const struct original *original, const struct damage *damag
     if (scrubs && !log_lines_await("scrub_done"))
         violation("the scrubber does not come to an end");
     /* a round goes as far as everything is on the disk: after a kill not to the end */
-    a.has_scrubbed = scrubs && !was_killed;
+    a.has_scrubbed = scrubs && !a.was_killed;
     compare(&a);
+    enum outcome timers = ask_timers(&a);
+    outcome = timers > outcome ? timers : outcome;
     write_on(&a);
     if (outcome == OUTCOME_SAME && a.is_missing_some)
         outcome = OUTCOME_SKIPPED;
