@@ -50,9 +50,15 @@ int process_init(struct process *process)
     return err;
 }
 
-void process_fini(struct process *process)
+void process_end_workers(struct process *process)
 {
     workers_free(process->workers);
+    process->workers = NULL;
+}
+
+void process_fini(struct process *process)
+{
+    assert(process->workers == NULL);
     log_stop();
 }
 

@@ -15,6 +15,9 @@ struct process {
 /* Starts the log on stderr, blocks the signals that end the process (before any other thread
  * exists, so that all inherit it), raises the limit of open files, starts the workers. */
 MUST_CHECK int process_init(struct process *process);
+/* Before the loops are freed: a worker whose job is done may still be waking its loop. */
+void process_end_workers(struct process *process);
+/* Stops the log; the workers have ended. */
 void process_fini(struct process *process);
 
 /* Returns when the process was asked to end. */

@@ -160,8 +160,6 @@ static void stop_broker(struct servers *servers)
             ;
         loop_thread_call(servers->broker_thread, free_broker, servers);
     }
-    if (servers->broker_thread != NULL)
-        loop_thread_stop(servers->broker_thread);
 }
 
 /* Clients that do not read their answers are waited for so long; files, until they are written. */
@@ -181,6 +179,12 @@ static void stop_namesrv(struct servers *servers)
             nanosleep(&step, NULL);
         loop_thread_call(servers->namesrv_thread, free_namesrv, servers);
     }
+}
+
+static void stop_loops(struct servers *servers)
+{
+    if (servers->broker_thread != NULL)
+        loop_thread_stop(servers->broker_thread);
     if (servers->namesrv_thread != NULL)
         loop_thread_stop(servers->namesrv_thread);
 }
@@ -192,6 +196,8 @@ static int serve(struct servers *servers, int err)
         process_wait_for_end();
     stop_broker(servers);
     stop_namesrv(servers);
+    process_end_workers(&servers->process);
+    stop_loops(servers);
     process_fini(&servers->process);
     return err == 0 ? 0 : 1;
 }

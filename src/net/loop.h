@@ -26,7 +26,9 @@
 struct loop;
 
 MUST_CHECK int loop_new(const char *name, struct loop **loop);
-void loop_free(struct loop *loop); /* not running; what was posted and never ran is dropped */
+/* Not running, and no other thread is in loop_post(), which a task that ran does not show. What was
+ * posted and never ran is dropped. */
+void loop_free(struct loop *loop);
 
 /* Runs until loop_stop(). */
 void loop_run(struct loop *loop);
