@@ -279,6 +279,7 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
     for (size_t i = 0; i < w->item_count; i++)
         timer_due_add(&t->due, &w->items[i]);
     t->loaded_to = w->loaded_to;
+    t->is_recovered = w->is_recovered;
     if (w->err != 0)
         t->work_retry_ms = now_ms + TIMER_RETRY_MS;
     if (w->is_recovered && w->err == 0 && (!w->has_backlog || !w->may_enqueue))

@@ -59,7 +59,7 @@ static struct timer_check progress(const struct timer *t)
 
 bool timer_has_progress(const struct timer *t)
 {
-    if (t->has_flush_failed || !t->work.is_recovered)
+    if (t->has_flush_failed || !t->is_recovered)
         return false;
     if (t->is_working)
         return true;

@@ -101,6 +101,7 @@ struct timer {
     struct timer_due due;
     struct topic_counts counts;
     uint32_t loaded_to; /* work.loaded_to as of the last turn that ended */
+    bool is_recovered;  /* work.is_recovered, likewise */
     bool is_ready;      /* what was sent before the start is in the wheel: deliver */
     bool is_working;
     int64_t retry_ms;         /* no delivery before, after a failure */
