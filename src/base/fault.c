@@ -1,6 +1,7 @@
 #include "base/fault.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,9 +22,11 @@ struct point {
 
 atomic_int fault_armed;
 
-/* Guards points; taken only while a test has armed something. */
+/* Guards points and disarm_count; taken only while a test has armed something. */
 static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t disarmed = PTHREAD_COND_INITIALIZER;
 static struct point points[POINTS_MAX];
+static unsigned disarm_count;
 
 /* The armed point of this name that measures; NULL: none. Under the lock. */
 static struct point *find_measuring(const char *name)
@@ -69,6 +72,8 @@ void fault_disarm_all(void)
 {
     pthread_mutex_lock(&points_lock);
     atomic_store(&fault_armed, 0);
+    disarm_count++;
+    pthread_cond_broadcast(&disarmed);
     pthread_mutex_unlock(&points_lock);
 }
 
@@ -80,6 +85,20 @@ static bool is_hit(struct point *p)
         return false;
     }
     return p->times > 0 && p->times-- > 0;
+}
+
+/* Until the time is over or all is disarmed. Under the lock, let go of meanwhile. */
+static void pause_for(int64_t pause_ms)
+{
+    unsigned count = disarm_count;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += pause_ms % 1000 * 1000000;
+    end.tv_sec += pause_ms / 1000 + end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    while (disarm_count == count &&
+           pthread_cond_clockwait(&disarmed, &points_lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT)
+        ;
 }
 
 int fault_check_slow(const char *point)
@@ -96,10 +115,9 @@ int fault_check_slow(const char *point)
         else
             pause_ms += p->what;
     }
+    if (pause_ms > 0)
+        pause_for(pause_ms);
     pthread_mutex_unlock(&points_lock);
-    struct timespec pause = { pause_ms / 1000, pause_ms % 1000 * 1000000 };
-    while (pause_ms > 0 && nanosleep(&pause, &pause) != 0)
-        ;
     return err;
 }
 

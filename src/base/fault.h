@@ -17,7 +17,7 @@ extern atomic_int fault_armed; /* number of armed points */
 
 /* Arms `point`: after `skip` passes, the next `times` passes fail with `err`. */
 void fault_arm(const char *point, int64_t skip, int64_t times, int err);
-/* The same, but these passes take `pause_ms` longer instead of failing. */
+/* The same, but these passes pause, for `pause_ms` or until all is disarmed. */
 void fault_arm_pause(const char *point, int64_t skip, int64_t times, int64_t pause_ms);
 /* What is measured at `point` is `value` from now on; arming it again changes the value. */
 void fault_arm_value(const char *point, int64_t value);
