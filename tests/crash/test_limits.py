@@ -4,7 +4,7 @@ import shutil
 
 import mini_client as mq
 import pytest
-from servers import Broker, wait_until
+from servers import Broker, sanitizer, wait_until
 from test_kill import SEND, TOPIC, expect_all
 
 DESCRIPTORS, MEMORY_ABOVE = 80, 64 << 20
@@ -86,6 +86,8 @@ def test_without_memory_it_ends_or_goes_on_and_loses_nothing(broker):
     """Goal: when there is no memory left, requests are answered with a reason or the process ends; in both cases
     nothing acknowledged is lost and the next start is well.
     Method: RLIMIT_AS a little above what an idle broker takes; thirty senders with frames of 5 MB that do not end."""
+    if sanitizer():
+        pytest.skip("a sanitizer takes memory of its own, and ends where there is none")
     broker.start()
     idle = vm_bytes(broker)
     broker.stop()

@@ -25,7 +25,7 @@ def small(target, tmp_path_factory):
     """(broker, its group), the broker alone with the reference's own file sizes."""
     if target != "ramjet":
         pytest.skip("Ramjet's own")
-    if servers.has_sanitizer():
+    if servers.sanitizer():
         pytest.skip("a sanitizer's own memory does not fit into 64 MiB")
     why = control_group.unavailable()
     if why:
