@@ -1,10 +1,11 @@
 /* checkpoint.h - the page that says up to when data is safe (docs/format/checkpoint.md).
  *
  *   0 physic_ms | 8 logics_ms | 16 index_ms | 24 master_flushed | 32 confirm_phy_offset | ...
- *   64 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
- *            | flushed | queue_files | index_end | doubtful | cut_at
+ *   64, 208 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
+ *                 | flushed | queue_files | index_end | doubtful | cut_at | sequence
  *
- * The first 40 bytes are the reference's, the block at 64 is ours (decision 0003).
+ * The first 40 bytes are the reference's, the blocks at 64 and 208 are ours (decision 0003). They
+ * are written in turn, so that a process that dies in the middle leaves the one before.
  * Threads: the flusher, or whoever opens and closes the store.
  */
 #ifndef STORE_CHECKPOINT_H
@@ -28,6 +29,7 @@ struct checkpoint {
     int64_t index_end;   /* end of the last index file that is on the disk, as index_ms but exact */
     bool is_doubtful;    /* a sync failed, or was under way: the page cache may lack what it had */
     int64_t cut_at;      /* plus one: recovery was about to end the log there; 0: not */
+    uint64_t sequence;   /* of the block written or read last */
     /* How much of the block may be believed after reading. */
     bool is_ours;      /* written by us last: `durable` holds */
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */
@@ -38,6 +40,9 @@ struct checkpoint {
 
 /* An absent file reads as zeros. */
 MUST_CHECK int checkpoint_read(const char *path, struct checkpoint *checkpoint);
-MUST_CHECK int checkpoint_write(const char *path, const struct checkpoint *checkpoint, bool sync);
+/* On failure the block written before still counts. */
+MUST_CHECK int checkpoint_write(const char *path, struct checkpoint *checkpoint, bool sync);
+/* Both blocks: what was said before is not true any more. */
+MUST_CHECK int checkpoint_replace(const char *path, struct checkpoint *checkpoint, bool sync);
 
 #endif

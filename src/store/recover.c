@@ -427,7 +427,7 @@ static int recover(struct recovery *recovery, bool was_clean)
         store->checkpoint.cut_at = recovery->at + 1;
         store->checkpoint.is_doubtful = true; /* until this start has come to its end */
         store_path(store, "checkpoint", path);
-        err = checkpoint_write(path, &store->checkpoint, true);
+        err = checkpoint_replace(path, &store->checkpoint, true);
         store->checkpoint.cut_at = 0;
         store->checkpoint.is_doubtful = false;
         if (err != 0)

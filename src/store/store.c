@@ -205,7 +205,7 @@ static int open_parts(struct store *store)
         store->checkpoint.index_ms = indexer_safe_ms(store->indexer);
     }
     store_path(store, "checkpoint", path);
-    err = checkpoint_write(path, &store->checkpoint, is_less);
+    err = checkpoint_replace(path, &store->checkpoint, is_less);
     return err != 0 || store->indexer == NULL ? err : indexer_start(store->indexer);
 }
 

@@ -23,6 +23,7 @@ enum { LOG_FILE = 32768, QUEUE_FILE = 8000 };
 #define ROOT "/sim/store"
 #define TABLE "/sim/store/config/consumerOffset.json"
 
+static const char *program;
 static uint64_t seed;
 static bool is_verbose;
 static struct store *store;
@@ -52,7 +53,8 @@ void violation(const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nreplay with --seed %llu --runs 1 --verbose\n", (unsigned long long)seed);
+    fprintf(stderr, "\nreplay: %s --seed %llu --runs 1 --verbose\n", program,
+            (unsigned long long)seed);
     _exit(1);
 }
 
@@ -60,11 +62,11 @@ ssize_t __real_write(int fd, const void *data, size_t len);
 
 static void died(int number)
 {
-    char text[96];
-    int len =
-        snprintf(text, sizeof text, "\nVIOLATION signal %d, replay with --seed %llu --runs 1\n",
-                 number, (unsigned long long)seed);
-    if (__real_write(STDERR_FILENO, text, (size_t)len) < 0)
+    char text[320];
+    snprintf(text, sizeof text,
+             "\nVIOLATION signal %d\nreplay: %.200s --seed %llu --runs 1 --verbose\n", number,
+             program, (unsigned long long)seed);
+    if (__real_write(STDERR_FILENO, text, strlen(text)) < 0)
         _exit(2);
     _exit(1);
 }
@@ -598,6 +600,7 @@ int main(int argc, char **argv)
 {
     uint64_t runs = 1000;
     uint64_t seconds = 0;
+    program = argv[0];
     seed = (uint64_t)time(NULL) * 1000000 + (uint64_t)getpid() % 1000000;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0)
@@ -619,6 +622,8 @@ int main(int argc, char **argv)
     signal(SIGINT, ask_to_end);
     setenv("TZ", "UTC", 1);
     uint64_t first_seed = seed;
+    printf("seeds from %llu\n", (unsigned long long)first_seed);
+    fflush(stdout); /* also when something else ends the run */
     time_t started = time(NULL);
     for (uint64_t run = 0; !is_asked_to_end &&
                            (seconds > 0 ? (uint64_t)(time(NULL) - started) < seconds : run < runs);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "store/checkpoint.h"
 
 #define LOG_FILE "commitlog/00000000000000000000"
@@ -23,6 +24,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+    fault_disarm_all();
     store_dir_remove(*state);
     return 0;
 }
@@ -116,6 +118,7 @@ static void a_killed_store_has_everything(void **state)
 /* What a machine that lost power leaves: no checkpoint says that the last bytes are good. */
 static struct store_dir *copy_without_checkpoint(const struct store_dir *dir)
 {
+    fault_arm_value("disk.of_this_boot", 0);
     struct store_dir *copy = store_dir_copy(dir);
     if (store_dir_has(copy, "checkpoint"))
         store_dir_delete(copy, "checkpoint");

@@ -200,6 +200,43 @@ static void an_old_copy_of_the_log_is_refused(void **state)
     assert_null(store);
 }
 
+/* The block of the checkpoint that was written last is left as by a process that died writing it.
+ */
+static void tear_checkpoint(const struct store_dir *dir)
+{
+    enum { FIRST_BLOCK = 64, BLOCK_BYTES = 144, SEQUENCE = 136, FLUSHED = 96 };
+    uint8_t page[FIRST_BLOCK + 2 * BLOCK_BYTES];
+    store_dir_read(dir, "checkpoint", 0, page, sizeof page);
+    int newer = get_be64(page + FIRST_BLOCK + SEQUENCE) >
+                        get_be64(page + FIRST_BLOCK + BLOCK_BYTES + SEQUENCE)
+                    ? FIRST_BLOCK
+                    : FIRST_BLOCK + BLOCK_BYTES;
+    store_dir_write(dir, "checkpoint", newer + FLUSHED, "torn", 4);
+}
+
+/* Goal: a process that dies while it writes the checkpoint takes nothing with it: the next start
+ * still knows that the page cache is whole, keeps every message, and refuses a flipped bit with
+ * good records behind it. */
+static void a_torn_checkpoint_does_not_hide_damage(void **state)
+{
+    struct store_dir *dir = *state;
+    put_some(dir, 1);
+    int64_t second = store_dir_log_end(dir);
+    put_some(dir, 2);
+    struct store_dir *killed = store_dir_copy(dir);
+    tear_checkpoint(killed);
+    store_dir_open(killed);
+    expect_all(killed, 0, 3);
+    store_dir_remove(killed);
+    killed = store_dir_copy(dir);
+    tear_checkpoint(killed);
+    flip(killed, LOG_FILE, second + 60, 3);
+    struct store *store = NULL;
+    assert_int_equal(store_open(&killed->options, &store), ERR_CORRUPT);
+    assert_null(store);
+    store_dir_remove(killed);
+}
+
 /* Goal: a clock that is set back between puts, and before a restart, moves nothing. */
 static void a_clock_set_back_moves_nothing(void **state)
 {
@@ -281,6 +318,7 @@ int main(void)
         STORE_TEST(a_hole_in_a_queue_hides_nothing),
         STORE_TEST(a_cut_queue_file_without_our_checkpoint_is_built_again),
         STORE_TEST(an_old_copy_of_the_log_is_refused),
+        STORE_TEST(a_torn_checkpoint_does_not_hide_damage),
         STORE_TEST(a_clock_set_back_moves_nothing),
         STORE_TEST(an_old_index_file_is_made_again),
     };
