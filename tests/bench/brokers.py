@@ -57,9 +57,10 @@ class MeasuredBroker(servers.Broker):
     def disk_read_rate(self, readers, most_bytes=1 << 30):
         """Bytes a second that the disk gives to so many who read parts of the log from start to end, at once. The log
         must be cold, and is warm afterwards."""
-        parts, part_bytes = [], most_bytes // readers
-        for path in sorted((self.store / "commitlog").iterdir()):
-            parts += [(path, at) for at in range(0, path.stat().st_blocks * 512 - part_bytes, part_bytes)]
+        sizes = {path: path.stat().st_blocks * 512 for path in sorted((self.store / "commitlog").iterdir())}
+        parts, part_bytes = [], max(1 << 20, min(most_bytes, sum(sizes.values())) // (2 * readers) >> 20 << 20)
+        for path, size in sizes.items():
+            parts += [(path, at) for at in range(0, size - part_bytes + 1, part_bytes)]
         parts = parts[:readers]
 
         def read(part):

@@ -163,21 +163,29 @@ def time_to_normal(report, name):
     return sorted(ends)[len(ends) // 2]
 
 
+# Each file of a queue is a mapping of the reference's, slow to make, and a process may have 65,530 of them.
+REFERENCE_TOPICS = 2500
+
+
 def many_topics(run):
     topics = 100000 if run.options.long else 10000
     load = ["--size", KIB, "--connections", 8, "--outstanding", 64, "--seconds", 1]
     one = run.scenario("send", "async", "1 topic", *load, "--topic", "OneTopic", "--warmup", run.options.warmup,
                        echo=False)
     before = {b.name: b.own_memory_bytes() for b in run.fleet.brokers}
-    many = run.scenario("send", "async", f"{topics} topics x 8 queues", *load, "--topic", "Many", "--topics", topics,
-                        "--warmup", 16 * topics, echo=False)  # each queue's file is there then
+    many, counts = {}, {}
+    for broker in list(run.fleet.brokers):
+        counts[broker.name] = count_of = topics if broker.target == "ramjet" else min(topics, REFERENCE_TOPICS)
+        many.update(run.scenario("send", "async", f"{broker.name}, {count_of} topics x 8 queues", *load, "--topic", "Many",
+                                 "--topics", count_of, "--warmup", 16 * count_of, brokers=[broker],
+                                 echo=False))  # each queue's file is there then
     for key, label, form, check in (
             ("messages_per_s", "messages/s", count, lambda a, b: at_least(">= 95 % of 1 topic", b, times(0.95, a))),
             ("p99_ns", "p99", duration, lambda a, b: at_most("<= 1.3x 1 topic", b, times(1.3, a)))):
         single, v = figure(one, "ramjet", key), three(many, key)
         v["floor"] = single
         run.table.add(7, f"{topics} topics, {label} (floor: 1 topic)", form, **v, checks=[check(single, v["ramjet"])])
-    grown = {b.name: max(0, settled_memory(b) - before[b.name]) / (topics * 8) for b in run.fleet.brokers}
+    grown = {b.name: max(0, settled_memory(b) - before[b.name]) / (counts[b.name] * 8) for b in run.fleet.brokers}
     run.table.add(7, f"{topics} topics, bytes of memory per queue", count, grown["ramjet"], reference=grown.get("reference"),
                   checks=[at_most("<= 200", grown["ramjet"], 200)])
 
