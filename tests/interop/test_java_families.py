@@ -5,22 +5,27 @@
 
 import os
 import re
+import socket
 import subprocess
+import threading
 
 import java_job
+import mini_client as mq
 import pytest
 import servers
 
 TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
 SINCE_5 = ["timer", "recall", "pop", "sqlpop"]  # the client of 4.9.8 has no call for them
-SINCE_4 = ["orderly", "broadcast", "litepull", "retry", "delay", "sql", "sqlpull", "transaction", "requestreply", "trace"]
+SINCE_4 = ["orderly", "broadcast", "litepull", "retry", "delay", "sql", "sqlpull", "transaction", "requestreply", "trace", "lmq",
+           "compaction"]
 FAMILIES = {"5.3.3": SINCE_4 + SINCE_5, "4.9.8": SINCE_4}
 # the reference goes on asking about a transaction that was committed a moment ago, and delivers it again each time
 DUPLICATES = "true" if TARGET != "ramjet" else "false"
 DEADLINE_S = 240
 CONF = {"enablePropertyFilter": "true", "traceTopicEnable": "true", "recallMessageEnable": "true",
         "messageDelayLevel": "1s 2s 3s 4s", "transactionCheckInterval": 1000, "transactionTimeOut": 1000,
-        "flushConsumerOffsetInterval": 500}
+        "flushConsumerOffsetInterval": 500, "enableLmq": "true", "enableMultiDispatch": "true",
+        "compactionMappedFileSize": 92000, "compactionCqMappedFileSize": 9200, "compactionScheduleInternal": 300}
 
 
 def make_topics(broker, names):
@@ -28,7 +33,8 @@ def make_topics(broker, names):
         for name in names:
             answer = connection.call(17, {
                 "topic": "family-" + name, "defaultTopic": "TBW102", "perm": 6, "readQueueNums": 4,
-                "writeQueueNums": 4, "topicSysFlag": 0, "order": False, "topicFilterType": "SINGLE_TAG"})
+                "writeQueueNums": 4, "topicSysFlag": 0, "order": False, "topicFilterType": "SINGLE_TAG",
+                "attributes": "+cleanup.policy=COMPACTION" if name == "compaction" else ""})
             assert answer.code == 0, answer.remark
         for name in {"pop", "sqlpop"} & set(names):
             answer = connection.call(401, body={"topic": "family-" + name, "consumerGroup": "group-family-" + name,
@@ -36,22 +42,26 @@ def make_topics(broker, names):
             assert answer.code == 0, answer.remark
 
 
+def run_families(pair, home, version, families):
+    """What the program printed with this version of the client: family -> (passed, reason)."""
+    make_topics(pair.broker, families)
+    done = subprocess.run(
+        ["java", *java_job.JOB_OPTIONS, "-Duser.home=%s" % home, "-Dfamilies.duplicates=" + DUPLICATES,
+         "-cp", java_job.built_classes(version), "Families", pair.name_server.address, *families],
+        cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=DEADLINE_S, check=False)
+    print(done.stdout[-5000:])
+    return {found[1]: (found[2] == "pass", found[3])
+            for found in re.finditer(r"^family (\S+) (pass|fail)(.*)$", done.stdout, re.M)}
+
+
 @pytest.fixture(scope="module")
 def outcomes(request, need, tmp_path_factory):
-    """What the program printed with this version of the client: family -> (passed, reason)."""
     need("java", "javac", "mvn")
     version = request.param
     home = tmp_path_factory.mktemp("families")
     with servers.Pair(TARGET, home, conf=CONF) as pair:
-        make_topics(pair.broker, FAMILIES[version])
-        done = subprocess.run(
-            ["java", *java_job.JOB_OPTIONS, "-Duser.home=%s" % home, "-Dfamilies.duplicates=" + DUPLICATES,
-             "-cp", java_job.built_classes(version), "Families", pair.name_server.address, *FAMILIES[version]],
-            cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=DEADLINE_S, check=False)
-    print(done.stdout[-5000:])
-    return {found[1]: (found[2] == "pass", found[3])
-            for found in re.finditer(r"^family (\S+) (pass|fail)(.*)$", done.stdout, re.M)}
+        return run_families(pair, home, version, FAMILIES[version])
 
 
 @pytest.mark.parametrize("outcomes, family", [(version, family) for version, names in FAMILIES.items()
@@ -60,3 +70,62 @@ def test_family(outcomes, family):
     """Goal: what the client offers works as it does with the reference."""
     passed, reason = outcomes.get(family, (False, "the program ended before"))
     assert passed, reason
+
+
+class Proxy:
+    """Forwards a port of 127.0.0.1 to the same of 127.0.0.2, and says with a PROXY header who came."""
+
+    HEADER = b"PROXY TCP4 203.0.113.7 127.0.0.1 40112 10911\r\n"
+
+    def __init__(self, port):
+        self.port, self.sockets = port, []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.2", self.port))
+                server.sendall(self.HEADER)
+            except OSError:  # it does not listen yet
+                client.close()
+                continue
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self._forward, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _forward(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            source.close()
+            sink.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_behind_a_proxy(need, tmp_path):
+    """Goal: clients that come by way of a proxy find nothing missing, and their messages bear their own address.
+    Method: the broker listens where only the proxy connects to; its address in the route is the proxy's."""
+    need("java", "javac", "mvn")
+    families = ["orderly", "retry", "transaction", "requestreply", "pop"]
+    pair = servers.Pair(TARGET, tmp_path, conf={**CONF, "bindAddress": "127.0.0.2"})
+    proxy = Proxy(pair.broker.port)
+    try:
+        with pair:
+            outcomes = run_families(pair, tmp_path, "5.3.3", families)
+            assert outcomes == {family: (True, "") for family in families}
+            with pair.broker.connect() as connection:
+                answer = connection.call(11, mq.pull_fields("born", "family-orderly", suspend_ms=0))
+                hosts = {record.born_host.split(":")[0] for record in mq.decode_records(answer.body)}
+            assert hosts == {"203.0.113.7" if TARGET == "ramjet" else "127.0.0.1"}  # 5.3.3 stores the proxy's
+    finally:
+        proxy.close()

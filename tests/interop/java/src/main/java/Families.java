@@ -11,8 +11,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.PullResult;
+import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -28,6 +31,7 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
  * Every family of messages and consumers that the client offers, each on a thread of its own with a topic (`family-NAME`,
@@ -65,6 +69,8 @@ final class Families {
         families.put("transaction", this::transaction);
         families.put("requestreply", this::requestReply);
         families.put("trace", this::trace);
+        families.put("lmq", this::lightQueues);
+        families.put("compaction", this::compaction);
         families.put("timer", topic -> later(topic, "TIMER_DELAY_MS", "2500", 2400));
         families.put("recall", this::recall);
         families.put("pop", this::pop);
@@ -248,6 +254,76 @@ final class Families {
         } catch (ClassNotFoundException error) {
             return Class.forName("org.apache.rocketmq.common.protocol.heartbeat.MessageModel");
         }
+    }
+
+    private DefaultMQPullConsumer pullConsumer(String topic) throws Exception {
+        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer("group-" + topic);
+        consumer.setInstanceName("puller-" + topic);
+        consumer.setNamesrvAddr(nameServer);
+        consumer.start();
+        return consumer;
+    }
+
+    /** The bodies of a queue, in order. */
+    private static List<String> readAll(DefaultMQPullConsumer consumer, MessageQueue queue) throws Exception {
+        List<String> bodies = new ArrayList<>();
+        for (long next = 0;;) {
+            PullResult result = consumer.pull(queue, "*", next, 32);
+            if (result.getPullStatus() == PullStatus.FOUND)
+                result.getMsgFoundList().forEach(message -> bodies.add(text(message)));
+            if (result.getNextBeginOffset() <= next)
+                return bodies;
+            next = result.getNextBeginOffset();
+        }
+    }
+
+    /** A message stands in the light queues it names, each with its own order and numbers. */
+    private void lightQueues(String topic) throws Exception {
+        DefaultMQProducer producer = producer(topic);
+        List<String> all = new ArrayList<>();
+        List<String> even = new ArrayList<>();
+        for (int i = 0; i < COUNT; i++) {
+            Message message = message(topic, i);
+            String names = "%LMQ%all-" + topic + (i % 2 == 0 ? ",%LMQ%even-" + topic : "");
+            MessageAccessor.putProperty(message, "INNER_MULTI_DISPATCH", names);
+            producer.send(message);
+            all.add(text(message));
+            if (i % 2 == 0)
+                even.add(text(message));
+        }
+        DefaultMQPullConsumer consumer = pullConsumer(topic);
+        MessageQueue own = consumer.fetchSubscribeMessageQueues(topic).iterator().next();
+        readAll(consumer, own); // so that the client knows the broker's address: light queues have no route
+        String broker = own.getBrokerName();
+        await("every message of all", () -> all.equals(
+                readAll(consumer, new MessageQueue("%LMQ%all-" + topic, broker, 0))));
+        await("the even ones", () -> even.equals(
+                readAll(consumer, new MessageQueue("%LMQ%even-" + topic, broker, 0))));
+        consumer.shutdown();
+        producer.shutdown();
+    }
+
+    /** What later messages of a key replace goes; the newest of each key stays. */
+    private void compaction(String topic) throws Exception {
+        final int messages = 400;
+        final int keys = 5;
+        DefaultMQProducer producer = producer(topic);
+        MessageQueue queue = new TreeSet<>(producer.fetchPublishMessageQueues(topic)).first();
+        List<String> newest = new ArrayList<>();
+        for (int i = 0; i < messages; i++) {
+            Message message = new Message(topic, "", "key-" + i % keys, ("body-" + i + "-" + "x".repeat(900))
+                    .getBytes(StandardCharsets.UTF_8));
+            producer.send(message, queue);
+            if (i >= messages - keys)
+                newest.add(text(message));
+        }
+        DefaultMQPullConsumer consumer = pullConsumer(topic);
+        await("fewer messages", () -> {
+            List<String> read = readAll(consumer, queue);
+            return read.size() < messages / 2 && read.containsAll(newest);
+        });
+        consumer.shutdown();
+        producer.shutdown();
     }
 
     /** Polls by subscription, commits, and a second consumer of the group goes on behind it. */
