@@ -234,6 +234,21 @@ static int64_t find_astray(struct consume_queue *queue, int64_t place,
     return place;
 }
 
+/* All in front of the place is empty: the queue of a deleted topic, found again in the log's
+ * middle, whose fillers a loss of power took. Under both locks. */
+static bool follows_on_nothing(struct consume_queue *queue, int64_t place)
+{
+    struct store_queue_entry there;
+    int64_t min = atomic_load(&queue->min);
+    if (queue->is_batch || place == min)
+        return false;
+    for (int64_t at = place - 1; at >= min; at--)
+        if (consume_queue_read_one(queue, at, &there) != 0 ||
+            (queue_entry_bits(&there) != 0 && !queue_entry_is_filler(&there)))
+            return false;
+    return true;
+}
+
 /* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
  * be. Under both locks. */
 static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
@@ -261,6 +276,10 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
     if (stays != 0)
         return stays < 0 ? stays : 0;
     err = place < max ? cut_at(queue, place) : 0;
+    if (err == 0 && place < max && follows_on_nothing(queue, place)) {
+        err = begin_anew(queue);
+        max = 0;
+    }
     if (err != 0 || !leads_on(queue, entry))
         return err;
     return place > max ? fill_gap(queue, place, commit_log_min(reader->log)) : 1;

@@ -505,6 +505,34 @@ static void a_queue_may_begin_late(void **state)
     assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), max);
 }
 
+/* Goal: the queue of a deleted topic that a scan finds again in the middle of the log begins with
+ * what was found, also when a loss of power took the fillers in front. Method: the first sector of
+ * a queue file is zeros, and the checkpoint begins behind the records of most of it. */
+static void a_queue_that_follows_on_nothing_begins_late(void **state)
+{
+    enum { SECTOR_ENTRIES = 25, FIRST = 20, COUNT = 40 };
+    static const uint8_t zeros[SECTOR_ENTRIES * ENTRY_BYTES];
+    struct store_dir *dir = *state;
+    int64_t first = 0;
+    for (int i = 0; i < COUNT; i++) {
+        if (i == FIRST)
+            first = store_dir_log_end(dir);
+        put_numbered(dir, "orders", 0);
+    }
+    store_dir_close(dir);
+    point_checkpoint_at(dir, first);
+    store_dir_write(dir, "abort", 0, "1", 1);
+    store_dir_write(dir, QUEUE_FILE, 0, zeros, sizeof zeros);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_min(dir->store, SLICE("orders"), 0), FIRST);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), COUNT);
+    char body[32];
+    for (int i = FIRST; i < COUNT; i++) {
+        snprintf(body, sizeof body, "orders-0-%d", i);
+        store_dir_expect(dir, "orders", 0, i, body);
+    }
+}
+
 /* Goal: a topic that was deleted and made again has its new messages after a crash, none of the
  * old, whichever life was the longer. Method: put, delete, put fewer or more; a copy is scanned
  * from the log's start, another from its checkpoint. */
@@ -628,6 +656,7 @@ int main(void)
         STORE_TEST(keys_are_not_entered_twice),
         STORE_TEST(a_damaged_queue_offset_does_no_harm),
         STORE_TEST(a_queue_may_begin_late),
+        STORE_TEST(a_queue_that_follows_on_nothing_begins_late),
         STORE_TEST(a_topic_made_again_has_its_new_messages),
         STORE_TEST(unfinished_files_are_passed_over),
         STORE_TEST(foreign_stores_are_refused),
