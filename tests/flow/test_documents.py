@@ -1,0 +1,146 @@
+"""The commands of the documents do what they are there for: each line of a block marked `sh` is run here, or
+listed with the reason why not. A new one that is neither fails.
+
+Addresses of the documents become those of servers of this test, `DIR` a store of its own, and measurements last
+a second: nothing else of a line is changed.
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+
+import pytest
+
+import servers
+
+DOCUMENTS = ["README.md", "docs/architecture.md", "docs/operating.md", "docs/durability.md", "docs/performance.md"]
+MARKS = {"sh", "text", "properties"}
+
+NOT_RUN = {
+    "./dev run": "installs and builds; what it starts then is the server that the other lines talk to",
+    "./dev bench": "minutes",
+    "./dev bench --rows 1,3,5": "minutes",
+    "./dev bench --long": "hours",
+    "ramjet bench timer --broker pending=127.0.0.1:10911 --broker none=127.0.0.1:20911 --size 128 --pending 0 --rounds 5 --seconds 8":
+        "waits for timers of both brokers in turn; the line above it is run",
+    "ramjet bench burst --broker 127.0.0.1:10911 --size 128 --rounds 3 --seconds 8": "has its burst due in seconds (test_bench.py)",
+}
+# what makes a measurement short; the last of an option counts
+SHORTER = [
+    (r"ramjet bench start ", "--runs 1"),
+    (r"ramjet bench timer ", "--pending 100 --rate 100 --rounds 1 --seconds 1"),
+    (r"ramjet bench pop ", "--invisible-ms 1000 --rate 50 --rounds 1 --seconds 1"),
+    (r"ramjet bench send .*--rate ", "--rate 100 --rounds 1 --seconds 1"),
+    (r"ramjet bench send ", "--messages 200 --rounds 1 --seconds 1"),
+]
+
+
+def commands():
+    """(document, line) of each line of a block marked `sh`, without its remark. Blocks of the others are no commands."""
+    for document in DOCUMENTS:
+        mark = None
+        for line in (servers.ROOT / document).read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                mark = None if mark is not None else line[3:]
+            elif mark is not None:
+                assert mark in MARKS, "%s: a block marked %r, which is none of %s" % (document, mark, sorted(MARKS))
+                if mark == "sh" and line.strip():
+                    yield document, re.sub(r"\s+#.*", "", line)
+
+
+RUN = [pytest.param(line, id="%s: %s" % where) for where in commands() if (line := where[1]) not in NOT_RUN]
+
+
+def test_what_is_not_run_stands_in_a_document():
+    assert set(NOT_RUN) <= {line for _, line in commands()}
+
+
+@pytest.fixture(scope="module")
+def scene(target, tmp_path_factory):
+    """A name server with a broker, one more broker, files of settings for others, and a store that nobody has open."""
+    if target != "ramjet" or servers.sanitizer():
+        pytest.skip("the documents are about the program as it is released")
+    home = tmp_path_factory.mktemp("documents")
+    (home / "bin").mkdir()
+    (home / "bin/ramjet").symlink_to(servers.ramjet_binary())
+    with servers.Pair(target, home / "closed") as closed:
+        subprocess.run([home / "bin/ramjet", "send", "kept", "--namesrv", closed.name_server.address],
+                       stdout=subprocess.DEVNULL, check=True)
+    with servers.Pair(target, home / "pair") as pair:
+        other = servers.Broker(target, home / "other", [pair.name_server], name="broker-b")
+        try:
+            scene = Scene(home, pair, other.start(), closed.broker.store)
+            scene.run("ramjet send hello")  # each line is a test of its own: one that receives finds something
+            yield scene
+        finally:
+            other.stop()
+
+
+class Scene:
+    """Where the lines are run, and what their addresses and names stand for here."""
+
+    def __init__(self, home, pair, other, closed_store):
+        self.home, self.pair = home, pair
+        own_name_server, own_broker = (servers.free_port() for _ in range(2))
+        self.own = {"namesrv.conf": own_name_server, "broker.conf": own_broker}
+        (home / "namesrv.conf").write_text("listenPort=%d\nbindAddress=127.0.0.1\n" % own_name_server, encoding="ascii")
+        (home / "broker.conf").write_text("listenPort=%d\nbindAddress=127.0.0.1\nbrokerIP1=127.0.0.1\nbrokerName=own\n"
+                                          "mappedFileSizeCommitLog=67108864\n" % own_broker, encoding="ascii")
+        self.names = {"build/release/ramjet ": "ramjet ", "127.0.0.1:9876": pair.name_server.address,
+                      "127.0.0.1:10911": pair.broker.address, "127.0.0.1:20911": other.address,
+                      "=4711": "=%d" % pair.broker.process.pid, "DIR": str(closed_store)}
+        self.environment = {**os.environ, "HOME": str(home), "PATH": "%s:%s" % (home / "bin", os.environ["PATH"]),
+                            "NAMESRV_ADDR": pair.name_server.address}
+
+    def here(self, line):
+        names = dict(self.names)
+        if "ramjet bench start " in line:
+            names["127.0.0.1:10911"] = "127.0.0.1:%d" % self.own["broker.conf"]
+        for written, meant in names.items():
+            line = line.replace(written, meant)
+        return next((line + " " + more for kind, more in SHORTER if re.match(kind, line)), line)
+
+    def run(self, line):
+        done = subprocess.run(self.here(line), shell=True, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def serve(self, line):
+        """A server: it listens, and ends with 0 when it is told to."""
+        words = shlex.split(self.here(line))
+        conf = next(name for name in self.own if name in words)
+        with subprocess.Popen(words, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                servers.wait_until(lambda: answers(self.own[conf]) or process.poll() is not None, servers.START_DEADLINE_S, "start of " + line)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(servers.STOP_DEADLINE_S) == 0
+            finally:
+                process.kill()
+
+
+def answers(port):
+    try:
+        with servers.mq.Connection("127.0.0.1:%d" % port, timeout=2) as connection:
+            return connection.call(28).code is not None
+    except (OSError, servers.mq.Closed, TimeoutError):
+        return False
+
+
+@pytest.mark.parametrize("line", RUN)
+def test_a_command_of_the_documents_works(scene, line):
+    if re.match(r"(build/release/)?ramjet (namesrv|broker) ", line):
+        scene.serve(line)
+    else:
+        scene.run(line)
+
+
+def test_the_first_message_is_received_as_the_readme_says(scene):
+    send, receive, topics = [line for document, line in commands()
+                             if document == "README.md" and re.search(r"ramjet (send|receive|topics)\b", line)]
+    scene.run(send.replace(" hello ", " first_reading "))
+    assert "first message" in scene.run(receive.replace(" hello ", " first_reading ") + " --group first --timeout 120")
+    assert "first_reading" in scene.run(topics)
