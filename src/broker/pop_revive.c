@@ -68,13 +68,14 @@ static int read_message(struct store *store, const struct pop_key *key, int64_t 
 }
 
 /* Where messages of this queue go when they are put again: the retry topic of the group, or, for
- * one from there, the same. Empty: topic or group is gone. */
+ * one from there, the same. Empty: topic or group is gone. A group that its first pop made may not
+ * have been on the disk yet when the process was killed: it is made again, as by any use. */
 static struct slice retry_topic_for(struct pops *pops, const struct pop_key *key)
 {
     struct broker *broker = pops->broker;
     struct slice normal = pop_normal_topic(key->topic, key->group);
     if (topics_get(broker->topics, normal) == NULL ||
-        groups_get(broker->groups, key->group) == NULL)
+        broker_group_ensure(broker, key->group) == NULL)
         return slice_of(NULL, 0);
     if (topic_is_retry(key->topic))
         return key->topic;
