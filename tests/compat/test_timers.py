@@ -65,12 +65,15 @@ def test_timers_go_to_and_fro(turns, end, name_server, tmp_path):
     Method: each turn sends a message for itself, and if it is not the last one for the next, one for the last, one that
     the next turn recalls. The window is fifteen seconds, so that most are rolled. What is delivered twice after a kill is what
     followed the last check point; a stop waits until that knows everything, and then nothing is."""
-    due, handles, gone = {}, {}, set()
+    due, handles, gone, unsure = {}, {}, set(), set()
     conf = {"recallMessageEnable": "true", "timerRollWindowSlot": 15}
     found = {}
     for turn, target in enumerate(turns):
         broker = Broker(target, tmp_path / ("%d" % turn), [name_server], store=tmp_path / "store", conf=conf)
         broker.start()
+        if target == REFERENCE:  # one that is overdue at its start it delivers, recalled or not
+            unsure |= {key for key in gone if due[key] < mq.now_ms() + 5000}
+            gone -= unsure
         try:
             with broker.connect() as connection:
                 make_topic(connection)
@@ -78,14 +81,14 @@ def test_timers_go_to_and_fro(turns, end, name_server, tmp_path):
                     if key.startswith("gone") and key not in gone and due[key] > mq.now_ms() + 5000:
                         recall(connection, handle)
                         gone.add(key)
-                ahead = (("soon", 1500), ("next", 20000), ("last", 45000), ("gone", 46000))
+                ahead = (("soon", 1500), ("next", 20000), ("last", 45000), ("gone", 50000))
                 for kind, ahead_ms in ahead if turn < 2 else ahead[:1]:
                     key = "%s%d" % (kind, turn)
                     due[key] = mq.now_ms() + ahead_ms
                     handles[key] = send_timed(connection, key, due[key])
             wanted = {key for key in due if key.startswith("soon") or (key.startswith("next") and key != "next%d" % turn)}
             if turn == 2:
-                wanted = set(due) - gone
+                wanted = set(due) - gone - unsure
             wait_until(lambda: wanted <= set(delivered(broker)), 110, "%s of turn %d" % (wanted, turn), 0.5)
             found = delivered(broker)
             assert not gone & set(found)

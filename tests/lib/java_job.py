@@ -38,7 +38,8 @@ class Job:
     def __init__(self, version, name_server, home, messages, seconds, properties=None):
         """seconds: the messages are spread over at least so long. properties: of the JVM."""
         self.messages = messages
-        self.deadline_s = 100 + messages // 1000 + 2 * seconds
+        # for what never comes: a sanitizer and other jobs beside it may make a minute's work ten
+        self.deadline_s = 600 + messages // 1000 + 2 * seconds
         options = ["-D%s=%s" % pair for pair in (properties or {}).items()]
         home.mkdir()
         self.lines, self.sent, self.moved = [], 0, threading.Condition()
