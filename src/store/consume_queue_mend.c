@@ -249,6 +249,18 @@ static bool follows_on_nothing(struct consume_queue *queue, int64_t place)
     return true;
 }
 
+/* The record lies behind that of a batch queue's last entry, in the log and by its number: it comes
+ * next, whatever the numbers in between say. Under both locks. */
+static bool comes_last(struct consume_queue *queue, const struct store_queue_entry *entry)
+{
+    struct store_queue_entry last;
+    int64_t max = atomic_load(&queue->max);
+    return queue->is_batch && max > atomic_load(&queue->min) &&
+           consume_queue_read_one(queue, max - 1, &last) == 0 && queue_entry_is_written(&last) &&
+           last.phy_offset < entry->phy_offset &&
+           last.queue_offset + last.count <= entry->queue_offset;
+}
+
 /* Makes the queue end where the entry belongs. 1: it does; 0: the entry is there already, or cannot
  * be. Under both locks. */
 static int make_place(struct consume_queue *queue, const struct store_queue_entry *entry,
@@ -259,7 +271,7 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
     int err = find_place(queue, entry->queue_offset, &place);
     if (err != 0)
         return err;
-    place = find_astray(queue, place, entry);
+    place = comes_last(queue, entry) ? atomic_load(&queue->max) : find_astray(queue, place, entry);
     int goes_on = choose_life(queue, entry, place, reader);
     if (goes_on != 1)
         return goes_on;
