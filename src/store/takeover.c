@@ -29,6 +29,26 @@ bool takeover_is_left_over(const struct recovery *recovery, const struct record 
     return recovery->store->recovered_records > 0 && record->store_timestamp < recovery->newest_ms;
 }
 
+/* Whether a record as new as the log follows on it: then it was put late by a thread among others,
+ * not left over. What an earlier recovery cut off is older than everything since. */
+static bool leads_to_newer(struct recovery *recovery, const struct record *first)
+{
+    struct log_reader reader;
+    struct record record = *first;
+    int64_t at = first->phy_offset + first->total_bytes;
+    int64_t file_bytes = commit_log_file_bytes(recovery->store->log);
+    bool is_newer = false;
+    int err = 0;
+    log_reader_init(&reader, recovery->store->log);
+    while (!is_newer && (err == 0 || err == ERR_NOT_FOUND)) {
+        err = log_reader_record(&reader, at, RECORD_CHECK_ALL, &record);
+        is_newer = err == 0 && record.store_timestamp >= recovery->newest_ms;
+        at = err == 0 ? at + record.total_bytes : (at / file_bytes + 1) * file_bytes;
+    }
+    log_reader_fini(&reader);
+    return is_newer;
+}
+
 bool takeover_is_risen(struct recovery *recovery, struct log_reader *looker,
                        const struct record *record)
 {
@@ -37,7 +57,8 @@ bool takeover_is_risen(struct recovery *recovery, struct log_reader *looker,
     if (!takeover_is_left_over(recovery, record) || !store_entry_of(store, record, &entry))
         return false;
     struct consume_queue *queue = queues_find(store->queues, record->topic, record->queue_id);
-    if (queue == NULL || !consume_queue_is_taken_before(queue, &entry, looker))
+    if (queue == NULL || !consume_queue_is_taken_before(queue, &entry, looker) ||
+        leads_to_newer(recovery, record))
         return false;
     log_warn("commit_log_left_over phy_offset=%lld topic=%.*s queue=%d queue_offset=%lld: an "
              "earlier recovery had cut it off; the log ends before it",

@@ -172,6 +172,33 @@ static void left_over_records_stay_away(void **state)
     }
 }
 
+/* Goal: a record of a topic made again that one thread put a moment late is not taken for one that
+ * was left over, and what follows on it is kept. Method: its number is taken by the earlier life,
+ * it is older than the record in front of it, and queues and checkpoint are lost. */
+static void a_record_put_late_does_not_end_the_log(void **state)
+{
+    (void)state;
+    struct store_dir *dir = store_dir_new();
+    store_dir_open(dir);
+    put(dir, "orders", "first life");
+    put(dir, "orders", "first life");
+    store_delete_topic(dir->store, SLICE("orders"));
+    put(dir, "other", "newer");
+    dir->now_ms -= 2;
+    put(dir, "orders", "late");
+    dir->now_ms += 2;
+    put(dir, "orders", "behind");
+    int64_t end = store_dir_log_end(dir);
+    store_dir_close(dir);
+    store_dir_delete(dir, "consumequeue");
+    store_dir_delete(dir, "checkpoint");
+    store_dir_open(dir);
+    assert_int_equal(store_dir_log_end(dir), end);
+    store_dir_expect(dir, "orders", 0, 0, "late");
+    store_dir_expect(dir, "orders", 0, 1, "behind");
+    store_dir_remove(dir);
+}
+
 /* Goal: a record that turned while its process, the reference's, was killed is damage and not the
  * end; after a loss of power it may be either, and is the end.
  * Method: a bit of the second of three records, in this boot and in another. */
@@ -204,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_queue_that_is_shifted_is_read_by_its_places, set_up,
                                         tear_down),
         cmocka_unit_test(left_over_records_stay_away),
+        cmocka_unit_test(a_record_put_late_does_not_end_the_log),
         cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
