@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/multi_dispatch.h"
 #include "wire/properties.h"
 
-enum { ID_BYTES = 8 };
+enum { ID_BYTES = 8, PROPERTIES_MAX = 160 };
 
 struct history history;
+
+static const char *const light_names[LIGHT_QUEUES] = { "%LMQ%a", "%LMQ%b" };
 
 void history_reset(void)
 {
@@ -51,6 +54,8 @@ int history_send(int topic, int queue, int count, bool takes_no_place)
             .body_bytes =
                 (uint16_t)(ID_BYTES + (chance_one_in(12) ? chance_below(6000) : chance_below(300)))
         };
+    if (history.has_light_queues && count == 1 && !takes_no_place)
+        history.messages[first].light = (uint8_t)chance_below(1u << LIGHT_QUEUES);
     return first;
 }
 
@@ -61,8 +66,12 @@ static uint8_t body_byte(int id, size_t at)
 
 static void make_properties(int id, char *properties, size_t cap)
 {
-    snprintf(properties, cap, "UNIQ_KEY\001u%d\002TAGS\001tag%d\002KEYS\001k%d\002", id, id % 3,
-             id % 17);
+    static const char *const lists[1 << LIGHT_QUEUES] = {
+        "", PROPERTY_MULTI_DISPATCH "\001%LMQ%a\002", PROPERTY_MULTI_DISPATCH "\001%LMQ%b\002",
+        PROPERTY_MULTI_DISPATCH "\001%LMQ%b,%LMQ%a\002"
+    };
+    snprintf(properties, cap, "UNIQ_KEY\001u%d\002TAGS\001tag%d\002KEYS\001k%d\002%s", id, id % 3,
+             id % 17, lists[history.messages[id].light]);
 }
 
 void history_record(int id, struct record *record, uint8_t *body, char *properties, size_t cap)
@@ -138,9 +147,20 @@ static bool is_body_of(int id, struct slice body)
     return body.len == history.messages[id].body_bytes;
 }
 
+/* Ours, and behind them the places in light queues that the store added. */
+static bool are_properties_of(int id, struct slice properties)
+{
+    char ours[PROPERTIES_MAX];
+    make_properties(id, ours, sizeof ours);
+    size_t len = strlen(ours);
+    return properties.len >= len && memcmp(properties.data, ours, len) == 0 &&
+           (history.messages[id].light != 0
+                ? slice_starts_with(slice_from(properties, len), SLICE(PROPERTY_MULTI_QUEUE_OFFSET))
+                : properties.len == len);
+}
+
 int history_check_served(const struct record *record)
 {
-    char properties[128];
     if (record->body.len < ID_BYTES)
         violation("served a message of nobody: body of %zu bytes", record->body.len);
     uint64_t number = get_be64(record->body.data);
@@ -148,13 +168,12 @@ int history_check_served(const struct record *record)
         violation("served a message of nobody: id %llu", (unsigned long long)number);
     int id = (int)number;
     const struct message *message = &history.messages[id];
-    make_properties(id, properties, sizeof properties);
     if (!is_body_of(id, record->body))
         violation("message %d is served with another body", id);
     if (!slice_eq(record->topic, slice_str(history.topics[message->topic].name)) ||
         record->queue_id != message->queue)
         violation("message %d is served from another queue", id);
-    if (!slice_eq(record->properties, slice_str(properties)))
+    if (!are_properties_of(id, record->properties))
         violation("message %d is served with other properties: '%.*s'", id,
                   SLICE_FMT(record->properties));
     if (record->flag != (id & 0xFF) || record->born_timestamp != 1600000000000 + id)
@@ -237,6 +256,58 @@ static void read_queue(struct store *store, int topic, int queue)
     buf_fini(&body);
 }
 
+/* A light queue has each of its messages once, in the order of the log, without a gap. */
+static void read_light_queue(struct store *store, int light)
+{
+    struct slice name = slice_str(light_names[light]);
+    int64_t max = store_queue_max(store, name, 0);
+    int64_t last_place = -1;
+    struct buf bytes = BUF_INIT;
+    for (int64_t at = store_queue_min(store, name, 0); at < max; at++) {
+        struct store_queue_entry entry;
+        struct record record;
+        buf_clear(&bytes);
+        int err = store_queue_entry_at(store, name, 0, at, &entry);
+        if (err == 0)
+            err = store_get_at(store, entry.phy_offset, &bytes);
+        if (err == 0)
+            err = record_decode(buf_slice(&bytes), RECORD_CHECK_BODY_CRC, &record);
+        if (err != 0 && !history.has_promises)
+            continue;
+        if (err != 0)
+            violation("light queue %d serves nothing at %lld of %lld: %s", light, (long long)at,
+                      (long long)max, err_name(err));
+        struct message *message = &history.messages[history_check_served(&record)];
+        bool is_there = (message->light & 1u << light) != 0;
+        bool was_there = (message->light_seen & 1u << light) != 0;
+        if (!is_there || was_there || record.phy_offset <= last_place ||
+            (history.has_promises && multi_dispatch_place(&record, name) != at))
+            violation("light queue %d has the message at phy_offset %lld %s at %lld", light,
+                      (long long)record.phy_offset,
+                      !is_there   ? "of another"
+                      : was_there ? "twice"
+                                  : "out of place",
+                      (long long)at);
+        last_place = record.phy_offset;
+        message->light_seen |= (uint8_t)(1u << light);
+    }
+    buf_fini(&bytes);
+}
+
+/* What is in its own queue is in its light queues. */
+static void read_light_queues(struct store *store, int64_t min_phy_offset)
+{
+    for (int light = 0; light < LIGHT_QUEUES; light++)
+        read_light_queue(store, light);
+    for (int id = 0; id < history.message_count && history.has_promises; id++) {
+        const struct message *message = &history.messages[id];
+        if (message->was_seen && message->phy_offset >= min_phy_offset &&
+            message->light_seen != message->light && !history_is_deleted(message))
+            violation("message %d at phy_offset %lld is in light queues %u instead of %u", id,
+                      (long long)message->phy_offset, message->light_seen, message->light);
+    }
+}
+
 /* Those without a queue are looked for where they were put. */
 static void read_half_messages(struct store *store)
 {
@@ -277,11 +348,15 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
 {
     struct store_state state;
     store_state(store, &state);
-    for (int id = 0; id < history.message_count; id++)
+    for (int id = 0; id < history.message_count; id++) {
         history.messages[id].was_seen = false;
+        history.messages[id].light_seen = 0;
+    }
     for (int topic = 0; topic < history.topic_count; topic++)
         for (int queue = 0; queue < QUEUES; queue++)
             read_queue(store, topic, queue);
+    if (history.has_light_queues)
+        read_light_queues(store, state.min_phy_offset);
     read_half_messages(store);
     if (stop != MACHINE_POWER_LOST && !sync_failed && history.has_promises)
         check_puts();

@@ -10,7 +10,7 @@
 #include "sim.h"
 #include "store/store.h"
 
-enum { MESSAGES_MAX = 6000, TOPICS_MAX = 24, QUEUES = 2 };
+enum { MESSAGES_MAX = 6000, TOPICS_MAX = 24, QUEUES = 2, LIGHT_QUEUES = 2 };
 
 enum message_state {
     MESSAGE_SENT,
@@ -25,6 +25,8 @@ struct message {
     bool is_safe;
     bool takes_no_place; /* a half message */
     bool was_seen;
+    uint8_t light; /* bits: the light queues it also goes to */
+    uint8_t light_seen;
     uint8_t topic;
     uint8_t queue;
     int topic_life;   /* which of the topic's lives it was sent to */
@@ -51,7 +53,8 @@ struct history {
     int flips;
     bool may_refuse;       /* to open: the log was damaged, or a sync failed */
     int64_t table_version; /* of the last table that was written whole; 0: none */
-    bool sync_failed;      /* at some time in this history */
+    bool has_light_queues;
+    bool sync_failed; /* at some time in this history */
 };
 extern struct history history;
 

@@ -106,7 +106,7 @@ static void on_flushed(void *ctx)
     waiting_note_flushed(store_flushed_to(store));
 }
 
-enum { BATCH_MAX = 4, BODY_MAX = 8192, PROPERTIES_MAX = 128 };
+enum { BATCH_MAX = 4, BODY_MAX = 8192, PROPERTIES_MAX = 160 };
 
 struct batch {
     struct record records[BATCH_MAX];
@@ -465,6 +465,7 @@ static void choose_options(void)
     options.consume_queue_file_bytes = QUEUE_FILE;
     options.index_slot_count = 64;
     options.index_entry_count = 180;
+    options.light_queues_enable = history.has_light_queues;
     options.sync_flush = chance_one_in(2);
     options.flush_interval_ms = chance_one_in(2) ? 500 : 20;
     options.queue_flush_interval_ms = chance_one_in(2) ? 1000 : 50;
@@ -563,6 +564,7 @@ static void run_history(void)
     history_reset();
     waiting_reset();
     has_waiting = chance_one_in(2);
+    history.has_light_queues = seed % 3 == 0;
     choose_options();
     table_writing = 0;
     was_refused = false;
