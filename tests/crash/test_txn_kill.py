@@ -19,11 +19,12 @@ class Producer(threading.Thread):
     """Sends halves and ends some of them until the broker dies; answers checks as it had decided. A
     decision is made before the half is sent, so every producer of the group knows it: `decided`."""
 
-    def __init__(self, address, seed, decided, sends=True):
+    def __init__(self, address, seed, decided, over, sends=True):
         super().__init__()
         self.connection = mq.Connection(address)
         self.random = random.Random(seed)
         self.decided = decided  # number -> COMMIT or ROLLBACK
+        self.over = frozenset(over)  # ended, and told so, in an earlier life: nobody asks any more
         self.sends = sends
         self.halves = set()     # acknowledged
         self.ended = {}         # number -> how, acknowledged
@@ -78,6 +79,7 @@ class Producer(threading.Thread):
                 asked = self.connection.receive_push(wait_s, code=CHECK)
                 record, = mq.decode_records(asked.body)
                 number = int(record.body)
+                assert number not in self.over, "asked about what had ended"
                 assert record.topic == TOPIC and asked.ext["transactionId"] == "%032X" % number
                 if self.random.random() < 0.5 or not self.sends:
                     self.end(number, asked.ext["tranStateTableOffset"], asked.ext["commitLogOffset"], True)
@@ -112,12 +114,12 @@ def run_producer(producer, end):
 @pytest.mark.parametrize("seed", range(2))
 def test_kill_keeps_transactions(broker, seed):
     """Goal: SIGKILL at any time, and the death of every producer: nothing committed is lost or comes twice,
-    nothing rolled back comes. Method: rounds of sending, ending and killing, each with a new producer; then
-    one that only answers checks, until all halves have ended."""
+    nothing rolled back comes, nobody is asked about what ended in an earlier life. Method: rounds of sending, ending
+    and killing, each with a new producer; then one that only answers checks, until all halves have ended."""
     decided, halves, ended = {}, set(), {}
     for round_number in range(4):
         broker.start()
-        producer = Producer(broker.address, seed * 100 + round_number, decided)
+        producer = Producer(broker.address, seed * 100 + round_number, decided, ended)
         run_producer(producer, broker.kill if round_number % 2 == 0 else broker.stop)
         halves |= producer.halves
         ended.update(producer.ended)
@@ -128,7 +130,7 @@ def test_kill_keeps_transactions(broker, seed):
         assert all(number in counts for number, how in ended.items() if how == COMMIT)
         broker.kill()
     broker.start()
-    answering = Producer(broker.address, seed, decided, sends=False)
+    answering = Producer(broker.address, seed, decided, ended, sends=False)
     answering.start()
     wanted = {number for number in halves if decided[number] == COMMIT}
     wait_until(lambda: wanted <= set(delivered(broker)), 60, "the rest", pause_s=0.2)
