@@ -44,6 +44,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 final class Families {
     private static final int COUNT = 20;
     private static final int PATIENCE_S = 60;
+    private static final int SEND_TIMEOUT_MS = 30000; // a busy machine is not what is tested
     private static final int QUIET_MS = 2500; // what comes twice, or should not come, comes within
     private static final String SQL = "TAGS = 'even' AND number BETWEEN 0 AND 11 OR number = 13";
     private static final Set<String> SQL_MATCHES = Set.of("body-0", "body-2", "body-4", "body-6", "body-8", "body-10",
@@ -107,6 +108,7 @@ final class Families {
         DefaultMQProducer producer = new DefaultMQProducer("producers-" + topic);
         producer.setInstanceName("producer-" + topic);
         producer.setNamesrvAddr(nameServer);
+        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
         producer.start();
         return producer;
     }
@@ -453,6 +455,7 @@ final class Families {
         TransactionMQProducer producer = new TransactionMQProducer("producers-" + topic);
         producer.setInstanceName("producer-" + topic);
         producer.setNamesrvAddr(nameServer);
+        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
         producer.setTransactionListener(new TransactionListener() {
             @Override
             public LocalTransactionState executeLocalTransaction(Message message, Object argument) {
@@ -541,6 +544,7 @@ final class Families {
         DefaultMQProducer producer = new DefaultMQProducer("traced-" + topic, null, true, null);
         producer.setInstanceName("traced-" + topic);
         producer.setNamesrvAddr(nameServer);
+        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
         producer.start();
         SendResult sent = producer.send(message(topic, 0));
         await("the trace of " + sent.getMsgId(), () -> {
