@@ -7,6 +7,8 @@ from table import at_least, at_most, count, duration, mebibytes, megabytes, perc
 
 KIB = 1024
 
+ONE_AT_A_TIME = "send 1 KiB, one at a time"
+
 
 def figure(summaries, target, key):
     """A figure of a target; None when it was not measured or is not known."""
@@ -40,7 +42,7 @@ def footprint(run):
 
 
 def send_one_at_a_time(run):
-    got = run.scenario("send", "async", "send 1 KiB, one at a time", "--size", KIB, "--warmup", run.options.warmup)
+    got = run.scenario("send", "async", ONE_AT_A_TIME, "--size", KIB, "--warmup", run.options.warmup)
     for key, label, factor, part in (("p50_ns", "p50", 1.3, 4), ("p99_ns", "p99", 1.5, 4), ("p99_9_ns", "p99.9", 2, None)):
         v = three(got, key)
         checks = [at_most(f"<= {factor} floor", v["ramjet"], times(factor, v["floor"]))]

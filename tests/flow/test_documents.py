@@ -5,11 +5,14 @@ Addresses of the documents become those of servers of this test, `DIR` a store o
 a second: nothing else of a line is changed.
 """
 
+import json
 import os
 import re
 import shlex
 import signal
 import subprocess
+import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -23,6 +26,7 @@ NOT_RUN = {
     "./dev bench": "minutes",
     "./dev bench --rows 1,3,5": "minutes",
     "./dev bench --long": "hours",
+    "./dev bench --rows 1 --picture docs/latency.svg": "a minute; how it draws is tested below",
     "ramjet bench timer --broker pending=127.0.0.1:10911 --broker none=127.0.0.1:20911 --size 128 --pending 0 --rounds 5 --seconds 8":
         "waits for timers of both brokers in turn; the line above it is run",
     "ramjet bench burst --broker 127.0.0.1:10911 --size 128 --rounds 3 --seconds 8": "has its burst due in seconds (test_bench.py)",
@@ -144,3 +148,12 @@ def test_the_first_message_is_received_as_the_readme_says(scene):
     scene.run(send.replace(" hello ", " first_reading "))
     assert "first message" in scene.run(receive.replace(" hello ", " first_reading ") + " --group first --timeout 120")
     assert "first_reading" in scene.run(topics)
+
+
+def test_the_picture_is_drawn_from_a_report(scene):
+    scene.run("ramjet bench send --broker ramjet=127.0.0.1:10911 --echo --json picture.json")
+    sys.path.insert(0, str(servers.ROOT / "tests/bench"))
+    from picture import picture_of
+    drawn = ElementTree.fromstring(picture_of(json.loads((scene.home / "picture.json").read_text()), "a < b"))
+    assert len(drawn.findall("{*}polyline")) == 2
+    assert {"Ramjet", "a bare TCP echo", "a < b"} <= {text.text for text in drawn.findall("{*}text")}
