@@ -18,7 +18,7 @@
 /* Light queues that one message goes to at most; each costs a look at a file system. */
 enum { MULTI_DISPATCH_MAX = 1024 };
 /* Bytes that the offsets of so many queues take at most, their property's name included. */
-enum { MULTI_DISPATCH_OFFSET_BYTES = 20, MULTI_DISPATCH_OFFSETS_NAME_BYTES = 26 };
+enum { MULTI_DISPATCH_OFFSET_BYTES = 20 };
 
 /* A light queue's topic, or the group that reads one. */
 bool name_is_light(struct slice name);

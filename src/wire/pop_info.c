@@ -3,8 +3,6 @@
 #include "wire/names.h"
 
 enum { SEPARATOR_V1 = '_', SEPARATOR_V2 = '+' };
-enum { PARTS_LEAST = 6 };
-
 /* Cuts the part up to the next blank off *rest; false at the end. */
 static bool next_part(struct slice *rest, struct slice *part)
 {
