@@ -271,7 +271,7 @@ static void read_light_queue(struct store *store, int light)
         if (err == 0)
             err = store_get_at(store, entry.phy_offset, &bytes);
         if (err == 0)
-            err = record_decode(buf_slice(&bytes), RECORD_CHECK_BODY_CRC, &record);
+            err = record_decode(buf_slice(&bytes), RECORD_CHECK_ALL, &record);
         if (err != 0 && !history.has_promises)
             continue;
         if (err != 0)
