@@ -239,10 +239,12 @@ int commit_log_read_window(struct commit_log *log, int64_t phy_offset, void *int
 
 void commit_log_will_read(struct commit_log *log, int64_t phy_offset, int64_t len)
 {
-    len = min64(len, commit_log_near_start(log) - phy_offset); /* what is behind it is there */
-    struct log_file *file = phy_offset < 0 || len <= 0 ? NULL : log_file_at(log, phy_offset);
+    int64_t end = commit_log_near_start(log); /* what is behind it is there */
+    struct log_file *file =
+        phy_offset < 0 || phy_offset >= end || len <= 0 ? NULL : log_file_at(log, phy_offset);
     if (file == NULL)
         return;
+    len = min64(len, end - phy_offset);
     int64_t pos = phy_offset - file->start;
     disk_will_read(file->fd, pos, min64(len, log->file_bytes - pos));
     log_file_unref(log, file);

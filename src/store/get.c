@@ -255,18 +255,28 @@ static int collect(struct collecting *c, struct store_queue_entry *entry)
     return 0;
 }
 
+/* Their records are a fair part of what lies between them. A flipped bit may lead anywhere. */
+static bool are_near_each_other(const struct commit_log *log,
+                                const struct store_queue_entry *entries, int count)
+{
+    enum { SPARSE = 32 };
+    int64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += entries[i].bytes > 0 ? entries[i].bytes : 0;
+    int64_t first = entries[0].phy_offset;
+    int64_t last = entries[count - 1].phy_offset;
+    return first >= 0 && last >= first && last < commit_log_max(log) &&
+           last - first <= SPARSE * bytes;
+}
+
 /* A caller who can wait comes when something is not in memory. Records of a queue lie apart: where
  * they are a fair part of what lies between, all of it is brought in, many times what one call
  * takes, so that the next calls find theirs in memory; where they are not, each for itself, all at
  * once. */
 static void fetch(struct collecting *c, const struct store_queue_entry *entries, int count)
 {
-    enum { SPARSE = 32 };
-    int64_t bytes = 0;
-    for (int i = 0; i < count; i++)
-        bytes += entries[i].bytes > 0 ? entries[i].bytes : 0;
-    int64_t span = entries[count - 1].phy_offset - entries[0].phy_offset;
-    if (span >= 0 && span <= SPARSE * bytes && read_ahead_is_on(c->store->read_ahead)) {
+    if (are_near_each_other(c->store->log, entries, count) &&
+        read_ahead_is_on(c->store->read_ahead)) {
         read_ahead_begin(c->store->read_ahead, entries[0].phy_offset);
         return;
     }
