@@ -7,7 +7,7 @@ import threading
 
 import mini_client as mq
 import pytest
-from servers import table_text, wait_until
+from servers import wait_until
 
 TOPIC = "shared"
 READER = "%LMQ%reader"
@@ -111,8 +111,8 @@ def plant_offset(broker, queue_offset):
 
 def is_saved(broker, queue_offset):
     """The reader's offset in the file."""
-    text = table_text(broker.store / "config" / "lmqConsumerOffset.json")
-    return text and mq.parse_json(text.encode())["lmqOffsetTable"].get("%s@%s" % (LIGHT[0], READER)) == queue_offset
+    table = mq.parse_json((broker.store / "config" / "lmqConsumerOffset.json").read_bytes())
+    return table["lmqOffsetTable"].get("%s@%s" % (LIGHT[0], READER)) == queue_offset
 
 
 def offset_of_reader(connection):
