@@ -435,12 +435,24 @@ int consume_queue_mend(struct consume_queue *queue, const struct store_queue_ent
     return mended;
 }
 
-int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
+/* Half of an entry, torn at a sector's end by a loss of power: it leads below the log, and the one
+ * before it does not. Under both locks. */
+static bool is_torn(struct consume_queue *queue, int64_t place,
+                    const struct store_queue_entry *entry, int64_t log_min)
 {
-    assert(log_end >= 0);
+    struct store_queue_entry before;
+    return entry->phy_offset < log_min && place > atomic_load(&queue->min) &&
+           consume_queue_read_one(queue, place - 1, &before) == 0 &&
+           !queue_entries_are_in_order(&before, entry);
+}
+
+int consume_queue_cut(struct consume_queue *queue, int64_t log_min, int64_t log_end)
+{
+    assert(log_min <= log_end);
     consume_queue_lock_both(queue);
-    int64_t end = atomic_load(&queue->max);
+    int64_t max = atomic_load(&queue->max);
     int64_t min = atomic_load(&queue->min);
+    int64_t end = max;
     int err = 0;
     for (; end > min; end--) {
         struct store_queue_entry entry;
@@ -449,11 +461,12 @@ int consume_queue_cut(struct consume_queue *queue, int64_t log_end)
             break;
         bool is_hole = !queue_entry_is_written(&entry); /* of what a loss of power took */
         if (queue_entry_is_filler(&entry) ||
-            (!is_hole && entry.phy_offset <= log_end - entry.bytes))
+            (!is_hole && entry.phy_offset <= log_end - entry.bytes &&
+             (end == max || !is_torn(queue, end - 1, &entry, log_min))))
             break;
     }
     assert(end >= min);
-    if (err == 0 && end < atomic_load(&queue->max))
+    if (err == 0 && end < max)
         err = cut_at(queue, end);
     consume_queue_unlock_both(queue);
     return err;

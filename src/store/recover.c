@@ -344,6 +344,7 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
 }
 
 struct cutting {
+    int64_t log_min;
     int64_t log_end;
     int err;
 };
@@ -351,7 +352,7 @@ struct cutting {
 static void cut_queue(void *ctx, struct consume_queue *queue)
 {
     struct cutting *cutting = ctx;
-    int err = consume_queue_cut(queue, cutting->log_end);
+    int err = consume_queue_cut(queue, cutting->log_min, cutting->log_end);
     if (err != 0)
         cutting->err = err;
 }
@@ -414,7 +415,7 @@ static int recover(struct recovery *recovery, bool was_clean)
         err = refuse_damage(recovery, was_clean);
     if (err != 0)
         return err;
-    struct cutting cutting = { .log_end = recovery->at };
+    struct cutting cutting = { .log_min = commit_log_min(store->log), .log_end = recovery->at };
     /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
      */
     err = queues_each(store->queues, store_may_have_ghosts(store, was_clean), cut_queue, &cutting);

@@ -222,6 +222,39 @@ static void ghosts_behind_a_queue_are_dropped(void **state)
     }
 }
 
+/* Goal: an entry that a loss of power tore at a sector's end goes with those behind it, whose
+ * records the log has lost. Method: the second half of the last but one is there, its record is
+ * not; the first file of the log has expired, so that the torn entry leads below it. */
+static void a_torn_entry_goes_with_those_behind_it(void **state)
+{
+    enum { COUNT = 900 };
+    static const char zeros[256];
+    struct store_dir *dir = *state;
+    int64_t file_bytes = dir->options.commit_log_file_bytes;
+    for (int i = 0; i < COUNT; i++)
+        put_numbered(dir, "orders", 0);
+    struct store_put_result torn = store_dir_put(dir, "orders", 0, "torn", "");
+    store_dir_put(dir, "orders", 0, "behind", "");
+    store_dir_close(dir);
+    char log_file[64];
+    char queue_file[64];
+    int64_t queue_bytes = dir->options.consume_queue_file_bytes;
+    int64_t at = COUNT * ENTRY_BYTES;
+    snprintf(log_file, sizeof log_file, "commitlog/%020lld",
+             (long long)(torn.phy_offset / file_bytes * file_bytes));
+    snprintf(queue_file, sizeof queue_file, "consumequeue/orders/0/%020lld",
+             (long long)(at / queue_bytes * queue_bytes));
+    store_dir_delete(dir, LOG_FILE);
+    store_dir_write(dir, log_file, torn.phy_offset % file_bytes, zeros,
+                    (size_t)(torn.end_phy_offset - torn.phy_offset));
+    store_dir_write(dir, queue_file, at % queue_bytes, zeros, 8);
+    store_dir_delete(dir, "checkpoint");
+    store_dir_write(dir, "abort", 0, "1", 1);
+    fault_arm_value("disk.of_this_boot", 0);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), COUNT);
+}
+
 /* Goal: queues and index are derived: without them, and without our part of the checkpoint,
  * everything is built again from the log. Method: a store over several files, killed; what is
  * derived is removed. */
@@ -646,6 +679,7 @@ int main(void)
         STORE_TEST(a_damaged_last_record_is_gone),
         STORE_TEST(bytes_behind_the_end_are_zeroed),
         STORE_TEST(ghosts_behind_a_queue_are_dropped),
+        STORE_TEST(a_torn_entry_goes_with_those_behind_it),
         STORE_TEST(what_is_derived_is_rebuilt),
         STORE_TEST(a_checkpoint_of_the_reference_is_obeyed),
         STORE_TEST(a_checkpoint_that_leads_astray_is_not_believed),
