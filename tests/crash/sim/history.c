@@ -203,9 +203,11 @@ static void see(int id, const struct record *record, int64_t end)
     message->end_phy_offset = end;
 }
 
-/* Reads one queue whole. */
-static void read_queue(struct store *store, int topic, int queue)
+/* Reads one queue whole. may_lack: a failed sync took pages of the log that nobody had called safe.
+ */
+static void read_queue(struct store *store, int topic, int queue, bool may_lack)
 {
+    bool is_dense = history.has_promises && !history.topics[topic].is_deleted && !may_lack;
     struct slice name = slice_str(history.topics[topic].name);
     int64_t at = store_queue_min(store, name, queue);
     int64_t max = store_queue_max(store, name, queue);
@@ -230,8 +232,7 @@ static void read_queue(struct store *store, int topic, int queue)
             if (record_decode(rest, RECORD_CHECK_BODY_CRC, &record) != 0)
                 violation("queue %s/%d serves what is no record at %lld",
                           history.topics[topic].name, queue, (long long)at);
-            if (record.queue_offset != at && history.has_promises &&
-                !history.topics[topic].is_deleted)
+            if (record.queue_offset != at && is_dense)
                 violation("queue %s/%d has a hole: %lld instead of %lld",
                           history.topics[topic].name, queue, (long long)record.queue_offset,
                           (long long)at);
@@ -246,7 +247,7 @@ static void read_queue(struct store *store, int topic, int queue)
             see(history_check_served(&record), &record, entry.phy_offset + entry.bytes);
             rest = slice_from(rest, (size_t)record.total_bytes);
         }
-        if (result.count == 0 && history.has_promises && !history.topics[topic].is_deleted)
+        if (result.count == 0 && is_dense)
             violation("queue %s/%d serves nothing at %lld of %lld: %s", history.topics[topic].name,
                       queue, (long long)at, (long long)max, store_get_status_name(result.status));
         if (result.next_offset <= at && result.count == 0)
@@ -356,7 +357,7 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
     }
     for (int topic = 0; topic < history.topic_count; topic++)
         for (int queue = 0; queue < QUEUES; queue++)
-            read_queue(store, topic, queue);
+            read_queue(store, topic, queue, sync_failed);
     if (history.has_light_queues)
         read_light_queues(store, state.min_phy_offset);
     read_half_messages(store);
