@@ -293,9 +293,9 @@ static void open_store(void)
                           life_faults.full >
                       0;
     disk_faults = (struct disk_faults){ 0 };
+    note_failed_sync();
     if (err != 0 && had_faults) {
         say("open failed: %s", err_name(err));
-        note_failed_sync();
         err = store_open(&options, &opened);
     }
     if (err != 0) {
