@@ -147,16 +147,26 @@ static bool is_body_of(int id, struct slice body)
     return body.len == history.messages[id].body_bytes;
 }
 
-/* Ours, and behind them the places in light queues that the store added. */
-static bool are_properties_of(int id, struct slice properties)
+/* It lost its place to a flipped bit, and a later start put it once more, at the queue's end. */
+static bool was_put_again(const struct record *record)
+{
+    return !history.has_promises &&
+           property_get(record->properties, SLICE("RAMJET_PUT_AGAIN")).len > 0;
+}
+
+/* Ours, and behind them what the store added: that, or the places in light queues. */
+static bool are_properties_of(int id, struct slice properties, bool is_again)
 {
     char ours[PROPERTIES_MAX];
     make_properties(id, ours, sizeof ours);
     size_t len = strlen(ours);
-    return properties.len >= len && memcmp(properties.data, ours, len) == 0 &&
-           (history.messages[id].light != 0
-                ? slice_starts_with(slice_from(properties, len), SLICE(PROPERTY_MULTI_QUEUE_OFFSET))
-                : properties.len == len);
+    if (properties.len < len || memcmp(properties.data, ours, len) != 0)
+        return false;
+    if (is_again)
+        return true;
+    return history.messages[id].light != 0
+               ? slice_starts_with(slice_from(properties, len), SLICE(PROPERTY_MULTI_QUEUE_OFFSET))
+               : properties.len == len;
 }
 
 int history_check_served(const struct record *record)
@@ -173,7 +183,7 @@ int history_check_served(const struct record *record)
     if (!slice_eq(record->topic, slice_str(history.topics[message->topic].name)) ||
         record->queue_id != message->queue)
         violation("message %d is served from another queue", id);
-    if (!are_properties_of(id, record->properties))
+    if (!are_properties_of(id, record->properties, was_put_again(record)))
         violation("message %d is served with other properties: '%.*s'", id,
                   SLICE_FMT(record->properties));
     if (record->flag != (id & 0xFF) || record->born_timestamp != 1600000000000 + id)
@@ -182,8 +192,9 @@ int history_check_served(const struct record *record)
         violation("message %d was refused, and is there", id);
     if (message->state == MESSAGE_LOST && history.has_promises)
         violation("message %d was gone, and has come back", id);
-    if (message->state == MESSAGE_STORED && (record->queue_offset != message->queue_offset ||
-                                             record->phy_offset != message->phy_offset))
+    if (message->state == MESSAGE_STORED && !was_put_again(record) &&
+        (record->queue_offset != message->queue_offset ||
+         record->phy_offset != message->phy_offset))
         violation("message %d has moved: queue offset %lld, was %lld", id,
                   (long long)record->queue_offset, (long long)message->queue_offset);
     return id;
@@ -358,7 +369,7 @@ void history_verify(struct store *store, enum machine_end stop, bool sync_failed
     for (int topic = 0; topic < history.topic_count; topic++)
         for (int queue = 0; queue < QUEUES; queue++)
             read_queue(store, topic, queue, sync_failed);
-    if (history.has_light_queues)
+    if (history.has_light_queues && !sync_failed)
         read_light_queues(store, state.min_phy_offset);
     read_half_messages(store);
     if (stop != MACHINE_POWER_LOST && !sync_failed && history.has_promises)
