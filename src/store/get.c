@@ -105,8 +105,7 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
 }
 
 /* Nothing guards the numbers in an entry of a batch queue; its record, which was found whole, has
- * them as well. ERR_CORRUPT: the record lies
- * before `from`, which is asked for. */
+ * them as well. ERR_CORRUPT: the record lies before `from`, which is asked for. */
 static int heal_batch_entry(struct store *store, const struct consume_queue *queue,
                             const struct record *record, int64_t from,
                             struct store_queue_entry *entry)

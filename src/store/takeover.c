@@ -4,7 +4,7 @@
  * neither, and its recovery leaves behind what looks valid later:
  *
  *   - entries behind a queue's end, and whole records behind the log's, which the next end may
- * meet: nothing is zeroed there;
+ *     meet: nothing is zeroed there;
  *   - records without a queue entry, whose queue offset is then given to a later record as well.
  *
  * So a start looks once through the log below the place where it would begin, the newest
@@ -141,6 +141,8 @@ void store_put_left_out(struct store *store)
     for (size_t i = 0; i < count; i++)
         if (list[i] >= 0)
             put_again(store, list[i], now_ms);
+    if (count == LEFT_OUT_MOST)
+        log_error("records_left_out most=%d: there may be more without a place", LEFT_OUT_MOST);
     store->options.on_arrival = on_arrival;
     buf_fini(&store->left_out);
 }

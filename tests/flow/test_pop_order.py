@@ -4,11 +4,11 @@ import time
 
 import mini_client as mq
 import pytest
-from conftest import differs, send
+from conftest import differs, make_topic, send
 from pops import (ACK, NOTIFY, POP, ack, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
 from servers import wait_until
 
-QUERY_OFFSET = 14
+QUERY_OFFSET, DELETE_TOPIC = 14, 215
 
 
 def fill(broker, topic, count=3, queue=0):
@@ -105,6 +105,17 @@ def test_acks_out_of_order_stay(broker, topic, group, target):
     assert committed(broker, group, topic) == differs(target, 1, 2, "it counts once its turn comes")
     assert [ack(broker, group, m).code for m in again[1:]] == [0] * len(again[1:])
     assert committed(broker, group, topic) == 4
+
+
+def test_a_topic_made_again_begins_anew(broker, topic, group):
+    """Goal: what was out or acknowledged in order of a deleted topic hides nothing of the next topic of that name."""
+    fill(broker, topic, 3)
+    _, second, _ = take(broker, group, topic, count=3)
+    assert ack(broker, group, second).code == 0
+    assert broker.call(DELETE_TOPIC, {"topic": topic}).code == 0
+    make_topic(broker, topic)
+    fill(broker, topic, 3)
+    assert bodies(wait_until(lambda: take(broker, group, topic, count=3), what="messages")) == [b"0", b"1", b"2"]
 
 
 def test_a_handle_of_no_set_moves_no_offset(broker, topic, group, target):
