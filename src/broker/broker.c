@@ -17,16 +17,16 @@
 
 #include "base/log.h"
 #include "broker/address.h"
-#include "broker/delays.h"
-#include "broker/hold.h"
-#include "broker/light_queues.h"
+#include "broker/later/delays.h"
+#include "broker/pull/hold.h"
+#include "broker/send/light_queues.h"
 #include "broker/parts.h"
-#include "broker/pop_hold.h"
-#include "broker/pops.h"
+#include "broker/pop/pop_hold.h"
+#include "broker/pop/pops.h"
 #include "broker/register.h"
 #include "broker/saver.h"
-#include "broker/txns.h"
-#include "broker/timers.h"
+#include "broker/later/txns.h"
+#include "broker/later/timers.h"
 
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
 enum { PATH_BYTES = 4096 };

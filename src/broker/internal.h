@@ -3,8 +3,8 @@
 #define BROKER_INTERNAL_H
 
 #include "broker/broker.h"
-#include "broker/ladder.h"
-#include "broker/traffic.h"
+#include "broker/guard/ladder.h"
+#include "broker/figures/traffic.h"
 #include "meta/meta.h"
 #include "remoting/remoting.h"
 #include "store/store.h"

@@ -2,10 +2,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "broker/clients.h"
-#include "broker/hold.h"
+#include "broker/groups/clients.h"
+#include "broker/pull/hold.h"
 #include "broker/internal.h"
-#include "broker/pop_hold.h"
+#include "broker/pop/pop_hold.h"
 
 struct session *session_of(struct peer *peer)
 {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "broker/clients.h"
+#include "broker/groups/clients.h"
 
 enum { PEERS = 2 };
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "broker/hold.h"
+#include "broker/pull/hold.h"
 
 enum { FOR_EVER_MS = 3600 * 1000, HELD_MAX = 3, FILTER_BYTES_MAX = 64 };
 #define NO_PROPERTIES slice_of(NULL, 0)

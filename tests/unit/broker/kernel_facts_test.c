@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "broker/kernel_facts.h"
+#include "broker/figures/kernel_facts.h"
 
 /* Goal: what this thread does to memory is seen between two readings, and nothing goes back.
  * Method: touch 64 fresh pages. */

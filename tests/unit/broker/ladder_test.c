@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "broker/ladder.h"
+#include "broker/guard/ladder.h"
 
 #define MS INT64_C(1000000)
 #define LIMIT (100 * MS)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "broker/limits.h"
+#include "broker/guard/limits.h"
 
 #define S INT64_C(1000000000)
 

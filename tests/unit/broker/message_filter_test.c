@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/java_hash.h"
-#include "broker/message_filter.h"
+#include "broker/pull/message_filter.h"
 
 #define PROPERTIES                                                                                 \
     "price\001"                                                                                    \

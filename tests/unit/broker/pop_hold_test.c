@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "broker/pop_hold.h"
+#include "broker/pop/pop_hold.h"
 
 enum { HELD_MAX = 6, PER_QUEUE = 2 };
 #define NO_PROPERTIES slice_of(NULL, 0)

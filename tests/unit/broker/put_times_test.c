@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "broker/put_times.h"
+#include "broker/figures/put_times.h"
 
 #define MS INT64_C(1000000)
 #define MINUTE (60000 * MS)

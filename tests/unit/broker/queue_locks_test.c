@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "broker/queue_locks.h"
+#include "broker/groups/queue_locks.h"
 
 #define GROUP SLICE("g")
 #define ALICE SLICE("alice")

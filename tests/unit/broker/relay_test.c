@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "broker/relay.h"
+#include "broker/groups/relay.h"
 
 enum { CLIENT, ASKER, PEERS };
 enum { BYTES_MAX = 4096 };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "broker/stats.h"
+#include "broker/figures/stats.h"
 
 #define SECOND INT64_C(1000000000)
 /* Some time at the start of a minute, an hour and a day of the windows. */

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "broker/traffic.h"
+#include "broker/figures/traffic.h"
 
 enum { SECOND_NS = 1000000000 };
 

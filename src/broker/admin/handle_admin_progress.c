@@ -1,0 +1,379 @@
+/* handle_admin_progress.c - how far consumers are, for tools: one group (208), one group in one
+ * topic by time (303), every group (317).
+ *
+ * What is to be read is listed on the loop; offsets and times of the queues are read by a worker.
+ */
+#include <time.h>
+
+#include "base/map.h"
+#include "broker/groups/clients.h"
+#include "broker/internal.h"
+#include "broker/offload.h"
+#include "broker/groups/progress.h"
+#include "broker/figures/stats.h"
+#include "wire/body_progress.h"
+#include "wire/req_admin.h"
+
+/* Queue counts are not checked when a topic is made; an answer lists no more than this of one. */
+enum { STATS_QUEUES_MAX = 65536 };
+/* All in one answer: what fits into a frame. */
+enum { PROGRESS_QUEUES_MAX = 60000 };
+
+static void reply_offload_body(struct offload *o)
+{
+    reply_body(o->req, buf_slice(&o->body));
+}
+
+/* ---- the queues of a topic, as a group sees them --------------------------------------------- */
+
+static int32_t listed_queues(int32_t queue_count)
+{
+    if (queue_count < 0)
+        return 0;
+    return queue_count < STATS_QUEUES_MAX ? queue_count : STATS_QUEUES_MAX;
+}
+
+/* False: the group is online and does not subscribe to the topic (any more). */
+static bool is_subscribed_or_offline(const struct broker *broker, struct slice group,
+                                     struct slice topic)
+{
+    const struct client_group *online = clients_consumer_group(broker->clients, group);
+    return online == NULL || online->subscriptions.count == 0 ||
+           client_group_subscription(online, topic) != NULL;
+}
+
+/* What the loop knows of each queue of a topic; topic and broker name outlive the request. */
+static struct consume_queue_stats *list_queues(struct broker *broker, struct arena *arena,
+                                               struct slice topic, struct slice group,
+                                               struct slice broker_name, int32_t queue_count)
+{
+    struct consume_queue_stats *queues =
+        arena_zalloc(arena, ((size_t)queue_count + 1) * sizeof *queues);
+    for (int32_t id = 0; id < queue_count; id++) {
+        int64_t committed = progress_get(broker->progress, topic, group, id);
+        int64_t pulled = progress_pulled_to(broker->progress, topic, group, id);
+        queues[id].queue = (struct message_queue){ topic, broker_name, id };
+        queues[id].consumer_offset = committed < 0 ? 0 : committed;
+        queues[id].pull_offset = pulled < 0 ? 0 : pulled;
+    }
+    return queues;
+}
+
+/* On a worker: the rest. */
+static void read_queues(struct store *store, struct consume_queue_stats *queues, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct consume_queue_stats *s = &queues[i];
+        s->broker_offset = store_queue_max(store, s->queue.topic, s->queue.queue_id);
+        if (s->consumer_offset <= 0)
+            continue;
+        int64_t time =
+            store_queue_time(store, s->queue.topic, s->queue.queue_id, s->consumer_offset - 1);
+        s->last_timestamp = time > 0 ? time : 0;
+    }
+}
+
+/* ---- one group ------------------------------------------------------------------------------- */
+
+struct topic_node {
+    struct slice topic;
+    int32_t queue_count;
+    struct topic_node *next;
+};
+
+struct consume_query {
+    struct offload offload;
+    struct consume_stats_request fields;
+    struct consume_queue_stats *queues;
+    int queue_count;
+    double get_rate;
+};
+
+static void add_topic(const struct broker *broker, struct arena *arena, struct slice topic,
+                      struct topic_node **list, int *queues)
+{
+    const struct topic_config *config = topics_get(broker->topics, topic);
+    if (config == NULL)
+        return;
+    struct topic_node *node = arena_alloc(arena, sizeof *node);
+    *node = (struct topic_node){ arena_copy(arena, topic), listed_queues(config->read_queue_count),
+                                 *list };
+    *queues += node->queue_count;
+    *list = node;
+}
+
+/* Topics joined by ';' are all wanted, whatever the group subscribes to. */
+static void add_named_topics(const struct broker *broker, struct arena *arena, struct slice names,
+                             struct topic_node **list, int *queues)
+{
+    while (names.len > 0) {
+        const uint8_t *end = memchr(names.data, ';', names.len);
+        size_t len = end == NULL ? names.len : (size_t)(end - names.data);
+        add_topic(broker, arena, slice_of(names.data, len), list, queues);
+        names = end == NULL ? slice_of(NULL, 0) : slice_from(names, len + 1);
+    }
+}
+
+/* The topics that are wanted: those named; the one named, or with none named all of the group, as
+ * long as the group has not stopped subscribing to it. */
+static struct topic_node *list_topics(const struct broker *broker,
+                                      const struct consume_stats_request *fields,
+                                      struct arena *arena, int *queues)
+{
+    struct topic_node *list = NULL;
+    struct slice group = fields->consumer_group;
+    if (fields->topic_list.len > 0) {
+        add_named_topics(broker, arena, fields->topic_list, &list, queues);
+    } else if (fields->topic.len > 0) {
+        if (is_subscribed_or_offline(broker, group, fields->topic))
+            add_topic(broker, arena, fields->topic, &list, queues);
+    } else {
+        size_t cursor = 0;
+        struct slice topic, owner;
+        while (offsets_next(broker->offsets, &cursor, &topic, &owner))
+            if (slice_eq(owner, group) && is_subscribed_or_offline(broker, group, topic))
+                add_topic(broker, arena, topic, &list, queues);
+    }
+    return list;
+}
+
+static void read_consume_stats(struct offload *o)
+{
+    struct consume_query *q = (struct consume_query *)o;
+    read_queues(o->broker->store, q->queues, q->queue_count);
+    struct consume_stats stats = { .queues = q->queues,
+                                   .queue_count = q->queue_count,
+                                   .consume_tps = q->get_rate };
+    consume_stats_encode(&stats, &o->body);
+}
+
+void handle_consume_stats(struct broker *broker, struct request *req)
+{
+    request_detach(req);
+    struct arena *arena = &req->arena;
+    struct consume_query *q = arena_zalloc(arena, sizeof *q);
+    if (request_fields(req, &consume_stats_request_fields, &q->fields) != 0)
+        return;
+    int total = 0;
+    struct topic_node *topics = list_topics(broker, &q->fields, arena, &total);
+    if (total > PROGRESS_QUEUES_MAX) {
+        reply_code(req, RESP_SYSTEM_ERROR, "%d queues are more than one answer holds", total);
+        return;
+    }
+    struct slice broker_name = arena_copy(arena, slice_str(broker->conf.broker_name));
+    q->queues = arena_zalloc(arena, ((size_t)total + 1) * sizeof *q->queues);
+    for (; topics != NULL; topics = topics->next) {
+        const struct consume_queue_stats *queues =
+            list_queues(broker, arena, topics->topic, q->fields.consumer_group, broker_name,
+                        topics->queue_count);
+        memcpy(q->queues + q->queue_count, queues, (size_t)topics->queue_count * sizeof *queues);
+        q->queue_count += topics->queue_count;
+        q->get_rate += stats_get_rate(broker->stats, topics->topic, q->fields.consumer_group,
+                                      loop_now_ns(broker->loop));
+    }
+    offload_start(&q->offload, broker, req, read_consume_stats, reply_offload_body);
+}
+
+/* ---- every group ----------------------------------------------------------------------------- */
+
+struct progress_query {
+    struct offload offload;
+    struct broker_progress progress;
+};
+
+/* A topic that a group has offsets in. */
+struct pair_node {
+    struct slice topic;
+    int32_t queue_count;
+    struct pair_node *next; /* of the same group */
+};
+
+struct pair_list {
+    struct pair_node *first;
+    int count;
+};
+
+static void add_pair(struct map *by_group, struct arena *arena, struct slice group,
+                     struct pair_node pair)
+{
+    struct pair_list *list = map_get(by_group, group);
+    if (list == NULL) {
+        list = arena_zalloc(arena, sizeof *list);
+        map_put(by_group, group, list);
+    }
+    struct pair_node *node = arena_alloc(arena, sizeof *node);
+    pair.next = list->first;
+    *node = pair;
+    list->first = node;
+    list->count++;
+}
+
+/* Group -> struct pair_list, of every topic that is wanted. Returns the number of queues. */
+static int list_pairs(const struct broker *broker, bool only_ordered, struct arena *arena,
+                      struct map *by_group)
+{
+    int queues = 0;
+    size_t cursor = 0;
+    struct slice topic, group;
+    while (offsets_next(broker->offsets, &cursor, &topic, &group)) {
+        const struct topic_config *config = topics_get(broker->topics, topic);
+        if (config == NULL || (only_ordered && !config->order) ||
+            !is_subscribed_or_offline(broker, group, topic))
+            continue;
+        struct pair_node pair = { .topic = arena_copy(arena, topic),
+                                  .queue_count = listed_queues(config->write_queue_count) };
+        queues += pair.queue_count;
+        add_pair(by_group, arena, group, pair);
+    }
+    return queues;
+}
+
+static void fill_group(struct broker *broker, struct arena *arena, struct slice broker_name,
+                       const struct pair_list *pairs, struct group_progress *group)
+{
+    struct consume_stats *topics = arena_zalloc(arena, (size_t)pairs->count * sizeof *topics);
+    group->topics = topics;
+    for (const struct pair_node *pair = pairs->first; pair != NULL; pair = pair->next)
+        topics[group->topic_count++] = (struct consume_stats){
+            .queues = list_queues(broker, arena, pair->topic, group->group, broker_name,
+                                  pair->queue_count),
+            .queue_count = pair->queue_count,
+            .consume_tps =
+                stats_get_rate(broker->stats, pair->topic, group->group, loop_now_ns(broker->loop)),
+        };
+}
+
+static void list_groups(struct broker *broker, struct arena *arena, const struct map *by_group,
+                        struct broker_progress *progress)
+{
+    struct slice broker_name = arena_copy(arena, slice_str(broker->conf.broker_name));
+    size_t cursor = 0;
+    const struct group_config *config;
+    int count = 0;
+    while (groups_next(broker->groups, &cursor, &config))
+        count++;
+    struct group_progress *groups = arena_zalloc(arena, ((size_t)count + 1) * sizeof *groups);
+    progress->groups = groups;
+    cursor = 0;
+    while (groups_next(broker->groups, &cursor, &config)) {
+        struct group_progress *group = &groups[progress->group_count++];
+        const struct pair_list *pairs = map_get(by_group, config->name);
+        group->group = arena_copy(arena, config->name);
+        if (pairs != NULL)
+            fill_group(broker, arena, broker_name, pairs, group);
+    }
+}
+
+static void read_topic(struct store *store, const struct consume_stats *stats,
+                       struct broker_progress *progress)
+{
+    struct consume_queue_stats *queues = (struct consume_queue_stats *)(uintptr_t)stats->queues;
+    read_queues(store, queues, stats->queue_count);
+    for (int i = 0; i < stats->queue_count; i++) {
+        progress->total_diff += queues[i].broker_offset - queues[i].consumer_offset;
+        progress->total_inflight_diff += queues[i].pull_offset - queues[i].consumer_offset;
+    }
+}
+
+static void read_progress(struct offload *o)
+{
+    struct broker_progress *progress = &((struct progress_query *)o)->progress;
+    for (int g = 0; g < progress->group_count; g++)
+        for (int t = 0; t < progress->groups[g].topic_count; t++)
+            read_topic(o->broker->store, &progress->groups[g].topics[t], progress);
+    broker_progress_encode(progress, &o->body);
+}
+
+void handle_broker_progress(struct broker *broker, struct request *req)
+{
+    request_detach(req);
+    struct broker_consume_stats_request fields;
+    struct progress_query *q = arena_zalloc(&req->arena, sizeof *q);
+    if (request_fields(req, &broker_consume_stats_request_fields, &fields) != 0)
+        return;
+    struct map by_group;
+    map_init(&by_group);
+    int queues = list_pairs(broker, fields.is_order, &req->arena, &by_group);
+    if (queues <= PROGRESS_QUEUES_MAX)
+        list_groups(broker, &req->arena, &by_group, &q->progress);
+    map_fini(&by_group);
+    q->progress.broker_addr = arena_copy(&req->arena, slice_str(broker->address));
+    if (queues <= PROGRESS_QUEUES_MAX)
+        offload_start(&q->offload, broker, req, read_progress, reply_offload_body);
+    else
+        reply_code(req, RESP_SYSTEM_ERROR, "%d queues are more than one answer holds", queues);
+}
+
+/* ---- one group in one topic, by time --------------------------------------------------------- */
+
+struct span_query {
+    struct offload offload;
+    struct queue_time_span *spans;
+    int64_t *consumer_offsets;
+    int queue_count;
+    int64_t now_ms;
+};
+
+static struct told_time tell_time(int64_t ms, struct arena *arena)
+{
+    time_t seconds = (time_t)(ms >= 0 ? ms / 1000 : (ms - 999) / 1000);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    return (struct told_time){
+        ms,
+        arena_printf(arena, "%04d-%02d-%02d#%02d:%02d:%02d:%03d", local.tm_year + 1900,
+                     local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
+                     (int)(ms - (int64_t)seconds * 1000)),
+    };
+}
+
+static void read_span(struct store *store, struct queue_time_span *span, int64_t consumer_offset,
+                      int64_t now_ms, struct arena *arena)
+{
+    struct slice topic = span->queue.topic;
+    int32_t id = span->queue.queue_id;
+    int64_t max = store_queue_max(store, topic, id);
+    int64_t oldest = store_queue_time(store, topic, id, store_queue_min(store, topic, id));
+    int64_t consumed =
+        consumer_offset > 0 ? store_queue_time(store, topic, id, consumer_offset - 1) : oldest;
+    span->oldest = tell_time(oldest, arena);
+    span->newest = tell_time(store_queue_time(store, topic, id, max - 1), arena);
+    span->consumed = tell_time(consumed, arena);
+    if (consumer_offset < max)
+        span->delay_ms = now_ms - store_queue_time(store, topic, id, consumer_offset);
+}
+
+static void read_spans(struct offload *o)
+{
+    struct span_query *q = (struct span_query *)o;
+    for (int i = 0; i < q->queue_count; i++)
+        read_span(o->broker->store, &q->spans[i], q->consumer_offsets[i], q->now_ms,
+                  &o->req->arena);
+    time_spans_encode(q->spans, q->queue_count, &o->body);
+}
+
+void handle_time_span(struct broker *broker, struct request *req)
+{
+    request_detach(req);
+    struct arena *arena = &req->arena;
+    struct topic_group_request fields;
+    if (request_fields(req, &topic_group_request_fields, &fields) != 0)
+        return;
+    const struct topic_config *config = topics_get(broker->topics, fields.topic);
+    if (config == NULL) {
+        reply_code(req, RESP_TOPIC_NOT_EXIST, "topic[%.*s] not exist", SLICE_FMT(fields.topic));
+        return;
+    }
+    struct span_query *q = arena_zalloc(arena, sizeof *q);
+    struct slice broker_name = arena_copy(arena, slice_str(broker->conf.broker_name));
+    q->now_ms = loop_now_ms(broker->loop);
+    q->queue_count = listed_queues(config->write_queue_count);
+    q->spans = arena_zalloc(arena, ((size_t)q->queue_count + 1) * sizeof *q->spans);
+    q->consumer_offsets =
+        arena_alloc(arena, ((size_t)q->queue_count + 1) * sizeof *q->consumer_offsets);
+    for (int32_t id = 0; id < q->queue_count; id++) {
+        q->spans[id].queue = (struct message_queue){ fields.topic, broker_name, id };
+        q->consumer_offsets[id] = progress_get(broker->progress, fields.topic, fields.group, id);
+    }
+    offload_start(&q->offload, broker, req, read_spans, reply_offload_body);
+}

@@ -1,0 +1,436 @@
+/* evidence.c - stamps, passes, slow requests.
+ *
+ *   first request of a pass    the real clock is read once; the rest of the pass is counted in
+ * ticks next request, end of pass  ends the one before: sampled into the histograms, kept when it
+ * is the slowest of its pass end of the pass            deferred twice: what connections deferred
+ * (their writes) comes between, so the second time the answers are out
+ *
+ *     NO_PASS ──begin──> HANDLING ──deferred──> WRITING ──deferred──> NO_PASS
+ *                           └──────<──begin──────┘   what a deferred callback handles belongs to it
+ */
+#include "broker/figures/evidence.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/ticks.h"
+#include "remoting/remoting.h"
+#include "store/store.h"
+
+/* OTHERS, the requests behind it in its pass, is known of slow requests only. */
+enum stage { WAIT, DECODE, HANDLE, LOCK, APPEND, REST, OTHERS, REPLY, FLUSH, TOTAL, STAGE_COUNT };
+static const char *const stage_names[STAGE_COUNT] = {
+    "wait", "decode", "handle", "lock", "append", "rest", "others", "reply", "flush", "total"
+};
+
+/* The golden ratio of 2^32: steps of it fall evenly, and so does every n-th of them. Each eighth
+ * request would be the same kind again and again where clients ask in turns. */
+#define SAMPLE_STEP UINT32_C(2654435769)
+/* How old the kernel's counters may be while the broker is busy. */
+#define FACTS_PERIOD_NS INT64_C(1000000000)
+
+struct slow {
+    uint64_t number; /* of all slow ones, from 1; 0: the place is free */
+    int64_t at_ms;
+    int32_t code;
+    uint32_t requests;
+    char peer[64];
+    int64_t stage_ns[STAGE_COUNT];
+    bool has_kernel;
+    struct kernel_facts kernel;
+};
+
+/* The request being handled. */
+struct handled {
+    struct peer *peer; /* referenced; NULL: none */
+    int32_t code;
+    bool is_sampled;
+    bool has_put;      /* and its ticks are known */
+    int64_t behind_ns; /* it lay in the socket before this pass, for want of time */
+    uint64_t begin_ticks;
+    uint64_t decoded_ticks; /* 0: not known, then decoding counts as handling */
+    uint64_t asked_ticks, locked_ticks, appended_ticks; /* when has_put */
+};
+
+enum pass_state { NO_PASS, HANDLING, WRITING };
+
+struct evidence {
+    struct evidence_options options;
+    struct histogram *stages; /* STAGE_COUNT of them */
+    uint32_t sequence;        /* for sampling */
+
+    enum pass_state state;
+    struct loop_deferred pass_end;
+    uint32_t pass_requests;
+    uint64_t pass_ticks;     /* when its first request began */
+    int64_t pass_wait_ns;    /* how long that one had waited */
+    uint64_t written_from;   /* when its last request was handled and its answers began to go out */
+    int64_t worst_behind_ns; /* of the pass */
+    struct handled now;
+    int64_t slowest_ticks; /* of handling */
+    struct slow slowest;
+
+    uint64_t slow_count;
+    struct slow slow[EVIDENCE_SLOW_MAX]; /* by number % EVIDENCE_SLOW_MAX */
+    struct log_limit log_limit;
+
+    /* the worker's between submission and `done` */
+    struct job job;
+    bool has_job;
+    int tid;
+    struct kernel_facts read;
+    struct slow logged; /* number 0: only the counters are wanted */
+    uint32_t held_back;
+
+    struct kernel_facts last;
+};
+
+/* ---- the kernel's side: a worker reads, the loop keeps --------------------------------------- */
+
+static void log_slow(const struct slow *slow, const struct kernel_facts *kernel, uint32_t held)
+{
+    const int64_t *ns = slow->stage_ns;
+    log_warn(
+        "slow_request total_us=%lld wait_us=%lld decode_us=%lld handle_us=%lld lock_us=%lld "
+        "append_us=%lld "
+        "rest_us=%lld others_us=%lld reply_us=%lld flush_us=%lld code=%d peer=%s pass_requests=%u "
+        "kernel_ms=%lld run_queue_us=%lld minor_faults=%lld major_faults=%lld "
+        "reclaim_pages=%lld written_kib=%lld io_stall_us=%lld memory_stall_us=%lld "
+        "cpu_stall_us=%lld not_logged=%u",
+        (long long)ns[TOTAL] / 1000, (long long)ns[WAIT] / 1000, (long long)ns[DECODE] / 1000,
+        (long long)ns[HANDLE] / 1000, (long long)ns[LOCK] / 1000, (long long)ns[APPEND] / 1000,
+        (long long)ns[REST] / 1000, (long long)ns[OTHERS] / 1000, (long long)ns[REPLY] / 1000,
+        (long long)ns[FLUSH] / 1000, slow->code, slow->peer, slow->requests,
+        (long long)kernel->read_ns / 1000000, (long long)kernel->run_queue_us,
+        (long long)kernel->minor_faults, (long long)kernel->major_faults,
+        (long long)kernel->direct_reclaim_pages, (long long)kernel->written_kib,
+        (long long)kernel->io_stall_us, (long long)kernel->memory_stall_us,
+        (long long)kernel->cpu_stall_us, held);
+}
+
+static const struct kernel_facts unknown_facts;
+
+static void read_facts(struct job *job)
+{
+    struct evidence *e = (struct evidence *)((char *)job - offsetof(struct evidence, job));
+    kernel_facts_read(&e->read, e->tid);
+}
+
+static void facts_read(struct job *job)
+{
+    struct evidence *e = (struct evidence *)((char *)job - offsetof(struct evidence, job));
+    struct kernel_facts between = kernel_facts_between(&e->last, &e->read);
+    bool has_before = e->last.read_ns != 0;
+    e->has_job = false;
+    --*e->options.work_out;
+    e->last = e->read;
+    if (e->logged.number == 0)
+        return;
+    struct slow *kept = &e->slow[e->logged.number % EVIDENCE_SLOW_MAX];
+    if (has_before && kept->number == e->logged.number) {
+        kept->has_kernel = true;
+        kept->kernel = between;
+    }
+    log_slow(&e->logged, has_before ? &between : &unknown_facts, e->held_back);
+}
+
+/* `slow` NULL: the counters are only brought up to date. */
+static void ask_for_facts(struct evidence *e, const struct slow *slow, uint32_t held)
+{
+    e->logged.number = 0;
+    if (slow != NULL)
+        e->logged = *slow;
+    e->held_back = held;
+    e->has_job = workers_submit(e->options.workers, e->options.loop, &e->job) == 0;
+    *e->options.work_out += e->has_job;
+    if (!e->has_job && slow != NULL) { /* the workers are busy: the line matters more */
+        log_slow(slow, &unknown_facts, held);
+    }
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static int64_t threshold_ns(const struct evidence *e)
+{
+    return *e->options.threshold_us * 1000;
+}
+
+static void keep_slow(struct evidence *e, const struct slow *slow)
+{
+    struct slow *kept = &e->slow[++e->slow_count % EVIDENCE_SLOW_MAX];
+    uint32_t held;
+    *kept = *slow;
+    kept->number = e->slow_count;
+    if (!e->has_job && log_limit_pass(&e->log_limit, loop_now_ns(e->options.loop), &held))
+        ask_for_facts(e, kept, held);
+}
+
+static int64_t since_arrival_ns(const struct evidence *e, uint64_t ticks)
+{
+    return e->pass_wait_ns + ticks_to_ns(ticks, e->pass_ticks);
+}
+
+static void split(const struct evidence *e, uint64_t end_ticks, int64_t stage_ns[STAGE_COUNT])
+{
+    const struct handled *h = &e->now;
+    uint64_t from = h->decoded_ticks != 0 ? h->decoded_ticks : h->begin_ticks;
+    stage_ns[WAIT] = h->behind_ns + since_arrival_ns(e, h->begin_ticks);
+    stage_ns[DECODE] = ticks_to_ns(from, h->begin_ticks);
+    if (!h->has_put) {
+        stage_ns[HANDLE] = ticks_to_ns(end_ticks, from);
+        return;
+    }
+    stage_ns[HANDLE] = ticks_to_ns(h->asked_ticks, from);
+    stage_ns[LOCK] = ticks_to_ns(h->locked_ticks, h->asked_ticks);
+    stage_ns[APPEND] = ticks_to_ns(h->appended_ticks, h->locked_ticks);
+    stage_ns[REST] = ticks_to_ns(end_ticks, h->appended_ticks);
+}
+
+static void sample(struct evidence *e, uint64_t end_ticks)
+{
+    int64_t stage_ns[STAGE_COUNT] = { 0 };
+    split(e, end_ticks, stage_ns);
+    int last = e->now.has_put ? REST : HANDLE;
+    for (int stage = WAIT; stage <= last; stage++)
+        histogram_record_many(&e->stages[stage], stage_ns[stage], EVIDENCE_SAMPLE);
+}
+
+static void end_handled(struct evidence *e, uint64_t end_ticks)
+{
+    struct handled *h = &e->now;
+    if (h->peer == NULL)
+        return;
+    int64_t took_ticks = (int64_t)(end_ticks - h->begin_ticks);
+    if (h->is_sampled)
+        sample(e, end_ticks);
+    if (took_ticks >= e->slowest_ticks) {
+        e->slowest_ticks = took_ticks;
+        e->slowest.code = h->code;
+        memset(e->slowest.stage_ns, 0, sizeof e->slowest.stage_ns);
+        split(e, end_ticks, e->slowest.stage_ns);
+        memcpy(e->slowest.peer, peer_address(h->peer)->text, sizeof e->slowest.peer);
+    }
+    peer_unref(h->peer);
+    h->peer = NULL;
+}
+
+static void end_pass(struct evidence *e)
+{
+    uint64_t end_ticks = ticks_now();
+    int64_t total_ns = e->worst_behind_ns + since_arrival_ns(e, end_ticks);
+    int64_t *stage_ns = e->slowest.stage_ns;
+    stage_ns[REPLY] = ticks_to_ns(end_ticks, e->written_from);
+    int64_t known_ns = stage_ns[REPLY];
+    for (int stage = WAIT; stage < OTHERS; stage++)
+        known_ns += stage_ns[stage];
+    stage_ns[OTHERS] = total_ns > known_ns ? total_ns - known_ns : 0;
+    stage_ns[TOTAL] = total_ns;
+    histogram_record_many(&e->stages[REPLY], stage_ns[REPLY], e->pass_requests);
+    histogram_record_many(&e->stages[TOTAL], total_ns, e->pass_requests);
+    e->options.on_pass(e->options.ctx, total_ns);
+    int64_t now_ns = loop_now_ns(e->options.loop);
+    if (threshold_ns(e) > 0 && total_ns >= threshold_ns(e)) {
+        e->slowest.at_ms = loop_now_ms(e->options.loop);
+        e->slowest.requests = e->pass_requests;
+        keep_slow(e, &e->slowest);
+    } else if (!e->has_job && now_ns - e->last.read_ns >= FACTS_PERIOD_NS) {
+        ask_for_facts(e, NULL, 0);
+    }
+}
+
+static void pass_step(struct loop_deferred *deferred)
+{
+    struct evidence *e =
+        (struct evidence *)((char *)deferred - offsetof(struct evidence, pass_end));
+    if (e->state == HANDLING) {
+        e->written_from = ticks_now();
+        end_handled(e, e->written_from);
+        e->state = WRITING;
+        loop_defer(e->options.loop, &e->pass_end);
+        return;
+    }
+    assert(e->state == WRITING);
+    end_pass(e);
+    e->state = NO_PASS;
+}
+
+static void begin_pass(struct evidence *e, const struct request *req)
+{
+    int64_t decoding_ns = ticks_to_ns(ticks_now(), req->begun_ticks);
+    e->pass_requests = 0;
+    e->worst_behind_ns = 0;
+    e->pass_wait_ns = clock_monotonic_ns() - loop_now_ns(e->options.loop) - decoding_ns;
+    e->pass_ticks = req->begun_ticks;
+    e->slowest_ticks = INT64_MIN;
+    if (e->tid == 0)
+        e->tid = gettid();
+}
+
+void evidence_begin(struct evidence *e, const struct request *req)
+{
+    if (e->state == NO_PASS)
+        begin_pass(e, req);
+    end_handled(e, req->begun_ticks);
+    if (e->state != HANDLING)
+        loop_defer(e->options.loop, &e->pass_end);
+    e->state = HANDLING;
+    e->pass_requests++;
+    e->sequence += SAMPLE_STEP;
+    e->now.peer = peer_ref(req->peer);
+    e->now.code = req->header.code;
+    e->now.is_sampled = e->sequence < UINT32_MAX / EVIDENCE_SAMPLE;
+    e->now.has_put = false;
+    e->now.begin_ticks = req->begun_ticks;
+    e->now.decoded_ticks = evidence_wants_ticks(e) ? ticks_now() : 0;
+    e->now.behind_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
+    if (e->now.behind_ns > e->worst_behind_ns)
+        e->worst_behind_ns = e->now.behind_ns;
+}
+
+bool evidence_wants_ticks(const struct evidence *e)
+{
+    return e->now.is_sampled || e->pass_requests <= EVIDENCE_DETAILED;
+}
+
+int64_t evidence_elapsed_ns(const struct evidence *e)
+{
+    return e->state == NO_PASS ? 0 : e->now.behind_ns + since_arrival_ns(e, ticks_now());
+}
+
+void evidence_put(struct evidence *e, const struct store_put_result *put)
+{
+    e->now.has_put = put->asked_ticks != 0;
+    e->now.asked_ticks = put->asked_ticks;
+    e->now.locked_ticks = put->locked_ticks;
+    e->now.appended_ticks = put->appended_ticks;
+}
+
+void evidence_flushed(struct evidence *e, const struct request *req, int64_t parked_ns)
+{
+    int64_t total_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
+    histogram_record(&e->stages[FLUSH], parked_ns);
+    if (threshold_ns(e) == 0 || total_ns < threshold_ns(e))
+        return;
+    struct slow slow = { .at_ms = loop_now_ms(e->options.loop), .requests = 1 };
+    slow.code = req->header.code;
+    slow.stage_ns[FLUSH] = parked_ns;
+    slow.stage_ns[REST] = total_ns - parked_ns;
+    slow.stage_ns[TOTAL] = total_ns;
+    memcpy(slow.peer, peer_address(req->peer)->text, sizeof slow.peer);
+    keep_slow(e, &slow);
+}
+
+int64_t evidence_waited_ns(const struct evidence *e)
+{
+    return e->now.behind_ns + since_arrival_ns(e, e->now.begin_ticks);
+}
+
+int64_t evidence_pass_requests(const struct evidence *e)
+{
+    return e->pass_requests;
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void describe_stages(const struct evidence *e, struct arena *arena,
+                            struct slow_requests *body)
+{
+    struct stage_summary *stages = arena_alloc(arena, STAGE_COUNT * sizeof *stages);
+    int count = 0;
+    for (int i = 0; i < STAGE_COUNT; i++) {
+        const struct histogram *h = &e->stages[i];
+        if (i == OTHERS)
+            continue;
+        stages[count++] = (struct stage_summary){
+            .name = slice_str(stage_names[i]),
+            .count = (int64_t)h->count,
+            .p50_ns = histogram_percentile(h, 50),
+            .p99_ns = histogram_percentile(h, 99),
+            .p99_9_ns = histogram_percentile(h, 99.9),
+            .max_ns = h->max_ns,
+        };
+    }
+    body->stages = stages;
+    body->stage_count = count;
+}
+
+static const struct named_number *describe_kernel(const struct kernel_facts *facts,
+                                                  struct arena *arena, int *count)
+{
+    const struct named_number numbers[] = {
+#define NUMBER(member, name) { SLICE(name), facts->member },
+        KERNEL_FACTS(NUMBER)
+#undef NUMBER
+            { SLICE("overMillis"), facts->read_ns / 1000000 },
+    };
+    struct named_number *copy = arena_alloc(arena, sizeof numbers);
+    memcpy(copy, numbers, sizeof numbers);
+    *count = (int)(sizeof numbers / sizeof numbers[0]);
+    return copy;
+}
+
+static struct slow_request_entry describe_slow(const struct slow *slow, struct arena *arena)
+{
+    struct slow_request_entry entry = {
+        .at_ms = slow->at_ms,
+        .code = slow->code,
+        .requests = (int32_t)slow->requests,
+        .peer = slice_str(slow->peer),
+        .total_us = slow->stage_ns[TOTAL] / 1000,
+        .stage_count = TOTAL,
+    };
+    struct named_number *stages = arena_alloc(arena, TOTAL * sizeof *stages);
+    for (int i = 0; i < TOTAL; i++)
+        stages[i] = (struct named_number){ slice_str(stage_names[i]), slow->stage_ns[i] / 1000 };
+    entry.stages = stages;
+    if (slow->has_kernel)
+        entry.kernel = describe_kernel(&slow->kernel, arena, &entry.kernel_count);
+    return entry;
+}
+
+void evidence_describe(const struct evidence *e, struct arena *arena, struct slow_requests *body)
+{
+    struct slow_request_entry *entries = arena_alloc(arena, EVIDENCE_SLOW_MAX * sizeof *entries);
+    int count = 0;
+    for (uint64_t n = e->slow_count; n > 0 && count < EVIDENCE_SLOW_MAX; n--)
+        entries[count++] = describe_slow(&e->slow[n % EVIDENCE_SLOW_MAX], arena);
+    *body = (struct slow_requests){ .threshold_us = *e->options.threshold_us,
+                                    .slow = entries,
+                                    .slow_count = count };
+    describe_stages(e, arena, body);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int evidence_new(const struct evidence_options *options, struct evidence **evidence)
+{
+    struct evidence *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return ERR_NO_MEMORY;
+    e->stages = calloc(STAGE_COUNT, sizeof *e->stages);
+    if (e->stages == NULL) {
+        free(e);
+        return ERR_NO_MEMORY;
+    }
+    e->options = *options;
+    e->job.run = read_facts;
+    e->job.done = facts_read;
+    loop_deferred_init(&e->pass_end, pass_step);
+    ticks_init();
+    *evidence = e;
+    return 0;
+}
+
+void evidence_free(struct evidence *e)
+{
+    if (e == NULL)
+        return;
+    assert(!e->has_job);
+    loop_undefer(&e->pass_end);
+    if (e->now.peer != NULL)
+        peer_unref(e->now.peer);
+    free(e->stages);
+    free(e);
+}

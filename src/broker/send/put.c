@@ -1,0 +1,119 @@
+/* put.c - the way of every message into the store. */
+#include <assert.h>
+
+#include "broker/later/delays.h"
+#include "broker/figures/evidence.h"
+#include "broker/internal.h"
+#include "broker/later/txns.h"
+#include "broker/figures/put_times.h"
+#include "broker/figures/stats.h"
+#include "wire/properties.h"
+
+enum { NS_PER_MS = 1000000 };
+
+/* Where a single message waits, if it has to. */
+static int redirect(struct broker *broker, struct record *record, struct arena *arena)
+{
+    if (!message_has_times(record->properties))
+        return 0;
+    const struct timer_rules rules = {
+        .enable = broker->conf.timer_wheel_enable,
+        .precision_ms = timer_precision(broker->conf.timer_precision_ms),
+        .max_delay_ms = broker->conf.timer_max_delay_sec * 1000LL,
+    };
+    switch (timer_redirect(&rules, record, loop_now_ms(broker->loop), arena)) {
+    case TIMER_NONE:
+        delay_redirect(delays_levels(broker->delays), record, arena);
+        return 0;
+    case TIMER_REDIRECTED:
+        return 0;
+    case TIMER_NOT_ENABLED:
+        return ERR_UNSUPPORTED;
+    case TIMER_ILLEGAL:
+        return ERR_INVALID;
+    }
+    assert(!"a verdict");
+    return ERR_INVALID;
+}
+
+/* Counted from when the loop took up what its sockets had: the wait behind others of the same pass
+ * is part of it. */
+static void note_put(struct broker *broker, int err, int count,
+                     const struct store_put_result *result)
+{
+    if (err != 0) {
+        put_times_failed(broker->put_times);
+        return;
+    }
+    int64_t elapsed_ns = evidence_elapsed_ns(broker->evidence);
+    int64_t now_ns = loop_now_ns(broker->loop) + elapsed_ns;
+    put_times_record(broker->put_times, elapsed_ns, count,
+                     result->end_phy_offset - result->phy_offset, now_ns);
+    if (elapsed_ns >= NS_PER_MS)
+        stats_put_took(broker->stats, elapsed_ns / NS_PER_MS, loop_now_ns(broker->loop));
+}
+
+int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
+               struct store_put_result *result, int64_t *phy_offsets)
+{
+    int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
+    if (err != 0)
+        return err;
+    store_want_ticks(broker->store, evidence_wants_ticks(broker->evidence));
+    err = store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+    if (err == 0)
+        evidence_put(broker->evidence, result);
+    note_put(broker, err, count, result);
+    return err;
+}
+
+int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,
+                    struct store_put_result *result)
+{
+    struct record committed = *record; /* a timer that will be refused then is refused now */
+    struct slice real_topic = record->topic;
+    int err = redirect(broker, &committed, arena);
+    if (err != 0)
+        return err;
+    txn_half_prepare(record, arena);
+    err = store_put(broker->store, record, 1, loop_now_ms(broker->loop), result, NULL);
+    if (err == 0) {
+        txn_half_was_put(txns_txn(broker->txns), real_topic, loop_now_ms(broker->loop));
+        txns_changed(broker->txns);
+    }
+    return err;
+}
+
+int32_t put_refusal(int err, const char **remark)
+{
+    switch (err) {
+    case ERR_UNSUPPORTED:
+        *remark = "accurate timer message is not enabled, timerWheelEnable is false";
+        return RESP_SYSTEM_ERROR;
+    case ERR_INVALID:
+        *remark = "timer message illegal, the delay time should be a number and not be bigger than "
+                  "timerMaxDelaySec; or if set del msg, the delay time should be bigger than the "
+                  "current time";
+        return RESP_MESSAGE_ILLEGAL;
+    case ERR_TOO_BIG:
+        *remark = "the message is illegal, maybe msg body or properties length not matched";
+        return RESP_MESSAGE_ILLEGAL;
+    case ERR_DISK_FULL:
+        *remark = "service not available now: the broker's disk is full";
+        return RESP_SERVICE_NOT_AVAILABLE;
+    case ERR_CORRUPT:
+        *remark =
+            "service not available now: files of consume queues are missing, a restart builds "
+            "them again";
+        return RESP_SERVICE_NOT_AVAILABLE;
+    case ERR_IO:
+        *remark = "service not available now: a write to the broker's disk has failed";
+        return RESP_SERVICE_NOT_AVAILABLE;
+    case ERR_CLOSED:
+        *remark = "service not available now: the broker is shutting down";
+        return RESP_SERVICE_NOT_AVAILABLE;
+    default:
+        *remark = "UNKNOWN_ERROR";
+        return RESP_SYSTEM_ERROR;
+    }
+}
