@@ -18,15 +18,16 @@
 #include "base/log.h"
 #include "broker/address.h"
 #include "broker/later/delays.h"
-#include "broker/pull/hold.h"
-#include "broker/send/light_queues.h"
+#include "broker/later/timers.h"
+#include "broker/later/txns.h"
 #include "broker/parts.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
+#include "broker/pull/hold.h"
 #include "broker/register.h"
 #include "broker/saver.h"
-#include "broker/later/txns.h"
-#include "broker/later/timers.h"
+#include "broker/send/acks.h"
+#include "broker/send/light_queues.h"
 
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
 enum { PATH_BYTES = 4096 };

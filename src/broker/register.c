@@ -7,6 +7,7 @@
 #include "base/crc.h"
 #include "base/log.h"
 #include "broker/announcement.h"
+#include "broker/topic_rules.h"
 #include "wire/body_lists.h"
 #include "wire/body_register.h"
 #include "wire/req_namesrv.h"

@@ -1,5 +1,7 @@
 /* requests.c - the one place where a request code meets its handler. The most frequent come first.
  */
+#include "broker/requests.h"
+
 #include "broker/internal.h"
 
 const struct request_row request_rows[] = {

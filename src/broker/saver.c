@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "broker/internal.h"
-#include "broker/send/light_queues.h"
-#include "broker/pop/pops.h"
 #include "broker/later/txns.h"
+#include "broker/pop/pops.h"
+#include "broker/send/light_queues.h"
 
 enum { PATH_MAX_BYTES = 4096 };
 enum { FILTERS_SAVE_MS = 10000 };

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "broker/groups/clients.h"
-#include "broker/pull/hold.h"
 #include "broker/internal.h"
 #include "broker/pop/pop_hold.h"
+#include "broker/pull/hold.h"
 
 struct session *session_of(struct peer *peer)
 {

@@ -1,7 +1,10 @@
 /* topic_rules.c - topics and groups that come to be by themselves. */
+#include "broker/topic_rules.h"
+
 #include "broker/internal.h"
 #include "broker/register.h"
 #include "broker/saver.h"
+#include "broker/send/acks.h"
 #include "wire/names.h"
 
 enum { READ_WRITE = PERM_READ | PERM_WRITE };

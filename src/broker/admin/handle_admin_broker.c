@@ -17,6 +17,7 @@
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/register.h"
+#include "broker/requests.h"
 #include "broker/saver.h"
 #include "wire/req_admin.h"
 

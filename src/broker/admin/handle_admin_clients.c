@@ -1,6 +1,7 @@
 /* handle_admin_clients.c - who is connected, for tools: 203, 204, 328. */
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
+#include "broker/requests.h"
 #include "wire/body_connection.h"
 #include "wire/req_admin.h"
 

@@ -1,10 +1,12 @@
 /* handle_admin_group.c - consumer groups made, changed, deleted and described for tools: 200, 225,
  * 207, 201, 352, and what one is forbidden: 353. A change is answered when it is on disk. */
-#include "broker/internal.h"
-#include "broker/groups/progress.h"
-#include "broker/saved_reply.h"
 #include "broker/figures/stats.h"
+#include "broker/groups/progress.h"
+#include "broker/internal.h"
+#include "broker/requests.h"
+#include "broker/saved_reply.h"
 #include "broker/topic_attributes.h"
+#include "broker/topic_rules.h"
 #include "wire/req_admin.h"
 
 void handle_put_group(struct broker *broker, struct request *req)

@@ -2,6 +2,7 @@
  * 343, 345, 305. */
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
+#include "broker/requests.h"
 #include "wire/body_connection.h"
 #include "wire/body_lists.h"
 #include "wire/names.h"

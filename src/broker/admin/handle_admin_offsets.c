@@ -1,8 +1,9 @@
 /* handle_admin_offsets.c - offsets of consumer groups as tools and slaves see them: 314 and 308,
  * and the tables that a slave copies: 43 and 45. */
 #include "broker/groups/clients.h"
-#include "broker/later/delays.h"
 #include "broker/internal.h"
+#include "broker/later/delays.h"
+#include "broker/requests.h"
 #include "broker/saver.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"

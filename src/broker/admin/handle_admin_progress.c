@@ -6,11 +6,12 @@
 #include <time.h>
 
 #include "base/map.h"
+#include "broker/figures/stats.h"
 #include "broker/groups/clients.h"
+#include "broker/groups/progress.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/groups/progress.h"
-#include "broker/figures/stats.h"
+#include "broker/requests.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 

@@ -1,6 +1,7 @@
 /* handle_admin_slave.c - what slaves, name servers and their tools ask a master that is on its own:
  * 905 to 908, 1007, 200056. */
 #include "broker/internal.h"
+#include "broker/requests.h"
 #include "wire/body_ha_status.h"
 #include "wire/req_admin.h"
 

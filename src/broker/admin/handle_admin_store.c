@@ -5,6 +5,7 @@
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
+#include "broker/requests.h"
 #include "wire/body_queue_data.h"
 #include "wire/names.h"
 #include "wire/req_admin.h"

@@ -1,13 +1,15 @@
 /* handle_admin_topic.c - topics made, changed, deleted and described for tools: 17, 18, 215, 21,
  * 351, 202. A change is answered when it is on disk. */
+#include "broker/figures/stats.h"
+#include "broker/groups/progress.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/groups/progress.h"
+#include "broker/requests.h"
 #include "broker/saved_reply.h"
-#include "broker/figures/stats.h"
 #include "broker/topic_attributes.h"
-#include "wire/multi_dispatch.h"
+#include "broker/topic_rules.h"
 #include "wire/body_stats.h"
+#include "wire/multi_dispatch.h"
 #include "wire/names.h"
 #include "wire/req_admin.h"
 

@@ -1,6 +1,7 @@
 /* handle_evidence.c - what the evidence holds, for tools: 90001. */
 #include "broker/figures/evidence.h"
 #include "broker/internal.h"
+#include "broker/requests.h"
 
 void handle_slow_requests(struct broker *broker, struct request *req)
 {

@@ -2,12 +2,13 @@
  * counted of a topic or a group (315). */
 #include <sys/statvfs.h>
 
-#include "broker/later/delays.h"
-#include "broker/guard/guard.h"
-#include "broker/internal.h"
 #include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
+#include "broker/guard/guard.h"
+#include "broker/internal.h"
+#include "broker/later/delays.h"
 #include "broker/later/timers.h"
+#include "broker/requests.h"
 #include "wire/body_lists.h"
 #include "wire/body_stats.h"
 #include "wire/names.h"

@@ -9,7 +9,9 @@
 
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
+#include "broker/requests.h"
 #include "broker/saver.h"
+#include "broker/topic_rules.h"
 #include "client/client.h"
 #include "wire/body_assignment.h"
 #include "wire/names.h"

@@ -1,6 +1,7 @@
 /* handle_lock.c - LOCK_BATCH_MQ (41) and UNLOCK_BATCH_MQ (42): queues consumed in order. */
-#include "broker/internal.h"
 #include "broker/groups/queue_locks.h"
+#include "broker/internal.h"
+#include "broker/requests.h"
 #include "wire/body_lock.h"
 
 static int read_body(struct request *req, struct lock_request *body)

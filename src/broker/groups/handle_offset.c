@@ -1,8 +1,9 @@
 /* handle_offset.c - offsets of consumer groups (14, 15) and of queues (29 to 32). */
-#include "broker/internal.h"
-#include "broker/send/light_queues.h"
-#include "broker/offload.h"
 #include "broker/groups/progress.h"
+#include "broker/internal.h"
+#include "broker/offload.h"
+#include "broker/requests.h"
+#include "broker/send/light_queues.h"
 #include "wire/req_offset.h"
 
 static void reply_offset(struct request *req, int64_t offset)

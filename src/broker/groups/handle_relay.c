@@ -1,9 +1,10 @@
 /* handle_relay.c - what only a client knows, asked of it for tools: its inside (307), what comes of
  * a message consumed at once (309), where it is in a topic (223). */
 #include "broker/groups/clients.h"
+#include "broker/groups/relay.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/groups/relay.h"
+#include "broker/requests.h"
 #include "wire/body_consumer_status.h"
 #include "wire/req_admin.h"
 

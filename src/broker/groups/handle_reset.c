@@ -7,11 +7,12 @@
  *     off, as before 5.0         each client is told to do it (RESET_CONSUMER_CLIENT_OFFSET)
  */
 #include "broker/groups/clients.h"
-#include "broker/pull/hold.h"
-#include "broker/internal.h"
-#include "broker/offload.h"
 #include "broker/groups/progress.h"
 #include "broker/groups/relay.h"
+#include "broker/internal.h"
+#include "broker/offload.h"
+#include "broker/pull/hold.h"
+#include "broker/requests.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 

@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "broker/send/light_queues.h"
 #include "broker/pop/pops.h"
 #include "broker/saver.h"
+#include "broker/send/light_queues.h"
 
 struct progress {
     struct broker *broker;

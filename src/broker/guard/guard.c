@@ -6,11 +6,12 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "broker/later/delays.h"
 #include "broker/figures/evidence.h"
-#include "broker/guard/limits.h"
 #include "broker/figures/stats.h"
+#include "broker/guard/limits.h"
+#include "broker/later/delays.h"
 #include "broker/later/timers.h"
+#include "broker/send/acks.h"
 
 enum { NS_PER_MS = 1000000, LOOK_MS = 50, WATCH_MS = 100 };
 /* A pass with fewer requests is no crowd, whatever it took. */

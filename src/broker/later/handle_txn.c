@@ -5,8 +5,11 @@
  * compared with it. A half that has left memory is read by a worker.
  */
 #include "broker/internal.h"
-#include "broker/offload.h"
 #include "broker/later/txns.h"
+#include "broker/offload.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
+#include "broker/send/put.h"
 #include "wire/req_txn.h"
 
 struct end {

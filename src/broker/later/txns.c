@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "broker/groups/clients.h"
 #include "broker/saver.h"
+#include "broker/send/put.h"
+#include "broker/topic_rules.h"
 #include "wire/req_txn.h"
 
 /* How soon to look again whether the disk has it, a worker is free, or a put succeeds now. */

@@ -14,7 +14,10 @@
 #include "broker/pop/pop_checks.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
+#include "broker/requests.h"
 #include "broker/saver.h"
+#include "broker/send/acks.h"
+#include "broker/send/put.h"
 #include "broker/topic_attributes.h"
 #include "wire/body_batch_ack.h"
 

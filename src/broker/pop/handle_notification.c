@@ -4,6 +4,7 @@
 #include "broker/pop/pop_checks.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
+#include "broker/requests.h"
 
 struct notification {
     struct broker *broker;

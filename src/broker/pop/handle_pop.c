@@ -19,6 +19,8 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
 #include "wire/multi_dispatch.h"
 #include "wire/properties.h"
 

@@ -1,6 +1,7 @@
 #include "broker/pop/pop_checks.h"
 
 #include "broker/saver.h"
+#include "broker/topic_rules.h"
 #include "wire/names.h"
 
 enum { ANSWER_AHEAD_MS = 50, POLL_MAX_MS = 3600 * 1000 };

@@ -7,9 +7,9 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "broker/later/timers.h"
 #include "broker/pop/pops_internal.h"
 #include "broker/saver.h"
-#include "broker/later/timers.h"
 #include "wire/properties.h"
 
 enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };

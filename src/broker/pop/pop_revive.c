@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "broker/pop/pops_internal.h"
 #include "broker/saver.h"
+#include "broker/topic_rules.h"
 #include "wire/multi_dispatch.h"
 
 /* The timer brings a checkpoint's record into the log a second before it is due. Until it has,

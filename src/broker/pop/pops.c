@@ -10,9 +10,10 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "broker/later/timers.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/saver.h"
-#include "broker/later/timers.h"
+#include "broker/send/put.h"
 
 /* Messages put again in one pass of the loop, so that requests in between do not wait; a checkpoint
  * is not parted. */

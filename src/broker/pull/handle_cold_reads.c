@@ -7,6 +7,7 @@
 
 #include "broker/guard/guard.h"
 #include "broker/internal.h"
+#include "broker/requests.h"
 #include "wire/req_admin.h"
 
 struct thresholds {

@@ -12,14 +12,16 @@
  */
 #include "base/fault.h"
 #include "base/log.h"
+#include "broker/figures/stats.h"
 #include "broker/groups/clients.h"
+#include "broker/groups/progress.h"
 #include "broker/guard/guard.h"
-#include "broker/pull/hold.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/groups/progress.h"
+#include "broker/pull/hold.h"
+#include "broker/requests.h"
+#include "broker/topic_rules.h"
 #include "wire/names.h"
-#include "broker/figures/stats.h"
 #include "wire/req_pull.h"
 
 /* A scratch buffer that grew above this is given back. */

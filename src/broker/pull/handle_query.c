@@ -1,6 +1,7 @@
 /* handle_query.c - messages found by key (12) and by place (33), read by a worker. */
 #include "broker/internal.h"
 #include "broker/offload.h"
+#include "broker/requests.h"
 #include "wire/req_query.h"
 
 /* Room an answer leaves for its header below the largest frame. */

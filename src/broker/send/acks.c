@@ -13,6 +13,8 @@
  * The flusher posts to the loop from WAITED only, so a broker where nobody waits is never woken,
  * and nothing is on its way to a broker that has ended.
  */
+#include "broker/send/acks.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -8,8 +8,12 @@
  */
 #include "base/log.h"
 #include "broker/groups/clients.h"
-#include "broker/internal.h"
 #include "broker/groups/relay.h"
+#include "broker/internal.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
+#include "broker/send/put.h"
+#include "broker/send/send.h"
 #include "wire/properties.h"
 #include "wire/req_send.h"
 

@@ -6,6 +6,9 @@
  */
 #include "broker/address.h"
 #include "broker/guard/guard.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
+#include "broker/send/put.h"
 #include "broker/send/send.h"
 #include "broker/topic_attributes.h"
 #include "wire/batch.h"

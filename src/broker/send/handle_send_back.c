@@ -6,10 +6,14 @@
  * leave to go on behind the message, so with synchronous flush it is given only when the new copy
  * is on disk, although the copy itself says WAIT=false as the reference's does.
  */
+#include "broker/figures/stats.h"
 #include "broker/guard/guard.h"
 #include "broker/internal.h"
 #include "broker/offload.h"
-#include "broker/figures/stats.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
+#include "broker/send/put.h"
+#include "broker/topic_rules.h"
 #include "delivery/delivery.h"
 #include "wire/names.h"
 #include "wire/properties.h"

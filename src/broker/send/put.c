@@ -1,12 +1,14 @@
 /* put.c - the way of every message into the store. */
+#include "broker/send/put.h"
+
 #include <assert.h>
 
-#include "broker/later/delays.h"
 #include "broker/figures/evidence.h"
-#include "broker/internal.h"
-#include "broker/later/txns.h"
 #include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
+#include "broker/internal.h"
+#include "broker/later/delays.h"
+#include "broker/later/txns.h"
 #include "wire/properties.h"
 
 enum { NS_PER_MS = 1000000 };

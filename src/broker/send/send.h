@@ -70,4 +70,10 @@ bool send_check_kind(struct send *s);
 bool send_check_inner_batch(struct send *s);
 bool send_check_sizes(struct send *s, size_t properties_bytes);
 
+/* What every message from a client passes: fields, the broker's and the topic's state, queue and
+ * sizes. On success *record is the message with the properties it came with, its slices those of
+ * the request; false: the request was answered. */
+bool send_check(struct broker *broker, struct request *req, enum field_names names,
+                struct send_request *fields, struct record *record);
+
 #endif

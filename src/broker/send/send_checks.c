@@ -1,10 +1,11 @@
 /* send_checks.c - what a send must pass before anything is stored, and the answers to what does
  * not. Each refusal has the reference's code.
  */
-#include "broker/send/light_queues.h"
 #include "broker/groups/queue_locks.h"
+#include "broker/send/light_queues.h"
 #include "broker/send/send.h"
 #include "broker/topic_attributes.h"
+#include "broker/topic_rules.h"
 #include "wire/batch.h"
 #include "wire/names.h"
 

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "broker/internal.h"
+#include "broker/topic_rules.h"
 #include "wire/names.h"
 
 #define DEFAULT_TOPIC SLICE(TOPIC_AUTO_CREATE)

@@ -1,0 +1,30 @@
+/* put.h - the way of every message into the store.
+ *
+ * Ownership  records and what they point to are the caller's; `arena` is for changed properties.
+ * Threads    the broker's loop.
+ * Errors     0, or a negative code of base/err.h: nothing was stored. put_refusal() has the answer.
+ */
+#ifndef BROKER_PUT_H
+#define BROKER_PUT_H
+
+#include "broker/internal.h"
+
+/* Stores messages of one topic and queue as store_put() does, but a message with a delay level goes
+ * to the delay topic and one with a timer to the timer topic (its real topic and queue kept in
+ * properties), as every way in must do; `records` tells where it went. `arena` is for changed
+ * properties. Wakes nothing by itself: the store's on_arrival does. ERR_UNSUPPORTED: a timer, which
+ * timerWheelEnable forbids. ERR_INVALID: a timer that is no number, too far off, or cancels what
+ * was due already. */
+MUST_CHECK int broker_put(struct broker *broker, struct record *records, int count,
+                          struct arena *arena, struct store_put_result *result,
+                          int64_t *phy_offsets);
+
+/* A half message goes to its own topic, whatever its properties say about delays; they count
+ * when it is committed. */
+MUST_CHECK int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,
+                               struct store_put_result *result);
+
+/* The response code and remark (static text) for a refused put. */
+int32_t put_refusal(int err, const char **remark);
+
+#endif
