@@ -23,6 +23,12 @@ static const struct conf_row *find_row(const struct conf_table *table, struct sl
     return NULL;
 }
 
+/* A key of the reference that stands for nothing of ours. */
+static bool has_no_value(const struct conf_row *row)
+{
+    return row->when == CONF_KNOWN_ONLY || row->when == CONF_DEFAULT_ONLY;
+}
+
 static bool parse_bool(struct slice text, bool *value)
 {
     *value = slice_eq(text, SLICE("true"));
@@ -58,7 +64,7 @@ static bool value_is_allowed(const struct conf_row *row, struct slice text)
     case CONF_I64_T:
         return slice_to_i64(text, &number) && number >= row->least && number <= row->most;
     case CONF_STRING_T:
-        return row->when == CONF_KNOWN_ONLY || text.len <= (size_t)row->most;
+        return has_no_value(row) || text.len <= (size_t)row->most;
     }
     return false;
 }
@@ -97,7 +103,7 @@ void conf_init(const struct conf_table *table, void *values)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_row *row = &table->rows[i];
-        if (row->when == CONF_KNOWN_ONLY)
+        if (has_no_value(row))
             continue;
         if (row->type == CONF_STRING_T)
             *(char **)value_at(row, values) = NULL;
@@ -110,7 +116,7 @@ void conf_fini(const struct conf_table *table, void *values)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_row *row = &table->rows[i];
-        if (row->when == CONF_KNOWN_ONLY || row->type != CONF_STRING_T)
+        if (has_no_value(row) || row->type != CONF_STRING_T)
             continue;
         char **at = value_at(row, values);
         free(*at);
@@ -123,7 +129,7 @@ void conf_copy(const struct conf_table *table, void *copy, const void *values, s
     memcpy(copy, values, bytes);
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_row *row = &table->rows[i];
-        if (row->when == CONF_KNOWN_ONLY || row->type != CONF_STRING_T)
+        if (has_no_value(row) || row->type != CONF_STRING_T)
             continue;
         char **at = value_at(row, copy);
         *at = strdup(*at);
@@ -186,6 +192,21 @@ static void complain_value(const struct conf_row *row, struct slice value, struc
     buf_printf(out, " is allowed\n");
 }
 
+static int take_without_value(const struct conf_row *row, struct slice value,
+                              struct buf *complaints)
+{
+    if (slice_eq(value, slice_str(row->fallback)))
+        return 0;
+    if (row->when == CONF_DEFAULT_ONLY) {
+        buf_printf(complaints, "key \"%s\" is known but not supported yet, and %s\n", row->key,
+                   row->text);
+        return ERR_INVALID;
+    }
+    buf_printf(complaints, "key \"%s\" is known but not supported yet: it has no effect\n",
+               row->key);
+    return 0;
+}
+
 int conf_set(const struct conf_table *table, void *values, struct slice key, struct slice value,
              struct buf *complaints)
 {
@@ -194,12 +215,8 @@ int conf_set(const struct conf_table *table, void *values, struct slice key, str
         complain_unknown(table, key, complaints);
         return ERR_NOT_FOUND;
     }
-    if (row->when == CONF_KNOWN_ONLY) {
-        if (!slice_eq(value, slice_str(row->fallback)))
-            buf_printf(complaints, "key \"%s\" is known but not supported yet: it has no effect\n",
-                       row->key);
-        return 0;
-    }
+    if (has_no_value(row))
+        return take_without_value(row, value, complaints);
     if (!value_is_allowed(row, value)) {
         complain_value(row, value, complaints);
         return ERR_INVALID;
@@ -434,7 +451,7 @@ static int check_update(void *ctx, int line, struct slice key, struct slice valu
     size_t before = update->complaints->len;
     if (row == NULL)
         complain_unknown(update->table, key, update->complaints);
-    else if (row->when == CONF_KNOWN_ONLY)
+    else if (has_no_value(row))
         buf_printf(update->complaints, "key \"%s\" is known but not supported yet\n", row->key);
     else if (row->when == CONF_AT_START)
         buf_printf(update->complaints, "key \"%s\" cannot change while running\n", row->key);
@@ -495,7 +512,7 @@ void conf_print(const struct conf_table *table, const void *values, struct buf *
         abort();
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
-        if (table->rows[i].when != CONF_KNOWN_ONLY)
+        if (!has_no_value(&table->rows[i]))
             sorted[count++] = &table->rows[i];
     qsort(sorted, count, sizeof *sorted, compare_rows);
     for (size_t i = 0; i < count; i++)

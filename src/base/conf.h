@@ -11,7 +11,8 @@
  *
  * Files are the reference's Java properties: key=value or key:value, # and ! comments, \ escapes
  * and continued lines. An unknown key warns and names the nearest known one; a key that is known
- * but not supported yet says so; a bad value is refused with file, line, key and what is allowed.
+ * but not supported yet says so, and is refused where going without it would be dangerous; a bad
+ * value is refused with file, line, key and what is allowed.
  *
  * Ownership  string values are heap copies owned by the values struct; conf_fini() frees them.
  * Threads    one at a time per values struct.
@@ -24,9 +25,11 @@
 enum conf_type { CONF_BOOL_T, CONF_INT_T, CONF_I64_T, CONF_STRING_T };
 
 enum conf_when {
-    CONF_AT_START,    /* fixed once running */
-    CONF_AT_RUN_TIME, /* may be changed by an update request */
-    CONF_KNOWN_ONLY,  /* a key of the reference that is accepted, reported and has no effect yet */
+    CONF_AT_START,     /* fixed once running */
+    CONF_AT_RUN_TIME,  /* may be changed by an update request */
+    CONF_KNOWN_ONLY,   /* a key of the reference that is accepted, reported and has no effect yet */
+    CONF_DEFAULT_ONLY, /* a key of the reference whose default alone is accepted: who sets another
+                          value relies on what is not there */
 };
 
 struct conf_row {
@@ -36,7 +39,7 @@ struct conf_row {
     size_t at; /* offset of the value in the values struct */
     int64_t least, most;
     const char *fallback; /* default, as text */
-    const char *text;     /* one line for people, with the unit */
+    const char *text;     /* one line for people, with the unit; CONF_DEFAULT_ONLY: why */
 };
 
 #define CONF_BOOL(s, member, key, fallback, when, text)                                            \
@@ -60,6 +63,11 @@ struct conf_row {
         key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, ""                                 \
     }
 
+#define CONF_REFUSED(key, fallback, why)                                                           \
+    {                                                                                              \
+        key, CONF_STRING_T, CONF_DEFAULT_ONLY, 0, 0, 0, fallback, why                              \
+    }
+
 struct conf_table {
     const struct conf_row *rows;
     size_t count;
@@ -78,8 +86,8 @@ void conf_copy(const struct conf_table *table, void *copy, const void *values, s
 MUST_CHECK int conf_read_file(const struct conf_table *table, void *values, const char *path,
                               struct buf *complaints);
 
-/* Sets one key as at start. ERR_NOT_FOUND: unknown key; ERR_INVALID: bad value. The reason is
- * appended to `complaints`. */
+/* Sets one key as at start. ERR_NOT_FOUND: unknown key; ERR_INVALID: bad value, or one that is
+ * refused. The reason is appended to `complaints`. */
 MUST_CHECK int conf_set(const struct conf_table *table, void *values, struct slice key,
                         struct slice value, struct buf *complaints);
 

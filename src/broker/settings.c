@@ -4,6 +4,11 @@
 #include "base/log.h"
 #include "broker/internal.h"
 
+/* A broker that is believed to be guarded, and is open, is worse than none. */
+#define OPEN_TO_ALL                                                                                \
+    "the broker would be open to everyone; without the key it is, and TLS with client "            \
+    "certificates keeps strangers out"
+
 static const struct conf_row rows[] = {
     /* who and where */
     CONF_STRING(struct broker_conf, cluster_name, "brokerClusterName", "DefaultCluster",
@@ -370,13 +375,13 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("enableNetWorkFlowControl", "false"),
     CONF_KNOWN("asyncSendEnable", "true"),
     /* security and metrics */
-    CONF_KNOWN("aclEnable", "false"),
-    CONF_KNOWN("authenticationEnabled", "false"),
+    CONF_REFUSED("aclEnable", "false", OPEN_TO_ALL),
+    CONF_REFUSED("authenticationEnabled", "false", OPEN_TO_ALL),
     CONF_KNOWN("authenticationProvider", ""),
     CONF_KNOWN("authenticationMetadataProvider", ""),
     CONF_KNOWN("initAuthenticationUser", ""),
     CONF_KNOWN("innerClientAuthenticationCredentials", ""),
-    CONF_KNOWN("authorizationEnabled", "false"),
+    CONF_REFUSED("authorizationEnabled", "false", OPEN_TO_ALL),
     CONF_KNOWN("authorizationProvider", ""),
     CONF_KNOWN("authorizationMetadataProvider", ""),
     CONF_KNOWN("migrateAuthFromV1Enabled", "false"),
@@ -412,7 +417,8 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("duplicationEnable", "false"),
     CONF_KNOWN("compactionThreadNum", "6"),
     CONF_KNOWN("messageStorePlugIn", ""),
-    CONF_KNOWN("enableDLegerCommitLog", "false"),
+    CONF_REFUSED("enableDLegerCommitLog", "false",
+                 "the broker would be a master of its own, without the copies that DLedger keeps"),
     CONF_KNOWN("dLegerGroup", ""),
     CONF_KNOWN("dLegerPeers", ""),
     CONF_KNOWN("dLegerSelfId", ""),
@@ -446,7 +452,8 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("enableRemoteEscape", "false"),
     CONF_KNOWN("skipPreOnline", "false"),
     CONF_KNOWN("lockInStrictMode", "false"),
-    CONF_KNOWN("enableControllerMode", "false"),
+    CONF_REFUSED("enableControllerMode", "false",
+                 "the broker would be a master of its own, whatever the controller decides"),
     CONF_KNOWN("controllerAddr", ""),
     CONF_KNOWN("brokerElectionPriority", "2147483647"),
     CONF_KNOWN("syncBrokerMetadataPeriod", "5000"),

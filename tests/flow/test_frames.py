@@ -221,6 +221,24 @@ def test_every_code_without_fields_is_answered(broker, name_server):
     assert broker.call(RUNTIME_INFO).code == 0 and name_server.call(106).code == 0
 
 
+# what nobody serves, in the reference either: dead codes, the container's, the controller's
+DEAD_CODES = (13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302, 902, 903, 1001, 1002, 1003, 1004, 1005, 1006,
+              1009, 1010, 1011, 1012, 1013)
+# RocksDB's, static topics, the controller's to a broker, access control, and those of later releases
+NOT_OURS = (354, 355, 513, 1008, *range(3001, 3011), 5001, 5002, 5003, *range(200070, 200080))
+
+
+@pytest.mark.parametrize("codes", [DEAD_CODES, NOT_OURS], ids=["dead", "not_ours"])
+def test_codes_that_are_not_served_are_told(broker, is_ramjet, codes):
+    """Goal: whoever asks for what is not there is told which code it was, whatever it sends along."""
+    if codes is NOT_OURS and not is_ramjet:
+        pytest.skip("the reference serves these, some with other answers when they are switched off")
+    for code in codes:
+        for body in (b"", b"{}", b"\xff" * 1000):
+            answer = broker.call(code, {"topic": "t", "user": "u"}, body)
+            assert answer.code == 3 and answer.remark == " request type %d not supported" % code
+
+
 def test_slow_drip_does_not_delay_others(pair, broker):
     """Goal: a peer that sends one byte now and then costs others nothing.
     Method: half a frame on one connection, requests on another, then the rest."""

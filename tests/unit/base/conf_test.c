@@ -24,7 +24,8 @@ static const struct conf_row rows[] = {
     CONF_I64(struct values, file_bytes, "fileBytes", 1073741824, 4096, INT64_MAX, CONF_AT_RUN_TIME,
              "bytes"),
     CONF_STRING(struct values, name, "brokerName", "broker-a", CONF_AT_RUN_TIME, "name"),
-    CONF_KNOWN("aclEnable", "false"),
+    CONF_KNOWN("lockInStrictMode", "false"),
+    CONF_REFUSED("aclEnable", "false", "the broker would be open to everyone"),
 };
 static const struct conf_table table = { rows, sizeof rows / sizeof rows[0] };
 
@@ -95,11 +96,24 @@ static void a_file_is_read_over_the_defaults(void **state)
 static void unknown_keys_are_warnings(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(read_file(f, "listenProt=1\nqqqqqqqqqqqq=1\n\naclEnable=true\n"), 0);
+    assert_int_equal(read_file(f, "listenProt=1\nqqqqqqqqqqqq=1\n\nlockInStrictMode=true\n"), 0);
     assert_true(said(f, ":1: unknown key \"listenProt\"; did you mean \"listenPort\"?\n"));
     assert_true(said(f, ":2: unknown key \"qqqqqqqqqqqq\"\n"));
-    assert_true(said(f, ":4: key \"aclEnable\" is known but not supported yet"));
+    assert_true(said(f, ":4: key \"lockInStrictMode\" is known but not supported yet"));
     assert_int_equal(f->values.port, 10911);
+}
+
+/* Goal: a key that somebody relies on, and that is not served, ends the reading with the reason;
+ * its default says nothing. Method: both values. */
+static void what_is_relied_on_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(read_file(f, "aclEnable=false\n"), 0);
+    assert_int_equal(f->said.len, 0);
+    assert_int_equal(read_file(f, "listenPort=1\naclEnable=true\n"), ERR_INVALID);
+    assert_true(said(f,
+                     ":2: key \"aclEnable\" is known but not supported yet, and the broker would "
+                     "be open to everyone\n"));
 }
 
 /* Goal: each bad value is refused with file, line, key and what is allowed.
@@ -173,9 +187,10 @@ static void printed_values_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONF_TEST(a_file_is_read_over_the_defaults),    CONF_TEST(unknown_keys_are_warnings),
-        CONF_TEST(bad_values_are_refused_with_reasons), CONF_TEST(a_missing_file_is_an_error),
-        CONF_TEST(an_update_is_all_or_nothing),         CONF_TEST(printed_values_read_back),
+        CONF_TEST(a_file_is_read_over_the_defaults), CONF_TEST(unknown_keys_are_warnings),
+        CONF_TEST(what_is_relied_on_is_refused),     CONF_TEST(bad_values_are_refused_with_reasons),
+        CONF_TEST(a_missing_file_is_an_error),       CONF_TEST(an_update_is_all_or_nothing),
+        CONF_TEST(printed_values_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

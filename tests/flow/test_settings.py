@@ -1,0 +1,43 @@
+"""What a broker makes of its settings when it starts."""
+
+import subprocess
+
+import pytest
+from servers import ramjet_binary
+
+RELIED_ON = ["aclEnable", "authenticationEnabled", "authorizationEnabled", "enableControllerMode", "enableDLegerCommitLog"]
+
+
+def start(tmp_path, **conf):
+    """Starts a broker that ends by itself, with -p or because of its settings."""
+    path = tmp_path / "broker.conf"
+    path.write_text("".join("%s=%s\n" % pair for pair in conf.items()), encoding="ascii")
+    return subprocess.run([str(ramjet_binary()), "broker", "-c", str(path), "-p"], cwd=tmp_path, timeout=60,
+                          capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def ramjet_only(is_ramjet):
+    if not is_ramjet:
+        pytest.skip("what Ramjet says of its own settings")
+
+
+@pytest.mark.parametrize("key", RELIED_ON)
+def test_a_broker_that_is_believed_guarded_does_not_start(tmp_path, key):
+    """Goal: who switches on what is not there is told so by name, and has no broker that goes without it."""
+    done = start(tmp_path, **{key: "true"})
+    assert done.returncode == 2 and '"%s"' % key in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "broker.conf"]
+
+
+@pytest.mark.parametrize("key", RELIED_ON)
+def test_the_default_of_what_is_not_there_says_nothing(tmp_path, key):
+    """Goal: a file that names such a key with its default is taken in silence."""
+    done = start(tmp_path, **{key: "false"})
+    assert done.returncode == 0 and key not in done.stderr, done.stderr
+
+
+def test_a_setting_without_effect_is_told(tmp_path):
+    """Goal: a key that changes nothing is a warning that names it."""
+    done = start(tmp_path, transientStorePoolEnable="true")
+    assert done.returncode == 0 and '"transientStorePoolEnable" is known but not supported yet' in done.stderr
