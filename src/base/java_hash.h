@@ -8,7 +8,7 @@
 /* `text` is UTF-8; bytes that are not count as U+FFFD each. */
 int32_t java_hash(struct slice text);
 
-/* Number of UTF-16 code units of a UTF-8 text. */
-size_t java_length(struct slice text);
+/* Of a text that `text` ends, when what stands before it has the hash `before`. */
+int32_t java_hash_on(int32_t before, struct slice text);
 
 #endif

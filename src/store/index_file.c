@@ -291,12 +291,7 @@ void index_file_rest(struct index_file *file)
 
 int32_t index_key_hash(struct slice topic, struct slice key)
 {
-    /* java_hash("topic#key") without joining: h(ab) = h(a) * 31^len(b) + h(b) */
-    uint32_t hash = (uint32_t)java_hash(topic) * 31u + '#';
-    for (size_t i = java_length(key); i > 0; i--)
-        hash *= 31u;
-    hash += (uint32_t)java_hash(key);
-    int32_t value = (int32_t)hash;
+    int32_t value = java_hash_on(java_hash_on(java_hash(topic), SLICE("#")), key);
     value = value == INT32_MIN ? 0 : value < 0 ? -value : value;
     assert(value >= 0);
     return value;
