@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "wire/exact.h"
 #include "wire/properties.h"
 
@@ -22,6 +24,34 @@ static void pairs_are_read_by_the_rules(void **state)
     assert_null(property_get(SLICE(""), SLICE("A")).data);
 }
 
+/* Goal: pairs are found whatever their length, and a name that begins as another is another.
+ * Method: names and values of every length up to two words of sixteen bytes, one after the other in
+ * memory of just their length. */
+static void pairs_of_every_length_are_found(void **state)
+{
+    (void)state;
+    for (size_t name_len = 1; name_len <= 33; name_len++)
+        for (size_t value_len = 1; value_len <= 33; value_len++) {
+            char bytes[2 * 34 + 34 + 8];
+            char name[33];
+            memset(name, 'n', sizeof name);
+            int len = snprintf(bytes, sizeof bytes, "%.*sx\1no\2%.*s\1%*s\2", (int)name_len, name,
+                               (int)name_len, name, (int)value_len, "v");
+            struct slice text = exact_copy(bytes, (size_t)len);
+            struct slice found = property_get(text, slice_of(name, name_len));
+            assert_int_equal(found.len, value_len);
+            assert_int_equal(found.data[value_len - 1], 'v');
+            struct slice rest = text, at_name, value;
+            assert_true(property_next(&rest, &at_name, &value));
+            assert_int_equal(at_name.len, name_len + 1);
+            assert_true(property_next(&rest, &at_name, &value));
+            assert_int_equal(at_name.len, name_len);
+            assert_int_equal(value.len, value_len);
+            assert_false(property_next(&rest, &at_name, &value));
+            exact_free(text);
+        }
+}
+
 /* Goal: an edit sets, replaces and removes, and leaves the rest byte for byte. */
 static void an_edit_changes_what_it_names(void **state)
 {
@@ -43,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_are_read_by_the_rules),
+        cmocka_unit_test(pairs_of_every_length_are_found),
         cmocka_unit_test(an_edit_changes_what_it_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
