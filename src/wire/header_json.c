@@ -30,16 +30,17 @@ struct scalar {
     struct slice text;
 };
 
-static void skip_space(struct scan *s)
+static inline void skip_space(struct scan *s)
 {
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
         s->at++;
 }
 
 /* Steps over `c` and the space before it. */
-static bool take(struct scan *s, uint8_t c)
+static inline bool take(struct scan *s, uint8_t c)
 {
-    skip_space(s);
+    if (s->at == s->end || *s->at != c)
+        skip_space(s);
     if (s->at == s->end || *s->at != c)
         return false;
     s->at++;
@@ -216,23 +217,51 @@ static int language_from(const struct scalar *value, enum language *language)
     return ERR_CORRUPT;
 }
 
+/* A key and its value when both are plain text with no space between, as nearly all are. False:
+ * something else stands there, and s->at has not moved. */
+static inline bool scan_plain_pair(struct scan *s, struct slice *key, struct slice *value)
+{
+    enum { LEAST_BYTES = 6 }; /* "":"" */
+    const uint8_t *start = s->at;
+    if (s->end - start < LEAST_BYTES || *start != '"')
+        return false;
+    const uint8_t *key_end = json_text_plain_end(start + 1, s->end, '"');
+    if (s->end - key_end < 4 || key_end[0] != '"' || key_end[1] != ':' || key_end[2] != '"')
+        return false;
+    const uint8_t *value_end = json_text_plain_end(key_end + 3, s->end, '"');
+    if (value_end == s->end || *value_end != '"')
+        return false;
+    *key = slice_of(start + 1, (size_t)(key_end - start - 1));
+    *value = slice_of(key_end + 3, (size_t)(value_end - key_end - 3));
+    s->at = value_end + 1;
+    return true;
+}
+
 /* Values are text in every header we hold: a nested one, which nobody sends, is its own JSON and
  * not repaired. */
+static int scan_pair(struct scan *s, struct ext_list *ext)
+{
+    struct slice key;
+    struct scalar value;
+    if (scan_plain_pair(s, &key, &value.text))
+        return ext_add(ext, key, value.text);
+    int err = scan_key(s, &key);
+    if (err == 0)
+        err = scan_value(s, 1, &value);
+    if (err == 0 && value.kind == SCALAR_NESTED && !text_is_whole(value.text))
+        err = ERR_CORRUPT;
+    if (err == 0 && value.kind != SCALAR_NULL)
+        err = ext_add(ext, key, value.text);
+    return err;
+}
+
 static int scan_ext(struct scan *s, struct ext_list *ext)
 {
     s->at++;
     if (take(s, '}'))
         return 0;
     do {
-        struct slice key;
-        struct scalar value;
-        int err = scan_key(s, &key);
-        if (err == 0)
-            err = scan_value(s, 1, &value);
-        if (err == 0 && value.kind == SCALAR_NESTED && !text_is_whole(value.text))
-            err = ERR_CORRUPT;
-        if (err == 0 && value.kind != SCALAR_NULL)
-            err = ext_add(ext, key, value.text);
+        int err = scan_pair(s, ext);
         if (err != 0)
             return err;
     } while (take(s, ','));
@@ -299,7 +328,7 @@ int header_json_decode(struct slice bytes, struct arena *arena, struct header *h
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-static uint8_t *put_text(uint8_t *out, struct slice text)
+static inline uint8_t *put_text(uint8_t *out, struct slice text)
 {
     memcpy(out, text.data, text.len);
     return out + text.len;
@@ -321,10 +350,14 @@ static uint8_t *put_number(uint8_t *out, int32_t number)
     return out;
 }
 
-static uint8_t *put_string(uint8_t *out, struct slice text)
+static inline uint8_t *put_string(uint8_t *out, struct slice text)
 {
+    const uint8_t *end = text.data + text.len;
     *out++ = '"';
-    out = json_text_escape(text, JSON_ESCAPE_MINIMAL, out);
+    if (text.len > 0 && json_text_plain_end(text.data, end, '"') == end)
+        out = put_text(out, text);
+    else
+        out = json_text_escape(text, JSON_ESCAPE_MINIMAL, out);
     *out++ = '"';
     return out;
 }

@@ -21,18 +21,14 @@ static const uint8_t hex_values[256] = {
 };
 
 /* The 16 bits behind "\u"; -1 when there are no four hex digits. */
-static int32_t hex4(const uint8_t *at, const uint8_t *end)
+static inline int32_t hex4(const uint8_t *at, const uint8_t *end)
 {
     if (end - at < 4)
         return -1;
-    int32_t unit = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_values[at[i]] - 1;
-        if (digit < 0)
-            return -1;
-        unit = unit << 4 | digit;
-    }
-    return unit;
+    int a = hex_values[at[0]], b = hex_values[at[1]], c = hex_values[at[2]], d = hex_values[at[3]];
+    if (a == 0 || b == 0 || c == 0 || d == 0)
+        return -1;
+    return (a - 1) << 12 | (b - 1) << 8 | (c - 1) << 4 | (d - 1);
 }
 
 /* The character a one-letter escape stands for; 0: no such escape. */
@@ -61,7 +57,7 @@ static uint8_t escaped_char(uint8_t letter)
 
 /* Length of the escape at `at` (a backslash); 0: it is none. `\'` is one only between such quotes.
  */
-static size_t escape_bytes(const uint8_t *at, const uint8_t *end, uint8_t quote)
+static inline size_t escape_bytes(const uint8_t *at, const uint8_t *end, uint8_t quote)
 {
     if (end - at < 2)
         return 0;
@@ -135,16 +131,20 @@ size_t json_text_unescape(const struct json_text *text, uint8_t *out)
         at = plain_end;
         if (at == end)
             break;
-        if (*at != '\\') {
+        if (*at == '\\' && at[1] == 'u') {
+            int32_t code_point = unescape_unicode(&at, end);
+            if (code_point < 0x80)
+                *to++ = (uint8_t)code_point;
+            else
+                to += utf8_encode(code_point, to);
+        } else if (*at == '\\') {
+            *to++ = escaped_char(at[1]);
+            at += 2;
+        } else {
             size_t bytes = 1;
             int32_t code_point = utf8_decode(at, end, &bytes);
             to += utf8_encode(code_point < 0 ? UTF8_REPLACEMENT : code_point, to);
             at += bytes;
-        } else if (at[1] == 'u') {
-            to += utf8_encode(unescape_unicode(&at, end), to);
-        } else {
-            *to++ = escaped_char(at[1]);
-            at += 2;
         }
     }
     return (size_t)(to - out);

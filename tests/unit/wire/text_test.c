@@ -28,6 +28,32 @@ static void the_end_is_found_at_every_place(void **state)
     }
 }
 
+/* Goal: plain text ends at the first byte that is none, in every part of a word.
+ * Method: text of every length up to three words of sixteen bytes, with each such byte at each of
+ * its places, another behind it, and without any. */
+static void plain_text_ends_at_the_first_that_is_none(void **state)
+{
+    (void)state;
+    static const uint8_t specials[] = { '"', '\\', 0, 0x1F, 0x80, 0xFF };
+    for (size_t len = 0; len <= 48; len++) {
+        uint8_t bytes[48];
+        memset(bytes, 0x7F, sizeof bytes);
+        struct slice text = exact_copy((const char *)bytes, len);
+        assert_int_equal(json_text_plain_end(text.data, text.data + len, '"') - text.data, len);
+        exact_free(text);
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof specials; i++) {
+                memset(bytes, ' ', sizeof bytes);
+                bytes[len - 1] = '"';
+                bytes[at] = specials[i];
+                text = exact_copy((const char *)bytes, len);
+                assert_int_equal(json_text_plain_end(text.data, text.data + len, '"') - text.data,
+                                 at);
+                exact_free(text);
+            }
+    }
+}
+
 /* Goal: what needs a look is noticed: escapes, control characters, bytes that are no text. */
 static void what_is_special_is_noticed(void **state)
 {
@@ -72,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_is_found_at_every_place),
+        cmocka_unit_test(plain_text_ends_at_the_first_that_is_none),
         cmocka_unit_test(what_is_special_is_noticed),
         cmocka_unit_test(escapes_come_back),
     };
