@@ -14,8 +14,10 @@ bool slice_to_i64(struct slice s, int64_t *value)
         unsigned digit = (unsigned)s.data[i] - '0';
         if (digit > 9)
             return false;
-        sum = sum * 10 + (negative ? -(int64_t)digit : (int64_t)digit);
+        sum = sum * 10 + (int64_t)digit;
     }
+    if (negative)
+        sum = -sum;
     for (; i < s.len; i++) {
         if (s.data[i] < '0' || s.data[i] > '9')
             return false;

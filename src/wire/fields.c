@@ -4,33 +4,30 @@
 
 enum { NUMBER_TEXT_MAX = 20 };
 
-/* Where in a header the fields with names of one letter stand. */
-enum { LETTERS = 'z' - 'a' + 1, NOWHERE = HEADER_EXT_MAX };
-struct letter_places {
-    uint16_t at[LETTERS];
+/* What a header says in the fields with names of one letter; data NULL: nothing. */
+enum { LETTERS = 'z' - 'a' + 1 };
+struct letter_values {
+    struct slice of[LETTERS];
 };
 
-static void find_letters(const struct header *header, struct letter_places *places)
+static void find_letters(const struct header *header, struct letter_values *values)
 {
-    for (int i = 0; i < LETTERS; i++)
-        places->at[i] = NOWHERE;
+    memset(values, 0, sizeof *values);
     for (int i = 0; i < header->ext_count; i++) { /* the later one when a key stands twice */
         struct slice key = header->ext[i].key;
         if (key.len == 1 && key.data[0] >= 'a' && key.data[0] <= 'z')
-            places->at[key.data[0] - 'a'] = (uint16_t)i;
+            values->of[key.data[0] - 'a'] = header->ext[i].value;
     }
 }
 
-static struct slice at_letter(const struct header *header, const struct letter_places *places,
-                              const char *letter)
+static struct slice of_letter(const struct letter_values *values, const char *letter)
 {
     assert(letter[0] >= 'a' && letter[0] <= 'z' && letter[1] == 0);
-    uint16_t at = places->at[letter[0] - 'a'];
-    return at == NOWHERE ? slice_of(NULL, 0) : header->ext[at].value;
+    return values->of[letter[0] - 'a'];
 }
 
 /* Puts the value into its member. False: it counts as absent; the member then has the fallback. */
-static bool decode_value(const struct field *row, struct slice text, uint8_t *member)
+static inline bool decode_value(const struct field *row, struct slice text, uint8_t *member)
 {
     int32_t i32 = (int32_t)row->fallback;
     int64_t i64 = row->fallback;
@@ -61,15 +58,15 @@ int fields_decode(const struct fields *fields, enum field_names names, const str
                   void *into, const char **missing)
 {
     const char *first_missing = NULL;
-    struct letter_places places;
+    struct letter_values letters;
     if (names == FIELD_LETTERS)
-        find_letters(header, &places);
+        find_letters(header, &letters);
     memset(into, 0, fields->bytes);
     for (int i = 0; i < fields->count; i++) {
         const struct field *row = &fields->rows[i];
         bool has_letter = names == FIELD_LETTERS && row->letter != NULL;
         struct slice text =
-            has_letter ? at_letter(header, &places, row->letter) : header_ext(header, row->name);
+            has_letter ? of_letter(&letters, row->letter) : header_ext(header, row->name);
         bool found = decode_value(row, text, (uint8_t *)into + row->at);
         if (!found && row->presence == FIELD_MANDATORY && first_missing == NULL)
             first_missing = has_letter ? row->letter : (const char *)row->name.data;
