@@ -2,10 +2,12 @@
 #include "broker/figures/stats_series.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TICK_S = 10 };
+#define TICK_NS (TICK_S * INT64_C(1000000000))
 enum { NO_SLOT = UINT8_MAX };
 
 static const struct window_row {
@@ -20,7 +22,7 @@ static const struct window_row {
 
 static int64_t tick_of(int64_t now_ns)
 {
-    return now_ns / (TICK_S * INT64_C(1000000000));
+    return now_ns / TICK_NS;
 }
 
 static uint8_t place_of(const struct window_row *window, int64_t tick)
@@ -65,18 +67,11 @@ static void clear_slot(struct stats_series *series, uint8_t place)
         series->slots[i] = series->slots[--series->slot_count];
 }
 
-static void go_to(struct stats_series *series, int64_t tick)
-{
-    series->tick = tick;
-    for (int w = 0; w < STATS_WINDOWS; w++)
-        series->at[w] = find(series, place_of(&window_rows[w], tick));
-}
-
 void stats_series_init(struct stats_series *series, int64_t now_ns)
 {
     memset(series, 0, sizeof *series);
     series->born_ns = now_ns;
-    go_to(series, tick_of(now_ns));
+    series->tick = tick_of(now_ns);
 }
 
 void stats_series_fini(struct stats_series *series)
@@ -85,13 +80,40 @@ void stats_series_fini(struct stats_series *series)
     series->slots = NULL;
 }
 
-/* Clears what lies between the latest count and now. */
-static void advance(struct stats_series *series, int64_t now_ns)
+static void add(struct stats_slot *slot, const struct stats_slot *count)
+{
+    slot->bytes += count->bytes;
+    slot->messages += count->messages;
+    slot->took_ms += count->took_ms;
+    slot->times += count->times;
+}
+
+static bool is_empty(const struct stats_slot *slot)
+{
+    return slot->bytes == 0 && slot->messages == 0 && slot->took_ms == 0 && slot->times == 0;
+}
+
+/* Gives the windows what they do not have yet. */
+static void fold(struct stats_series *series)
+{
+    if (is_empty(&series->at_hand))
+        return;
+    for (int w = 0; w < STATS_WINDOWS; w++) {
+        uint8_t place = place_of(&window_rows[w], series->tick);
+        uint8_t at = find(series, place);
+        if (at == NO_SLOT)
+            at = add_slot(series, place);
+        add(&series->slots[at], &series->at_hand);
+    }
+    memset(&series->at_hand, 0, sizeof series->at_hand);
+}
+
+/* The tick at hand is over: clears what lies between it and now. */
+static void go_on(struct stats_series *series, int64_t now_ns)
 {
     int64_t tick = tick_of(now_ns);
-    assert(tick >= series->tick);
-    if (tick == series->tick)
-        return;
+    assert(tick > series->tick);
+    fold(series);
     for (int w = 0; w < STATS_WINDOWS; w++) {
         const struct window_row *window = &window_rows[w];
         int64_t passed = tick / window->ticks - series->tick / window->ticks;
@@ -102,21 +124,20 @@ static void advance(struct stats_series *series, int64_t now_ns)
     }
     if (series->slot_cap > 2 * STATS_WINDOWS && series->slot_count <= STATS_WINDOWS)
         set_cap(series, STATS_WINDOWS);
-    go_to(series, tick);
+    series->tick = tick;
+}
+
+static void advance(struct stats_series *series, int64_t now_ns)
+{
+    assert(now_ns >= series->tick * TICK_NS);
+    if (now_ns >= (series->tick + 1) * TICK_NS)
+        go_on(series, now_ns);
 }
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
 {
     advance(series, now_ns);
-    for (int w = 0; w < STATS_WINDOWS; w++) {
-        if (series->at[w] == NO_SLOT)
-            series->at[w] = add_slot(series, place_of(&window_rows[w], series->tick));
-        struct stats_slot *slot = &series->slots[series->at[w]];
-        slot->bytes += count.bytes;
-        slot->messages += count.messages;
-        slot->took_ms += count.took_ms;
-        slot->times += count.times;
-    }
+    add(&series->at_hand, &count);
 }
 
 static int64_t column_of(const struct stats_slot *slot, enum stats_column column)
@@ -139,10 +160,11 @@ struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window
                                   enum stats_column column, int64_t now_ns)
 {
     const struct window_row *row = &window_rows[window];
-    int64_t slot_ns = row->ticks * TICK_S * INT64_C(1000000000);
+    int64_t slot_ns = row->ticks * TICK_NS;
     struct stats_sum sum = { 0 };
     int64_t times = 0;
     advance(series, now_ns);
+    fold(series);
     for (int i = 0; i < series->slot_count; i++) {
         const struct stats_slot *slot = &series->slots[i];
         if (slot->place < row->first || slot->place >= row->first + row->count)

@@ -4,9 +4,10 @@
  *     hour    | 10 min ...                              | now |     hand; the day has 24 hours
  *     day     | 1 h ...                                 | now |
  *
- * Counting is an addition to the slot at hand of each window; slots that were passed without any
- * count are cleared by the next one. Nothing wakes to keep them. A slot has memory from its first
- * count on until it is cleared, so that a queue which is seldom used costs a tenth of a busy one.
+ * Counting is one addition: what a tick brings is added to the slots of the windows when it is
+ * over, or asked for. Slots that were passed without any count are cleared by the next one. Nothing
+ * wakes to keep them. A slot has memory from its first count on until it is cleared, so that a
+ * queue which is seldom used costs a tenth of a busy one.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
  * Ownership  stats_series_fini() ends what stats_series_init() began.
@@ -31,12 +32,12 @@ struct stats_slot {
 };
 
 struct stats_series {
-    int64_t born_ns;          /* the first count */
-    int64_t tick;             /* of 10 s, in which the latest count fell */
-    struct stats_slot *slots; /* in which something was counted */
+    int64_t born_ns;           /* the first count */
+    int64_t tick;              /* of 10 s, in which the latest count fell */
+    struct stats_slot at_hand; /* what the tick brought that no window has yet */
+    struct stats_slot *slots;  /* in which something was counted */
     uint8_t slot_count;
     uint8_t slot_cap;
-    uint8_t at[STATS_WINDOWS]; /* those at hand: they are looked for once a tick */
 };
 
 /* All zeros but the time of birth. */
