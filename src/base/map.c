@@ -37,20 +37,35 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static uint64_t load(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Of fewer than eight bytes, each of them in it. */
+static uint64_t load_short(const uint8_t *at, size_t count)
+{
+    uint32_t first, last; /* they overlap */
+    if (count == 0)
+        return 0;
+    if (count < sizeof first)
+        return at[0] | (uint64_t)at[count / 2] << 8 | (uint64_t)at[count - 1] << 16;
+    memcpy(&first, at, sizeof first);
+    memcpy(&last, at + count - sizeof last, sizeof last);
+    return first | (uint64_t)last << 32;
+}
+
 static uint64_t hash_key(struct slice key)
 {
     uint64_t h = hash_seed() ^ (key.len * 0x9E3779B97F4A7C15u);
-    const uint8_t *p = key.data;
-    size_t left = key.len;
-    for (; left >= 8; left -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, 8);
-        h = mix(h ^ word, 0xA0761D6478BD642Fu);
-    }
-    uint64_t tail = 0;
-    if (left > 0)
-        memcpy(&tail, p, left);
-    return mix(h ^ tail, 0xE7037ED1A0B428DBu);
+    if (key.len < 8)
+        return mix(h ^ load_short(key.data, key.len), 0xE7037ED1A0B428DBu);
+    const uint8_t *last = key.data + key.len - 8; /* it may overlap the word before */
+    for (const uint8_t *p = key.data; p < last; p += 8)
+        h = mix(h ^ load(p), 0xA0761D6478BD642Fu);
+    return mix(h ^ load(last), 0xE7037ED1A0B428DBu);
 }
 
 void map_init(struct map *m)
