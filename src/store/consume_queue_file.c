@@ -159,6 +159,9 @@ int queue_file_zero_from(struct consume_queue *queue, int64_t place)
     assert(from < queue->file_bytes);
     bool is_zero = true;
     for (int64_t at = from; err == 0 && is_zero && at < queue->file_bytes;) {
+        at = disk_next_data(queue->fd, at); /* the files are sparse: mostly nothing follows */
+        if (at < 0 || at >= queue->file_bytes)
+            break;
         int64_t left = queue->file_bytes - at;
         size_t len = left < (int64_t)sizeof bytes ? (size_t)left : sizeof bytes;
         err = disk_read(queue->fd, queue->topic_dir, bytes, len, at, true);

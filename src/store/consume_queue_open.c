@@ -75,7 +75,7 @@ static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end
     int64_t found = *end;
     struct log_reader reader;
     int fits = 0;
-    log_reader_init(&reader, log);
+    log_reader_init_jumping(&reader, log);
     for (; *end > first && fits == 0; *end -= fits == 0) {
         struct store_queue_entry entry;
         fits = queue_file_read(queue, *end - 1, 1, true, &entry);
@@ -219,7 +219,7 @@ static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log
     struct log_reader reader;
     if (!queue->is_batch || min == max)
         return 0;
-    log_reader_init(&reader, log);
+    log_reader_init_jumping(&reader, log);
     int err = mend_batch_bound(queue, max - 1, &reader);
     if (err == 0)
         err = mend_batch_bound(queue, min, &reader);

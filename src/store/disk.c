@@ -160,6 +160,16 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
     return 0;
 }
 
+int64_t disk_next_data(int fd, int64_t at)
+{
+    assert(fd >= 0);
+    assert(at >= 0);
+    off_t found = lseek(fd, at, SEEK_DATA);
+    if (found < 0)
+        return errno == ENXIO ? -1 : at;
+    return found > at ? found : at;
+}
+
 int disk_sync(int fd, const char *path)
 {
     assert(fd >= 0);
@@ -266,10 +276,13 @@ int disk_sync_name(const char *path)
     return disk_sync_dirs(dir, 0);
 }
 
+/* Mostly the last one is all that is missing. */
 int disk_make_dirs(const char *path)
 {
     char partial[DISK_PATH_MAX];
     int err = fault_check("disk.make_dirs");
+    if (err == 0 && (mkdir(path, 0755) == 0 || errno == EEXIST))
+        return 0;
     snprintf(partial, sizeof partial, "%s", path);
     for (char *p = partial + 1; err == 0; p++) {
         char c = *p;

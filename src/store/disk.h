@@ -32,6 +32,9 @@ MUST_CHECK int disk_write(int fd, const char *path, const void *data, size_t len
  * in the page cache. */
 MUST_CHECK int disk_read(int fd, const char *path, void *into, size_t len, int64_t at,
                          bool may_block);
+/* Where the next bytes stand that somebody wrote, from `at` on; -1: all that follows reads as
+ * zeros. A file system that does not know says `at`. */
+int64_t disk_next_data(int fd, int64_t at);
 /* After a failure nothing may be believed about what the file holds on disk. */
 MUST_CHECK int disk_sync(int fd, const char *path);
 /* The same for a part of a file that is mapped, whole pages from `base` on; other dirty pages of

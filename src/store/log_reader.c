@@ -2,11 +2,17 @@
 
 #include <assert.h>
 
-enum { WINDOW_BYTES = 256 << 10, AHEAD_BYTES = 1 << 20 };
+enum { WINDOW_BYTES = 256 << 10, JUMP_BYTES = 4 << 10, AHEAD_BYTES = 1 << 20 };
 
 void log_reader_init(struct log_reader *reader, struct commit_log *log)
 {
     *reader = (struct log_reader){ .log = log, .window = BUF_INIT };
+}
+
+void log_reader_init_jumping(struct log_reader *reader, struct commit_log *log)
+{
+    log_reader_init(reader, log);
+    reader->jumps = true;
 }
 
 void log_reader_fini(struct log_reader *reader)
@@ -40,7 +46,8 @@ static int load(struct log_reader *reader, int64_t phy_offset, size_t len)
     size_t got = 0;
     buf_clear(&reader->window);
     uint8_t *into = buf_reserve(&reader->window, len);
-    ask_ahead(reader, phy_offset);
+    if (!reader->jumps)
+        ask_ahead(reader, phy_offset);
     int err = commit_log_read_window(reader->log, phy_offset, into, len, &got);
     assert(got <= len);
     reader->at = phy_offset;
@@ -53,7 +60,8 @@ int log_reader_bytes(struct log_reader *reader, int64_t phy_offset, size_t len, 
     assert(len > 0);
     *bytes = in_window(reader, phy_offset);
     if (bytes->len < len) {
-        int err = load(reader, phy_offset, len > WINDOW_BYTES ? len : WINDOW_BYTES);
+        size_t least = reader->jumps ? JUMP_BYTES : WINDOW_BYTES;
+        int err = load(reader, phy_offset, len > least ? len : least);
         if (err != 0)
             return err;
         *bytes = buf_slice(&reader->window);

@@ -18,9 +18,12 @@ struct log_reader {
     struct buf window;
     int64_t at;          /* phy_offset of its first byte */
     int64_t asked_ahead; /* up to this phy_offset the disk was asked for */
+    bool jumps;
 };
 
 void log_reader_init(struct log_reader *reader, struct commit_log *log);
+/* For records that lie anywhere: reads little more than each of them. */
+void log_reader_init_jumping(struct log_reader *reader, struct commit_log *log);
 void log_reader_fini(struct log_reader *reader);
 
 /* Up to `len` bytes from phy_offset on, fewer only where the file or the log ends. ERR_NOT_FOUND:

@@ -202,7 +202,7 @@ static int scan(struct recovery *recovery)
     struct store *store = recovery->store;
     int64_t file_bytes = commit_log_file_bytes(store->log);
     struct log_reader looker; /* dispatching looks at other records; the scan keeps its window */
-    log_reader_init(&looker, store->log);
+    log_reader_init_jumping(&looker, store->log);
     int err = 0;
     while (err == 0) {
         struct record record;

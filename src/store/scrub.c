@@ -90,7 +90,7 @@ static void *run_scrubber(void *arg)
     struct store *store = arg;
     struct scrub scrub = { .store = store };
     log_reader_init(&scrub.reader, store->log);
-    log_reader_init(&scrub.looker, store->log);
+    log_reader_init_jumping(&scrub.looker, store->log);
     pthread_mutex_lock(&store->scrub_lock);
     int64_t pause_ms = store->options.scrub_first_ms;
     while (!wait_ms(store, pause_ms)) {

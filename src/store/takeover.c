@@ -167,7 +167,7 @@ int takeover_look_through(struct recovery *recovery, int64_t upto)
     int64_t at = from;
     int err = 0;
     struct log_reader looker;
-    log_reader_init(&looker, store->log);
+    log_reader_init_jumping(&looker, store->log);
     while (err == 0 && at < upto) {
         struct record record;
         err = log_reader_record(&recovery->reader, at, RECORD_CHECK_ALL, &record);

@@ -28,6 +28,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t len);
 ssize_t __wrap_preadv2(int fd, const struct iovec *runs, int count, off_t at, int flags);
 ssize_t __wrap_pread(int fd, void *into, size_t len, off_t at);
 ssize_t __wrap_read(int fd, void *into, size_t len);
+off_t __wrap_lseek(int fd, off_t at, int whence);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_sync_file_range(int fd, off_t from, off_t len, unsigned flags);
@@ -249,6 +250,26 @@ ssize_t __wrap_read(int fd, void *into, size_t len)
     ssize_t n = read_at(of_fd(fd), into, len, position[fd]);
     position[fd] += n > 0 ? n : 0;
     return n;
+}
+
+static bool page_is_zero(const struct inode *inode, off_t page)
+{
+    static const uint8_t zeros[PAGE];
+    return memcmp(inode->cache + page * PAGE, zeros, PAGE) == 0;
+}
+
+/* SEEK_DATA; some file systems do not know it. */
+off_t __wrap_lseek(int fd, off_t at, int whence)
+{
+    (void)whence;
+    call_begins();
+    const struct inode *inode = of_fd(fd);
+    if (chance_one_in(8))
+        return fail(EINVAL);
+    for (off_t page = at / PAGE; page * PAGE < inode->size; page++)
+        if (inode->has_blocks[page] || !page_is_zero(inode, page))
+            return page * PAGE > at ? page * PAGE : at;
+    return fail(ENXIO);
 }
 
 int __wrap_fsync(int fd)

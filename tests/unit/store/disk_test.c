@@ -66,11 +66,33 @@ static void a_failure_leaves_the_file_as_it_was(void **state)
     }
 }
 
+/* Goal: nobody reads holes, and what was written is found, wherever it stands. A file system that
+ * does not know answers with the place asked for, which is right, too. */
+static void what_was_written_is_found_behind_a_hole(void **state)
+{
+    (void)state;
+    enum { FILE_BYTES = 1 << 20, WRITTEN_AT = 700000 };
+    struct store_dir *dir = store_dir_new();
+    char path[256];
+    int fd;
+    store_dir_file_path(dir, "sparse", path);
+    assert_int_equal(disk_open(path, FILE_BYTES, &fd), 0);
+    int64_t found = disk_next_data(fd, 0);
+    assert_true(found == -1 || found == 0);
+    assert_int_equal(disk_write(fd, path, "x", 1, WRITTEN_AT), 0);
+    found = disk_next_data(fd, 0);
+    assert_true(found >= 0 && found <= WRITTEN_AT);
+    assert_int_equal(disk_next_data(fd, WRITTEN_AT), WRITTEN_AT);
+    disk_close(fd);
+    store_dir_remove(dir);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_replaced_as_a_whole),
         cmocka_unit_test(a_failure_leaves_the_file_as_it_was),
+        cmocka_unit_test(what_was_written_is_found_behind_a_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
