@@ -1,13 +1,11 @@
 """A directory that one broker left at SIGKILL in the middle of every kind of message, opened by the other: what was acknowledged
 is there, and both say the same of it."""
 
-import signal
-import threading
-
 import mini_client as mq
 import pytest
 from all_kinds import BULK, GROUP, ORDERED, PLAIN, POPPED, QUEUES, Load
 from servers import Broker, NameServer, wait_until
+from until_dead import UntilDead
 
 PULL, MAX_OFFSET, MIN_OFFSET, QUERY_KEY = 11, 30, 31, 12
 HALF, RETRY = "RMQ_SYS_TRANS_HALF_TOPIC", "%RETRY%" + GROUP
@@ -22,26 +20,16 @@ def name_server(tmp_path_factory):
         yield server
 
 
-class Sender(threading.Thread):
-    """Steps a load until the broker dies."""
+class Sender(UntilDead):
+    """Steps a load."""
 
-    def __init__(self, broker, load, least):
-        super().__init__()
-        self.load, self.least = load, least
-        self.connection = broker.connect()
-        self.has_enough = threading.Event()
-        self.error = None
+    def __init__(self, broker, load):
+        super().__init__(broker.connect())
+        self.load = load
 
-    def run(self):
-        try:
-            for number in range(1 << 30):
-                self.load.step(self.connection)
-                if number == self.least:
-                    self.has_enough.set()
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+    def step(self):
+        self.load.step(self.connection)
+        self.count_one()
 
 
 def load_and_kill(broker, load, is_first):
@@ -49,12 +37,7 @@ def load_and_kill(broker, load, is_first):
         if is_first:
             load.prepare(connection)
         load.one_of_each(connection)
-    sender = Sender(broker, load, 250)
-    sender.start()
-    assert sender.has_enough.wait(120) or sender.error, "the load is too slow"
-    broker.stop(signal.SIGKILL)
-    sender.join(20)
-    assert not sender.is_alive() and sender.error is None, sender.error
+    Sender(broker, load).run_until(250, broker.kill)
 
 
 def queue_of(connection, topic, queue):

@@ -2,64 +2,43 @@
 
 import random
 import shutil
-import threading
 
 import mini_client as mq
 import pytest
+from until_dead import Pipeline, place_of
 
 TOPIC = "bulk"
 QUEUES = 2
 PUT_TOPIC, SEND_BATCH, PULL, MAX_OFFSET, MIN_OFFSET = 17, 320, 11, 30, 31
 
 
-class Sender(threading.Thread):
-    """Sends batches of 1 to 40 messages, pipelined, until the broker dies; `acked` is what was answered with 0:
-    (queue id, first queue offset) -> (body of the record, messages)."""
+class Sender(Pipeline):
+    """Batches of 1 to 40 messages. `places` is what was acknowledged: (queue id, first queue offset) -> (body of the
+    record, messages)."""
+
+    code = SEND_BATCH
 
     def __init__(self, broker, seed):
-        super().__init__()
-        self.connection = broker.connect()
-        self.random = random.Random(seed)
-        self.acked = {}
-        self.error = None
-        self.has_enough = threading.Event()
+        super().__init__(broker.connect(), seed)
+        self.number = 0
+        self.places = {}
 
-    def batch(self):
+    def ask(self):
+        self.number += 1
         items = [(self.random.randbytes(self.random.choice((10, 400))), {}) for _ in range(self.random.randrange(1, 41))]
-        return mq.encode_batch(items), len(items)
+        body = mq.encode_batch(items)
+        fields = mq.send_fields(TOPIC, self.number % QUEUES, {"UNIQ_KEY": "u%d" % self.number}, batch=True)
+        return fields, body, (body, len(items))
 
-    def run(self):
-        waiting = []
-        number = 0
-        try:
-            while True:
-                while len(waiting) < 16:
-                    number += 1
-                    body, count = self.batch()
-                    fields = mq.send_fields(TOPIC, number % QUEUES, {"UNIQ_KEY": "u%d" % number}, batch=True)
-                    waiting.append((self.connection.send(SEND_BATCH, fields, body), body, count))
-                opaque, body, count = waiting.pop(0)
-                answer = self.connection.receive(opaque)
-                assert answer.code == 0 and answer.ext["batchUniqId"], answer.remark
-                place = int(answer.ext["queueId"]), int(answer.ext["queueOffset"])
-                assert place not in self.acked
-                self.acked[place] = body, count
-                if len(self.acked) > 150:
-                    self.has_enough.set()
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+    def acked(self, answer, batch):
+        assert answer.ext["batchUniqId"] and place_of(answer) not in self.places
+        self.places[place_of(answer)] = batch
 
 
 def send_until_killed(broker, seed):
     sender = Sender(broker, seed)
-    sender.start()
-    assert sender.has_enough.wait(20)
-    broker.kill()
-    sender.join(10)
-    assert not sender.is_alive() and sender.error is None, sender.error
-    return sender.acked
+    sender.run_until(150, broker.kill)
+    return sender.places
 
 
 def read_all(broker):

@@ -6,46 +6,30 @@ import threading
 import mini_client as mq
 import pytest
 from servers import wait_until
+from until_dead import Pipeline
 
 TOPIC, KEYS = "kv", 20
 PUT_TOPIC, SEND, PULL, MAX_OFFSET = 17, 310, 11, 30
 CONF = {"compactionMappedFileSize": 92000, "compactionCqMappedFileSize": 9200, "compactionScheduleInternal": 300}
 
 
-class Sender(threading.Thread):
-    """Sends messages of a few keys, pipelined, until the broker dies; `acked` has each key's newest answered number,
-    `sent` the newest sent."""
+class Sender(Pipeline):
+    """Messages of a few keys. `newest` has each key's newest acknowledged number, `sent` the newest sent."""
 
     def __init__(self, broker, first):
-        super().__init__()
-        self.connection = broker.connect()
+        super().__init__(broker.connect())
         self.number = first
-        self.acked, self.sent = {}, {}
-        self.error = None
-        self.has_enough = threading.Event()
+        self.newest, self.sent = {}, {}
 
-    def run(self):
-        waiting = []
-        count = 0
-        try:
-            while True:
-                while len(waiting) < 16:
-                    self.number += 1
-                    key = "k%d" % (self.number % KEYS)
-                    fields = mq.send_fields(TOPIC, 0, {"KEYS": key})
-                    self.sent[key] = self.number
-                    waiting.append((self.connection.send(SEND, fields, b"%d" % self.number), key, self.number))
-                opaque, key, number = waiting.pop(0)
-                answer = self.connection.receive(opaque)
-                assert answer.code == 0, answer.remark
-                self.acked[key] = number
-                count += 1
-                if count > 400:
-                    self.has_enough.set()
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+    def ask(self):
+        self.number += 1
+        key = "k%d" % (self.number % KEYS)
+        self.sent[key] = self.number
+        return mq.send_fields(TOPIC, 0, {"KEYS": key}), b"%d" % self.number, (key, self.number)
+
+    def acked(self, answer, what):
+        key, number = what
+        self.newest[key] = number
 
 
 def read_newest(broker):
@@ -77,6 +61,12 @@ def has_compacted(broker):
     return "compaction_done" in broker.log_path.read_text(errors="replace")
 
 
+def kill_a_compactor(broker, chance):
+    wait_until(lambda: has_compacted(broker), 60)
+    threading.Event().wait(chance.random() * 0.2)  # anywhere in its work
+    broker.kill()
+
+
 @pytest.mark.conf(**CONF)
 @pytest.mark.parametrize("seed", range(2))
 def test_kill_keeps_the_newest_of_each_key(broker, seed):
@@ -89,14 +79,8 @@ def test_kill_keeps_the_newest_of_each_key(broker, seed):
     acked, sent, number = {}, {}, 0
     for _ in range(3):
         sender = Sender(broker, number)
-        sender.start()
-        assert sender.has_enough.wait(60)
-        wait_until(lambda: has_compacted(broker), 60)
-        threading.Event().wait(chance.random() * 0.2)  # anywhere in the compactor's work
-        broker.kill()
-        sender.join(10)
-        assert not sender.is_alive() and sender.error is None, sender.error
-        acked.update(sender.acked)
+        sender.run_until(400, lambda: kill_a_compactor(broker, chance))
+        acked.update(sender.newest)
         sent.update(sender.sent)
         number = sender.number
         broker.start()

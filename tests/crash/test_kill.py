@@ -2,73 +2,44 @@
 
 import random
 import shutil
-import threading
 import time
 
 import mini_client as mq
 import pytest
 from servers import Broker
+from until_dead import Pipeline, place_of
 
 TOPIC = "crash"
 QUEUES = 4
 SEND, PULL, MAX_OFFSET = 310, 11, 30
 
 
-class Sender(threading.Thread):
-    """Sends pipelined over one connection until the broker dies; `acked` is what was answered with 0:
-    (queue id, queue offset) -> body."""
+class Sender(Pipeline):
+    """`places` is what was acknowledged: (queue id, queue offset) -> body."""
 
-    def __init__(self, address, seed, may_be_refused=False):
-        super().__init__()
+    under_way = 32
+
+    def __init__(self, broker, seed, may_be_refused=False):
+        super().__init__(broker.connect(), seed)
         self.may_be_refused = may_be_refused
-        self.connection = mq.Connection(address)
-        self.random = random.Random(seed)
-        self.acked = {}
-        self.error = None
-        self.first_ack = threading.Event()
+        self.number = 0
+        self.places = {}
 
-    def run(self):
-        waiting = []
-        number = 0
-        try:
-            while True:
-                while len(waiting) < 32:
-                    number += 1
-                    body = b"%d:" % number + self.random.randbytes(self.random.choice((10, 700, 9000)))
-                    fields = mq.send_fields(TOPIC, number % QUEUES, {"KEYS": "k%d" % number})
-                    waiting.append((self.connection.send(SEND, fields, body), body))
-                opaque, body = waiting.pop(0)
-                answer = self.connection.receive(opaque)
-                if answer.code != 0 and self.may_be_refused:
-                    continue
-                assert answer.code == 0, answer.remark
-                place = int(answer.ext["queueId"]), int(answer.ext["queueOffset"])
-                assert place not in self.acked
-                self.acked[place] = body
-                self.first_ack.set()
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+    def ask(self):
+        self.number += 1
+        body = b"%d:" % self.number + self.random.randbytes(self.random.choice((10, 700, 9000)))
+        return mq.send_fields(TOPIC, self.number % QUEUES, {"KEYS": "k%d" % self.number}), body, body
 
-    def wait_acked(self, count):
-        """Until so many were acknowledged."""
-        deadline = time.monotonic() + 20
-        while len(self.acked) < count:
-            assert time.monotonic() < deadline and self.is_alive(), self.error
-            self.first_ack.clear()
-            self.first_ack.wait(1)
+    def acked(self, answer, body):
+        assert place_of(answer) not in self.places
+        self.places[place_of(answer)] = body
 
 
 def send_until(broker, seed, end):
     """Runs a sender, calls `end` when at least 200 messages were acknowledged, and gives the acknowledged."""
-    sender = Sender(broker.address, seed)
-    sender.start()
-    sender.wait_acked(200 + random.Random(seed).randrange(400))
-    end()
-    sender.join(10)
-    assert not sender.is_alive() and sender.error is None, sender.error
-    return sender.acked
+    sender = Sender(broker, seed)
+    sender.run_until(200 + random.Random(seed).randrange(400), end)
+    return sender.places
 
 
 def read_all(broker):

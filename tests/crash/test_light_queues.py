@@ -3,11 +3,11 @@
 import json
 import random
 import shutil
-import threading
 
 import mini_client as mq
 import pytest
 from servers import wait_until
+from until_dead import Pipeline
 
 TOPIC = "shared"
 READER = "%LMQ%reader"
@@ -16,50 +16,29 @@ NAMES, PLACES = "INNER_MULTI_DISPATCH", "INNER_MULTI_QUEUE_OFFSET"
 SEND, PULL, QUERY_OFFSET, UPDATE_OFFSET, MAX_OFFSET = 310, 11, 14, 15, 30
 
 
-class Sender(threading.Thread):
-    """Sends messages that go to up to six light queues, pipelined, until the broker dies; `acked` is what was answered
-    with 0: body -> the light queues it names."""
+class Sender(Pipeline):
+    """Messages that go to up to six light queues. `names` is what was acknowledged: body -> the light queues it names."""
 
     def __init__(self, broker, seed):
-        super().__init__()
-        self.connection = broker.connect()
-        self.random = random.Random(seed)
-        self.seed = seed
-        self.acked = {}
-        self.error = None
-        self.has_enough = threading.Event()
+        super().__init__(broker.connect(), seed)
+        self.seed, self.number = seed, 0
+        self.names = {}
 
-    def run(self):
-        waiting = []
-        number = 0
-        try:
-            while True:
-                while len(waiting) < 16:
-                    number += 1
-                    names = self.random.sample(LIGHT, self.random.randrange(1, 7))
-                    body = b"%d-%d " % (self.seed, number) + b"." * self.random.choice((10, 900))
-                    fields = mq.send_fields(TOPIC, number % 2, {NAMES: ",".join(names)})
-                    waiting.append((self.connection.send(SEND, fields, body), body, names))
-                opaque, body, names = waiting.pop(0)
-                answer = self.connection.receive(opaque)
-                assert answer.code == 0, answer.remark
-                self.acked[body] = names
-                if len(self.acked) > 300:
-                    self.has_enough.set()
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+    def ask(self):
+        self.number += 1
+        names = self.random.sample(LIGHT, self.random.randrange(1, 7))
+        body = b"%d-%d " % (self.seed, self.number) + b"." * self.random.choice((10, 900))
+        return mq.send_fields(TOPIC, self.number % 2, {NAMES: ",".join(names)}), body, (body, names)
+
+    def acked(self, answer, what):
+        body, names = what
+        self.names[body] = names
 
 
 def send_until_killed(broker, seed):
     sender = Sender(broker, seed)
-    sender.start()
-    assert sender.has_enough.wait(30)
-    broker.kill()
-    sender.join(10)
-    assert not sender.is_alive() and sender.error is None, sender.error
-    return sender.acked
+    sender.run_until(300, broker.kill)
+    return sender.names
 
 
 def read_queue(connection, topic, queue_id=0):

@@ -85,13 +85,14 @@ def send_over_a_cut(broker, seed):
     system is shut down may end well and have done nothing (of unwritten extents), and whoever is answered after
     a power cut is not of this world."""
     draw = random.Random(seed)
-    sender = Sender(broker.address, seed, may_be_refused=True)
-    sender.start()
-    sender.wait_acked(draw.randrange(1, 400))
-    acked = dict(sender.acked)
-    broker.lose_power()
-    sender.join(20)
-    assert not sender.is_alive() and sender.error is None, sender.error
+    sender = Sender(broker, seed, may_be_refused=True)
+    acked = {}
+
+    def cut():
+        acked.update(sender.places)
+        broker.lose_power()
+
+    sender.run_until(draw.randrange(1, 400), cut)
     return acked
 
 

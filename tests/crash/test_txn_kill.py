@@ -1,12 +1,10 @@
 """Transactions survive the death of the broker and of producers: what was committed is there once, what
 was rolled back never, and what nobody ended is asked about until somebody does."""
 
-import random
-import threading
-
 import mini_client as mq
 import pytest
 from servers import wait_until
+from until_dead import UntilDead
 
 TOPIC, GROUP = "crash_txn", "crash_producers"
 SEND, HEARTBEAT, END, CHECK, PULL, MAX_OFFSET = 310, 34, 37, 39, 11, 30
@@ -15,34 +13,27 @@ CONF = {"transactionTimeOut": 300, "transactionCheckInterval": 200, "transaction
         "transactionOpBatchInterval": 400}
 
 
-class Producer(threading.Thread):
+class Producer(UntilDead):
     """Sends halves and ends some of them until the broker dies; answers checks as it had decided. A
     decision is made before the half is sent, so every producer of the group knows it: `decided`."""
 
-    def __init__(self, address, seed, decided, over, sends=True):
-        super().__init__()
-        self.connection = mq.Connection(address)
-        self.random = random.Random(seed)
+    def __init__(self, broker, seed, decided, over, sends=True):
+        super().__init__(broker.connect(), seed)
         self.decided = decided  # number -> COMMIT or ROLLBACK
         self.over = frozenset(over)  # ended, and told so, in an earlier life: nobody asks any more
         self.sends = sends
         self.halves = set()     # acknowledged
         self.ended = {}         # number -> how, acknowledged
-        self.error = None
-        self.enough = threading.Event()
+        self.is_known = False
 
-    def run(self):
-        try:
+    def step(self):
+        if not self.is_known:
             body = mq.heartbeat_body("p@%d" % self.ident, [GROUP])
             assert self.connection.call(HEARTBEAT, body=body).code == 0
-            while True:
-                if self.sends:
-                    self.transact()
-                self.answer_checks(0.001 if self.sends else 0.2)
-        except (mq.Closed, OSError):
-            pass
-        except Exception as error:  # shown by the test's thread
-            self.error = error
+            self.is_known = True
+        if self.sends:
+            self.transact()
+        self.answer_checks(0.001 if self.sends else 0.2)
 
     def transact(self):
         number = len(self.decided)
@@ -56,8 +47,7 @@ class Producer(threading.Thread):
         self.halves.add(number)
         if self.random.random() < 0.7:
             self.end(number, answer.ext["queueOffset"], mq.phy_offset_of(answer.ext["msgId"]), False)
-        if len(self.halves) > 60:
-            self.enough.set()
+        self.count_one()
 
     def end(self, number, half_offset, phy_offset, is_check):
         fields = {"topic": TOPIC, "producerGroup": GROUP, "tranStateTableOffset": half_offset,
@@ -102,14 +92,6 @@ def delivered(broker):
     return counts
 
 
-def run_producer(producer, end):
-    producer.start()
-    assert producer.enough.wait(30) or not producer.is_alive()
-    end()
-    producer.join(20)
-    assert not producer.is_alive() and producer.error is None, producer.error
-
-
 @pytest.mark.conf(**CONF)
 @pytest.mark.parametrize("seed", range(2))
 def test_kill_keeps_transactions(broker, seed):
@@ -119,8 +101,8 @@ def test_kill_keeps_transactions(broker, seed):
     decided, halves, ended = {}, set(), {}
     for round_number in range(4):
         broker.start()
-        producer = Producer(broker.address, seed * 100 + round_number, decided, ended)
-        run_producer(producer, broker.kill if round_number % 2 == 0 else broker.stop)
+        producer = Producer(broker, seed * 100 + round_number, decided, ended)
+        producer.run_until(60, broker.kill if round_number % 2 == 0 else broker.stop)
         halves |= producer.halves
         ended.update(producer.ended)
         broker.start()
@@ -130,7 +112,7 @@ def test_kill_keeps_transactions(broker, seed):
         assert all(number in counts for number, how in ended.items() if how == COMMIT)
         broker.kill()
     broker.start()
-    answering = Producer(broker.address, seed, decided, ended, sends=False)
+    answering = Producer(broker, seed, decided, ended, sends=False)
     answering.start()
     wanted = {number for number in halves if decided[number] == COMMIT}
     wait_until(lambda: wanted <= set(delivered(broker)), 60, "the rest", pause_s=0.2)

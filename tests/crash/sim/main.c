@@ -349,8 +349,7 @@ static void run_life(void)
     ends_cleanly = err == 0;
 }
 
-/* ---- the last look: what is derived equals what the log says ----------------------------------
- */
+/* ---- the last look: what is derived equals what the log says --------------------------------- */
 
 static struct {
     int64_t min, max;

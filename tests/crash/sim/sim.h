@@ -51,8 +51,7 @@ uint64_t machine_events(void);
 /* Says what went wrong and ends the program with the seed to replay. */
 void violation(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* ---- the disk (disk.c) ------------------------------------------------------------------------
- */
+/* ---- the disk (disk.c) ----------------------------------------------------------------------- */
 
 struct disk_faults { /* one in so many calls; 0: never */
     uint32_t read_error;
