@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "wire/properties.h"
 
@@ -29,16 +28,7 @@ static struct store_dir *configured(struct store_dir *dir)
 
 static int set_up(void **state)
 {
-    struct store_dir *dir = configured(store_dir_new());
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, configured(store_dir_new()));
 }
 
 /* A record that says it holds `count` messages. */
@@ -250,13 +240,7 @@ static void old_batches_go_with_the_log(void **state)
         put_some(dir, 20);
     int64_t max = queue_max(dir);
     store_dir_close(dir);
-    char path[256];
-    store_dir_file_path(dir, "commitlog/00000000000000000000", path);
-    struct timespec times[2];
-    clock_gettime(CLOCK_REALTIME, &times[0]);
-    times[0].tv_sec -= 100 * 3600;
-    times[1] = times[0];
-    assert_int_equal(utimensat(0, path, times, 0), 0);
+    store_dir_age(dir, "commitlog/00000000000000000000", 100);
     store_dir_open(dir);
     store_clean_now(dir->store);
     store_dir_await(queue_begins_with_the_log, dir);
@@ -293,7 +277,7 @@ static void a_deleted_topic_forgets_its_kind(void **state)
     assert_true(store_dir_has(dir, "consumequeue"));
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

@@ -1,10 +1,8 @@
 #include "store/store_dir.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -36,17 +34,7 @@ static struct store_dir *configured(struct store_dir *dir)
 
 static int set_up(void **state)
 {
-    struct store_dir *dir = configured(store_dir_new());
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fault_disarm_all();
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, configured(store_dir_new()));
 }
 
 static void put_key(struct store_dir *dir, int key, const char *body)
@@ -284,16 +272,10 @@ static bool first_log_file_is_gone(void *ctx)
 static void a_key_outlives_the_commit_log(void **state)
 {
     struct store_dir *dir = *state;
-    char path[256];
-    struct timespec times[2];
     put_some(dir, 0, 100);
     for (int i = 0; store_dir_log_end(dir) < LOG_FILE_BYTES + 1000; i++)
         store_dir_put_big(dir, "others", 0, i, 500);
-    store_dir_file_path(dir, "commitlog/00000000000000000000", path);
-    clock_gettime(CLOCK_REALTIME, &times[0]);
-    times[0].tv_sec -= 100 * 3600;
-    times[1] = times[0];
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    store_dir_age(dir, "commitlog/00000000000000000000", 100);
     store_dir_await(first_log_file_is_gone, dir);
     expect_newest(dir, 100);
     assert_true(store_queue_min(dir->store, SLICE("kv"), 0) < 100);
@@ -387,7 +369,7 @@ static void a_torn_end_comes_again(void **state)
     store_dir_remove(killed);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

@@ -32,16 +32,7 @@ static int set_up(void **state)
     dir->options.sync_flush = true;
     dir->options.flush_interval_ms = 3600000; /* only who asks is flushed for */
     dir->options.queue_flush_interval_ms = 3600000;
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fault_disarm_all();
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, dir);
 }
 
 static bool is_flushed(void *ctx)
@@ -238,7 +229,7 @@ static void a_lost_queue_file_is_noticed_behind_the_start(void **state)
     assert_int_equal(store_dir_put(dir, "orders", 3, "z", "").queue_offset, 2);
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

@@ -1,9 +1,6 @@
 #include "store/store_dir.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "wire/multi_dispatch.h"
 #include "wire/properties.h"
@@ -20,16 +17,7 @@ static struct store_dir *configured(struct store_dir *dir)
 
 static int set_up(void **state)
 {
-    struct store_dir *dir = configured(store_dir_new());
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, configured(store_dir_new()));
 }
 
 static struct store_put_result put_to(struct store_dir *dir, const char *topic, const char *names,
@@ -217,17 +205,6 @@ static bool one_is_gone(void *ctx)
     return store_take_new_lives(going->dir->store, &going->names);
 }
 
-static void age(const struct store_dir *dir, const char *name)
-{
-    char path[256];
-    struct timespec times[2];
-    store_dir_file_path(dir, name, path);
-    clock_gettime(CLOCK_REALTIME, &times[0]);
-    times[0].tv_sec -= 100 * 3600;
-    times[1] = times[0];
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-}
-
 /* Goal: a light queue that leads nowhere any more goes, its directory too; one of its name begins
  * anew, and a reader that was further on is sent to its start. Others stay. */
 static void an_expired_light_queue_goes(void **state)
@@ -244,7 +221,7 @@ static void an_expired_light_queue_goes(void **state)
     for (int i = 0; store_dir_log_end(dir) < LOG_FILE_BYTES + 1000; i++)
         store_dir_put_big(dir, "orders", 0, i, 500);
     put_to(dir, "orders", "%LMQ%b", "new");
-    age(dir, "commitlog/00000000000000000000");
+    store_dir_age(dir, "commitlog/00000000000000000000", 100);
     store_clean_now(dir->store);
     store_dir_await(one_is_gone, &going);
     assert_int_equal(going.names.count, 1);
@@ -265,7 +242,7 @@ static void an_expired_light_queue_goes(void **state)
     buf_fini(&body);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

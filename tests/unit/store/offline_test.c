@@ -11,15 +11,7 @@ static int set_up(void **state)
 {
     struct store_dir *dir = store_dir_new();
     dir->options.append_record_crc = true;
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, dir);
 }
 
 struct said {
@@ -48,14 +40,6 @@ static struct store_check_result check(const struct store_dir *dir, struct said 
     struct store_offline_options options = offline_options(dir, said);
     assert_int_equal(store_check(&options, &result), 0);
     return result;
-}
-
-static void flip(const struct store_dir *dir, const char *name, int64_t at)
-{
-    uint8_t byte;
-    store_dir_read(dir, name, at, &byte, 1);
-    byte ^= 4;
-    store_dir_write(dir, name, at, &byte, 1);
 }
 
 /* Fills more than two files of the log, closes. Gives where the tenth record lies. */
@@ -97,8 +81,8 @@ static void a_damaged_record_is_found_and_set_aside(void **state)
     struct said said;
     struct store_put_result tenth = fill_and_close(dir);
     int64_t all = check(dir, &said).records;
-    flip(dir, LOG_FILE, tenth.end_phy_offset - 25);
-    flip(dir, QUEUE_FILE, 20 * ENTRY_BYTES + 7);
+    store_dir_flip(dir, LOG_FILE, tenth.end_phy_offset - 25, 2);
+    store_dir_flip(dir, QUEUE_FILE, 20 * ENTRY_BYTES + 7, 2);
     struct store_check_result found = check(dir, &said);
     assert_int_equal(found.problems, 1);
     assert_int_equal(found.damaged_bytes, tenth.end_phy_offset - tenth.phy_offset);
@@ -202,7 +186,7 @@ static void damage_is_not_taken_for_the_end(void **state)
     const int64_t places[] = { two.phy_offset + 88, three.phy_offset + 88, three.phy_offset + 2 };
     for (int i = 0; i < 3; i++) {
         struct store_dir *damaged = store_dir_copy(dir);
-        flip(damaged, LOG_FILE, places[i]);
+        store_dir_flip(damaged, LOG_FILE, places[i], 2);
         store_dir_write(damaged, "abort", 0, "1", 1);
         struct said said;
         assert_int_equal(check(damaged, &said).problems, 1);
@@ -238,7 +222,7 @@ static void rot_is_noticed_without_a_reader(void **state)
     struct store_dir *dir = *state;
     static const uint8_t nonsense[ENTRY_BYTES] = { 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 99 };
     struct store_put_result tenth = fill_and_close(dir);
-    flip(dir, LOG_FILE, tenth.end_phy_offset - 30);
+    store_dir_flip(dir, LOG_FILE, tenth.end_phy_offset - 30, 2);
     store_dir_write(dir, QUEUE_FILE, 20 * ENTRY_BYTES, nonsense, sizeof nonsense);
     dir->options.scrub_bytes_per_second = 1 << 30;
     dir->options.scrub_first_ms = 1;
@@ -247,7 +231,7 @@ static void rot_is_noticed_without_a_reader(void **state)
     store_dir_expect(dir, "orders", 0, 20, "body-20");
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

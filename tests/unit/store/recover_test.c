@@ -16,17 +16,7 @@
 
 static int set_up(void **state)
 {
-    struct store_dir *dir = store_dir_new();
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fault_disarm_all();
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, store_dir_new());
 }
 
 static void expect_numbered(struct store_dir *dir, const char *topic, int32_t queue_id,
@@ -667,7 +657,7 @@ static void a_second_process_is_kept_out(void **state)
     store_dir_open(dir);
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

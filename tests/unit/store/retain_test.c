@@ -1,10 +1,6 @@
 #include "store/store_dir.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #define FIRST_LOG_FILE "commitlog/00000000000000000000"
 #define SECOND_LOG_FILE "commitlog/00000000000000065536"
@@ -14,15 +10,7 @@ static int set_up(void **state)
     struct store_dir *dir = store_dir_new();
     dir->options.delete_when = "";
     dir->options.clean_interval_ms = 3600000;
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, dir);
 }
 
 /* Three files of the log and a bit. */
@@ -30,17 +18,6 @@ static void fill(struct store_dir *dir)
 {
     for (int i = 0; store_dir_log_end(dir) < 3 * LOG_FILE_BYTES + 1000; i++)
         store_dir_put_big(dir, "orders", 0, i, 500);
-}
-
-static void set_age(const struct store_dir *dir, const char *name, int64_t hours)
-{
-    char path[256];
-    store_dir_file_path(dir, name, path);
-    struct timespec times[2];
-    clock_gettime(CLOCK_REALTIME, &times[0]);
-    times[0].tv_sec -= hours * 3600;
-    times[1] = times[0];
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
 static int64_t log_min(struct store_dir *dir)
@@ -68,7 +45,7 @@ static void old_files_go(void **state)
     struct store_dir *dir = *state;
     fill(dir);
     store_dir_close(dir);
-    set_age(dir, FIRST_LOG_FILE, 100);
+    store_dir_age(dir, FIRST_LOG_FILE, 100);
     store_dir_open(dir);
     int64_t max = store_queue_max(dir->store, SLICE("orders"), 0);
     store_clean_now(dir->store);
@@ -143,7 +120,7 @@ static void over_the_warning_limit_puts_are_refused(void **state)
     assert_true(now.commit_log_disk_percent > 0);
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

@@ -15,23 +15,7 @@ static int set_up(void **state)
 {
     struct store_dir *dir = store_dir_new();
     dir->options.append_record_crc = true;
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
-}
-
-static void flip(const struct store_dir *dir, const char *name, int64_t at, int bit)
-{
-    uint8_t byte;
-    store_dir_read(dir, name, at, &byte, 1);
-    byte ^= (uint8_t)(1u << bit);
-    store_dir_write(dir, name, at, &byte, 1);
+    return store_dir_set_up(state, dir);
 }
 
 static void put_some(struct store_dir *dir, int count)
@@ -67,7 +51,7 @@ static void the_last_record_of_a_killed_process_is_no_end(void **state)
     struct store_dir *dir = *state;
     put_some(dir, 2);
     struct store_dir *killed = store_dir_copy(dir);
-    flip(killed, LOG_FILE, store_dir_log_end(dir) - 30, 2);
+    store_dir_flip(killed, LOG_FILE, store_dir_log_end(dir) - 30, 2);
     struct store *store = NULL;
     assert_int_equal(store_open(&killed->options, &store), ERR_CORRUPT);
     assert_null(store);
@@ -82,7 +66,7 @@ static void a_bit_behind_the_log_is_no_record(void **state)
     int64_t end = store_dir_log_end(dir);
     for (int at = 0; at < 12; at++) {
         struct store_dir *killed = store_dir_copy(dir);
-        flip(killed, LOG_FILE, end + at, at % 8);
+        store_dir_flip(killed, LOG_FILE, end + at, at % 8);
         store_dir_open(killed);
         assert_int_equal(store_dir_log_end(killed), end);
         expect_all(killed, 0, 2);
@@ -120,7 +104,7 @@ static void a_damaged_last_entry_keeps_its_place(void **state)
     struct store_dir *dir = *state;
     put_some(dir, 3);
     store_dir_close(dir);
-    flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + CQ_LENGTH, 7);
+    store_dir_flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + CQ_LENGTH, 7);
     store_dir_open(dir);
     assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 3);
     struct buf bytes = BUF_INIT;
@@ -145,11 +129,11 @@ static void an_entry_may_lead_anywhere(void **state)
         struct buf bytes = BUF_INIT;
         struct record record;
         store_dir_close(dir);
-        flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + bit / 8, bit % 8);
+        store_dir_flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + bit / 8, bit % 8);
         store_dir_open(dir);
         assert_false(store_dir_get(dir, "orders", 0, 2, &bytes, &record));
         expect_all(dir, 0, 2);
-        flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + bit / 8, bit % 8);
+        store_dir_flip(dir, QUEUE_FILE, 2 * CQ_ENTRY_BYTES + bit / 8, bit % 8);
         buf_fini(&bytes);
     }
     expect_all(dir, 0, 3);
@@ -162,11 +146,11 @@ static void a_bit_behind_a_queue_is_no_entry(void **state)
     put_some(dir, 3);
     for (int at = 0; at < 6 * CQ_ENTRY_BYTES; at += 7) {
         store_dir_close(dir);
-        flip(dir, QUEUE_FILE, 3 * CQ_ENTRY_BYTES + at, at % 8);
+        store_dir_flip(dir, QUEUE_FILE, 3 * CQ_ENTRY_BYTES + at, at % 8);
         store_dir_open(dir);
         assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 3);
         expect_all(dir, 0, 3);
-        flip(dir, QUEUE_FILE, 3 * CQ_ENTRY_BYTES + at, at % 8);
+        store_dir_flip(dir, QUEUE_FILE, 3 * CQ_ENTRY_BYTES + at, at % 8);
     }
 }
 
@@ -250,7 +234,7 @@ static void a_torn_checkpoint_does_not_hide_damage(void **state)
     store_dir_remove(killed);
     killed = store_dir_copy(dir);
     tear_checkpoint(killed);
-    flip(killed, LOG_FILE, second + 60, 3);
+    store_dir_flip(killed, LOG_FILE, second + 60, 3);
     struct store *store = NULL;
     assert_int_equal(store_open(&killed->options, &store), ERR_CORRUPT);
     assert_null(store);
@@ -325,7 +309,7 @@ static void an_old_index_file_is_made_again(void **state)
     assert_int_equal(find_key(dir, KEYS - 1), 1);
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

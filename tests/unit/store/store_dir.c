@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 
 enum { FIRST_MS = 1700000000 };
 
@@ -36,6 +38,20 @@ void store_dir_open(struct store_dir *dir)
 {
     assert_null(dir->store);
     assert_int_equal(store_open(&dir->options, &dir->store), 0);
+}
+
+int store_dir_set_up(void **state, struct store_dir *dir)
+{
+    store_dir_open(dir);
+    *state = dir;
+    return 0;
+}
+
+int store_dir_tear_down(void **state)
+{
+    fault_disarm_all();
+    store_dir_remove(*state);
+    return 0;
 }
 
 void store_dir_close(struct store_dir *dir)
@@ -193,6 +209,25 @@ void store_dir_read(const struct store_dir *dir, const char *name, int64_t at, v
 void store_dir_delete(const struct store_dir *dir, const char *name)
 {
     remove_tree(dir->path, name, NULL);
+}
+
+void store_dir_flip(const struct store_dir *dir, const char *name, int64_t at, int bit)
+{
+    uint8_t byte;
+    store_dir_read(dir, name, at, &byte, 1);
+    byte ^= (uint8_t)(1u << bit);
+    store_dir_write(dir, name, at, &byte, 1);
+}
+
+void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours)
+{
+    char path[256];
+    struct timespec times[2];
+    store_dir_file_path(dir, name, path);
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= hours * 3600;
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */

@@ -28,6 +28,10 @@ struct store_dir *store_dir_new(void);
 void store_dir_remove(struct store_dir *dir);
 
 void store_dir_open(struct store_dir *dir);
+/* What a test begins and ends with: opens `dir`, which becomes its state, and returns 0; disarms
+ * fault points and removes it. */
+int store_dir_set_up(void **state, struct store_dir *dir);
+int store_dir_tear_down(void **state);
 void store_dir_close(struct store_dir *dir);
 
 /* What a killed process would leave: a copy of the files as the page cache has them now. Not open.
@@ -60,6 +64,10 @@ void store_dir_write(const struct store_dir *dir, const char *name, int64_t at, 
 void store_dir_read(const struct store_dir *dir, const char *name, int64_t at, void *into,
                     size_t len);
 void store_dir_delete(const struct store_dir *dir, const char *name);
+/* Turns one bit (0: the lowest) of the byte at `at`. */
+void store_dir_flip(const struct store_dir *dir, const char *name, int64_t at, int bit);
+/* The file was written so many hours ago. */
+void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours);
 
 int64_t store_dir_log_end(struct store_dir *dir);
 

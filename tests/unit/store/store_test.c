@@ -7,16 +7,7 @@
 
 static int set_up(void **state)
 {
-    struct store_dir *dir = store_dir_new();
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, store_dir_new());
 }
 
 static struct store_get_result get(struct store_dir *dir, const char *topic, int64_t queue_offset,
@@ -451,7 +442,7 @@ static void empty_bodies_and_long_addresses(void **state)
     buf_fini(&bytes);
 }
 
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
 {

@@ -13,16 +13,7 @@ static int set_up(void **state)
 {
     struct store_dir *dir = store_dir_new();
     dir->options.append_record_crc = false; /* as the reference's default */
-    store_dir_open(dir);
-    *state = dir;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fault_disarm_all();
-    store_dir_remove(*state);
-    return 0;
+    return store_dir_set_up(state, dir);
 }
 
 static void put(struct store_dir *dir, const char *topic, const char *body)
@@ -225,14 +216,17 @@ static void damage_before_whole_records_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(missing_entries_are_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_large_log_is_not_looked_through, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_record_without_a_place_is_put_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(missing_entries_are_found, set_up, store_dir_tear_down),
+        cmocka_unit_test_setup_teardown(a_large_log_is_not_looked_through, set_up,
+                                        store_dir_tear_down),
+        cmocka_unit_test_setup_teardown(a_record_without_a_place_is_put_again, set_up,
+                                        store_dir_tear_down),
         cmocka_unit_test_setup_teardown(a_queue_that_is_shifted_is_read_by_its_places, set_up,
-                                        tear_down),
+                                        store_dir_tear_down),
         cmocka_unit_test(left_over_records_stay_away),
         cmocka_unit_test(a_record_put_late_does_not_end_the_log),
-        cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up,
+                                        store_dir_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
