@@ -2,6 +2,9 @@
  *
  * Wire and disk are big-endian throughout (docs/format, docs/protocol). Nothing is ever copied out
  * of a struct as it lies in memory.
+ *
+ * Ownership  a reader borrows; a buf owns its memory until buf_fini().
+ * Threads    any, one at a time for each value.
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H

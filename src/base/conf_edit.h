@@ -1,4 +1,7 @@
-/* conf_edit.h - changes some keys of a properties text and leaves the rest as people wrote it. */
+/* conf_edit.h - changes some keys of a properties text and leaves the rest as people wrote it.
+ *
+ * Threads    any: no state.
+ */
 #ifndef BASE_CONF_EDIT_H
 #define BASE_CONF_EDIT_H
 

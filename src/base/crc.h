@@ -1,4 +1,7 @@
-/* crc.h - CRC-32 (IEEE 802.3, reflected, as zlib's crc32), by libdeflate's vector code. */
+/* crc.h - CRC-32 (IEEE 802.3, reflected, as zlib's crc32), by libdeflate's vector code.
+ *
+ * Threads    any: no state.
+ */
 #ifndef BASE_CRC_H
 #define BASE_CRC_H
 

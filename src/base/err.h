@@ -4,6 +4,8 @@
  * protocol (wire/codes.h); a broken promise of our own code is an assert. Whoever knows most (path,
  * offset, errno) logs the failure once; callers pass the code up in silence. After a failure
  * everything is as it was before the call.
+ *
+ * Threads    any: no state.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

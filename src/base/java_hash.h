@@ -1,5 +1,8 @@
 /* java_hash.h - the string hash the protocol and the store are built on: h = 31*h + c over the
- * UTF-16 code units, in wrapping 32 bits. */
+ * UTF-16 code units, in wrapping 32 bits.
+ *
+ * Threads    any: no state.
+ */
 #ifndef BASE_JAVA_HASH_H
 #define BASE_JAVA_HASH_H
 

@@ -2,6 +2,8 @@
  *
  * A slice is valid as long as what it was cut from; a function that takes one borrows it until it
  * returns. Text in a slice is UTF-8 and has no terminating NUL.
+ *
+ * Threads    any: no state.
  */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H

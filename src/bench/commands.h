@@ -1,5 +1,8 @@
 /* commands.h - what `ramjet bench` can do beside scenarios (run.h). Each takes the arguments behind
- * "bench" (argv[0] is its own name) and returns the exit code of bench.h. */
+ * "bench" (argv[0] is its own name) and returns the exit code of bench.h.
+ *
+ * Threads    the main thread.
+ */
 #ifndef BENCH_COMMANDS_H
 #define BENCH_COMMANDS_H
 

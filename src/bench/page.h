@@ -1,4 +1,7 @@
-/* page.h - reports as one self-contained page of HTML with plots (page.html). */
+/* page.h - reports as one self-contained page of HTML with plots (page.html).
+ *
+ * Threads    the main thread.
+ */
 #ifndef BENCH_PAGE_H
 #define BENCH_PAGE_H
 

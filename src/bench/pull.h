@@ -1,5 +1,8 @@
 /* pull.h - pulls from one queue over a line, with the subscription in the request: no heartbeat is
- * needed, and any group will do. */
+ * needed, and any group will do.
+ *
+ * Threads    the one that owns the line.
+ */
 #ifndef BENCH_PULL_H
 #define BENCH_PULL_H
 

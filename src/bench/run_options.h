@@ -1,5 +1,8 @@
 /* run_options.h - the arguments of a scenario: its brokers and the settings that all scenarios
- * share. What is wrong is said on stderr. */
+ * share. What is wrong is said on stderr.
+ *
+ * Threads    the main thread.
+ */
 #ifndef BENCH_RUN_OPTIONS_H
 #define BENCH_RUN_OPTIONS_H
 

@@ -4,6 +4,7 @@
  * consumer is measured. What arrives before its time is counted as refused, code 0.
  *
  * Errors     0, or a negative code whose reason was said on stderr.
+ * Threads    the main thread.
  */
 #ifndef BENCH_TIMED_H
 #define BENCH_TIMED_H

@@ -80,8 +80,7 @@ request_handler handle_running_info, handle_consume_directly, handle_consumer_st
 request_handler handle_runtime_info, handle_broker_stats; /* 28, 315 */
 request_handler handle_slow_requests;                     /* 90001 */
 
-/* ---- admin/: handle_admin_*.c, each says its codes --------------------------------------------
- */
+/* ---- admin/: handle_admin_*.c, each says its codes ------------------------------------------- */
 
 /* handle_admin_topic.c */
 request_handler handle_put_topic, handle_put_topics, handle_delete_topic, handle_all_topics,

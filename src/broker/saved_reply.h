@@ -1,4 +1,8 @@
-/* saved_reply.h - the answer to a change of a table: given when the change is on disk. */
+/* saved_reply.h - the answer to a change of a table: given when the change is on disk.
+ *
+ * Ownership  the request is taken over and answered once.
+ * Threads    the broker's loop.
+ */
 #ifndef BROKER_SAVED_REPLY_H
 #define BROKER_SAVED_REPLY_H
 

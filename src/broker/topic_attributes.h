@@ -2,6 +2,8 @@
  *
  * A change is a pair whose key begins with a sign: "+name" sets to the value, "-name" removes. What
  * there is to set is a table: name, whether it may change later, allowed values.
+ *
+ * Threads    any: no state of their own.
  */
 #ifndef BROKER_TOPIC_ATTRIBUTES_H
 #define BROKER_TOPIC_ATTRIBUTES_H

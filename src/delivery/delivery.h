@@ -1,5 +1,8 @@
 /* delivery.h - when, and to whom, a stored message is due: delay levels, retries and dead letters.
  * Knows no sockets; time is an argument.
+ *
+ * Threads    what has state belongs to the broker's loop, but for turns and flushes of timers,
+ *            which say so; the rest is pure.
  */
 #ifndef DELIVERY_DELIVERY_H
 #define DELIVERY_DELIVERY_H

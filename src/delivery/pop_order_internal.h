@@ -1,4 +1,7 @@
-/* pop_order_internal.h - what pop_order.c and its file share. */
+/* pop_order_internal.h - what pop_order.c and its file share.
+ *
+ * Threads    as pop_order.h: one.
+ */
 #ifndef DELIVERY_POP_ORDER_INTERNAL_H
 #define DELIVERY_POP_ORDER_INTERNAL_H
 

@@ -1,4 +1,7 @@
-/* txn_internal.h - what the files of transactions share. */
+/* txn_internal.h - what the files of transactions share.
+ *
+ * Threads    the broker's loop.
+ */
 #ifndef DELIVERY_TXN_INTERNAL_H
 #define DELIVERY_TXN_INTERNAL_H
 

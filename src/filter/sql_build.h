@@ -6,6 +6,7 @@
  *
  * Ownership  what is built lies in the scratch arena until sql_build_finish() makes the block of
  * it.
+ * Threads    any, one for each expression that is built.
  */
 #ifndef FILTER_SQL_BUILD_H
 #define FILTER_SQL_BUILD_H

@@ -4,6 +4,8 @@
  *
  * One block; everything refers to everything by index or position, so a copy of the bytes is a copy
  * of the expression.
+ *
+ * Threads    any number read an expression; nobody changes one.
  */
 #ifndef FILTER_SQL_TREE_H
 #define FILTER_SQL_TREE_H

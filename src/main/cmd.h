@@ -2,6 +2,8 @@
  *
  * Each takes the arguments behind its name (argv[0] is the name) and returns the exit code: 0 done,
  * 1 it failed (the reason is on stderr), 2 wrong usage.
+ *
+ * Threads    the main thread.
  */
 #ifndef MAIN_CMD_H
 #define MAIN_CMD_H

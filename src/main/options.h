@@ -9,6 +9,7 @@
  *
  * Ownership  texts point into argv.
  * Errors     said on stderr; the exit code of a command that was called wrongly is 2.
+ * Threads    the main thread.
  */
 #ifndef MAIN_OPTIONS_H
 #define MAIN_OPTIONS_H

@@ -1,5 +1,8 @@
 /* roles.h - what `ramjet ROLE ...` can be. Each takes the arguments behind its name (argv[0] is the
- * role) and returns the exit code. */
+ * role) and returns the exit code.
+ *
+ * Threads    the main thread.
+ */
 #ifndef MAIN_ROLES_H
 #define MAIN_ROLES_H
 

@@ -4,6 +4,8 @@
  * struct at its start:
  *
  *     | struct | pairs, pairs, ... | bytes of the texts ... |
+ *
+ * Threads    any, one for each block.
  */
 #ifndef META_OWNED_H
 #define META_OWNED_H

@@ -1,4 +1,7 @@
-/* table_text.h - walking a table for its text, for the tables of this room. */
+/* table_text.h - walking a table for its text, for the tables of this room.
+ *
+ * Threads    the owner of the table.
+ */
 #ifndef META_TABLE_TEXT_H
 #define META_TABLE_TEXT_H
 

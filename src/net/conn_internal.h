@@ -1,5 +1,8 @@
 /* conn_internal.h - the inside of a connection, shared by conn.c, conn_output.c, listener.c,
- * dial.c. */
+ * dial.c.
+ *
+ * Threads    the connection's loop.
+ */
 #ifndef NET_CONN_INTERNAL_H
 #define NET_CONN_INTERNAL_H
 

@@ -6,6 +6,7 @@
  *
  * Ownership  texts are heap copies; tls_conf_fini() frees them. The rows of a role own the texts of
  *            the struct they fill.
+ * Threads    before the threads that use it; then read by any.
  */
 #ifndef NET_TLS_CONF_H
 #define NET_TLS_CONF_H

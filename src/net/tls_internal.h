@@ -1,5 +1,8 @@
 /* tls_internal.h - the inside of TLS, shared by tls.c (one connection), tls_server.c (handshakes of
- * a server, on its worker), tls_client.c and tls_context.c (keys and certificates). */
+ * a server, on its worker), tls_client.c and tls_context.c (keys and certificates).
+ *
+ * Threads    a connection's loop, but for handshakes of a server, whose first step is its worker's.
+ */
 #ifndef NET_TLS_INTERNAL_H
 #define NET_TLS_INTERNAL_H
 

@@ -1,4 +1,7 @@
-/* peer.h - the inside of a peer, shared by peer.c, request.c, server.c, client.c. */
+/* peer.h - the inside of a peer, shared by peer.c, request.c, server.c, client.c.
+ *
+ * Threads    the loop of the connection.
+ */
 #ifndef REMOTING_PEER_H
 #define REMOTING_PEER_H
 

@@ -1,4 +1,7 @@
-/* compaction_internal.h - what the files behind compaction_queue.h share. */
+/* compaction_internal.h - what the files behind compaction_queue.h share.
+ *
+ * Threads    any, under the lock of the compaction queue.
+ */
 #ifndef STORE_COMPACTION_INTERNAL_H
 #define STORE_COMPACTION_INTERNAL_H
 

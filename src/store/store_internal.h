@@ -1,4 +1,8 @@
-/* store_internal.h - what the files behind the front door share. */
+/* store_internal.h - what the files behind the front door share.
+ *
+ * Threads    any: what changes while the store is open is atomic, or under the lock named beside
+ * it.
+ */
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
 

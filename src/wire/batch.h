@@ -4,6 +4,9 @@
  *   | total | magic | crc  | flag  | bodyLen | body  | propsLen i16 | properties |
  *
  * total counts the whole item, itself included; magic and crc are 0 and not looked at.
+ *
+ * Ownership  what is decoded borrows from the body.
+ * Threads    any: no state.
  */
 #ifndef WIRE_BATCH_H
 #define WIRE_BATCH_H

@@ -1,5 +1,7 @@
 /* body_assignment.h - which queues a consumer reads, told by a broker (QUERY_ASSIGNMENT), and how a
  * group reads a topic (SET_MESSAGE_REQUEST_MODE and the table messageRequestMode.json).
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_ASSIGNMENT_H
 #define WIRE_BODY_ASSIGNMENT_H

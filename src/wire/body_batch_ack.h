@@ -5,6 +5,8 @@
  *
  * b is the base64 text of a bit set, least significant bit of the first byte first: bit i stands
  * for the message at queue offset so + i.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_BATCH_ACK_H
 #define WIRE_BODY_BATCH_ACK_H

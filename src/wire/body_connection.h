@@ -1,5 +1,8 @@
 /* body_connection.h - who is online: GET_CONSUMER_CONNECTION_LIST, GET_PRODUCER_CONNECTION_LIST,
- * GET_ALL_PRODUCER_INFO, QUERY_SUBSCRIPTION_BY_CONSUMER. */
+ * GET_ALL_PRODUCER_INFO, QUERY_SUBSCRIPTION_BY_CONSUMER.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_CONNECTION_H
 #define WIRE_BODY_CONNECTION_H
 

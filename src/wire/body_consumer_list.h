@@ -1,4 +1,7 @@
-/* body_consumer_list.h - GET_CONSUMER_LIST_BY_GROUP: {"consumerIdList":["..."]}. */
+/* body_consumer_list.h - GET_CONSUMER_LIST_BY_GROUP: {"consumerIdList":["..."]}.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_CONSUMER_LIST_H
 #define WIRE_BODY_CONSUMER_LIST_H
 

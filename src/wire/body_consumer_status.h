@@ -1,5 +1,8 @@
 /* body_consumer_status.h - where consumers are by their own account: what a client answers to
- * GET_CONSUMER_STATUS_FROM_CLIENT, and what the broker makes of several such answers. */
+ * GET_CONSUMER_STATUS_FROM_CLIENT, and what the broker makes of several such answers.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_CONSUMER_STATUS_H
 #define WIRE_BODY_CONSUMER_STATUS_H
 

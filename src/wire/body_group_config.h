@@ -3,6 +3,8 @@
  *
  * Members we do not interpret (groupRetryPolicy, subscriptionDataSet, what later releases add) are
  * kept as JSON text and written back. A groupRetryPolicy in a request is checked: ERR_CORRUPT.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_GROUP_CONFIG_H
 #define WIRE_BODY_GROUP_CONFIG_H

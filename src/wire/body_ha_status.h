@@ -1,4 +1,7 @@
-/* body_ha_status.h - GET_BROKER_HA_STATUS of a master: how far its slaves are. */
+/* body_ha_status.h - GET_BROKER_HA_STATUS of a master: how far its slaves are.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_HA_STATUS_H
 #define WIRE_BODY_HA_STATUS_H
 

@@ -1,4 +1,7 @@
-/* body_heartbeat.h - HEART_BEAT: what a client produces to and consumes. */
+/* body_heartbeat.h - HEART_BEAT: what a client produces to and consumes.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_HEARTBEAT_H
 #define WIRE_BODY_HEARTBEAT_H
 

@@ -1,5 +1,8 @@
 /* body_lists.h - the flat bodies: {"table":{"k":"v"}}, {"brokerAddr":"..","topicList":[..]} and
- * {"groupList":[..]}. */
+ * {"groupList":[..]}.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_LISTS_H
 #define WIRE_BODY_LISTS_H
 

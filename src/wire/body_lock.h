@@ -1,4 +1,7 @@
-/* body_lock.h - LOCK_BATCH_MQ and UNLOCK_BATCH_MQ: queues a client wants for itself. */
+/* body_lock.h - LOCK_BATCH_MQ and UNLOCK_BATCH_MQ: queues a client wants for itself.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_LOCK_H
 #define WIRE_BODY_LOCK_H
 

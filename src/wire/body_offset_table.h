@@ -1,7 +1,10 @@
 /* body_offset_table.h - consumer offsets: the body of GET_ALL_CONSUMER_OFFSET and the file
  * config/consumerOffset.json, {"dataVersion":{...},"offsetTable":{"topic@group":{0:120,1:118}}}.
  * config/lmqConsumerOffset.json has the groups of light queues beside them, by their one queue:
- * "lmqOffsetTable":{"topic@group":120}. */
+ * "lmqOffsetTable":{"topic@group":120}.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_OFFSET_TABLE_H
 #define WIRE_BODY_OFFSET_TABLE_H
 

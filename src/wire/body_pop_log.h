@@ -1,5 +1,7 @@
 /* body_pop_log.h - the bodies of the revive log: what was popped (checkpoints) and what of it was
  * acknowledged. docs/format/pop.md.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_POP_LOG_H
 #define WIRE_BODY_POP_LOG_H

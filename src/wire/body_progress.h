@@ -1,6 +1,9 @@
 /* body_progress.h - how far consumers are, beyond one group's figures (body_stats.h):
  * QUERY_CONSUME_TIME_SPAN, GET_BROKER_CONSUME_STATS, QUERY_CORRECTION_OFFSET, and the tables of
- * offsets that a reset sends and answers. */
+ * offsets that a reset sends and answers.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_PROGRESS_H
 #define WIRE_BODY_PROGRESS_H
 

@@ -1,5 +1,8 @@
 /* body_queue.h - the name of a queue in bodies: {"brokerName":"bk-a","queueId":0,"topic":"t"}, also
- * as the key of a map. */
+ * as the key of a map.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_QUEUE_H
 #define WIRE_BODY_QUEUE_H
 

@@ -1,5 +1,8 @@
 /* body_queue_data.h - QUERY_CONSUME_QUEUE: entries of a consume queue as they stand, beside what a
- * group subscribes to. */
+ * group subscribes to.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_QUEUE_DATA_H
 #define WIRE_BODY_QUEUE_DATA_H
 

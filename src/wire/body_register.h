@@ -1,8 +1,10 @@
 /* body_register.h - REGISTER_BROKER: all topics of a broker, plain or compressed.
  *
- * plain       {"filterServerList":[],"topicConfigSerializeWrapper":{dataVersion, topicConfigTable,
- * ...}}; peers older than 3.0.11 send the wrapper alone compressed  one zlib stream;
- * docs/protocol/dialect.md draws it
+ *     plain       {"filterServerList":[],"topicConfigSerializeWrapper":{dataVersion,
+ *                 topicConfigTable, ...}}; peers older than 3.0.11 send the wrapper alone
+ *     compressed  one zlib stream; docs/protocol/dialect.md draws it
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_REGISTER_H
 #define WIRE_BODY_REGISTER_H

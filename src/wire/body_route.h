@@ -3,6 +3,8 @@
  *
  * Maps with integer keys are bare or quoted by json_style; 106 and 901 are always bare.
  * filterServerTable is written empty and not read: class filters are gone since 4.x.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_ROUTE_H
 #define WIRE_BODY_ROUTE_H

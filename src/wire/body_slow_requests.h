@@ -1,5 +1,8 @@
 /* body_slow_requests.h - the answer to GET_SLOW_REQUESTS, a request of Ramjet's own: the histogram
- * of each stage of a request, and the slowest recent requests. docs/protocol/requests.md. */
+ * of each stage of a request, and the slowest recent requests. docs/protocol/requests.md.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_SLOW_REQUESTS_H
 #define WIRE_BODY_SLOW_REQUESTS_H
 

@@ -1,5 +1,8 @@
 /* body_stats.h - GET_TOPIC_STATS_INFO and GET_CONSUME_STATS: figures by queue, in maps whose keys
- * are objects; VIEW_BROKER_STATS_DATA: what was counted lately. */
+ * are objects; VIEW_BROKER_STATS_DATA: what was counted lately.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_STATS_H
 #define WIRE_BODY_STATS_H
 

@@ -1,4 +1,6 @@
 /* body_subscription.h - one subscription of a consumer group, and the body of CHECK_CLIENT_CONFIG.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
  */
 #ifndef WIRE_BODY_SUBSCRIPTION_H
 #define WIRE_BODY_SUBSCRIPTION_H

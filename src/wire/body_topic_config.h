@@ -1,5 +1,8 @@
 /* body_topic_config.h - one topic's settings, and the table of them: the body of
- * GET_ALL_TOPIC_CONFIG, a part of registration, and the file config/topics.json. */
+ * GET_ALL_TOPIC_CONFIG, a part of registration, and the file config/topics.json.
+ *
+ * Contract   that of all bodies, in body_data_version.h.
+ */
 #ifndef WIRE_BODY_TOPIC_CONFIG_H
 #define WIRE_BODY_TOPIC_CONFIG_H
 

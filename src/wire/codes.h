@@ -2,6 +2,8 @@
  *
  * A code that is listed need not be served: broker/requests.c and namesrv/requests.c say which are;
  * all others are answered RESP_REQUEST_CODE_NOT_SUPPORTED.
+ *
+ * Threads    any: constants.
  */
 #ifndef WIRE_CODES_H
 #define WIRE_CODES_H

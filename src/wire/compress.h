@@ -1,5 +1,8 @@
 /* compress.h - message bodies packed by producers: zlib stream, LZ4 frame or zstd, told by
- * sys_flag. The broker itself never unpacks a body; the command line and tests do. */
+ * sys_flag. The broker itself never unpacks a body; the command line and tests do.
+ *
+ * Threads    any: no state.
+ */
 #ifndef WIRE_COMPRESS_H
 #define WIRE_COMPRESS_H
 

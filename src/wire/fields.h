@@ -5,6 +5,11 @@
  *         ...
  *     };
  *     const struct fields pull_request_fields = FIELDS(pull_request_rows, struct pull_request);
+ *
+ * Ownership  decoded texts borrow from the header; encoded ones lie in the arena or borrow from the
+ *            struct.
+ * Threads    any: no state.
+ * In req_*.h a struct and its rows for each request or response, under this contract.
  */
 #ifndef WIRE_FIELDS_H
 #define WIRE_FIELDS_H

@@ -4,6 +4,8 @@
  *   | total  | type u8 | H u24     | header     | body        |
  *
  * total counts the bytes behind itself. No I/O here: incomplete is an ordinary result.
+ *
+ * Threads    any: no state.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H

@@ -2,6 +2,8 @@
  *
  * Slices of a decoded header point into the input or, where text had to be unescaped, into the
  * arena. Ext field values are text in both forms; a JSON number or boolean is taken as its text.
+ *
+ * Threads    any: no state.
  */
 #ifndef WIRE_HEADER_H
 #define WIRE_HEADER_H

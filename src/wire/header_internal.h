@@ -1,4 +1,7 @@
-/* header_internal.h - what the two forms of a header share with header.c. */
+/* header_internal.h - what the two forms of a header share with header.c.
+ *
+ * Threads    any: no state.
+ */
 #ifndef WIRE_HEADER_INTERNAL_H
 #define WIRE_HEADER_INTERNAL_H
 

@@ -5,6 +5,8 @@
  * maps whose keys are objects ({{"queueId":0}:{...}}). Reading accepts all of that: bare integer
  * keys and object keys become string keys (the object key's own JSON text), single-quoted text and
  * trailing commas are taken too. Depth is bounded by JSON_DEPTH_MAX.
+ *
+ * Threads    any, one for each document, writer and arena.
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H

@@ -1,4 +1,7 @@
-/* msg_id.h - the two names of a message: the broker's (where it lies) and the client's UNIQ_KEY. */
+/* msg_id.h - the two names of a message: the broker's (where it lies) and the client's UNIQ_KEY.
+ *
+ * Threads    any; a source of unique keys belongs to one.
+ */
 #ifndef WIRE_MSG_ID_H
 #define WIRE_MSG_ID_H
 

@@ -5,6 +5,8 @@
  *
  * A light queue is the only queue (id 0) of a topic whose name begins with %LMQ%, which nobody
  * creates.
+ *
+ * Threads    any: no state.
  */
 #ifndef WIRE_MULTI_DISPATCH_H
 #define WIRE_MULTI_DISPATCH_H

@@ -1,4 +1,7 @@
-/* names.h - which names topics and groups may have, and which the field keeps for itself. */
+/* names.h - which names topics and groups may have, and which the field keeps for itself.
+ *
+ * Threads    any: no state.
+ */
 #ifndef WIRE_NAMES_H
 #define WIRE_NAMES_H
 

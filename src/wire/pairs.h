@@ -1,4 +1,7 @@
-/* pairs.h - objects of text members, as pairs: {"k":"v"}. Shared by the files of this folder. */
+/* pairs.h - objects of text members, as pairs: {"k":"v"}. Shared by the files of this folder.
+ *
+ * Threads    any: no state.
+ */
 #ifndef WIRE_PAIRS_H
 #define WIRE_PAIRS_H
 

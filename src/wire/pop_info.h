@@ -11,6 +11,8 @@
  * An answer to a pop has one item per queue, joined by ';':
  *   startOffsetInfo "T Q START"    msgOffsetInfo "T Q OFFSET,OFFSET"
  *   orderCountInfo  "T qoQ%OFFSET COUNT" per message, "T Q COUNT" per queue
+ *
+ * Threads    any: no state. Handles come from outside: every part is checked.
  */
 #ifndef WIRE_POP_INFO_H
 #define WIRE_POP_INFO_H

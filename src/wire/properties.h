@@ -2,6 +2,9 @@
  *
  * A pair needs a name and a value of at least one byte; others are skipped when reading. When a
  * name stands twice, the later one wins. Values must hold neither 0x01 nor 0x02.
+ *
+ * Ownership  what is found borrows from the text.
+ * Threads    any: no state.
  */
 #ifndef WIRE_PROPERTIES_H
 #define WIRE_PROPERTIES_H

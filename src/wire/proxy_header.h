@@ -2,6 +2,8 @@
  *
  * The PROXY protocol, version 1 (a line of text) and 2 (binary). docs/protocol/connection.md has
  * the bytes.
+ *
+ * Threads    any: no state.
  */
 #ifndef WIRE_PROXY_HEADER_H
 #define WIRE_PROXY_HEADER_H

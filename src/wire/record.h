@@ -2,6 +2,9 @@
  * The layout is drawn in docs/format/commit-log.md and at the head of record.c.
  *
  * Versions: V1 has one byte of topic length, V2 two (topics longer than 127 bytes).
+ *
+ * Ownership  what is decoded borrows from the bytes.
+ * Threads    any: no state.
  */
 #ifndef WIRE_RECORD_H
 #define WIRE_RECORD_H

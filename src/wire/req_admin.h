@@ -1,4 +1,7 @@
-/* req_admin.h - header fields of broker administration. 18, 25 and 200 have bodies only. */
+/* req_admin.h - header fields of broker administration. 18, 25 and 200 have bodies only.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_ADMIN_H
 #define WIRE_REQ_ADMIN_H
 

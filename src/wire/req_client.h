@@ -1,5 +1,8 @@
 /* req_client.h - header fields of heartbeats, groups and queue locks: 34, 35, 38, 40.
- * 41, 42 and 46 have no header fields; their bodies are in body_lock.h and body_subscription.h. */
+ * 41, 42 and 46 have no header fields; their bodies are in body_lock.h and body_subscription.h.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_CLIENT_H
 #define WIRE_REQ_CLIENT_H
 

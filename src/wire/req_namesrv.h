@@ -1,5 +1,8 @@
 /* req_namesrv.h - header fields of what a name server is asked. 106, 206, 304, 311 to 313, 318 and
- * 319 have none. */
+ * 319 have none.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_NAMESRV_H
 #define WIRE_REQ_NAMESRV_H
 

@@ -1,4 +1,7 @@
-/* req_offset.h - header fields of consumer offsets (14, 15) and of a queue's own (29 to 32). */
+/* req_offset.h - header fields of consumer offsets (14, 15) and of a queue's own (29 to 32).
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_OFFSET_H
 #define WIRE_REQ_OFFSET_H
 

@@ -1,4 +1,7 @@
-/* req_pop.h - header fields of the pop family (200050 to 200056). */
+/* req_pop.h - header fields of the pop family (200050 to 200056).
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_POP_H
 #define WIRE_REQ_POP_H
 

@@ -1,4 +1,7 @@
-/* req_pull.h - header fields of PULL_MESSAGE and LITE_PULL_MESSAGE. */
+/* req_pull.h - header fields of PULL_MESSAGE and LITE_PULL_MESSAGE.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_PULL_H
 #define WIRE_REQ_PULL_H
 

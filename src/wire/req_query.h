@@ -1,4 +1,7 @@
-/* req_query.h - header fields of QUERY_MESSAGE and VIEW_MESSAGE_BY_ID. */
+/* req_query.h - header fields of QUERY_MESSAGE and VIEW_MESSAGE_BY_ID.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_QUERY_H
 #define WIRE_REQ_QUERY_H
 

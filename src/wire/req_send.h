@@ -1,4 +1,7 @@
-/* req_send.h - header fields of the send family: 10, 310, 320, 324, 325, 326 and 36. */
+/* req_send.h - header fields of the send family: 10, 310, 320, 324, 325, 326 and 36.
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_SEND_H
 #define WIRE_REQ_SEND_H
 

@@ -1,5 +1,8 @@
 /* req_txn.h - header fields of transactions: END_TRANSACTION (37), CHECK_TRANSACTION_STATE (39),
- * RESUME_CHECK_HALF_MESSAGE (323). */
+ * RESUME_CHECK_HALF_MESSAGE (323).
+ *
+ * Contract   that of fields.h.
+ */
 #ifndef WIRE_REQ_TXN_H
 #define WIRE_REQ_TXN_H
 

@@ -2,6 +2,8 @@
  *
  * What the field's peers read as text but is none (bytes that are not UTF-8, halves of a surrogate
  * pair) becomes U+FFFD, as it does there. No memory is allocated here.
+ *
+ * Threads    any: no state.
  */
 #ifndef WIRE_TEXT_H
 #define WIRE_TEXT_H

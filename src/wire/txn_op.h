@@ -1,5 +1,8 @@
 /* txn_op.h - the body of an op record: the queue offsets of half messages that have ended, in
- * decimal. A comma stands behind each, "12,15,"; brokers before 5.x wrote one number without. */
+ * decimal. A comma stands behind each, "12,15,"; brokers before 5.x wrote one number without.
+ *
+ * Threads    any: no state.
+ */
 #ifndef WIRE_TXN_OP_H
 #define WIRE_TXN_OP_H
 

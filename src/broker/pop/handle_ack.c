@@ -123,8 +123,7 @@ static int ack(struct broker *broker, struct popped *popped, const int64_t *queu
     return err;
 }
 
-/* ---- in order ----------------------------------------------------------------------------------
- */
+/* ---- in order -------------------------------------------------------------------------------- */
 
 /* A batch ends with its last message, not behind its first one, which stands for it in acks. */
 static int64_t behind_batch(struct broker *broker, const struct pop_key *key, int64_t next)
@@ -167,8 +166,7 @@ static const char *ack_in_order(struct broker *broker, const struct popped *popp
     return NULL;
 }
 
-/* ---- a handle ----------------------------------------------------------------------------------
- */
+/* ---- a handle -------------------------------------------------------------------------------- */
 
 /* The checks of topic, queue and offset, in the reference's order; `past_end`: how far behind the
  * queue's last message an offset may be. True: the request was refused. */
@@ -286,8 +284,7 @@ void handle_ack(struct broker *broker, struct request *req)
     answer_written(broker, req, &done, err, end_phy_offset);
 }
 
-/* ---- batches -----------------------------------------------------------------------------------
- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 /* The messages of an entry that can be, at most as many as a checkpoint has; what else its bits say
  * is skipped, as the reference does. */
@@ -367,8 +364,7 @@ void handle_batch_ack(struct broker *broker, struct request *req)
     answer_written(broker, req, &done, err, end_phy_offset);
 }
 
-/* ---- another invisible time --------------------------------------------------------------------
- */
+/* ---- another invisible time ------------------------------------------------------------------ */
 
 static void answer_change(struct broker *broker, struct request *req,
                           const struct pop_change_response *fields, int err, int64_t end_phy_offset)

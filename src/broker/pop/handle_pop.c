@@ -86,8 +86,7 @@ static int64_t now_ms(const struct pop *p)
     return loop_now_ms(broker_of(p)->loop);
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void free_buffers(struct pop *p)
 {
@@ -211,8 +210,7 @@ static void end_scan(struct pop *p)
     answer(p, RESP_SUCCESS);
 }
 
-/* ---- what was found ----------------------------------------------------------------------------
- */
+/* ---- what was found -------------------------------------------------------------------------- */
 
 /* Where the record stands in the queue at hand. */
 static int64_t place_of(const struct pop *p, struct slice bytes)
@@ -383,8 +381,7 @@ static bool is_passed_over(enum store_get_status status)
     return status == GET_NO_MATCHED_MESSAGE || status == GET_MESSAGE_WAS_REMOVING;
 }
 
-/* ---- the queues --------------------------------------------------------------------------------
- */
+/* ---- the queues ------------------------------------------------------------------------------ */
 
 static int get(struct pop *p, bool may_block, struct buf *body)
 {
@@ -613,8 +610,7 @@ void pop_resume(struct held_pop *held)
     begin((struct pop *)((char *)held - offsetof(struct pop, held)));
 }
 
-/* ---- checks, in the reference's order ----------------------------------------------------------
- */
+/* ---- checks, in the reference's order -------------------------------------------------------- */
 
 static void refuse(struct request *req, int32_t code, struct slice remark)
 {

@@ -2,6 +2,8 @@
  *
  * A fault is the remark of a refusal, in the request's arena; its data is NULL when nothing is
  * wrong.
+ *
+ * Threads    the broker's loop.
  */
 #ifndef BROKER_POP_CHECKS_H
 #define BROKER_POP_CHECKS_H

@@ -74,8 +74,7 @@ static uint64_t line_key(enum held_kind kind, int32_t queue_id)
     return (uint64_t)kind << 32 | (uint32_t)(queue_id < 0 ? -1 : queue_id);
 }
 
-/* ---- groups and their topics -------------------------------------------------------------------
- */
+/* ---- groups and their topics ----------------------------------------------------------------- */
 
 /* data NULL: longer than the names of any group. */
 static struct slice group_key(uint8_t key[KEY_MAX], struct slice topic, struct slice group)
@@ -173,8 +172,7 @@ static void group_remove(struct pop_hold *h, struct held_group *group)
     free(group);
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static struct held_line *line_find(const struct held_group *group, enum held_kind kind,
                                    int32_t queue_id)
@@ -308,8 +306,7 @@ static bool wake_one(struct held_line *line, const struct arrival *arrival)
     return false;
 }
 
-/* ---- the interface -----------------------------------------------------------------------------
- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 int pop_hold_park(struct pop_hold *hold, struct held_pop *held, struct slice topic,
                   struct slice group, int32_t queue_id, int64_t wait_ms, struct list *owner)

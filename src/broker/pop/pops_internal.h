@@ -1,4 +1,7 @@
-/* pops_internal.h - what pops.c, pop_revive.c, pop_log.c and pop_recover.c share. */
+/* pops_internal.h - what pops.c, pop_revive.c, pop_log.c and pop_recover.c share.
+ *
+ * Threads    the broker's loop, unless a function says otherwise.
+ */
 #ifndef BROKER_POPS_INTERNAL_H
 #define BROKER_POPS_INTERNAL_H
 

@@ -53,8 +53,7 @@ static struct request *request_of(const struct pull *p)
     return p->offload.req;
 }
 
-/* ---- checks, in the reference's order -----------------------------------------------------------
- */
+/* ---- checks, in the reference's order -------------------------------------------------------- */
 
 static void forbid(struct pull *p, enum pull_forbidden type, struct slice remark)
 {
@@ -265,8 +264,7 @@ static bool check_subscription(struct pull *p)
     return true;
 }
 
-/* ---- reading and answering ----------------------------------------------------------------------
- */
+/* ---- reading and answering ------------------------------------------------------------------- */
 
 static int32_t code_of(enum store_get_status status, int64_t queue_offset)
 {
