@@ -56,6 +56,7 @@ struct delay {
 
 static int32_t queue_of(int level)
 {
+    assert(level >= 1 && level <= DELAY_LEVELS_MAX);
     return level - 1;
 }
 
@@ -69,6 +70,7 @@ static int64_t first_offset(struct store *store, int level, int64_t saved)
         next = min;
     if (next > max)
         next = max;
+    assert(next >= min && next <= max);
     if (saved >= 0 && next != saved)
         log_warn("delay_offset_corrected level=%d saved=%lld next=%lld", level, (long long)saved,
                  (long long)next);
@@ -214,6 +216,7 @@ static int deliver_head(struct delay *d, int level, int64_t now_ms)
 {
     struct level *l = &d->levels[level];
     struct record record;
+    assert(l->due_ms <= now_ms); /* never early */
     int err = read_head(d, level, &record);
     if (err == ERR_WOULD_BLOCK) {
         d->cold_level = level;
@@ -226,6 +229,7 @@ static int deliver_head(struct delay *d, int level, int64_t now_ms)
         return 0;
     }
     if (err == 0) {
+        assert(record.queue_offset == l->next); /* never skipped */
         err = d->options.put(d->options.ctx, &record, &d->arena);
         arena_reset(&d->arena);
     }

@@ -75,6 +75,7 @@ bool delay_redirect(const struct delay_levels *levels, struct record *record, st
         return false;
     if (level > levels->count)
         level = levels->count;
+    assert(level >= 1 && level <= DELAY_LEVELS_MAX);
     struct property_change changes[] = {
         { SLICE(PROPERTY_DELAY), arena_printf(arena, "%d", level) },
         { SLICE(PROPERTY_REAL_TOPIC), record->topic },

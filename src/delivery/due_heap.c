@@ -54,6 +54,7 @@ void due_heap_fini(struct due_heap *heap)
 /* Gives memory back when three quarters of it are free: the heap once held a peak. */
 static void resize(struct due_heap *heap, uint32_t cap)
 {
+    assert(cap >= heap->count);
     heap->slots = reallocarray(heap->slots, cap, sizeof *heap->slots);
     if (heap->slots == NULL)
         abort();
@@ -72,6 +73,8 @@ void due_heap_set(struct due_heap *heap, struct due *due, int64_t at_ms)
     if (heap->count == heap->cap)
         resize(heap, heap->cap == 0 ? CAP_LEAST : heap->cap * 2);
     sift_up(heap, heap->count++, due);
+    assert(due->place > 0 && heap->slots[due->place - 1] == due);
+    assert(heap->slots[0]->at_ms <= at_ms);
 }
 
 void due_heap_remove(struct due_heap *heap, struct due *due)

@@ -256,8 +256,7 @@ bool pop_order_change(struct pop_order *order, const struct pop_order_queue *que
     return true;
 }
 
-/* ---- forgetting -------------------------------------------------------------------------------
- */
+/* ---- forgetting ------------------------------------------------------------------------------ */
 
 static void remove_where(struct pop_order *order,
                          bool (*goes)(const struct order_set *set, struct slice name,
@@ -305,8 +304,7 @@ void order_forget_old(struct pop_order *order, int64_t now_ms)
     remove_where(order, is_forgotten, slice_of(NULL, 0), now_ms);
 }
 
-/* ---- freed queues ------------------------------------------------------------------------------
- */
+/* ---- freed queues ---------------------------------------------------------------------------- */
 
 bool pop_order_take_freed(struct pop_order *order, int64_t now_ms, struct pop_order_queue *queue)
 {

@@ -84,6 +84,7 @@ static int open_files(struct timer *t)
 static int64_t usable_window(int64_t asked_ticks, int64_t slots)
 {
     int64_t most = slots / 2 - TIMER_WHEEL_BLANK_SLOTS;
+    assert(most > 0);
     return asked_ticks < 2 || asked_ticks > most ? most : asked_ticks;
 }
 
@@ -105,6 +106,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     }
     t->flushed = t->work.check;
     t->base_tick = first_tick(t, now_ms);
+    assert(t->base_tick >= 0 && t->base_tick <= now_ms / t->options.precision_ms);
     struct store_state state;
     store_state(options->store, &state);
     t->opened_end = state.max_phy_offset;
@@ -226,12 +228,15 @@ void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
 {
     struct timer_work *w = &t->work;
     assert(!t->is_working);
+    assert(w->cold == NULL && w->cold_count == 0);
+    assert(w->loaded_to == t->loaded_to);
     skip_idle_time(t, now_ms);
     timer_pass_ticks(t, now_ms);
     t->is_working = true;
     t->arrived_due_ms = INT64_MAX;
     w->now_ms = now_ms;
     w->read_tick = t->due.first_tick;
+    assert(w->read_tick <= w->loaded_to);
     w->waiting = t->due.count;
     w->may_enqueue = may_enqueue;
     w->item_count = 0;
@@ -264,6 +269,7 @@ static void take_notes(struct timer *t, int64_t now_ms)
 void timer_work_abort(struct timer *t)
 {
     assert(t->is_working);
+    assert(t->work.loaded_to == t->loaded_to); /* the turn was never begun */
     t->is_working = false;
     t->arrived_due_ms = 0;
     timer_deliver_cold(t, 0, false);
@@ -312,6 +318,7 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
     limit_by_cold(t->cold, t->cold_count, &upto_ms);
     if (t->is_working)
         limit_by_cold(w->cold, w->cold_count, &upto_ms); /* its items do not change meanwhile */
+    assert(upto_ms <= now_ms);
     return upto_ms;
 }
 

@@ -146,6 +146,7 @@ void timer_pass_ticks(struct timer *t, int64_t now_ms)
     uint32_t now_tick = timer_relative(t, now_ms);
     if (!t->is_working)
         timer_due_pass(&t->due, t->loaded_to < now_tick ? t->loaded_to : now_tick);
+    assert(t->due.first_tick <= t->loaded_to);
 }
 
 /* The first timer when it may be delivered at all: a tick counts once all of it is there. */
@@ -177,6 +178,7 @@ int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
     while (budget > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
            first->due_ms <= now_ms) {
         struct timer_item item = timer_due_take(&t->due);
+        assert(item.due_ms <= now_ms); /* never early */
         budget -= 1 + item.bytes / RUN_PIECE_BYTES;
         settle(t, &item, deliver_item(t, &item, now_ms), now_ms);
     }
@@ -193,6 +195,7 @@ void timer_deliver_cold(struct timer *t, int64_t now_ms, bool may_deliver)
             timer_due_give_back(&t->due, &cold->item);
             continue;
         }
+        assert(cold->at + cold->len <= w->cold_records.len);
         struct slice bytes = slice_of(w->cold_records.data + cold->at, cold->len);
         settle(t, &cold->item, deliver_bytes(t, &cold->item, bytes, now_ms), now_ms);
     }

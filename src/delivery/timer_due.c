@@ -75,6 +75,7 @@ static void sink(struct timer_due *due, const struct timer_item *item)
 
 static void set_cap(struct timer_due *due, size_t cap)
 {
+    assert(cap >= due->count);
     struct timer_item *heap = reallocarray(due->heap, cap, sizeof *heap);
     if (heap == NULL)
         abort();
@@ -84,6 +85,7 @@ static void set_cap(struct timer_due *due, size_t cap)
 
 void timer_due_give_back(struct timer_due *due, const struct timer_item *item)
 {
+    assert(tick_at(due, item->tick)->waiting > 0);
     if (due->count == due->cap)
         set_cap(due, due->cap == 0 ? HEAP_FIRST_CAP : due->cap * 2);
     rise(due, due->count++, item);
@@ -91,6 +93,7 @@ void timer_due_give_back(struct timer_due *due, const struct timer_item *item)
 
 void timer_due_add(struct timer_due *due, const struct timer_item *item)
 {
+    assert(item->due_ms > 0 && item->bytes > 0);
     tick_at(due, item->tick)->waiting++;
     timer_due_give_back(due, item);
 }
@@ -108,6 +111,7 @@ struct timer_item timer_due_take(struct timer_due *due)
     if (due->count > 0) {
         struct timer_item last = due->heap[due->count];
         sink(due, &last);
+        assert(!is_before(&due->heap[0], &first));
     }
     /* a crowd has gone: its memory goes too */
     if (due->cap > HEAP_FIRST_CAP && due->count < due->cap / 8)
@@ -138,11 +142,13 @@ void timer_due_cancel(struct timer_due *due, uint32_t tick, struct slice key)
 
 bool timer_due_has_cancelled(const struct timer_due *due, uint32_t tick)
 {
+    assert(timer_due_fits(due, tick));
     return due->ticks[tick % TIMER_DUE_TICKS].cancelled != NULL;
 }
 
 bool timer_due_is_cancelled(const struct timer_due *due, uint32_t tick, struct slice key)
 {
+    assert(timer_due_fits(due, tick) && key.len > 0);
     const struct timer_tick *at = &due->ticks[tick % TIMER_DUE_TICKS];
     return at->cancelled != NULL && map_get(at->cancelled, key) != NULL;
 }

@@ -54,6 +54,9 @@ static struct timer_check progress(const struct timer *t)
     check.log_pos = t->work.late_pos >= 0 ? t->work.late_pos : timer_log_end(t->work.log);
     check.queue_offset = t->work.queue_next;
     check.master_queue_offset = t->work.queue_next;
+    assert(check.exact_ms >= check.read_ms);
+    assert(check.exact_ms - check.read_ms <= t->options.precision_ms);
+    assert(check.log_pos >= 0 && check.log_pos <= timer_log_end(t->work.log));
     return check;
 }
 
@@ -93,6 +96,7 @@ int64_t timer_flush_begin(struct timer *t, int64_t now_ms)
 void timer_flush(struct timer *t)
 {
     struct timer_flush *f = &t->flush;
+    assert(t->is_flushing);
     f->err = timer_log_sync(&f->unsynced, "timerlog");
     if (f->err == 0)
         f->err = timer_wheel_sync(&t->work.wheel);

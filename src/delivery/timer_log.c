@@ -69,6 +69,7 @@ static void path_of(const struct timer_log *log, int64_t start, char path[TIMER_
 /* is_followed: a file that is being made has none behind it. */
 static int add_file(struct timer_log *log, int64_t start, bool is_followed)
 {
+    assert(start % log->file_bytes == 0);
     assert(log->file_count == 0 ||
            start == log->files[log->file_count - 1].start + log->file_bytes);
     char path[TIMER_PATH_MAX];
@@ -200,7 +201,10 @@ static const struct log_file *file_at(const struct timer_log *log, int64_t pos)
     if (log->file_count == 0 || pos < log->files[0].start)
         return NULL;
     int64_t index = (pos - log->files[0].start) / log->file_bytes;
-    return index < log->file_count ? &log->files[index] : NULL;
+    if (index >= log->file_count)
+        return NULL;
+    assert(pos - log->files[index].start < log->file_bytes && pos >= log->files[index].start);
+    return &log->files[index];
 }
 
 /* ---- units ----------------------------------------------------------------------------------- */
@@ -312,6 +316,7 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     char path[TIMER_PATH_MAX];
     assert(has_room_for_unit(log, log->end - file->start));
     encode(unit, bytes);
+    assert(decode(bytes, &(struct timer_unit){ 0 }));
     path_of(log, file->start, path);
     err = timer_file_write(file->fd, path, bytes, sizeof bytes, log->end - file->start);
     if (err != 0)
@@ -320,6 +325,7 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     log->last_pos = log->end;
     log->end += TIMER_UNIT_BYTES;
     log->is_unsynced = true;
+    assert(log->end + FILLER_BYTES <= file->start + log->file_bytes);
     return 0;
 }
 
@@ -424,6 +430,7 @@ static int64_t unit_before(const struct timer_log *log, int64_t pos)
 /* Forgets what lies behind `end`, so that it is not taken for units when the next ones reach it. */
 static int cut_at(struct timer_log *log, int64_t end)
 {
+    assert(end >= timer_log_min(log));
     while (log->file_count > 1 && log->files[log->file_count - 1].start >= end) {
         char path[TIMER_PATH_MAX];
         struct log_file *last = &log->files[--log->file_count];
@@ -435,6 +442,7 @@ static int cut_at(struct timer_log *log, int64_t end)
     if (log->file_count == 0)
         return 0;
     const struct log_file *file = &log->files[log->file_count - 1];
+    assert(file->start <= end);
     char path[TIMER_PATH_MAX];
     path_of(log, file->start, path);
     if (end >= file->start + log->file_bytes)
@@ -451,6 +459,7 @@ int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *v
     int err = walk_from(&w);
     if (err != 0)
         return err;
+    assert(w.last_pos < w.pos);
     log->last_pos = w.last_pos;
     return cut_at(log, w.pos);
 }
@@ -485,6 +494,7 @@ void timer_log_clean(struct timer_log *log, int64_t phy_min)
 
 void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *unsynced)
 {
+    assert(unsynced->fds[0] < 0 && unsynced->fds[1] < 0); /* else they would never be closed */
     unsynced->fds[0] = log->full_unsynced;
     unsynced->fds[1] = -1;
     log->full_unsynced = -1;

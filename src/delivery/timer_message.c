@@ -201,6 +201,7 @@ void timer_roll(struct record *record, int64_t due_ms, int64_t write_ms, int64_t
                 struct arena *arena)
 {
     int32_t rolls = 0;
+    assert(due_ms > 0 && slice_eq(record->topic, SLICE(TOPIC_TIMER)));
     slice_to_i32(property_get(record->properties, SLICE(PROPERTY_TIMER_ROLL_TIMES)), &rolls);
     const struct property_change notes[] = {
         { SLICE(PROPERTY_TIMER_ENQUEUE_MS), arena_printf(arena, "%lld", (long long)write_ms) },

@@ -158,12 +158,14 @@ int timer_recover(struct timer *t)
 {
     struct timer_work *w = &t->work;
     struct revising r = { .timer = t, .kept = { .place = -1 }, .kept_tick = -1 };
+    assert(!w->is_recovered);
     int err = timer_log_recover(w->log, first_pos(t), revise, &r);
     if (err == 0)
         err = mend_wheel(t, &r);
     if (err != 0)
         return err;
     w->queue_next = first_queue_offset(t);
+    assert(w->queue_next >= 0);
     w->is_recovered = true;
     log_info("timers_recovered read_ms=%lld log_end=%lld queue_next=%lld units=%lld",
              (long long)timer_tick_ms(t, 0), (long long)timer_log_end(w->log),

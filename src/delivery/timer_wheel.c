@@ -100,13 +100,15 @@ static int64_t run_of(const struct timer_wheel *wheel, int64_t tick, int64_t mos
 {
     int64_t up_to_end = wheel->slots - tick % wheel->slots;
     int64_t run = most < SLOTS_PER_READ ? most : SLOTS_PER_READ;
-    return run < up_to_end ? run : up_to_end;
+    run = run < up_to_end ? run : up_to_end;
+    assert(run > 0 && run <= SLOTS_PER_READ);
+    return run;
 }
 
 int timer_wheel_next(const struct timer_wheel *wheel, int64_t from, int64_t upto, int64_t *tick,
                      struct timer_slot *slot)
 {
-    assert(from <= upto && upto - from <= wheel->slots);
+    assert(from >= 0 && from <= upto && upto - from <= wheel->slots);
     uint8_t block[BLOCK_BYTES];
     while (from < upto) {
         int64_t run = run_of(wheel, from, upto - from);

@@ -64,6 +64,7 @@ static void emit_unit(struct timer *t, uint32_t tick, const struct timer_unit *u
         .write_tick = (int32_t)(unit->write_ms / precision_ms - t->base_tick),
         .is_roll = is_roll,
     };
+    assert(item.due_ms > 0 && item.tick >= t->work.read_tick);
     timer_emit(t, &item);
 }
 
@@ -115,6 +116,7 @@ static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
     w->late_pos = w->late_pos < 0 ? pos : w->late_pos;
     w->late_tick = tick;
     w->late_slot = slot;
+    assert(w->late_slot.last_pos >= w->late_pos);
     return err;
 }
 
@@ -143,6 +145,7 @@ static int enqueue_record(struct timer *t, const struct record *record,
         .bytes = entry->bytes,
         .topic_hash = java_hash(topic),
     };
+    assert(unit.delay_ms / precision_ms == tick - write_tick); /* it fits */
     int err = write_unit(t, tick, &unit);
     if (err != 0)
         return err;
@@ -263,6 +266,7 @@ static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit
 
 static void go_on_at(struct timer_work *w, int64_t pos)
 {
+    assert(w->is_loading);
     w->chain_pos = pos;
     if (pos < 0) {
         w->is_loading = false;
@@ -320,6 +324,7 @@ static int find_next_tick(struct timer *t)
     int err = timer_wheel_next(&w->wheel, from, upto, &tick, &slot);
     if (err != 0)
         return err;
+    assert(tick >= from && !w->is_loading);
     w->empty_to = (uint32_t)(tick - t->base_tick);
     if (tick == from && tick < upto) {
         w->is_loading = true;
@@ -372,6 +377,7 @@ static void read_cold(struct timer_work *w, struct store *store)
     buf_clear(&w->cold_records);
     for (size_t i = 0; i < w->cold_count && w->cold_records.len < COLD_BYTES; i++) {
         struct timer_cold *cold = &w->cold[i];
+        assert(cold->len == 0);
         cold->at = w->cold_records.len;
         int err = store_get_record(store, cold->item.phy_offset, cold->item.bytes, true,
                                    &w->cold_records);
@@ -394,6 +400,7 @@ void timer_work(struct timer *t)
 {
     struct timer_work *w = &t->work;
     assert(t->is_working);
+    assert(w->loaded_to >= w->read_tick);
     w->err = 0;
     if (!w->is_recovered)
         w->err = timer_recover(t);

@@ -56,9 +56,11 @@ void txn_forget_moved(struct txn *t, const struct txn_half *half)
 int txn_put(struct txn *t, struct record *record, int64_t now_ms, struct store_put_result *result)
 {
     int err = store_put(t->options.store, record, 1, now_ms, result, NULL);
-    if (err == 0)
-        t->end_phy_offset = result->end_phy_offset;
-    return err;
+    if (err != 0)
+        return err;
+    assert(result->end_phy_offset > t->end_phy_offset); /* the log only grows */
+    t->end_phy_offset = result->end_phy_offset;
+    return 0;
 }
 
 bool txn_has_ops(const struct txn *txn)
@@ -70,6 +72,7 @@ int txn_put_ops(struct txn *txn, int64_t now_ms)
 {
     if (!txn_has_ops(txn))
         return 0;
+    assert(txn->op_highest_half >= 0);
     struct record record = txn_op_record(&txn->options.self, buf_slice(&txn->op_body), now_ms);
     struct store_put_result result;
     int err = txn_put(txn, &record, now_ms, &result);
@@ -83,6 +86,7 @@ int txn_put_ops(struct txn *txn, int64_t now_ms)
 
 void txn_set_over(struct txn *t, int64_t half_offset, enum half_state state, bool is_noted)
 {
+    assert(half_offset >= 0 && state != HALF_WAITS);
     if (half_offset >= t->halves.base)
         half_window_set(&t->halves, half_offset, state);
     if (!is_noted)
@@ -164,10 +168,13 @@ static void end_at(struct txn *t, const struct txn_half *half, int64_t place, en
                    int64_t now_ms)
 {
     const struct moved_half *m = txn_find_moved(t, half);
+    assert(state == HALF_COMMITTED || state == HALF_ROLLED_BACK);
+    assert(place >= t->halves.base);
     assert(half_window_get(&t->halves, place) == HALF_WAITS);
     if (m != NULL && m->newest == place && m->previous >= 0)
         txn_set_over(t, m->previous, state, true);
     txn_set_over(t, place, state, true);
+    assert(half_window_get(&t->halves, place) == state);
     if (half->record.queue_offset != place && half->record.queue_offset >= t->halves.base)
         txn_set_over(t, half->record.queue_offset, state, false);
     if (m != NULL && m->newest == place)
@@ -269,6 +276,7 @@ bool txn_wants_check(const struct txn *txn)
 
 struct txn_positions txn_positions(const struct txn *txn)
 {
+    assert(txn->halves.base >= 0 && txn->op_next >= 0);
     return (struct txn_positions){
         .half_next = txn->halves.base,
         .op_next = txn->op_next,

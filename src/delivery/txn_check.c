@@ -31,6 +31,7 @@ static void move(struct txn *t, struct txn_half *half, const struct record *copy
      * over. It is noted in the end; places of copies are at once, or the last but one would wait
      * after a crash. */
     bool is_noted = half->immunity_ms < 0 || half->is_copy;
+    assert(put->queue_offset > old);
     int64_t first = before == NULL ? -1 : before->previous;
     struct moved_half moved = { put->queue_offset, is_noted ? first : old, true };
     if (t->moved.count < MOVED_MAX || before != NULL)
@@ -71,6 +72,7 @@ static bool check_half(struct txn *t, const struct record *record, int64_t now_m
 {
     const struct txn_limits *limits = &t->options.limits;
     struct txn_half half;
+    assert(half_window_get(&t->halves, record->queue_offset) == HALF_WAITS);
     if (!txn_half_read(record, &half)) {
         log_error("half_message_unusable queue_offset=%lld", (long long)record->queue_offset);
         txn_set_over(t, record->queue_offset, HALF_GIVEN_UP, true);
@@ -101,6 +103,7 @@ void txn_check_begin(struct txn *txn, int64_t now_ms)
 
 void txn_check_read(struct txn *txn)
 {
+    assert(txn->is_checking);
     struct store_get_request get = {
         .topic = SLICE(TOPIC_TRANS_HALF),
         .queue_id = TXN_QUEUE,
@@ -143,6 +146,7 @@ bool txn_check_step(struct txn *txn, int64_t now_ms)
     if (goes_on && txn->batch_next > txn->at)
         txn->at = txn->batch_next;
     txn->at = half_window_next(&txn->halves, txn->at);
+    assert(txn->at >= begun_at);
     arena_reset(&txn->arena);
     if (goes_on && txn->at < end && txn->at > begun_at)
         return true;

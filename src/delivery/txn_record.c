@@ -99,12 +99,14 @@ static struct record with_property(const struct record *record, struct slice nam
 
 struct record txn_checked_copy(const struct txn_half *half, struct arena *arena)
 {
+    assert(half->check_times >= 0);
     return with_property(&half->record, SLICE(PROPERTY_TRANSACTION_CHECK_TIMES),
                          (int64_t)half->check_times + 1, arena);
 }
 
 struct record txn_immune_copy(const struct txn_half *half, struct arena *arena)
 {
+    assert(half->immunity_ms >= 0);
     int64_t first = half->first_offset >= 0 ? half->first_offset : half->record.queue_offset;
     return with_property(&half->record, SLICE(PROPERTY_TRANSACTION_FIRST_OFFSET), first, arena);
 }
@@ -119,6 +121,7 @@ struct record txn_given_up(const struct txn_half *half)
 
 struct record txn_resumed(const struct record *given_up, struct arena *arena)
 {
+    assert(slice_eq(given_up->topic, SLICE(TOPIC_TRANS_CHECK_MAX_TIME)));
     struct record record =
         with_property(given_up, SLICE(PROPERTY_TRANSACTION_CHECK_TIMES), 0, arena);
     record.topic = SLICE(TOPIC_TRANS_HALF);

@@ -23,7 +23,8 @@ typedef void note_fn(struct txn *t, const struct record *record);
  * be read are passed over: the log says so itself. */
 static int walk_queue(struct txn *t, struct slice topic, int64_t at, int64_t end, note_fn *note)
 {
-    bool is_half = note != NULL && slice_eq(topic, SLICE(TOPIC_TRANS_HALF));
+    assert(note != NULL && at >= 0);
+    bool is_half = slice_eq(topic, SLICE(TOPIC_TRANS_HALF));
     while (at < end) {
         struct store_get_request get = {
             .topic = topic,
@@ -181,6 +182,7 @@ static int64_t start_of(const struct txn *t, struct slice topic, int64_t saved)
     int64_t min = store_queue_min(t->options.store, topic, TXN_QUEUE);
     int64_t max = store_queue_max(t->options.store, topic, TXN_QUEUE);
     int64_t start = saved < min ? min : saved > max ? max : saved;
+    assert(start >= 0 && start <= max);
     if (saved >= 0 && start != saved)
         log_warn("transaction_position_corrected topic=%.*s saved=%lld next=%lld", SLICE_FMT(topic),
                  (long long)saved, (long long)start);

@@ -87,6 +87,7 @@ void op_places_add(struct op_places *p, int64_t op_offset, int64_t highest_half)
 
 int64_t op_places_advance(struct op_places *p, int64_t base, int64_t end)
 {
+    assert(p->count == 0 || p->places[p->count - 1].op_offset < end);
     size_t gone = 0;
     while (gone < p->count && p->places[gone].highest_half < base)
         gone++;
