@@ -97,11 +97,17 @@ static int watch(struct load *load, int index, int op)
     return epoll_ctl(load->epoll_fd, op, s->fd, &event) < 0 ? err_from_errno(errno) : 0;
 }
 
-/* Writes what was put; a full socket is watched until it takes the rest. */
+/* Writes what was put; a full socket is watched until it takes the rest. What lies on the belt
+ * meanwhile waits for the generator, not for the server. */
 static int flush(struct load *load, int index)
 {
     struct sender *s = &load->senders[index];
+    bool restarts = load->plan->counts_from_send;
+    uint64_t written_bytes = s->written_bytes;
+    int64_t now_ns = restarts ? load->plan->now_ns() : 0;
     int err = sender_write(s);
+    if (restarts)
+        sender_start_at_write(s, written_bytes, now_ns);
     if (err == 0 && sender_has_unwritten(s) != s->awaits_room)
         err = watch(load, index, EPOLL_CTL_MOD);
     return err == 0 ? 0 : fail(load, err, "sending to");

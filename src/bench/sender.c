@@ -134,6 +134,21 @@ int sender_write(struct sender *s)
     return 0;
 }
 
+void sender_start_at_write(struct sender *s, uint64_t written_bytes, int64_t start_ns)
+{
+    assert(start_ns >= 0);
+    assert(written_bytes <= s->written_bytes);
+    size_t frame_bytes = s->frame->bytes;
+    uint64_t first = (written_bytes + frame_bytes - 1) / frame_bytes;
+    uint64_t end = (s->written_bytes + frame_bytes - 1) / frame_bytes;
+    for (; first < end; first++) {
+        uint32_t number = (uint32_t)(first % SEND_NUMBER_COUNT);
+        struct under_way *message = &s->ring[number & s->ring_mask];
+        if (message->start_ns != SENDER_FREE && message->number == number)
+            message->start_ns = start_ns;
+    }
+}
+
 int sender_receive(struct sender *s)
 {
     if (s->input_start > 0) {

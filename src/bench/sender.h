@@ -63,6 +63,9 @@ bool sender_has_room(const struct sender *s);
 void sender_put(struct sender *s, int64_t start_ns, int64_t born_ms);
 /* Writes what the socket takes. */
 MUST_CHECK int sender_write(struct sender *s);
+/* The latency of the messages whose first byte was written since `written_bytes` was so much begins
+ * at start_ns, and not when they were put. */
+void sender_start_at_write(struct sender *s, uint64_t written_bytes, int64_t start_ns);
 /* Bytes on the belt have not been written yet. */
 bool sender_has_unwritten(const struct sender *s);
 

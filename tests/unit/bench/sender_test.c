@@ -147,6 +147,36 @@ static void a_full_socket_gets_every_frame_whole(void **state)
     close_rig(&rig);
 }
 
+/* Goal: a message that lay on the belt because the socket was full starts when its first byte goes.
+ * Method: three frames of 300 KB, put at 1, written in turns at 1000, 1001, .. */
+static void messages_start_at_their_write(void **state)
+{
+    (void)state;
+    struct rig rig;
+    enum { MESSAGES = 3 };
+    int64_t expected[MESSAGES] = { 0 }, now_ns = 1000;
+    open_rig(&rig, 300000, 64);
+    int small = 1 << 16;
+    setsockopt(rig.sender.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(rig.server_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    for (int i = 0; i < MESSAGES; i++)
+        sender_put(&rig.sender, 1, 0);
+    for (; rig.got_bytes < MESSAGES * rig.frame.bytes; now_ns++) {
+        uint64_t before = rig.sender.written_bytes;
+        assert_int_equal(sender_write(&rig.sender), 0);
+        sender_start_at_write(&rig.sender, before, now_ns);
+        for (int i = 0; i < MESSAGES; i++) {
+            if (expected[i] == 0 && rig.sender.written_bytes > i * rig.frame.bytes)
+                expected[i] = now_ns;
+            assert_int_equal(rig.sender.ring[i].start_ns, expected[i] == 0 ? 1 : expected[i]);
+        }
+        take_all(&rig);
+    }
+    assert_int_equal(expected[0], 1000);
+    assert_true(expected[MESSAGES - 1] > 1000);
+    close_rig(&rig);
+}
+
 /* Goal: what expired is under way no more, makes room, and its late answer is passed over. */
 static void late_answers_are_passed_over(void **state)
 {
@@ -186,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_end_their_own_messages),
         cmocka_unit_test(a_full_socket_gets_every_frame_whole),
+        cmocka_unit_test(messages_start_at_their_write),
         cmocka_unit_test(late_answers_are_passed_over),
         cmocka_unit_test(a_gone_peer_is_told),
     };
