@@ -260,6 +260,13 @@ void commit_log_place(const struct commit_log *log, int64_t phy_offset, char pat
 
 /* ---- durability and retention ---------------------------------------------------------------- */
 
+int64_t commit_log_whole_end(int64_t from, int64_t end)
+{
+    assert(from <= end);
+    int64_t page_bytes = end - from >= 2 * (int64_t)HUGE_BYTES ? HUGE_BYTES : PAGE_BYTES;
+    return end / page_bytes * page_bytes;
+}
+
 int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
 {
     assert(from >= 0);

@@ -1,8 +1,9 @@
-/* commit_log_internal.h - what the three files behind commit_log.h share.
+/* commit_log_internal.h - what the four files behind commit_log.h share.
  *
  *   commit_log.c        the log as its users see it: where it ends, append, read, sync
  *   commit_log_files.c  the files it consists of, and who still reads one that was removed
  *   commit_log_room.c   the allocator: room ahead of the end, page tables let go behind it
+ *   commit_log_huge.c   the same room in huge pages, while the end moves fast
  *
  * Units      pos: bytes from the start of a file. phy_offset: as in commit_log.h.
  * Ownership  log_file_at() gives a reference, log_file_unref() takes it back; a file without one is
@@ -20,6 +21,8 @@
 
 enum {
     PAGE_BYTES = 4096,
+    HUGE_BYTES = 2 << 20,     /* a huge page */
+    HUGE_FROM = 16 << 20,     /* a window so large is that of a fast head */
     ALLOCATE_STEP = 64 << 20, /* blocks are reserved so far ahead */
 };
 
@@ -31,6 +34,8 @@ struct log_file {
     _Atomic int64_t allocated; /* bytes from the start that have blocks */
     int64_t populated;         /* allocator's */
     int64_t released;          /* allocator's: page tables let go below */
+    int64_t huge_upto;         /* allocator's: behind the head there may be huge pages up to here */
+    int huge_tries;            /* allocator's: to be rid of them */
     bool is_removed;           /* has no name any more */
     struct log_file *next_unused;
     char path[];
@@ -121,5 +126,16 @@ void log_room_wake(struct log_room *room);
 MUST_CHECK int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upto);
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
 void log_file_let_go(struct log_file *file, int64_t from_pos, int64_t upto_pos);
+
+/* ---- commit_log_huge.c: the allocator's ------------------------------------------------------ */
+
+/* Is the head fast enough for huge pages, and may they be had? */
+bool log_huge_fits(const struct commit_log *log, const struct log_file *file);
+/* Populates in huge pages from `from`, the head, or what is populated already to `upto`, and moves
+ * file->populated; less, when the head is faster. False: there are none to be had. */
+bool log_huge_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto);
+/* Exchanges those from that of `pos` on, the head, for small ones. False: not all could be, for
+ * now. */
+bool log_huge_leave(struct log_file *file, int64_t pos, int64_t file_bytes);
 
 #endif

@@ -32,6 +32,7 @@ enum {
     AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
     SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
     REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
+    WRITTEN_BACK_NS = 10000000,        /* some pages that were asked for are on the disk by then */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
@@ -157,8 +158,16 @@ static void adapt_window(struct commit_log *log, int64_t max)
     room->last_round_max = max;
 }
 
-/* One round: room ahead of where the log ends now. */
-static void prepare(struct commit_log *log)
+static void populate_room(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
+                          bool written)
+{
+    upto = min64(upto, log->file_bytes);
+    if (!log_huge_fits(log, file) || !log_huge_populate(log, file, from, upto))
+        populate(file, from, upto, written);
+}
+
+/* One round: room ahead of where the log ends now. Returns when to rest. */
+static int64_t prepare(struct commit_log *log)
 {
     int64_t max = commit_log_max(log);
     int64_t next_wake = INT64_MAX;
@@ -168,20 +177,32 @@ static void prepare(struct commit_log *log)
         next_wake = file->start + log->file_bytes; /* little of the next file is populated */
         int64_t pos = max - file->start;
         if (log_file_allocate(log, file, pos + max64(ALLOCATE_STEP, 2 * log->room.window)) == 0)
-            populate(file, pos, min64(pos + log->room.window, log->file_bytes),
-                     log->room.writes_ahead &&
-                         atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
+            populate_room(log, file, pos, pos + log->room.window,
+                          log->room.writes_ahead &&
+                              atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->room.window)
             make_spare(log, file->start + log->file_bytes);
         log_file_unref(log, file);
     }
     release_below(log, max - log->room.hot_bytes);
     atomic_store(&log->room.next_wake, min64(next_wake, max + log->room.window / 2));
+    return REST_NS;
 }
 
-/* Nothing was put for a while: only a small window stays in this process. */
-static void rest(struct commit_log *log)
+/* Tries to have small pages from the head on. Returns when to try again (ns), 0: no more. */
+static int64_t leave_huge(struct commit_log *log, struct log_file *file, int64_t pos, int64_t upto)
 {
+    if (!log_huge_leave(file, pos, log->file_bytes))
+        return file->huge_tries % 2 != 0 ? WRITTEN_BACK_NS : REST_NS;
+    populate(file, pos, upto, false);
+    return 0;
+}
+
+/* Little was put for a while: only a small window stays in this process. Returns when to look again
+ * (ns), 0: not before more is put. */
+static int64_t rest(struct commit_log *log)
+{
+    int64_t again_ns = 0;
     int64_t max = commit_log_max(log);
     struct log_file *file = log_file_at(log, max);
     log->room.window = POPULATE_LEAST;
@@ -190,15 +211,18 @@ static void rest(struct commit_log *log)
         int64_t upto = min64(max - file->start + log->room.window, log->file_bytes);
         log_file_let_go(file, upto, file->populated);
         file->populated = min64(file->populated, upto / PAGE_BYTES * PAGE_BYTES);
+        if (file->huge_upto > 0)
+            again_ns = leave_huge(log, file, max - file->start, upto);
         log_file_unref(log, file);
     }
     atomic_store(&log->room.next_wake, max + log->room.window / 2);
+    return again_ns;
 }
 
 /* Under the lock. */
-static void wait_a_while(struct log_room *room)
+static void wait_a_while(struct log_room *room, int64_t ns)
 {
-    int64_t due_ns = clock_monotonic_ns() + REST_NS;
+    int64_t due_ns = clock_monotonic_ns() + ns;
     struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
     while (!room->is_wanted && !room->is_ending &&
            pthread_cond_timedwait(&room->wake, &room->lock, &due) == 0)
@@ -209,23 +233,20 @@ static void *run_allocator(void *arg)
 {
     struct commit_log *log = arg;
     struct log_room *room = &log->room;
-    bool has_rested = false;
+    int64_t look_ns = REST_NS;
     thread_stand_back(); /* outrun, the appender faults for itself */
     pthread_mutex_lock(&room->lock);
     while (!room->is_ending) {
-        if (!room->is_wanted && has_rested) {
+        if (!room->is_wanted && look_ns == 0) {
             pthread_cond_wait(&room->wake, &room->lock);
             continue;
         }
         if (!room->is_wanted)
-            wait_a_while(room);
-        has_rested = !room->is_wanted;
+            wait_a_while(room, look_ns);
+        bool has_rested = !room->is_wanted;
         room->is_wanted = false;
         pthread_mutex_unlock(&room->lock);
-        if (has_rested)
-            rest(log);
-        else
-            prepare(log);
+        look_ns = has_rested ? rest(log) : prepare(log);
         pthread_mutex_lock(&room->lock);
     }
     pthread_mutex_unlock(&room->lock);
@@ -246,7 +267,7 @@ int log_room_start(struct commit_log *log)
     assert(!room->has_allocator);
     room->last_round_ns = clock_monotonic_ns();
     room->last_round_max = commit_log_max(log);
-    prepare(log);
+    (void)prepare(log);
     int cause = pthread_create(&room->allocator, NULL, run_allocator, log);
     if (cause != 0)
         return err_from_errno(cause);

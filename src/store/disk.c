@@ -472,6 +472,38 @@ void disk_let_go(uint8_t *base, int64_t len)
     madvise(base, (size_t)len, MADV_DONTNEED);
 }
 
+bool disk_expect_huge(uint8_t *base, int64_t len)
+{
+    return madvise(base, (size_t)len, MADV_HUGEPAGE) == 0;
+}
+
+void disk_expect_small(uint8_t *base, int64_t len)
+{
+    madvise(base, (size_t)len, MADV_NOHUGEPAGE);
+}
+
+void disk_drop_clean(int fd, int64_t at, int64_t len)
+{
+    posix_fadvise(fd, at, len, POSIX_FADV_DONTNEED);
+}
+
+int64_t disk_resident_end(uint8_t *base, int64_t len)
+{
+    enum { PAGE = 4096, STEP_PAGES = 512 };
+    unsigned char pages[STEP_PAGES];
+    int64_t end = 0;
+    for (int64_t at = 0; at < len; at += (int64_t)STEP_PAGES * PAGE) {
+        int64_t left = (len - at + PAGE - 1) / PAGE;
+        int count = left < STEP_PAGES ? (int)left : STEP_PAGES;
+        if (mincore(base + at, (size_t)count * PAGE, pages) != 0)
+            continue;
+        for (int i = 0; i < count; i++)
+            if (pages[i] & 1)
+                end = at + (int64_t)(i + 1) * PAGE;
+    }
+    return end < len ? end : len;
+}
+
 void disk_expect_random(uint8_t *base, int64_t len)
 {
     madvise(base, (size_t)len, MADV_RANDOM);

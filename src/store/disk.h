@@ -86,6 +86,15 @@ void disk_unmap(uint8_t *base, int64_t bytes);
 bool disk_populate(uint8_t *base, int64_t len);
 /* Lets whole pages go from this process; their bytes stay in the page cache. */
 void disk_let_go(uint8_t *base, int64_t len);
+/* From here on a page that is not in memory comes as a huge one of 2 MiB, or as any other. False:
+ * the kernel has none. */
+bool disk_expect_huge(uint8_t *base, int64_t len);
+void disk_expect_small(uint8_t *base, int64_t len);
+/* Starts writing back what is dirty of a part of a file, and drops from memory what is clean and
+ * mapped by nobody: it changes nothing, and is safe beside anything. */
+void disk_drop_clean(int fd, int64_t at, int64_t len);
+/* How far from `base` the last page of the part lies that is in memory; 0: none is. */
+int64_t disk_resident_end(uint8_t *base, int64_t len);
 /* No reading ahead. */
 void disk_expect_random(uint8_t *base, int64_t len);
 /* The same for reads of the file: a read brings in what it asks for and nothing else. */
