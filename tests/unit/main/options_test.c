@@ -1,0 +1,107 @@
+#include "main/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <getopt.h>
+
+static struct {
+    const char *tag;
+    int64_t count;
+    bool is_quiet;
+} given;
+
+static char **words;
+static int word_count;
+
+static int read_line(int argc, const char *const *argv)
+{
+    static const struct option_row rows[] = {
+        OPTION_TEXT("tag", "TAG", "a tag", &given.tag),
+        OPTION_NUMBER("count", "N", "so many", &given.count, 1, 10),
+        OPTION_FLAG("quiet", "say nothing", &given.is_quiet),
+    };
+    static const struct options options = { "test",         "usage: ramjet test TOPIC [BODY]\n",
+                                            rows,           sizeof rows / sizeof rows[0],
+                                            NULL,           .least_words = 1,
+                                            .most_words = 2 };
+    static char *line[16];
+    assert_true(argc < 16);
+    for (int i = 0; i < argc; i++)
+        line[i] = (char *)(uintptr_t)argv[i];
+    line[argc] = NULL;
+    given.tag = "none";
+    given.count = 3;
+    given.is_quiet = false;
+    optind = 0; /* glibc: begin anew */
+    return options_read(&options, argc, line, &words, &word_count);
+}
+#define READ(...)                                                                                  \
+    read_line(sizeof((const char *[]){ "test", __VA_ARGS__ }) / sizeof(char *),                    \
+              (const char *[]){ "test", __VA_ARGS__ })
+
+static void options_and_words_may_be_mixed(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("orders", "--count", "7", "hello", "--tag=a", "--quiet"), OPTIONS_GO_ON);
+    assert_string_equal(given.tag, "a");
+    assert_int_equal(given.count, 7);
+    assert_true(given.is_quiet);
+    assert_int_equal(word_count, 2);
+    assert_string_equal(words[0], "orders");
+    assert_string_equal(words[1], "hello");
+}
+
+static void what_is_not_given_stays(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("orders"), OPTIONS_GO_ON);
+    assert_string_equal(given.tag, "none");
+    assert_int_equal(given.count, 3);
+    assert_false(given.is_quiet);
+}
+
+static void what_follows_two_dashes_is_a_word(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("--", "orders", "--quiet"), OPTIONS_GO_ON);
+    assert_false(given.is_quiet);
+    assert_string_equal(words[1], "--quiet");
+}
+
+/* Goal: what is not understood is refused with the exit code for it, never passed over. */
+static void wrong_lines_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("orders", "--count", "0"), 2);
+    assert_int_equal(READ("orders", "--count", "11"), 2);
+    assert_int_equal(READ("orders", "--count", "7x"), 2);
+    assert_int_equal(READ("orders", "--count"), 2);
+    assert_int_equal(READ("orders", "--loud"), 2);
+    assert_int_equal(READ("orders", "--quiet=yes"), 2);
+    assert_int_equal(READ("orders", "a", "b"), 2);
+    assert_int_equal(READ("--quiet"), 2);
+    assert_int_equal(given.count, 3);
+}
+
+static void help_ends_well_and_reads_no_further(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("--help", "--count", "0"), 0);
+    assert_int_equal(READ("-h"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_and_words_may_be_mixed),
+        cmocka_unit_test(what_is_not_given_stays),
+        cmocka_unit_test(what_follows_two_dashes_is_a_word),
+        cmocka_unit_test(wrong_lines_are_refused),
+        cmocka_unit_test(help_ends_well_and_reads_no_further),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

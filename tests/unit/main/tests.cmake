@@ -1,0 +1,2 @@
+ramjet_unit_test(main options)
+ramjet_unit_test(main process)
