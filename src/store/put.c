@@ -140,9 +140,9 @@ static int encode(struct store *store, const struct record *records, int count, 
             record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
         uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
-        record_encode(&record, into);
+        uint32_t body_crc = record_encode(&record, into);
         if (store->options.append_record_crc)
-            bytes = record_crc_append(into, bytes, record.properties.len);
+            bytes = record_crc_append(into, bytes, &record, body_crc);
         assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
         record.total_bytes = (int32_t)bytes;

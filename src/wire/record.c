@@ -115,17 +115,18 @@ static int32_t sys_flag_of(const struct record *r)
     return flag;
 }
 
-void record_encode(const struct record *r, uint8_t *out)
+uint32_t record_encode(const struct record *r, uint8_t *out)
 {
     assert(r->topic.len <= RECORD_TOPIC_MAX);
     assert(r->properties.len <= RECORD_PROPERTIES_MAX);
     size_t bytes = record_bytes(r);
     assert(bytes <= INT32_MAX);
     int32_t magic = magic_of(r);
+    uint32_t body_crc = r->body.len == 0 ? 0 : crc32_update(0, r->body);
 
     uint8_t *at = put_u32(out, (uint32_t)bytes);
     at = put_u32(at, (uint32_t)magic);
-    at = put_u32(at, crc31(r->body));
+    at = put_u32(at, body_crc & CRC31_MASK);
     at = put_u32(at, (uint32_t)r->queue_id);
     at = put_u32(at, (uint32_t)r->flag);
     at = put_u64(at, r->queue_offset);
@@ -143,6 +144,7 @@ void record_encode(const struct record *r, uint8_t *out)
     put_be16(at, (uint16_t)r->properties.len);
     at = put_run(at + 2, r->properties);
     assert((size_t)(at - out) == bytes);
+    return body_crc;
 }
 
 void record_stamp(uint8_t *record, int64_t queue_offset, int64_t phy_offset,

@@ -80,8 +80,9 @@ size_t record_bytes(const struct record *r);
 
 /* Writes the record; total_bytes, magic, body_crc and the V6 bits of sys_flag are computed, the
  * rest is taken as it stands. `out` has record_bytes() bytes. The topic has at most
- * RECORD_TOPIC_MAX, the properties at most RECORD_PROPERTIES_MAX bytes. */
-void record_encode(const struct record *r, uint8_t *out);
+ * RECORD_TOPIC_MAX, the properties at most RECORD_PROPERTIES_MAX bytes. Returns the body's CRC-32,
+ * all 32 bits of it, 0 for no body. */
+uint32_t record_encode(const struct record *r, uint8_t *out);
 
 /* Stamps what is known only under the append lock into an encoded record. */
 void record_stamp(uint8_t *record, int64_t queue_offset, int64_t phy_offset,

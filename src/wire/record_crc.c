@@ -17,6 +17,8 @@ enum {
     /* Up to here the sum over a record is made under the append lock; above, the part behind the
      * head is summed before, and the two are joined. */
     WHOLE_MOST = 4096,
+    /* From here on joining sums is cheaper than summing a body up once more. */
+    JOINED_LEAST = 16384,
 };
 static_assert(NAME_BYTES + DIGITS + 1 == RECORD_CRC_BYTES, "name, digits, end");
 
@@ -45,8 +47,37 @@ static void put_digits(uint8_t *tail, uint32_t crc)
         tail[NAME_BYTES + i] = (uint8_t)('0' + crc % 10);
 }
 
-size_t record_crc_append(uint8_t *record, size_t bytes, size_t properties_bytes)
+/* The sum over what lies between `from` and `end`, of which the body's is known: crc(ab) is made of
+ * crc(a), crc(b) and the length of b. */
+static uint32_t crc_around_body(const uint8_t *from, const uint8_t *end, struct slice body,
+                                uint32_t body_crc)
 {
+    const uint8_t *behind = body.data + body.len;
+    assert(from <= body.data && behind <= end);
+    if (body.len < JOINED_LEAST)
+        return crc32_update(0, slice_of(from, (size_t)(end - from)));
+    uint32_t crc = crc32_update(0, slice_of(from, (size_t)(body.data - from)));
+    struct slice rest = slice_of(behind, (size_t)(end - behind));
+    crc = (uint32_t)crc32_combine(crc, body_crc, (z_off_t)body.len);
+    return (uint32_t)crc32_combine(crc, crc32_update(0, rest), (z_off_t)rest.len);
+}
+
+/* Where the body lies in the encoded record: its length and it are followed by topic and
+ * properties. */
+static struct slice body_in(const uint8_t *record, size_t bytes, const struct record *from)
+{
+    bool is_v2 = (int32_t)get_be32(record + RECORD_MAGIC) == RECORD_MAGIC_V2;
+    size_t behind = (is_v2 ? 2 : 1) + from->topic.len + 2 + from->properties.len;
+    const uint8_t *body = record + bytes - behind - from->body.len;
+    assert(get_be32(body - 4) == from->body.len);
+    return slice_of(body, from->body.len);
+}
+
+size_t record_crc_append(uint8_t *record, size_t bytes, const struct record *from,
+                         uint32_t body_crc)
+{
+    size_t properties_bytes = from->properties.len;
+    struct slice body = body_in(record, bytes, from);
     bool needs_end = properties_bytes > 0 && record[bytes - 1] != END_MARK;
     size_t more = RECORD_CRC_BYTES + needs_end;
     if (properties_bytes + more > RECORD_PROPERTIES_MAX)
@@ -64,7 +95,7 @@ size_t record_crc_append(uint8_t *record, size_t bytes, size_t properties_bytes)
     if (bytes > WHOLE_MOST) { /* the digits' place keeps what record_crc_stamp() needs */
         size_t head = head_bytes(record);
         size_t rest = bytes - RECORD_CRC_BYTES - head;
-        put_be32(tail + NAME_BYTES, crc32_update(0, slice_of(record + head, rest)));
+        put_be32(tail + NAME_BYTES, crc_around_body(record + head, tail, body, body_crc));
         put_be32(tail + NAME_BYTES + 4, (uint32_t)crc32_combine_gen((z_off_t)rest));
     }
     return bytes;

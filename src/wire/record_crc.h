@@ -19,9 +19,11 @@ enum { RECORD_CRC_BYTES = 20, RECORD_CRC_BYTES_MOST = RECORD_CRC_BYTES + 1 };
 enum record_crc { RECORD_CRC_NONE, RECORD_CRC_GOOD, RECORD_CRC_BAD };
 
 /* Adds the tail to an encoded record that has RECORD_CRC_BYTES_MOST bytes of room behind it, and
- * does what can be done before the record has its place. Returns the new length; the old one when
- * the properties would become too long. */
-size_t record_crc_append(uint8_t *record, size_t bytes, size_t properties_bytes);
+ * does what can be done before the record has its place. `from` is what was encoded, body_crc what
+ * record_encode() returned: a long body is not looked at again. Returns the new length; the old one
+ * when the properties would become too long. */
+size_t record_crc_append(uint8_t *record, size_t bytes, const struct record *from,
+                         uint32_t body_crc);
 
 /* Fills the tail in, when there is one: the last thing done to a record. Costs the same for long
  * records and short ones. */

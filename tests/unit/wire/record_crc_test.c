@@ -26,8 +26,8 @@ static size_t make(uint8_t *out, size_t body_bytes, const char *properties, bool
                              .topic = SLICE("orders"),
                              .properties = slice_str(properties) };
     size_t bytes = record_bytes(&record);
-    record_encode(&record, out);
-    bytes = record_crc_append(out, bytes, strlen(properties));
+    uint32_t body_crc = record_encode(&record, out);
+    bytes = record_crc_append(out, bytes, &record, body_crc);
     record_stamp(out, 7, 123456789, 1700000000000);
     record_crc_stamp(out);
     return bytes;
@@ -39,7 +39,7 @@ static void the_tail_is_the_references(void **state)
 {
     (void)state;
     static uint8_t bytes[ROOM];
-    static const size_t bodies[] = { 0, 1, 100, 3900, 3980, 4000, 5000, 60000 };
+    static const size_t bodies[] = { 0, 1, 100, 3900, 3980, 4000, 5000, 16383, 16384, 60000 };
     for (size_t i = 0; i < 2 * sizeof bodies / sizeof bodies[0]; i++) {
         size_t len = make(bytes, bodies[i / 2], "TAGS\001red\002", i % 2 == 1);
         const uint8_t *tail = bytes + len - RECORD_CRC_BYTES;
