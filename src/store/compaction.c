@@ -1,5 +1,7 @@
 #include "store/compaction.h"
 
+#include <assert.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +44,7 @@ struct compaction {
 
 static struct slice key_of(struct slice topic, int32_t queue_id, char text[RECORD_TOPIC_MAX + 16])
 {
+    assert(topic.len <= RECORD_TOPIC_MAX);
     int len = snprintf(text, RECORD_TOPIC_MAX + 16, "%.*s_%d", SLICE_FMT(topic), queue_id);
     return slice_of(text, (size_t)len);
 }
@@ -453,6 +456,7 @@ static bool sweep_all(struct compaction *c, bool is_last_time)
                            .upto = store_flushed_to(c->store),
                            .is_last_time = is_last_time };
     int before = atomic_load(&c->topic_count);
+    assert(sweep.upto >= atomic_load(&c->safe)); /* what is flushed stays so */
     each_topic(c, sweep_topic, &sweep);
     pthread_mutex_lock(&c->lock);
     bool is_whole = sweep.err == 0 && (is_last_time || !c->is_ending);
@@ -520,6 +524,7 @@ static void *run_compactor(void *arg)
 
 int compaction_start(struct compaction *c)
 {
+    assert(!c->has_thread);
     int cause = pthread_create(&c->thread, NULL, run_compactor, c);
     if (cause != 0)
         return err_from_errno(cause);

@@ -13,9 +13,9 @@
 struct compaction_sizes compaction_sizes_of(int64_t log_file_bytes, int64_t queue_file_bytes)
 {
     int64_t queue_bytes = queue_file_bytes / BCQ_ENTRY_BYTES * BCQ_ENTRY_BYTES;
+    assert(queue_bytes > 0 && log_file_bytes > 0);
     int64_t times = log_file_bytes / queue_bytes;
     int64_t rest = log_file_bytes % queue_bytes;
-    assert(queue_bytes > 0);
     if (times < 5)
         times = 5;
     else if (rest == 0 || rest >= queue_bytes / 2)

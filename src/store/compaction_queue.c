@@ -25,6 +25,7 @@ static struct compaction_file *last_file(struct compaction_queue *queue)
 
 static void add_file(struct compaction_queue *queue, struct compaction_file file)
 {
+    assert(queue->file_count == 0 || file.base > last_file(queue)->base);
     if (queue->file_count == queue->file_cap) {
         queue->file_cap = queue->file_cap == 0 ? 8 : queue->file_cap * 2;
         queue->files = reallocarray(queue->files, (size_t)queue->file_cap, sizeof *queue->files);
@@ -230,6 +231,8 @@ static int append_locked(struct compaction_queue *queue, struct slice bytes,
     struct compaction_file *file = last_file(queue);
     int64_t at = file->used;
     int64_t position = file->base + at;
+    assert(at + (int64_t)bytes.len + MARK_BYTES <= queue->sizes.log_file_bytes);
+    assert((file->count + 1) * BCQ_ENTRY_BYTES <= queue->sizes.queue_file_bytes);
     put_be64(place, (uint64_t)position);
     moved.phy_offset = position;
     batch_entry_put(entry_bytes, &moved);
@@ -247,6 +250,7 @@ static int append_locked(struct compaction_queue *queue, struct slice bytes,
         file->first_offset = entry->queue_offset;
     file->last_offset = entry->queue_offset;
     file->next_offset = entry->queue_offset + entry->count;
+    assert(file->next_offset > file->last_offset);
     file->used = at + entry->bytes;
     compaction_queue_note_bounds(queue);
     return 0;
@@ -302,6 +306,7 @@ void compaction_queue_drop(struct compaction_queue *queue, const char *graveyard
 {
     char to[DISK_PATH_MAX];
     pthread_mutex_lock(&queue->lock);
+    assert(!queue->is_dropped);
     queue->is_dropped = true;
     queue->file_count = 0;
     compaction_queue_close_files(queue);

@@ -156,6 +156,7 @@ static int write_swap(const struct compaction_queue *queue, const struct swap *s
     char path[DISK_PATH_MAX];
     struct buf text = BUF_INIT;
     char number[32];
+    assert(swap->new_count >= 0 && swap->new_count <= swap->count);
     for (int i = 0; i < swap->count; i++) {
         snprintf(number, sizeof number, "%lld ", (long long)swap->bases[i]);
         buf_append_slice(&text, slice_str(number));
@@ -295,6 +296,7 @@ static bool take_files(struct walk *walk)
     for (int i = 0; i < walk->count; i++)
         has_news |= queue->files[i].last_offset > queue->done_offset;
     if (has_news) {
+        assert(walk->count > 0 && walk->files == NULL);
         walk->files = calloc((size_t)walk->count, sizeof *walk->files);
         if (walk->files == NULL)
             abort();
@@ -405,6 +407,7 @@ static int compact(struct walk *walk)
         err = swap_pairs(walk);
     if (!walk->queue->is_between)
         remove_new_pairs(walk->queue);
+    assert(walk->keys.last_offset >= walk->queue->done_offset);
     if (err == 0)
         walk->queue->done_offset = walk->keys.last_offset;
     return err != 0 ? err : walk->dropped > 0;

@@ -37,6 +37,7 @@ static int read_header(void *ctx)
     struct index_file *file = ctx;
     int32_t count = (int32_t)get_be32(file->base + AT_COUNT);
     file->next_entry = count < 1 ? 1 : count > file->entry_count ? file->entry_count : count;
+    assert(file->next_entry >= 1 && file->next_entry <= file->entry_count);
     file->begin_ms = header_i64(file, AT_BEGIN_MS);
     file->end_ms = header_i64(file, AT_END_MS);
     file->end_phy_offset = header_i64(file, AT_END_PHY);
@@ -130,6 +131,7 @@ static int allocate_for(struct index_file *file, int64_t upto)
     int err = disk_allocate(file->fd, file->path, file->allocated, target - file->allocated);
     if (err == 0)
         file->allocated = target;
+    assert(err != 0 || (file->allocated >= upto && file->allocated <= file->bytes));
     return err;
 }
 

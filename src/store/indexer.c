@@ -297,6 +297,7 @@ static int fill(struct indexer *indexer)
         if (at < commit_log_min(log)) /* expired before it was indexed */
             at = commit_log_min(log);
         err = fill_one(indexer, &reader, &at);
+        assert(at >= atomic_load(&indexer->done_to));
         atomic_store(&indexer->done_to, at);
     }
     log_reader_fini(&reader);

@@ -68,6 +68,7 @@ int log_reader_bytes(struct log_reader *reader, int64_t phy_offset, size_t len, 
     }
     if (bytes->len > len)
         bytes->len = len;
+    assert(reader->window.len == 0 || reader->at <= phy_offset);
     return 0;
 }
 

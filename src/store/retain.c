@@ -8,6 +8,7 @@
  * Oldest first, a few per round, the last one never. Everything that is derived from what went
  * follows. Files are cut down in slices before they are unlinked (disk.c), on this thread.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,8 +119,10 @@ bool store_clean(struct store *store, int64_t now_ms, bool asked)
         if (modified_ms < 0 || (!is_expired && !forcibly))
             break;
         is_held_back = !may_go(store);
+        int64_t min = commit_log_min(store->log);
         if (is_held_back || commit_log_remove_first(store->log) != 0)
             break;
+        assert(commit_log_min(store->log) > min);
         removed++;
     }
     assert(removed <= FILES_PER_ROUND);
