@@ -85,7 +85,10 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
         atomic_store_explicit(&queue->next_offset, entry->queue_offset + entry->count,
                               memory_order_release);
     pthread_mutex_unlock(&queue->lock);
-    return !atomic_exchange(&queue->is_dirty, true);
+    /* The flusher clears it before it takes the lock for the entries: still set, it will have this
+     * one, too. */
+    return !atomic_load_explicit(&queue->is_dirty, memory_order_relaxed) &&
+           !atomic_exchange(&queue->is_dirty, true);
 }
 
 /* ---- read ------------------------------------------------------------------------------------ */

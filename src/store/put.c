@@ -84,11 +84,14 @@ bool store_entry_of(const struct store *store, const struct record *record,
 
 static struct scratch *take_scratch(struct store *store)
 {
-    pthread_mutex_lock(&store->scratch_lock);
-    struct scratch *scratch = store->scratches;
-    if (scratch != NULL)
-        store->scratches = scratch->next;
-    pthread_mutex_unlock(&store->scratch_lock);
+    struct scratch *scratch = atomic_exchange(&store->last_scratch, NULL);
+    if (scratch == NULL) {
+        pthread_mutex_lock(&store->scratch_lock);
+        scratch = store->scratches;
+        if (scratch != NULL)
+            store->scratches = scratch->next;
+        pthread_mutex_unlock(&store->scratch_lock);
+    }
     if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
         abort();
     buf_clear(&scratch->bytes);
@@ -100,19 +103,30 @@ static void give_scratch_back(struct store *store, struct scratch *scratch)
 {
     if (scratch->bytes.cap > SCRATCH_KEPT_BYTES)
         buf_fini(&scratch->bytes);
+    scratch = atomic_exchange(&store->last_scratch, scratch);
+    if (scratch == NULL)
+        return;
     pthread_mutex_lock(&store->scratch_lock);
     scratch->next = store->scratches;
     store->scratches = scratch;
     pthread_mutex_unlock(&store->scratch_lock);
 }
 
+static void scratch_free(struct scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    buf_fini(&scratch->bytes);
+    buf_fini(&scratch->entries);
+    free(scratch);
+}
+
 void store_free_scratches(struct store *store)
 {
+    scratch_free(atomic_exchange(&store->last_scratch, NULL));
     while (store->scratches != NULL) {
         struct scratch *next = store->scratches->next;
-        buf_fini(&store->scratches->bytes);
-        buf_fini(&store->scratches->entries);
-        free(store->scratches);
+        scratch_free(store->scratches);
         store->scratches = next;
     }
 }
@@ -386,7 +400,7 @@ int store_put(struct store *store, const struct record *records, int count, int6
         result->appended_ticks = stamp_now(store);
     }
     if (err == 0) {
-        atomic_store(&store->last_put_ms, now_ms);
+        atomic_store_explicit(&store->last_put_ms, now_ms, memory_order_release);
         store_flusher_note(store);
         if (store->indexer != NULL)
             indexer_wake(store->indexer);

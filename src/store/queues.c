@@ -303,12 +303,12 @@ static bool names_a_directory(struct slice topic)
            memchr(topic.data, '/', topic.len) == NULL && memchr(topic.data, 0, topic.len) == NULL;
 }
 
-/* Under the lock. */
+/* NULL: no directory can have the name. Under the lock. */
 static struct topic_queues *topic_get(struct queues *queues, struct slice name)
 {
     assert(name.len > 0);
     struct topic_queues *topic = map_get(&queues->topics, name);
-    if (topic != NULL)
+    if (topic != NULL || !names_a_directory(name))
         return topic;
     topic = calloc(1, sizeof *topic);
     uint8_t *copy = malloc(name.len);
@@ -359,6 +359,8 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
                       struct consume_queue **queue)
 {
     struct topic_queues *topic = topic_get(queues, name);
+    if (topic == NULL)
+        return ERR_INVALID;
     make_room_for(topic, queue_id);
     int err = 0;
     if (topic->by_id[queue_id] == NULL) {
@@ -378,7 +380,7 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
 int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
                struct consume_queue **queue)
 {
-    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !names_a_directory(topic))
+    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || topic.len == 0)
         return ERR_INVALID;
     pthread_mutex_lock(&queues->lock);
     int err = get_locked(queues, topic, queue_id, queue);

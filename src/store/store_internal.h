@@ -38,7 +38,8 @@ struct store {
     int64_t cold_bytes;   /* farther than this from the end of the log counts as on disk */
 
     atomic_bool wants_ticks;
-    pthread_mutex_t append_lock; /* guards the head of the log and the queues' ends */
+    pthread_mutex_t append_lock;            /* guards the head of the log and the queues' ends */
+    _Atomic(struct scratch *) last_scratch; /* given back last; taken without the lock */
     pthread_mutex_t scratch_lock;
     struct scratch *scratches;
 
