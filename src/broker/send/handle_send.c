@@ -97,6 +97,7 @@ static void note_property(struct marks *m, struct slice name, struct slice value
         m->has_timer = true;
     else if (slice_eq(name, SLICE(PROPERTY_DELAY))) {
         int32_t level;
+        m->has_delay = true;
         m->is_delayed = slice_to_i32(value, &level) && level > 0;
     }
 }
@@ -173,6 +174,16 @@ static struct slice recall_handle_of(const struct send *s, const struct record *
     return recall_handle_encode(&handle, arena);
 }
 
+static int put_record(struct send *s, struct record *record, struct store_put_result *put)
+{
+    struct arena *arena = &s->req->arena;
+    if (s->marks.is_transaction && !s->is_retried_later)
+        return broker_put_half(s->broker, record, arena, put);
+    if (s->marks.has_timer || s->marks.has_delay || s->is_dead_letter)
+        return broker_put(s->broker, record, 1, arena, put, NULL);
+    return broker_put_at_once(s->broker, record, put);
+}
+
 static void put_one(struct send *s)
 {
     if (!send_turn_into_dead_letter(s) || !send_check_kind(s) || !send_check_inner_batch(s))
@@ -185,9 +196,7 @@ static void put_one(struct send *s)
     record.body = s->req->body;
     record.properties = properties;
     struct store_put_result put;
-    bool is_half = s->marks.is_transaction && !s->is_retried_later;
-    int err = is_half ? broker_put_half(s->broker, &record, &s->req->arena, &put)
-                      : broker_put(s->broker, &record, 1, &s->req->arena, &put, NULL);
+    int err = put_record(s, &record, &put);
     if (err != 0) {
         refuse_put(s, err);
         return;

@@ -55,18 +55,29 @@ static void note_put(struct broker *broker, int err, int count,
         stats_put_took(broker->stats, elapsed_ns / NS_PER_MS, loop_now_ns(broker->loop));
 }
 
-int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
+static int put(struct broker *broker, const struct record *records, int count,
                struct store_put_result *result, int64_t *phy_offsets)
 {
-    int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
-    if (err != 0)
-        return err;
     store_want_ticks(broker->store, evidence_wants_ticks(broker->evidence));
-    err = store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+    int err =
+        store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
     if (err == 0)
         evidence_put(broker->evidence, result);
     note_put(broker, err, count, result);
     return err;
+}
+
+int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
+               struct store_put_result *result, int64_t *phy_offsets)
+{
+    int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
+    return err != 0 ? err : put(broker, records, count, result, phy_offsets);
+}
+
+int broker_put_at_once(struct broker *broker, const struct record *record,
+                       struct store_put_result *result)
+{
+    return put(broker, record, 1, result, NULL);
 }
 
 int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,

@@ -19,6 +19,10 @@ MUST_CHECK int broker_put(struct broker *broker, struct record *records, int cou
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
 
+/* The same for one message that is known to name no time: it is not looked through for one. */
+MUST_CHECK int broker_put_at_once(struct broker *broker, const struct record *record,
+                                  struct store_put_result *result);
+
 /* A half message goes to its own topic, whatever its properties say about delays; they count
  * when it is committed. */
 MUST_CHECK int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,

@@ -23,6 +23,7 @@ struct marks {
     bool has_pop_ck;
     bool has_places; /* in light queues, which only a broker gives */
     bool has_timer;
+    bool has_delay; /* of any level, also none */
     bool is_transaction;
     bool is_delayed;
     bool waits_for_disk;
