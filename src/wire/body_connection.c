@@ -8,7 +8,7 @@ static void member_clients(struct json_out *j, const struct client_connection *c
         json_object_begin(j);
         json_member_str(j, "clientAddr", clients[i].client_addr);
         json_member_str(j, "clientId", clients[i].client_id);
-        json_member_str(j, "language", slice_str(language_name(clients[i].language)));
+        json_member_str(j, "language", language_name(clients[i].language));
         json_member_i64(j, "version", clients[i].version);
         json_object_end(j);
     }
@@ -49,7 +49,7 @@ static void producer_to_json(const struct client_connection *client, struct json
     buf_append_slice(&address, client->client_addr);
     json_object_begin(j);
     json_member_str(j, "clientId", client->client_id);
-    json_member_str(j, "language", slice_str(language_name(client->language)));
+    json_member_str(j, "language", language_name(client->language));
     json_member_i64(j, "lastUpdateTimestamp", client->last_update_timestamp);
     json_member_str(j, "remoteIP", buf_slice(&address));
     json_member_i64(j, "version", client->version);

@@ -8,17 +8,19 @@
 /* Its length has 24 bits, and with its frame it must be taken by the other side. */
 enum { HEADER_BYTES_MAX = FRAME_MAX_BYTES - 64 };
 
-static const char *const language_names[] = {
-    [LANGUAGE_JAVA] = "JAVA",     [LANGUAGE_CPP] = "CPP",         [LANGUAGE_DOTNET] = "DOTNET",
-    [LANGUAGE_PYTHON] = "PYTHON", [LANGUAGE_DELPHI] = "DELPHI",   [LANGUAGE_ERLANG] = "ERLANG",
-    [LANGUAGE_RUBY] = "RUBY",     [LANGUAGE_OTHER] = "OTHER",     [LANGUAGE_HTTP] = "HTTP",
-    [LANGUAGE_GO] = "GO",         [LANGUAGE_PHP] = "PHP",         [LANGUAGE_OMS] = "OMS",
-    [LANGUAGE_RUST] = "RUST",     [LANGUAGE_NODE_JS] = "NODE_JS",
+static const struct slice language_names[] = {
+    [LANGUAGE_JAVA] = SLICE("JAVA"),     [LANGUAGE_CPP] = SLICE("CPP"),
+    [LANGUAGE_DOTNET] = SLICE("DOTNET"), [LANGUAGE_PYTHON] = SLICE("PYTHON"),
+    [LANGUAGE_DELPHI] = SLICE("DELPHI"), [LANGUAGE_ERLANG] = SLICE("ERLANG"),
+    [LANGUAGE_RUBY] = SLICE("RUBY"),     [LANGUAGE_OTHER] = SLICE("OTHER"),
+    [LANGUAGE_HTTP] = SLICE("HTTP"),     [LANGUAGE_GO] = SLICE("GO"),
+    [LANGUAGE_PHP] = SLICE("PHP"),       [LANGUAGE_OMS] = SLICE("OMS"),
+    [LANGUAGE_RUST] = SLICE("RUST"),     [LANGUAGE_NODE_JS] = SLICE("NODE_JS"),
 };
 static_assert(sizeof(language_names) / sizeof(language_names[0]) == LANGUAGE_COUNT,
               "every language has a name");
 
-const char *language_name(enum language language)
+struct slice language_name(enum language language)
 {
     return language_names[language];
 }
@@ -26,7 +28,7 @@ const char *language_name(enum language language)
 enum language language_of(struct slice name)
 {
     for (int i = 0; i < LANGUAGE_COUNT; i++)
-        if (slice_eq(name, slice_str(language_names[i])))
+        if (slice_eq(name, language_names[i]))
             return (enum language)i;
     return LANGUAGE_OTHER;
 }

@@ -54,7 +54,7 @@ struct header {
 };
 
 /* The language's name as it stands in JSON headers. Static text. */
-const char *language_name(enum language language);
+struct slice language_name(enum language language);
 
 /* ERR_CORRUPT: not a header of that type. ERR_TOO_BIG: more than HEADER_EXT_MAX ext fields. */
 MUST_CHECK int header_decode(enum serialize_type type, struct slice bytes, struct arena *arena,

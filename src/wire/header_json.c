@@ -413,7 +413,7 @@ uint8_t *header_json_put(uint8_t *out, const struct header *header)
         out = put_json_ext(out, header);
     out = put_number(put_text(out, SLICE(",\"flag\":")), header->flag);
     out = put_text(out, SLICE(",\"language\":\""));
-    out = put_text(out, slice_str(language_name(header->language)));
+    out = put_text(out, language_name(header->language));
     out = put_number(put_text(out, SLICE("\",\"opaque\":")), header->opaque);
     if (header->remark.data != NULL)
         out = put_string(put_text(out, SLICE(",\"remark\":")), header->remark);

@@ -7,11 +7,6 @@ static const char *const system_topics[] = {
     TOPIC_CHECKPOINT,
 };
 
-static const char *const not_sendable_topics[] = {
-    TOPIC_SCHEDULE,  TOPIC_TRANS_HALF,   TOPIC_TRANS_OP_HALF, TOPIC_TRANS_CHECK_MAX_TIME,
-    TOPIC_SELF_TEST, TOPIC_OFFSET_MOVED,
-};
-
 static const char *const system_groups[] = {
     "DEFAULT_CONSUMER",      "TOOLS_CONSUMER",    "SCHEDULE_CONSUMER", "FILTERSRV_CONSUMER",
     "__MONITOR_CONSUMER",    "SELF_TEST_P_GROUP", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY",
@@ -29,16 +24,14 @@ static bool is_listed(struct slice name, const char *const *list, size_t count)
     return false;
 }
 
-static bool is_name_char(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '%' ||
-           c == '|' || c == '_' || c == '-';
-}
-
 static bool is_name_text(struct slice name)
 {
+    static const bool is_name_char[256] = {
+        ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['%'] = true,
+        ['|'] = true,         ['_'] = true,         ['-'] = true,
+    };
     for (size_t i = 0; i < name.len; i++)
-        if (!is_name_char(name.data[i]))
+        if (!is_name_char[name.data[i]])
             return false;
     return true;
 }
@@ -92,7 +85,10 @@ bool topic_is_not_sendable(struct slice topic)
     /* The reference takes what is sent to its own queues, and a record there without the properties
      * their reader expects stops that reader for good. */
     return slice_starts_with(topic, SLICE(TOPIC_SYSTEM_PREFIX)) ||
-           is_listed(topic, not_sendable_topics, COUNT_OF(not_sendable_topics));
+           slice_eq(topic, SLICE(TOPIC_SCHEDULE)) || slice_eq(topic, SLICE(TOPIC_TRANS_HALF)) ||
+           slice_eq(topic, SLICE(TOPIC_TRANS_OP_HALF)) ||
+           slice_eq(topic, SLICE(TOPIC_TRANS_CHECK_MAX_TIME)) ||
+           slice_eq(topic, SLICE(TOPIC_SELF_TEST)) || slice_eq(topic, SLICE(TOPIC_OFFSET_MOVED));
 }
 
 bool topic_is_retry(struct slice topic)

@@ -28,8 +28,15 @@ static int marks_of(struct slice text)
     if (text.len < RECORD_CRC_BYTES)
         return 0;
     const uint8_t *tail = text.data + text.len - RECORD_CRC_BYTES;
-    int marks = tail[RECORD_CRC_BYTES - 1] == END_MARK;
-    for (int i = 0; i < NAME_BYTES; i++)
+    uint64_t word, name;
+    memcpy(&word, tail, sizeof word);
+    memcpy(&name, tail_name, sizeof name);
+    /* A byte that differs has its top bit set; how many have not, is summed up in the highest. */
+    const uint64_t ones = 0x0101010101010101u, lows = 0x7F7F7F7F7F7F7F7Fu;
+    uint64_t differs = word ^ name;
+    uint64_t equal = ~(((differs & lows) + lows) | differs) >> 7 & ones;
+    int marks = (int)(equal * ones >> 56) + (tail[RECORD_CRC_BYTES - 1] == END_MARK);
+    for (int i = sizeof word; i < NAME_BYTES; i++)
         marks += tail[i] == (uint8_t)tail_name[i];
     return marks;
 }
