@@ -45,9 +45,10 @@ static void message_arrived(void *ctx, const struct store_arrival *arrival)
     struct broker *broker = ctx;
     assert(loop_is_current(broker->loop));
     int64_t now_ns = loop_now_ns(broker->loop);
-    if (arrival->queue_offset == 0 && broker->takes_light && name_is_light(arrival->topic))
-        saver_changed(broker->saver, TABLE_OFFSETS); /* of an earlier one of its name */
-    if (!arrival->is_light) {                        /* it is counted with its own queue */
+    if (arrival->queue_offset == 0 && name_is_light(arrival->topic) &&
+        light_queues_forget_past(broker))
+        saver_soon(broker->saver, TABLE_OFFSETS);
+    if (!arrival->is_light) { /* it is counted with its own queue */
         traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
         stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
     }
@@ -399,6 +400,7 @@ int parts_start(struct broker *broker)
         err = open_store(broker);
     if (err != 0)
         return err;
+    light_queues_start(broker);
     broker_config_path(broker, "delayOffset.json", path, sizeof path);
     err = delays_open(broker, path, &broker->delays);
     if (err == 0 && broker->conf.timer_wheel_enable)
@@ -409,7 +411,6 @@ int parts_start(struct broker *broker)
     if (err != 0)
         return err;
     broker_make_system_topics(broker);
-    light_queues_forget_past(broker);
     err = open_ports(broker);
     if (err == 0)
         err = txns_open(broker, &broker->txns);

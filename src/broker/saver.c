@@ -118,6 +118,7 @@ struct saved {
     struct loop_timer timer; /* armed from a change on, and for each further step of the text */
     struct job job;          /* writes `text` to `path` */
     bool is_writing;         /* the text is being made or written */
+    bool is_urgent;          /* once more, at once, when it is written */
     bool is_failed;          /* `text` was not written: the file is older than it */
     int err;
     struct table_text text;      /* the worker's once it is whole */
@@ -174,7 +175,7 @@ static void file_written(struct job *job)
     s->is_failed = s->err != 0;
     if (s->is_failed)
         loop_timer_start(loop, &s->timer, SAVE_RETRY_MS);
-    else if (s->waiting != NULL)
+    else if (s->waiting != NULL || s->is_urgent)
         loop_timer_start(loop, &s->timer, 0);
     else if (s->row->changed(s->saver->broker))
         loop_timer_start(loop, &s->timer, delay_ms(s));
@@ -190,6 +191,7 @@ static void save_due(struct loop_timer *timer)
         table_text_clear(&s->text);
         s->writing = s->waiting;
         s->waiting = NULL;
+        s->is_urgent = false;
         s->is_writing = true;
     }
     if (!s->row->text_step(broker, &s->text)) {
@@ -205,6 +207,15 @@ void saver_changed(struct saver *saver, enum saved_table table)
     struct saved *s = &saver->tables[table];
     if (s->timer.at == 0 && !s->is_writing)
         loop_timer_start(saver->broker->loop, &s->timer, delay_ms(s));
+}
+
+void saver_soon(struct saver *saver, enum saved_table table)
+{
+    struct saved *s = &saver->tables[table];
+    if (s->is_writing)
+        s->is_urgent = true; /* file_written() looks again */
+    else
+        loop_timer_start(saver->broker->loop, &s->timer, 0);
 }
 
 void saver_wait(struct saver *saver, enum saved_table table, struct save_waiter *waiter)

@@ -34,6 +34,9 @@ MUST_CHECK int saver_new(struct broker *broker, struct saver **saver);
 /* The table changed: it will be saved. Cheap, may be called per change. */
 void saver_changed(struct saver *saver, enum saved_table table);
 
+/* The same without the table's delay: the file should not be read as it is. */
+void saver_soon(struct saver *saver, enum saved_table table);
+
 /* Calls done(ctx, err) on the loop once the table as it is now is on disk (soon, without the
  * table's delay); never before this returns. */
 struct save_waiter {

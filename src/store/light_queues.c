@@ -101,8 +101,6 @@ void light_targets_add(struct store *store, const struct light_targets *targets,
         const struct store_queue_entry light = entry_in(targets, i, entry);
         if (consume_queue_append(targets->queues[i], &light))
             queues_link_dirty(store->queues, targets->queues[i]);
-        if (light.queue_offset == 0)
-            store_note_new_life(store, targets->queues[i]->topic);
         assert(consume_queue_max(targets->queues[i]) == light.queue_offset + 1);
     }
 }
@@ -124,7 +122,7 @@ void light_targets_tell(struct store *store, const struct light_targets *targets
     }
 }
 
-void store_note_new_life(struct store *store, struct slice name)
+void store_note_past_life(struct store *store, struct slice name)
 {
     pthread_mutex_lock(&store->gone_lock);
     map_put(&store->gone, name, store);
@@ -132,7 +130,7 @@ void store_note_new_life(struct store *store, struct slice name)
     pthread_mutex_unlock(&store->gone_lock);
 }
 
-bool store_take_new_lives(struct store *store, struct map *names)
+bool store_take_past_lives(struct store *store, struct map *names)
 {
     size_t cursor = 0;
     struct slice name;
@@ -157,4 +155,9 @@ bool store_has_room_for_light_queues(struct store *store, struct slice names)
             ++count > store->options.light_queues_most)
             return false;
     return true;
+}
+
+bool store_has_queues(struct store *store, struct slice topic)
+{
+    return queues_has_topic(store->queues, topic);
 }

@@ -211,8 +211,6 @@ static void add_entries(struct store *store, struct consume_queue *queue,
         if (consume_queue_append(queue, &entries[i]))
             queues_link_dirty(store->queues, queue);
     }
-    if (queue->is_light && result->queue_offset == 0)
-        store_note_new_life(store, queue->topic);
     assert(phy_offset == result->end_phy_offset);
     assert(queue->is_batch || consume_queue_max(queue) == result->queue_offset + count);
 }

@@ -618,8 +618,9 @@ int64_t queues_light_count(struct queues *queues)
     return count;
 }
 
-bool queues_retire_light(struct queues *queues, struct slice name, pthread_mutex_t *append_lock,
-                         const char *graveyard)
+void queues_retire_light(struct queues *queues, struct slice name, pthread_mutex_t *append_lock,
+                         const char *graveyard, void (*gone)(void *ctx, struct slice topic),
+                         void *ctx)
 {
     bool is_idle = false;
     pthread_mutex_lock(&queues->lock);
@@ -631,8 +632,21 @@ bool queues_retire_light(struct queues *queues, struct slice name, pthread_mutex
         queue->is_retired = is_idle;
         pthread_mutex_unlock(append_lock);
     }
-    if (is_idle)
+    if (is_idle) {
+        gone(ctx, name);
         delete_topic(queues, name, graveyard);
+    }
     pthread_mutex_unlock(&queues->lock);
-    return is_idle;
+}
+
+bool queues_has_topic(struct queues *queues, struct slice name)
+{
+    char path[DISK_PATH_MAX];
+    if (!names_a_directory(name))
+        return false;
+    pthread_mutex_lock(&queues->lock);
+    bool is_known = map_get(&queues->topics, name) != NULL;
+    topic_path(dir_of(queues, name), name, path);
+    pthread_mutex_unlock(&queues->lock);
+    return is_known || disk_exists(path);
 }

@@ -43,9 +43,13 @@ bool queues_are_all_there(const struct queues *queues, int64_t expected);
 /* Light queues there are, counted from when this is first asked on. */
 int64_t queues_light_count(struct queues *queues);
 /* The light queue goes when it has no entries: it is retired under `append_lock` and then deleted
- * as its topic would be. False: it has, or is gone already. */
-bool queues_retire_light(struct queues *queues, struct slice topic, pthread_mutex_t *append_lock,
-                         const char *graveyard);
+ * as its topic would be. `gone` is called before there can be another of the name, under the lock
+ * of the table; not when the queue has entries, or is gone already. */
+void queues_retire_light(struct queues *queues, struct slice topic, pthread_mutex_t *append_lock,
+                         const char *graveyard, void (*gone)(void *ctx, struct slice topic),
+                         void *ctx);
+/* It has queues, on disk or in memory. */
+bool queues_has_topic(struct queues *queues, struct slice topic);
 
 /* Links a queue that has just become dirty; takes all that are. */
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue);

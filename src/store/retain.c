@@ -42,6 +42,11 @@ static void retain_queue(void *ctx, struct consume_queue *queue)
     consume_queue_retain(queue, *(const int64_t *)ctx);
 }
 
+static void note_gone(void *ctx, struct slice name)
+{
+    store_note_past_life(ctx, name);
+}
+
 /* Light queues are many and come by themselves: one that leads nowhere any more goes. A new one is
  * left alone: whoever waits for its first message has asked for it a moment ago. */
 static void retire_light_queue(void *ctx, struct consume_queue *queue)
@@ -52,9 +57,8 @@ static void retire_light_queue(void *ctx, struct consume_queue *queue)
     if (!queue->is_light || max == 0 || consume_queue_min(queue) < max)
         return;
     store_path(store, "deleted", graveyard);
-    if (!queues_retire_light(store->queues, queue->topic, &store->append_lock, graveyard))
-        return;
-    store_note_new_life(store, queue->topic);
+    queues_retire_light(store->queues, queue->topic, &store->append_lock, graveyard, note_gone,
+                        store);
 }
 
 /* The parts of all queues that lead below the log's start. */

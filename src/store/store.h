@@ -136,10 +136,13 @@ MUST_CHECK int store_put(struct store *store, const struct record *records, int 
  * makes what it needs. */
 bool store_has_room_for_light_queues(struct store *store, struct slice names);
 
-/* The light queues that went or began since this was asked last become keys of `names`: each begins
- * at 0, and what was known of an earlier one of its name is not of it. Those that a start found in
- * the log are among them. False, and cheap: none did. Any thread. */
-bool store_take_new_lives(struct store *store, struct map *names);
+/* The light queues that went since this was asked last become keys of `names`: one of the name that
+ * there is by now began at 0, and what was known of the earlier one is not of it. Whoever asks at
+ * the first arrival of a light queue knows before anything is known of it. The first time also
+ * those whose first message the start found in the log. False, and cheap: none. Any thread. */
+bool store_take_past_lives(struct store *store, struct map *names);
+/* The topic has queues, on disk or in memory. */
+bool store_has_queues(struct store *store, struct slice topic);
 
 /* Should the puts from here on say when they did what? Off at first: it costs two readings of the
  * processor's counter each. Any thread. */

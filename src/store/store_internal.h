@@ -44,7 +44,8 @@ struct store {
     struct scratch *scratches;
 
     pthread_mutex_t gone_lock; /* guards `gone`, a leaf */
-    struct map gone;           /* light queues that went or began: the names alone */
+    struct map gone;           /* light queues that there were, see
+                                  store_take_past_lives(): the names alone */
     atomic_bool has_gone;
 
     _Atomic int refusal;         /* enum err: why puts are refused */
@@ -110,8 +111,8 @@ void store_set_refusal(struct store *store, int err);
 /* No put is under way any more. */
 void store_free_scratches(struct store *store);
 
-/* light_queues.c: a light queue went, or has its first message. Any thread. */
-void store_note_new_life(struct store *store, struct slice name);
+/* light_queues.c: a light queue went, or began as far as a start knows. Any thread. */
+void store_note_past_life(struct store *store, struct slice name);
 /* light_queues.c: its light queues, when the store has such. Their entries are as that of its own
  * queue but for the place. False: none. */
 struct multi_dispatch;

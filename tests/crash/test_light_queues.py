@@ -1,8 +1,10 @@
 """Messages that go to light queues (LMQ) survive the death of the process in every queue they stand in."""
 
 import json
+import os
 import random
 import shutil
+import time
 
 import mini_client as mq
 import pytest
@@ -13,7 +15,7 @@ TOPIC = "shared"
 READER = "%LMQ%reader"
 LIGHT = ["%%LMQ%%%d" % i for i in range(12)]
 NAMES, PLACES = "INNER_MULTI_DISPATCH", "INNER_MULTI_QUEUE_OFFSET"
-SEND, PULL, QUERY_OFFSET, UPDATE_OFFSET, MAX_OFFSET = 310, 11, 14, 15, 30
+SEND, PULL, QUERY_OFFSET, UPDATE_OFFSET, MAX_OFFSET, DELETE_EXPIRED_LOG = 310, 11, 14, 15, 30, 329
 
 
 class Sender(Pipeline):
@@ -104,26 +106,71 @@ def send_to_light(connection, count):
         assert connection.call(SEND, mq.send_fields(TOPIC, 0, {NAMES: LIGHT[0]}), b"x").code == 0
 
 
-@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true", flushConsumerOffsetInterval=100)
-@pytest.mark.parametrize("killed_first", [False, True])
-def test_an_offset_of_an_earlier_light_queue_is_not_believed(broker, killed_first):
-    """Goal: an offset that outlived its light queue in a crash passes over nothing of the next one, however long that
-    gets, also when the first message of it came just before another kill.
-    Method: such an offset in the file, one message, and so many that the offset lies within the queue."""
+def commit(connection, queue_offset):
+    fields = {"consumerGroup": READER, "topic": LIGHT[0], "queueId": 0, "commitOffset": queue_offset}
+    assert connection.call(UPDATE_OFFSET, fields).code == 0
+
+
+@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true", flushConsumerOffsetInterval=600000)
+def test_an_offset_of_an_earlier_light_queue_is_not_believed(broker):
+    """Goal: an offset that outlived its light queue in a crash passes over nothing of the next one, however soon that
+    is longer, and the file is without it before the next one begins: another kill brings nothing back.
+    Method: such an offset in the file, and so many messages that it lies within the queue."""
     plant_offset(broker, 57)
+    broker.start()
+    assert is_saved(broker, None)
+    with broker.connect() as connection:
+        assert offset_of_reader(connection) == 0
+        send_to_light(connection, 100)
+        assert offset_of_reader(connection) == 0
+    broker.kill()
     broker.start()
     with broker.connect() as connection:
         assert offset_of_reader(connection) == 0
-        send_to_light(connection, 1)
-        if not killed_first:
-            wait_until(lambda: is_saved(broker, 0), what="the offset saved as 0")
-    broker.kill()
-    if killed_first:
-        plant_offset(broker, 57)
+
+
+@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true", flushConsumerOffsetInterval=600000)
+def test_an_offset_beyond_a_light_queue_found_at_start_is_not_believed(broker):
+    """Goal: the same when a kill left the offset beside the first message of the next light queue.
+    Method: without its checkpoint the start reads all of the log."""
     broker.start()
-    wait_until(lambda: is_saved(broker, 0), what="the offset saved as 0")
+    with broker.connect() as connection:
+        send_to_light(connection, 1)
+    broker.kill()
+    (broker.store / "checkpoint").unlink()
+    plant_offset(broker, 57)
+    broker.start()
+    assert is_saved(broker, 0)
     with broker.connect() as connection:
         send_to_light(connection, 100)
+        assert offset_of_reader(connection) == 0
+
+
+@pytest.mark.conf(enableLmq="true", enableMultiDispatch="true", flushConsumerOffsetInterval=600000, fileReservedTime=1)
+def test_a_light_queue_that_expires_takes_its_offsets_along(broker):
+    """Goal: a light queue that comes back after its messages expired is read from its first message on, also when it
+    is soon longer than before, and after a kill.
+    Method: 57 messages are read, their file grows old and is deleted; then come 100."""
+    broker.start()
+    with broker.connect() as connection:
+        send_to_light(connection, 57)
+        commit(connection, 57)
+        for _ in range(20):
+            assert connection.call(SEND, mq.send_fields("filler", 0), b"x" * 100000).code == 0
+        old = min((broker.store / "commitlog").iterdir())
+        os.utime(old, (time.time() - 7200,) * 2)
+
+        def is_gone():
+            assert connection.call(DELETE_EXPIRED_LOG).code == 0
+            return connection.call(MAX_OFFSET, {"topic": LIGHT[0], "queueId": 0}).ext["offset"] == "0"
+        wait_until(is_gone, 60, "the light queue gone", pause_s=0.2)
+        assert not old.exists()
+        send_to_light(connection, 100)
+        assert offset_of_reader(connection) == 0
+        wait_until(lambda: is_saved(broker, None), what="the file without it")
+    broker.kill()
+    broker.start()
+    with broker.connect() as connection:
         assert offset_of_reader(connection) == 0
 
 
@@ -133,7 +180,6 @@ def test_a_commit_beyond_a_light_queue_does_not_count(broker):
     broker.start()
     with broker.connect() as connection:
         send_to_light(connection, 3)
-        for commit, expected in ((2, 2), (57, 2), (3, 3)):
-            fields = {"consumerGroup": READER, "topic": LIGHT[0], "queueId": 0, "commitOffset": commit}
-            assert connection.call(UPDATE_OFFSET, fields).code == 0
+        for queue_offset, expected in ((2, 2), (57, 2), (3, 3)):
+            commit(connection, queue_offset)
             assert offset_of_reader(connection) == expected

@@ -74,15 +74,49 @@ int64_t light_queues_offset(const struct broker *broker, struct slice topic, int
     return max > 0 ? 0 : -1;
 }
 
-void light_queues_forget_past(struct broker *broker)
+/* One that is gone: an offset of it leads nowhere. */
+static int64_t nothing_of(void *ctx, struct slice topic, int32_t queue_id)
+{
+    (void)ctx;
+    (void)topic;
+    (void)queue_id;
+    return 0;
+}
+
+bool light_queues_forget_past(struct broker *broker)
+{
+    struct map names;
+    if (!broker->takes_light)
+        return false;
+    map_init(&names);
+    bool is_one_gone = store_take_past_lives(broker->store, &names);
+    if (is_one_gone)
+        offsets_begin_topics(broker->offsets, &names, nothing_of, NULL);
+    map_fini(&names);
+    return is_one_gone;
+}
+
+/* The light topics that consumer offsets are known of, and that have no queues. */
+static void add_gone(struct broker *broker, struct map *names)
+{
+    size_t cursor = 0;
+    struct slice topic;
+    struct slice group;
+    while (offsets_next(broker->offsets, &cursor, &topic, &group))
+        if (name_is_light(topic) && !store_has_queues(broker->store, topic))
+            map_put(names, topic, broker);
+}
+
+void light_queues_start(struct broker *broker)
 {
     struct map names;
     if (!broker->takes_light)
         return;
     map_init(&names);
-    if (store_take_new_lives(broker->store, &names)) {
-        offsets_begin_topics(broker->offsets, &names, max_of, broker);
-        saver_changed(broker->saver, TABLE_OFFSETS);
-    }
+    store_take_past_lives(broker->store, &names);
+    add_gone(broker, &names);
+    offsets_begin_topics(broker->offsets, &names, max_of, broker);
     map_fini(&names);
+    if (offsets_changed(broker->offsets))
+        saver_save_here(broker->saver, TABLE_OFFSETS);
 }

@@ -19,10 +19,16 @@ bool light_queues_take(struct broker *broker, struct slice topic, struct slice n
                        size_t properties_bytes, struct arena *arena, int32_t *code,
                        struct slice *remark);
 
-/* Consumer offsets that are of an earlier light queue of the name are forgotten: a light queue that
- * went and came back begins at 0, and what lies below such an offset would be skipped. Cheap when
- * no light queue went or began. */
-void light_queues_forget_past(struct broker *broker);
+/* A light queue that went and came back begins at 0, and what lies below an offset of the earlier
+ * one would be skipped. So such offsets are forgotten at the new one's first message at the latest,
+ * before anything can be known of it, and the file is without them before the next start has
+ * another one.
+ *
+ * Those of light queues that are gone, in memory; true: there were such queues, the table may be
+ * changed. Cheap when none went. */
+bool light_queues_forget_past(struct broker *broker);
+/* At start, when the store is open and nobody is served: what the file still has of them. */
+void light_queues_start(struct broker *broker);
 /* A consumer offset of a queue as it counts: an earlier light queue's is 0 where there is one now,
  * and none (-1) where there is not. */
 int64_t light_queues_offset(const struct broker *broker, struct slice topic, int32_t queue_id,
