@@ -65,7 +65,7 @@ final class Families {
         families.put("litepull", this::litePull);
         families.put("retry", this::retry);
         families.put("delay", topic -> later(topic, "DELAY", "2", 1800));
-        families.put("sql", this::sql);
+        families.put("sql", topic -> sql(topic, false));
         families.put("sqlpull", this::sqlPull);
         families.put("transaction", this::transaction);
         families.put("requestreply", this::requestReply);
@@ -75,7 +75,7 @@ final class Families {
         families.put("timer", topic -> later(topic, "TIMER_DELAY_MS", "2500", 2400));
         families.put("recall", this::recall);
         families.put("pop", this::pop);
-        families.put("sqlpop", this::sqlPop);
+        families.put("sqlpop", topic -> sql(topic, true));
     }
 
     public static void main(String[] args) throws Exception {
@@ -403,8 +403,10 @@ final class Families {
         producer.shutdown();
     }
 
-    private void sql(String topic) throws Exception {
+    private void sql(String topic, boolean byPops) throws Exception {
         DefaultMQPushConsumer consumer = consumer(topic, "a");
+        if (byPops)
+            DefaultMQPushConsumer.class.getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
         consumer.subscribe(topic, MessageSelector.bySql(SQL));
         Set<String> seen = collect(consumer);
         consumer.start();
@@ -425,20 +427,6 @@ final class Families {
             return seen.containsAll(SQL_MATCHES);
         });
         consumer.poll(QUIET_MS).forEach(message -> seen.add(text(message)));
-        require(seen.equals(SQL_MATCHES), "got " + seen);
-        consumer.shutdown();
-    }
-
-    /** The same by pops. */
-    private void sqlPop(String topic) throws Exception {
-        DefaultMQPushConsumer consumer = consumer(topic, "a");
-        DefaultMQPushConsumer.class.getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
-        consumer.subscribe(topic, MessageSelector.bySql(SQL));
-        Set<String> seen = collect(consumer);
-        consumer.start();
-        fill(topic);
-        await("what matches", () -> seen.containsAll(SQL_MATCHES));
-        Thread.sleep(QUIET_MS);
         require(seen.equals(SQL_MATCHES), "got " + seen);
         consumer.shutdown();
     }
