@@ -235,6 +235,12 @@ bool saver_is_idle(const struct saver *saver)
     return true;
 }
 
+bool saver_has_saved(const struct saver *saver, enum saved_table table)
+{
+    const struct saved *s = &saver->tables[table];
+    return !s->is_writing && !s->is_failed && !s->row->changed(saver->broker);
+}
+
 void saver_save_here(struct saver *saver, enum saved_table table)
 {
     struct saved *s = &saver->tables[table];

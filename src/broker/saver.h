@@ -45,6 +45,9 @@ struct save_waiter {
 };
 void saver_wait(struct saver *saver, enum saved_table table, struct save_waiter *waiter);
 
+/* The table as it is now is on the disk. */
+bool saver_has_saved(const struct saver *saver, enum saved_table table);
+
 /* Writes the table here and now, at start: nobody is served yet. */
 void saver_save_here(struct saver *saver, enum saved_table table);
 

@@ -112,6 +112,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->opened_end = state.max_phy_offset;
     t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
     t->arrived_due_ms = INT64_MAX;
+    t->rolled_ms = t->rolled_old_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
     t->work.late_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;
@@ -234,6 +235,9 @@ void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
     timer_pass_ticks(t, now_ms);
     t->is_working = true;
     t->arrived_due_ms = INT64_MAX;
+    if (t->rolled_ms < t->rolled_old_ms)
+        t->rolled_old_ms = t->rolled_ms;
+    t->rolled_ms = INT64_MAX;
     w->now_ms = now_ms;
     w->read_tick = t->due.first_tick;
     assert(w->read_tick <= w->loaded_to);
@@ -288,6 +292,8 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
     t->is_recovered = w->is_recovered;
     if (w->err != 0)
         t->work_retry_ms = now_ms + TIMER_RETRY_MS;
+    if (w->err == 0 && !w->has_backlog)
+        t->rolled_old_ms = INT64_MAX;
     if (w->is_recovered && w->err == 0 && (!w->has_backlog || !w->may_enqueue))
         t->is_ready = true;
     timer_deliver_cold(t, now_ms, may_deliver);
@@ -305,6 +311,7 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
 {
     const struct timer_work *w = &t->work;
     const struct timer_item *first = timer_due_first(&t->due);
+    int64_t rolled_ms = t->rolled_ms < t->rolled_old_ms ? t->rolled_ms : t->rolled_old_ms;
     uint32_t known_to = t->loaded_to;
     if (!t->is_ready)
         return 0;
@@ -313,6 +320,8 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
     int64_t upto_ms = timer_tick_ms(t, known_to);
     if (upto_ms > now_ms)
         upto_ms = now_ms;
+    if (rolled_ms <= upto_ms)
+        upto_ms = rolled_ms - 1;
     if (first != NULL && first->due_ms - 1 < upto_ms)
         upto_ms = first->due_ms - 1;
     limit_by_cold(t->cold, t->cold_count, &upto_ms);

@@ -51,8 +51,10 @@ static bool prepare(struct timer *t, const struct timer_item *item, struct recor
         return false;
     if (!item->is_roll)
         return timer_restore(record, write_ms, now_ms, &t->arena);
-    timer_roll(record, timer_due_of(record, own_tick_ms, t->options.precision_ms), write_ms, now_ms,
-               &t->arena);
+    int64_t due_ms = timer_due_of(record, own_tick_ms, t->options.precision_ms);
+    timer_roll(record, due_ms, write_ms, now_ms, &t->arena);
+    if (due_ms < t->rolled_ms)
+        t->rolled_ms = due_ms;
     return true;
 }
 

@@ -103,6 +103,8 @@ struct timer {
     uint32_t loaded_to; /* work.loaded_to as of the last turn that ended */
     bool is_recovered;  /* work.is_recovered, likewise */
     bool is_ready;      /* what was sent before the start is in the wheel: deliver */
+    int64_t rolled_ms;  /* the first due of what was put in the topic again since the latest turn */
+    int64_t rolled_old_ms; /* before it, and is not known to be in the wheel; INT64_MAX: none */
     bool is_working;
     int64_t retry_ms;         /* no delivery before, after a failure */
     int64_t work_retry_ms;    /* no turn before, after a failure */

@@ -28,7 +28,6 @@ class Model:
         self.out = {}         # body -> (Popped, the time it is invisible until, ms)
         self.done = set()
         self.unsure = set()   # bodies whose time was over before the answer to the ack came: it counts or it does not
-        self.again = set()    # bodies that came again since the start: the log may not say so yet
         self.doubled = []     # bodies that a kill may have put on the retry topic once more than it noted
         self.number = 0
 
@@ -46,8 +45,7 @@ class Model:
         if how == self.broker.kill:
             now = mq.now_ms()
             self.doubled += [body for body, (_, until) in self.out.items() if until <= now]
-            self.doubled += self.unsure | self.again
-        self.again = set()
+            self.doubled += self.unsure
 
     def send(self, count):
         for _ in range(count):
@@ -67,7 +65,6 @@ class Model:
                 self.doubled.remove(message.body)
                 assert ack(self.connection, GROUP, message).code == 0
                 continue
-            self.again |= {message.body} - self.waiting
             assert message.body not in self.done, "%r was acknowledged" % message.body
             if message.body in self.out:
                 early = self.out[message.body][1] - now

@@ -14,14 +14,12 @@
 #include "broker/pop/pop_checks.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
-#include "broker/saver.h"
+#include "broker/requests.h"
+#include "broker/send/acks.h"
 #include <assert.h>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "broker/requests.h"
-#include "broker/send/acks.h"
-#include "wire/multi_dispatch.h"
 #include "wire/properties.h"
 
 enum { MESSAGES_MAX = POP_CHECKPOINT_MESSAGES_MAX };
@@ -53,12 +51,8 @@ struct pop {
     int stage;
     int32_t step;
     uint32_t random;
-    /* the queue at hand */
     struct pop_queue *claimed;
-    int32_t queue_id;
-    int64_t queue_offset;
-    struct store_get_result got;
-    int err;
+    struct pop_taking at; /* the queue at hand */
 };
 
 static struct broker *broker_of(const struct pop *p)
@@ -74,11 +68,6 @@ static struct request *request_of(const struct pop *p)
 static struct slice topic_at(const struct pop *p)
 {
     return p->topics[p->stage];
-}
-
-static struct pop_order_queue order_queue_at(const struct pop *p)
-{
-    return (struct pop_order_queue){ topic_at(p), p->fields.consumer_group, p->queue_id };
 }
 
 static int64_t now_ms(const struct pop *p)
@@ -212,92 +201,6 @@ static void end_scan(struct pop *p)
 
 /* ---- what was found -------------------------------------------------------------------------- */
 
-/* Where the record stands in the queue at hand. */
-static int64_t place_of(const struct pop *p, struct slice bytes)
-{
-    struct record record;
-    if (!name_is_light(topic_at(p)) || record_decode(bytes, RECORD_CHECK_LENGTHS, &record) != 0)
-        return (int64_t)get_be64(bytes.data + RECORD_QUEUE_OFFSET);
-    return multi_dispatch_place(&record, topic_at(p));
-}
-
-/* The queue offsets of the records from `start` on. */
-static int offsets_found(const struct pop *p, size_t start, int64_t offsets[MESSAGES_MAX])
-{
-    int count = 0;
-    for (size_t at = start; at < p->body.len; count++) {
-        assert(count < MESSAGES_MAX);
-        size_t bytes = get_be32(p->body.data + at + RECORD_TOTAL_SIZE);
-        offsets[count] = place_of(p, slice_of(p->body.data + at, bytes));
-        at += bytes;
-    }
-    return count;
-}
-
-static int put_checkpoint(struct pop *p, const int64_t *offsets, int count)
-{
-    struct broker *broker = broker_of(p);
-    struct pop_checkpoint checkpoint = {
-        .topic = topic_at(p),
-        .group = p->fields.consumer_group,
-        .broker_name = slice_str(broker->conf.broker_name),
-        .queue_id = p->queue_id,
-        .start_offset = p->queue_offset,
-        .pop_time_ms = p->pop_time_ms,
-        .invisible_ms = p->fields.invisible_ms,
-        .count = count,
-    };
-    for (int i = 0; i < count; i++)
-        checkpoint.distances[i] = (int32_t)(offsets[i] - p->queue_offset);
-    return pops_put_checkpoint(broker->pops, &checkpoint, p->revive_queue_id, p->got.next_offset,
-                               &p->end_phy_offset);
-}
-
-static void commit(struct pop *p, int64_t queue_offset)
-{
-    offsets_put(broker_of(p)->offsets, topic_at(p), p->fields.consumer_group, p->queue_id,
-                queue_offset, now_ms(p));
-    saver_changed(broker_of(p)->saver, TABLE_OFFSETS);
-}
-
-/* Messages of an ordered queue that were acknowledged before the ones that hold the queue up: out
- * of what was found. */
-static int drop_acked(struct pop *p, size_t start, int64_t offsets[MESSAGES_MAX])
-{
-    struct pop_order_queue queue = order_queue_at(p);
-    const struct pop_order *order = pops_order(broker_of(p)->pops);
-    size_t to = start;
-    int count = 0;
-    for (size_t at = start; at < p->body.len;) {
-        size_t bytes = get_be32(p->body.data + at + RECORD_TOTAL_SIZE);
-        int64_t offset = place_of(p, slice_of(p->body.data + at, bytes));
-        if (!pop_order_is_acked(order, &queue, offset)) {
-            memmove(p->body.data + to, p->body.data + at, bytes);
-            offsets[count++] = offset;
-            to += bytes;
-        }
-        at += bytes;
-    }
-    p->body.len = to;
-    return count;
-}
-
-static void take_in_order(struct pop *p, const int64_t *offsets, int count)
-{
-    struct pop_order_queue queue = order_queue_at(p);
-    struct pop_order_set set = {
-        .attempt_id = p->fields.attempt_id,
-        .pop_time_ms = p->pop_time_ms,
-        .invisible_ms = p->fields.invisible_ms,
-        .begin_offset = p->queue_offset,
-        .queue_offsets = offsets,
-        .count = count,
-    };
-    pop_order_took(pops_order(broker_of(p)->pops), &queue, &set, now_ms(p), &p->counts);
-    pops_order_changed(broker_of(p)->pops);
-    commit(p, p->queue_offset);
-}
-
 /* Messages of a retry topic are shown as the topic's, and carry their handle: the client cannot
  * make it from what it asked for. */
 static void show_as_topic(struct pop *p, size_t start)
@@ -312,7 +215,7 @@ static void show_as_topic(struct pop *p, size_t start)
     struct record record;
     while (rest.len > 0 && record_decode(rest, RECORD_CHECK_LENGTHS, &record) == 0) {
         struct receipt_handle handle = {
-            .start_offset = p->queue_offset,
+            .start_offset = p->at.queue_offset,
             .pop_time_ms = p->pop_time_ms,
             .invisible_ms = p->fields.invisible_ms,
             .revive_queue_id = p->revive_queue_id,
@@ -339,46 +242,18 @@ static void show_as_topic(struct pop *p, size_t start)
     buf_fini(&handle_text);
 }
 
-/* Messages of the queue at hand were read to the end of the body. */
-static void take_found(struct pop *p, size_t start)
+/* Messages of the queue at hand were taken: they are the body's from `start` on. */
+static void note_taken(struct pop *p, size_t start)
 {
-    int64_t offsets[MESSAGES_MAX];
-    int count = offsets_found(p, start, offsets);
-    if (offsets[0] < p->queue_offset)
-        p->queue_offset = offsets[0]; /* reading began inside a batch, which is given whole */
-    if (p->fields.order) {
-        count = drop_acked(p, start, offsets);
-        if (count == 0) {
-            commit(p, p->got.next_offset);
-            p->rest_num += p->got.max_offset - p->got.next_offset;
-            return;
-        }
-        take_in_order(p, offsets, count);
-    } else if (put_checkpoint(p, offsets, count) != 0) {
-        p->body.len = start; /* not handed out: they stay where they are */
-        p->rest_num += p->got.max_offset - p->queue_offset;
-        return;
-    } else {
-        commit(p, p->got.next_offset);
-    }
+    const struct pop_taking *at = &p->at;
     enum pop_origin origin = p->origins[p->stage];
-    pop_start_offset_item(&p->starts, origin, p->queue_id, p->queue_offset);
-    pop_msg_offsets_item(&p->offsets, origin, p->queue_id, offsets, count);
-    p->rest_num += p->got.max_offset - p->got.next_offset;
-    p->count += count;
+    pop_start_offset_item(&p->starts, origin, at->queue_id, at->queue_offset);
+    pop_msg_offsets_item(&p->offsets, origin, at->queue_id, at->offsets, at->count);
+    p->count += at->count;
+    if (at->end_phy_offset > 0)
+        p->end_phy_offset = at->end_phy_offset;
     if (origin != POP_OF_TOPIC && !broker_of(p)->conf.pop_response_return_actual_retry_topic)
         show_as_topic(p, start);
-}
-
-static bool is_offset_wrong(enum store_get_status status)
-{
-    return status == GET_OFFSET_TOO_SMALL || status == GET_OFFSET_OVERFLOW_BADLY ||
-           status == GET_OFFSET_FOUND_NULL;
-}
-
-static bool is_passed_over(enum store_get_status status)
-{
-    return status == GET_NO_MATCHED_MESSAGE || status == GET_MESSAGE_WAS_REMOVING;
 }
 
 /* ---- the queues ------------------------------------------------------------------------------ */
@@ -391,15 +266,15 @@ static int get(struct pop *p, bool may_block, struct buf *body)
         return err;
     struct store_get_request request = {
         .topic = topic_at(p),
-        .queue_id = p->queue_id,
-        .queue_offset = p->queue_offset,
+        .queue_id = p->at.queue_id,
+        .queue_offset = p->at.queue_offset,
         .max_count = p->fields.max_msg_nums - p->count,
         .max_bytes = conf->max_transfer_bytes_in_memory,
         .apart_max_bytes = conf->max_transfer_bytes_on_disk,
         .may_block = may_block,
     };
     message_filter_of_get(&p->filter, &request);
-    return store_get(broker_of(p)->store, &request, body, &p->got);
+    return store_get(broker_of(p)->store, &request, body, &p->at.got);
 }
 
 static void release(struct pop *p)
@@ -411,22 +286,16 @@ static void release(struct pop *p)
 /* What a read of the queue at hand gave; true: the offset was corrected, read once more. */
 static bool take_result(struct pop *p, size_t start, bool is_again)
 {
-    if (p->err != 0) {
-        p->body.len = start;
+    struct broker *broker = broker_of(p);
+    if (p->at.read_err != 0)
         log_warn("pop_read_failed topic=%.*s queue=%d offset=%lld reason=%s",
-                 SLICE_FMT(topic_at(p)), p->queue_id, (long long)p->queue_offset, err_name(p->err));
-    } else if (is_offset_wrong(p->got.status) && !is_again) {
-        commit(p, p->got.next_offset);
-        p->queue_offset = p->got.next_offset;
+                 SLICE_FMT(topic_at(p)), p->at.queue_id, (long long)p->at.queue_offset,
+                 err_name(p->at.read_err));
+    if (pop_take(pops_keeper(broker->pops), &p->at, &p->body, start, is_again, now_ms(p)))
         return true;
-    } else if (p->got.status == GET_FOUND) {
-        take_found(p, start);
-    } else {
-        if (is_passed_over(p->got.status) && p->got.next_offset > p->queue_offset)
-            commit(p, p->got.next_offset);
-        if (p->got.max_offset > p->got.next_offset)
-            p->rest_num += p->got.max_offset - p->got.next_offset;
-    }
+    p->rest_num += p->at.left;
+    if (p->at.count > 0)
+        note_taken(p, start);
     return false;
 }
 
@@ -435,10 +304,10 @@ static void scan(struct pop *p);
 static void read_cold(struct offload *o)
 {
     struct pop *p = (struct pop *)o;
-    p->err = get(p, true, &o->body);
-    if (p->err == 0 && is_offset_wrong(p->got.status)) {
-        p->queue_offset = p->got.next_offset;
-        p->err = get(p, true, &o->body);
+    p->at.read_err = get(p, true, &o->body);
+    if (p->at.read_err == 0 && pop_read_was_off(p->at.got.status)) {
+        p->at.queue_offset = p->at.got.next_offset;
+        p->at.read_err = get(p, true, &o->body);
     }
 }
 
@@ -452,19 +321,22 @@ static void finish_cold(struct offload *o)
     release(p);
     take_result(p, start, true);
     pop_hold_wake(o->broker->pop_hold, p->fields.topic, p->fields.consumer_group,
-                  p->origins[p->stage] == POP_OF_TOPIC ? p->queue_id : -1);
+                  p->origins[p->stage] == POP_OF_TOPIC ? p->at.queue_id : -1);
     scan(p);
 }
 
 static int64_t left_in_queue(const struct pop *p)
 {
-    int64_t max = store_queue_max(broker_of(p)->store, topic_at(p), p->queue_id);
-    return max > p->queue_offset ? max - p->queue_offset : 0;
+    int64_t max = store_queue_max(broker_of(p)->store, topic_at(p), p->at.queue_id);
+    return max > p->at.queue_offset ? max - p->at.queue_offset : 0;
 }
 
 static void hand_to_worker(struct pop *p)
 {
     keep(p);
+    p->at.topic = topic_at(p); /* these were copied */
+    p->at.group = p->fields.consumer_group;
+    p->at.attempt_id = p->fields.attempt_id;
     struct broker *broker = broker_of(p);
     struct pop_queue *claimed = p->claimed;
     struct buf buffers[] = { p->body, p->starts, p->offsets, p->counts };
@@ -482,11 +354,11 @@ static bool read_claimed(struct pop *p)
     size_t start = p->body.len;
     bool is_again = false;
     do {
-        p->err = get(p, false, &p->body);
-        if (p->err == ERR_WOULD_BLOCK)
+        p->at.read_err = get(p, false, &p->body);
+        if (p->at.read_err == ERR_WOULD_BLOCK)
             break;
     } while (take_result(p, start, is_again) && (is_again = true));
-    if (p->err != ERR_WOULD_BLOCK) {
+    if (p->at.read_err != ERR_WOULD_BLOCK) {
         release(p);
         return true;
     }
@@ -504,9 +376,26 @@ static bool has_too_many_out(const struct pop *p)
 {
     const struct broker_conf *conf = &broker_of(p)->conf;
     const struct pop_queue *queue = pop_queue_find(pops_table(broker_of(p)->pops), topic_at(p),
-                                                   p->fields.consumer_group, p->queue_id);
+                                                   p->fields.consumer_group, p->at.queue_id);
     return conf->enable_pop_message_threshold && queue != NULL &&
            queue->unacked > conf->pop_inflight_message_threshold;
+}
+
+static void aim(struct pop *p)
+{
+    p->at = (struct pop_taking){
+        .topic = topic_at(p),
+        .group = p->fields.consumer_group,
+        .queue_id = p->at.queue_id,
+        .pop_time_ms = p->pop_time_ms,
+        .invisible_ms = p->fields.invisible_ms,
+        .revive_queue_id = p->revive_queue_id,
+        .is_in_order = p->fields.order,
+        .attempt_id = p->fields.attempt_id,
+        .counts = &p->counts,
+        .queue_offset = pop_begin_offset(broker_of(p), topic_at(p), p->fields.consumer_group,
+                                         p->at.queue_id, p->fields.init_mode, true),
+    };
 }
 
 /* Pops from the queue at hand; false: a worker goes on. */
@@ -514,22 +403,22 @@ static bool read_queue(struct pop *p)
 {
     struct broker *broker = broker_of(p);
     struct pop_table *table = pops_table(broker->pops);
-    p->queue_offset = pop_begin_offset(broker, topic_at(p), p->fields.consumer_group, p->queue_id,
-                                       p->fields.init_mode, true);
+    aim(p);
     if (p->fields.order) {
-        struct pop_order_queue queue = order_queue_at(p);
-        if (pop_order_is_blocked(pops_order(broker->pops), &queue, p->queue_offset,
+        struct pop_order_queue queue = { topic_at(p), p->fields.consumer_group, p->at.queue_id };
+        if (pop_order_is_blocked(pops_order(broker->pops), &queue, p->at.queue_offset,
                                  p->fields.attempt_id, now_ms(p)))
             return true; /* what waits in it can be had by nobody: it does not count */
     }
     bool is_full = p->count >= p->fields.max_msg_nums;
     if (is_full || has_too_many_out(p) ||
-        !pop_queue_claim(table, topic_at(p), p->fields.consumer_group, p->queue_id, &p->claimed)) {
+        !pop_queue_claim(table, topic_at(p), p->fields.consumer_group, p->at.queue_id,
+                         &p->claimed)) {
         p->rest_num += left_in_queue(p);
         return true;
     }
     if (left_in_queue(p) == 0 &&
-        p->queue_offset == store_queue_max(broker->store, topic_at(p), p->queue_id)) {
+        p->at.queue_offset == store_queue_max(broker->store, topic_at(p), p->at.queue_id)) {
         release(p); /* nothing new: the usual case of a queue that is looked at and empty */
         return true;
     }
@@ -548,7 +437,7 @@ static bool next_queue(struct pop *p)
         bool is_one = p->origins[p->stage] == POP_OF_TOPIC && p->fields.queue_id >= 0;
         if (p->step >= (is_one ? 1 : topic->read_queue_count))
             continue;
-        p->queue_id =
+        p->at.queue_id =
             is_one ? p->fields.queue_id
                    : (int32_t)((p->random + (uint32_t)p->step) % (uint32_t)topic->read_queue_count);
         p->step++;
@@ -591,8 +480,8 @@ static void plan(struct pop *p)
     p->rest_num = 0;
     p->end_phy_offset = 0;
     p->pop_time_ms = now_ms(p);
-    p->revive_queue_id =
-        p->fields.order ? POP_ORDER_QUEUE_ID : pops_next_revive_queue(broker->pops);
+    p->revive_queue_id = p->fields.order ? POP_ORDER_QUEUE_ID
+                                         : pop_keeper_next_revive_queue(pops_keeper(broker->pops));
 }
 
 /* After a crash consumer offsets may be behind what was popped: it would be popped again. */

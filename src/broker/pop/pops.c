@@ -1,23 +1,18 @@
-/* pops.c - runs popping on the broker's loop.
- *
- *   pop ── checkpoint ──> log ──> table ──┬── ack ──> log, taken off
- *                                         └── due ──> pop_revive.c
- *   timer ── brings checkpoints and acks into the revive log ──> pop_log.c ──> table
- */
-#include "broker/pop/pops_internal.h"
+/* pops.c - runs popping on the broker's loop. */
+#include "broker/pop/pops.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/log.h"
-#include "broker/later/timers.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/saver.h"
+#include "broker/later/timers.h"
 #include "broker/send/put.h"
+#include "broker/topic_attributes.h"
+#include "broker/topic_rules.h"
 
-/* Messages put again in one pass of the loop, so that requests in between do not wait; a checkpoint
- * is not parted. */
-enum { REVIVE_BUDGET = 64 };
+/* A checkpoint of one message takes about a hundred bytes. */
+enum { POP_POINTS_MAX = 2000000 };
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 /* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it
@@ -25,164 +20,242 @@ enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 enum { NOTE_EVERY = 4096 };
 enum { PATH_BYTES = 4096 };
 
+struct pops {
+    struct broker *broker;
+    struct pop_keeper *keeper;
+    struct slice revive_topic; /* owned */
+    struct loop_timer timer;
+    bool is_stopped;
+};
+
+/* A job of the keeper, with a worker. */
+struct pops_job {
+    struct job job;
+    struct pops *pops;
+    struct pop_job *of;
+};
+
+static int64_t now_ms(const struct pops *pops)
+{
+    return loop_now_ms(pops->broker->loop);
+}
+
+/* ---- what is due ----------------------------------------------------------------------------- */
+
+static void schedule(struct pops *pops, int64_t due_ms)
+{
+    if (pops->is_stopped)
+        return;
+    int64_t latest_ms = now_ms(pops) + LOOK_AT_LEAST_MS;
+    if (due_ms == INT64_MAX)
+        loop_timer_stop(&pops->timer);
+    else if (due_ms <= now_ms(pops))
+        loop_timer_start(pops->broker->loop, &pops->timer, 0);
+    else
+        loop_timer_start_at(pops->broker->loop, &pops->timer,
+                            due_ms < latest_ms ? due_ms : latest_ms);
+}
+
+static void look(void *ctx)
+{
+    struct pops *pops = ctx;
+    if (pops->keeper != NULL)
+        schedule(pops, pop_keeper_next(pops->keeper, now_ms(pops)));
+}
+
+static void due(struct loop_timer *timer)
+{
+    struct pops *pops = (struct pops *)((char *)timer - offsetof(struct pops, timer));
+    schedule(pops, pop_keeper_run(pops->keeper, now_ms(pops)));
+}
+
+static void run_job(struct job *job)
+{
+    struct pops_job *j = (struct pops_job *)((char *)job - offsetof(struct pops_job, job));
+    j->of->work(j->of);
+}
+
+static void job_done(struct job *job)
+{
+    struct pops_job *j = (struct pops_job *)((char *)job - offsetof(struct pops_job, job));
+    j->of->done(j->of, now_ms(j->pops));
+    free(j);
+}
+
+static bool submit(void *ctx, struct pop_job *job)
+{
+    struct pops *pops = ctx;
+    struct pops_job *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        abort();
+    *j = (struct pops_job){ .job = { .run = run_job, .done = job_done }, .pops = pops, .of = job };
+    if (workers_submit(pops->broker->workers, pops->broker->loop, &j->job) == 0)
+        return true;
+    free(j);
+    return false;
+}
+
+/* ---- what the keeper asks for ---------------------------------------------------------------- */
+
+static int put(void *ctx, struct record *record, struct arena *arena,
+               struct store_put_result *result)
+{
+    const struct pops *pops = ctx;
+    return broker_put(pops->broker, record, 1, arena, result, NULL);
+}
+
+/* The retry topic of the group, or, for a queue of one, the same. A group that its first pop made
+ * may not have been on the disk yet when the process was killed: it is made again, as by any use.
+ * The topic must be on the disk before a message is in it, or a kill left it in a topic that nobody
+ * knows. */
+static int retry_topic(void *ctx, struct slice topic, struct slice group, struct arena *arena,
+                       struct slice *name)
+{
+    const struct pops *pops = ctx;
+    struct broker *broker = pops->broker;
+    if (topics_get(broker->topics, pop_normal_topic(topic, group)) == NULL ||
+        broker_group_ensure(broker, group) == NULL)
+        return ERR_NOT_FOUND;
+    enum pop_origin origin = broker->conf.enable_retry_topic_v2 ? POP_OF_RETRY_V2 : POP_OF_RETRY_V1;
+    *name = topic_is_retry(topic) ? topic : pop_topic_name(topic, group, origin, arena);
+    if (broker_pop_retry_topic_ensure(broker, *name, group) == NULL)
+        return ERR_NOT_FOUND;
+    return saver_has_saved(broker->saver, TABLE_TOPICS) ? 0 : ERR_WOULD_BLOCK;
+}
+
+static bool has_batch_queues(void *ctx, struct slice topic)
+{
+    const struct pops *pops = ctx;
+    const struct topic_config *config = topics_get(pops->broker->topics, topic);
+    return config != NULL && topic_has_batch_queues(config);
+}
+
+static int64_t delivered_to(void *ctx)
+{
+    const struct timers *timers = ((const struct pops *)ctx)->broker->timers;
+    return timers == NULL ? 0 : timers_delivered_to(timers);
+}
+
+static int64_t saved_to(void *ctx)
+{
+    const struct timers *timers = ((const struct pops *)ctx)->broker->timers;
+    return timers == NULL ? 0 : timers_saved_to(timers);
+}
+
+static void offsets_changed_now(void *ctx)
+{
+    saver_changed(((const struct pops *)ctx)->broker->saver, TABLE_OFFSETS);
+}
+
+static void order_changed(void *ctx)
+{
+    saver_changed(((const struct pops *)ctx)->broker->saver, TABLE_POP_ORDER);
+}
+
+static void save_offsets_here(void *ctx)
+{
+    saver_save_here(((const struct pops *)ctx)->broker->saver, TABLE_OFFSETS);
+}
+
+static void freed(void *ctx, struct slice topic, struct slice group, int32_t queue_id)
+{
+    pop_hold_wake(((const struct pops *)ctx)->broker->pop_hold, topic, group, queue_id);
+}
+
+static void recovered(void *ctx)
+{
+    pop_hold_release_all(((const struct pops *)ctx)->broker->pop_hold);
+}
+
+/* ---- the rest of the broker ------------------------------------------------------------------ */
+
+struct pop_keeper *pops_keeper(const struct pops *pops)
+{
+    return pops->keeper;
+}
+
 struct pop_table *pops_table(struct pops *pops)
 {
-    return pops->table;
+    return pop_keeper_table(pops->keeper);
 }
 
 struct pop_order *pops_order(struct pops *pops)
 {
-    return pops->order;
+    return pop_keeper_order(pops->keeper);
 }
 
 int32_t pops_revive_queue_count(const struct pops *pops)
 {
-    return pops->revive_queue_count;
+    return pops->broker->conf.revive_queue_num;
 }
 
-int32_t pops_next_revive_queue(struct pops *pops)
+bool pops_are_recovering(const struct pops *pops)
 {
-    return (int32_t)(pops->next_revive_queue++ % (uint32_t)pops->revive_queue_count);
+    return pop_keeper_is_recovering(pops->keeper);
 }
 
-/* What the timer has delivered counts when it has been read. */
-int64_t pops_log_time(const struct pops *pops)
+void pops_keep_offset(struct pops *pops, struct slice topic, struct slice group, int32_t queue_id)
 {
-    const struct timers *timers = pops->broker->timers;
-    bool is_read = !pops->is_reading && pops->read_timer.at == 0;
-    return is_read && timers != NULL ? timers_delivered_to(timers) : pops->log_time_ms;
-}
-
-/* ---- the log, written ---------------------------------------------------------------------- */
-
-struct pop_log_place pops_place(const struct pops *pops, int32_t revive_queue_id)
-{
-    assert(revive_queue_id >= 0 && revive_queue_id < pops->revive_queue_count);
-    return (struct pop_log_place){ pops->revive_topic, revive_queue_id, pops->broker->self,
-                                   loop_now_ms(pops->broker->loop) };
-}
-
-static int put(struct pops *pops, struct record *record, int64_t *end_phy_offset)
-{
-    struct store_put_result result;
-    int err = broker_put(pops->broker, record, 1, &pops->arena, &result, NULL);
-    arena_reset(&pops->arena);
-    if (err == 0)
-        *end_phy_offset = result.end_phy_offset;
-    return err;
-}
-
-int pops_put_checkpoint(struct pops *pops, const struct pop_checkpoint *checkpoint,
-                        int32_t revive_queue_id, int64_t next_offset, int64_t *end_phy_offset)
-{
-    struct pop_key key = { checkpoint->topic, checkpoint->group, checkpoint->queue_id,
-                           checkpoint->start_offset, checkpoint->pop_time_ms };
-    if (pop_find(pops->table, &key) != NULL)
-        return ERR_EXISTS;
-    struct pop_log_place place = pops_place(pops, revive_queue_id);
-    struct record record;
-    pop_checkpoint_record(checkpoint, &place, next_offset, &pops->arena, &record);
-    /* in the table before the record: one that is due at once comes back within the put */
-    int err = pop_add(pops->table, checkpoint, revive_queue_id);
-    if (err != 0 && err != ERR_TOO_BIG)
-        return err;
-    err = put(pops, &record, end_phy_offset);
-    struct pop_point *added = pop_find(pops->table, &key);
-    if (err != 0 && added != NULL)
-        pop_finish(pops->table, added);
-    pops_changed(pops);
-    return err;
-}
-
-int pops_put_ack(struct pops *pops, const struct pop_log_ack *ack, int32_t revive_queue_id,
-                 int64_t due_ms, int64_t *end_phy_offset)
-{
-    struct pop_log_place place = pops_place(pops, revive_queue_id);
-    struct record record;
-    pop_ack_record(ack, &place, due_ms, &pops->arena, &record);
-    return put(pops, &record, end_phy_offset);
-}
-
-/* ---- what is due --------------------------------------------------------------------------- */
-
-static int64_t next_due(const struct pops *pops, int64_t now_ms)
-{
-    int64_t due_ms = pop_next_due(pops->table, now_ms, pops_log_time(pops));
-    int64_t free_ms = pop_order_next_free(pops->order);
-    return due_ms < free_ms ? due_ms : free_ms;
-}
-
-void pops_changed(struct pops *pops)
-{
-    if (pops->is_stopped)
-        return;
-    int64_t now_ms = loop_now_ms(pops->broker->loop);
-    int64_t due_ms = next_due(pops, now_ms);
-    if (due_ms == INT64_MAX) {
-        loop_timer_stop(&pops->due_timer);
-        return;
-    }
-    int64_t latest_ms = now_ms + LOOK_AT_LEAST_MS;
-    loop_timer_start_at(pops->broker->loop, &pops->due_timer,
-                        due_ms < latest_ms ? due_ms : latest_ms);
+    pop_keeper_keep_offset(pops->keeper, topic, group, queue_id, now_ms(pops));
 }
 
 void pops_order_changed(struct pops *pops)
 {
-    saver_changed(pops->broker->saver, TABLE_POP_ORDER);
-    pops_changed(pops);
+    order_changed(pops);
+    look(pops);
 }
 
-/* Queues popped in order whose messages are visible again: who waits may have them. */
-static void tell_freed(struct pops *pops)
+void pops_note_log_end(struct pops *pops)
 {
-    struct pop_order_queue queue;
-    while (pop_order_take_freed(pops->order, loop_now_ms(pops->broker->loop), &queue))
-        pop_hold_wake(pops->broker->pop_hold, queue.topic, queue.group, queue.queue_id);
-}
-
-static void look(struct loop_timer *timer)
-{
-    struct pops *pops = (struct pops *)((char *)timer - offsetof(struct pops, due_timer));
-    tell_freed(pops);
-    if (pops_revive_due(pops, REVIVE_BUDGET))
-        pops_changed(pops);
-    else
-        loop_timer_start(pops->broker->loop, &pops->due_timer, 0);
+    pop_keeper_note_log_end(pops->keeper, now_ms(pops));
 }
 
 void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id, int64_t queue_offset)
 {
     if (slice_eq(topic, pops->revive_topic))
-        pops_log_arrived(pops, queue_id);
+        pop_keeper_log_arrived(pops->keeper, queue_id, now_ms(pops));
     else if (queue_offset % NOTE_EVERY == 0 && slice_eq(topic, SLICE(TOPIC_TIMER)))
         saver_changed(pops->broker->saver, TABLE_OFFSETS);
 }
 
-/* ---- begin and end ------------------------------------------------------------------------- */
-
-static int open_tables(struct pops *pops)
-{
-    char path[PATH_BYTES];
-    struct pop_options options = {
-        .known_from_ms = loop_now_ms(pops->broker->loop),
-        .max_count = POP_POINTS_MAX,
-    };
-    broker_config_path(pops->broker, "consumerOrderInfo.json", path, sizeof path);
-    int err = pop_order_open(path, &pops->order);
-    return err != 0 ? err : pop_table_new(&options, &pops->table);
-}
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static void pops_free(struct pops *pops)
 {
-    pops_recover_free(pops);
-    pop_order_free(pops->order);
-    pop_table_free(pops->table);
-    buf_fini(&pops->record);
-    buf_fini(&pops->read_records);
-    arena_fini(&pops->arena);
+    pop_keeper_free(pops->keeper);
     free((void *)(uintptr_t)pops->revive_topic.data);
     free(pops);
+}
+
+static int open_keeper(struct pops *pops)
+{
+    struct broker *broker = pops->broker;
+    char path[PATH_BYTES];
+    broker_config_path(broker, "consumerOrderInfo.json", path, sizeof path);
+    const struct pop_keeper_options options = {
+        .store = broker->store,
+        .offsets = broker->offsets,
+        .order_path = path,
+        .revive_topic = pops->revive_topic,
+        .revive_queue_count = broker->conf.revive_queue_num,
+        .broker_name = slice_str(broker->conf.broker_name),
+        .self = &broker->self,
+        .points_max = POP_POINTS_MAX,
+        .put = put,
+        .retry_topic = retry_topic,
+        .has_batch_queues = has_batch_queues,
+        .timers_delivered_to = delivered_to,
+        .timers_saved_to = saved_to,
+        .offsets_changed = offsets_changed_now,
+        .order_changed = order_changed,
+        .save_offsets_here = save_offsets_here,
+        .freed = freed,
+        .recovered = recovered,
+        .look = look,
+        .submit = submit,
+        .ctx = pops,
+    };
+    return pop_keeper_open(&options, now_ms(pops), &pops->keeper);
 }
 
 int pops_open(struct broker *broker, struct pops **opened)
@@ -191,21 +264,16 @@ int pops_open(struct broker *broker, struct pops **opened)
     if (pops == NULL)
         return ERR_NO_MEMORY;
     pops->broker = broker;
-    pops->revive_queue_count = broker->conf.revive_queue_num;
-    arena_init(&pops->arena);
-    loop_timer_init(&pops->due_timer, look);
+    loop_timer_init(&pops->timer, due);
     struct buf topic = BUF_INIT;
     buf_printf(&topic, POP_REVIVE_TOPIC_PREFIX "%s", broker->conf.cluster_name);
     pops->revive_topic = buf_slice(&topic);
-    int err = open_tables(pops);
-    if (err == 0)
-        err = pops_recover_begin(pops);
+    int err = open_keeper(pops);
     if (err != 0) {
         pops_free(pops);
         return err;
     }
-    pops_log_open(pops);
-    pops_changed(pops);
+    look(pops);
     *opened = pops;
     return 0;
 }
@@ -213,14 +281,13 @@ int pops_open(struct broker *broker, struct pops **opened)
 void pops_stop(struct pops *pops)
 {
     pops->is_stopped = true;
-    loop_timer_stop(&pops->due_timer);
-    loop_timer_stop(&pops->read_timer);
-    loop_timer_stop(&pops->recovery.timer);
+    pop_keeper_stop(pops->keeper);
+    loop_timer_stop(&pops->timer);
 }
 
 bool pops_are_idle(const struct pops *pops)
 {
-    return !pops->is_reading && pops->revive_jobs == 0 && !pops->recovery.is_job_out;
+    return !pop_keeper_has_jobs(pops->keeper);
 }
 
 void pops_close(struct pops *pops)
