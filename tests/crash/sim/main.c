@@ -86,14 +86,17 @@ void __wrap_log_write(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-#define say(...)                                                                                   \
-    do {                                                                                           \
-        if (is_verbose) {                                                                          \
-            fprintf(stderr, "%12.3f -- ", (double)machine_now_ns() / 1e6 - 1.7e12);                \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fputc('\n', stderr);                                                                   \
-        }                                                                                          \
-    } while (0)
+void say(const char *format, ...)
+{
+    va_list args;
+    if (!is_verbose)
+        return;
+    va_start(args, format);
+    fprintf(stderr, "%12.3f -- ", (double)machine_now_ns() / 1e6 - 1.7e12);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
 
 /* ---- a life ---------------------------------------------------------------------------------- */
 
@@ -104,6 +107,12 @@ static void on_flushed(void *ctx)
         return;
     history_note_flushed(store_flushed_to(store));
     waiting_note_flushed(store_flushed_to(store));
+}
+
+static void on_arrival(void *ctx, const struct store_arrival *arrival)
+{
+    (void)ctx;
+    waiting_arrived(arrival);
 }
 
 enum { BATCH_MAX = 4, BODY_MAX = 8192, PROPERTIES_MAX = 160 };
@@ -472,6 +481,7 @@ static void choose_options(void)
     options.file_reserved_ms = chance_one_in(4) && !has_waiting ? 1000 : 3600000;
     options.message_delay_level = WAITING_DELAY_LEVELS;
     options.on_flushed = on_flushed;
+    options.on_arrival = has_waiting ? on_arrival : NULL;
     options.max_message_bytes = 16384;
     options.append_record_crc = true;
     options.scrub_bytes_per_second = chance_one_in(2) ? 65536 : 0;
@@ -561,8 +571,8 @@ static void run_history(void)
     machine_reset();
     sim_disk_reset();
     history_reset();
-    waiting_reset();
     has_waiting = chance_one_in(2);
+    waiting_reset(has_waiting && seed % 2 == 0);
     history.has_light_queues = seed % 3 == 0;
     choose_options();
     table_writing = 0;

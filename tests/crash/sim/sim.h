@@ -51,6 +51,9 @@ uint64_t machine_events(void);
 /* Says what went wrong and ends the program with the seed to replay. */
 void violation(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* Tells it when the program runs with --verbose. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* ---- the disk (disk.c) ----------------------------------------------------------------------- */
 
 struct disk_faults { /* one in so many calls; 0: never */

@@ -7,11 +7,13 @@
 
 #include "delivery/delivery.h"
 #include "history.h"
+#include "popping.h"
 #include "wire/properties.h"
 
 #define TOPIC "waiting"
 #define GROUP "consumers"
-enum { WAITING_MAX = 600, BODY_BYTES = 24, LEVELS = 3 };
+enum { WAITING_MAX = 600, BODY_BYTES = 24, LEVELS = 3, POPS_A_PASS = 2 };
+enum { POPS_COME_MS = 180 * 1000 };
 enum { PRECISION_MS = 100, WHEEL_SLOTS = 4096, WINDOW_TICKS = 40, TIMER_LOG_FILE = 52 * 60 + 16 };
 
 enum kind { KIND_DELAY, KIND_TIMER, KIND_HALF };
@@ -39,6 +41,7 @@ static struct {
     int count;
     int64_t committed; /* the consumer's offset, at most: it has read everything */
     int64_t saved;     /* in a table whose write was acknowledged; -1: none */
+    bool has_pops;
 } waits;
 
 static struct {
@@ -340,12 +343,23 @@ static void save_offsets(void)
     if (!offsets_changed(now.offsets))
         return;
     table_text_init(&text);
+    if (waits.has_pops)
+        popping_offsets_saving();
     while (!offsets_text_step(now.offsets, &text))
         ;
     int64_t saving = offsets_get(now.offsets, SLICE(TOPIC), SLICE(GROUP), 0);
-    if (store_sync(now.store) == 0 && table_file_write(now.offsets_path, buf_slice(&text.out)) == 0)
+    if (store_sync(now.store) == 0 &&
+        table_file_write(now.offsets_path, buf_slice(&text.out)) == 0) {
         waits.saved = saving;
+        if (waits.has_pops)
+            popping_offsets_saved();
+    }
     table_text_fini(&text);
+}
+
+void waiting_save_offsets_here(void)
+{
+    save_offsets();
 }
 
 static void consume(void)
@@ -372,6 +386,10 @@ static int64_t deliver(void)
         timer_work(now.timer);
         timer_work_end(now.timer, now_ms(), true);
         work_ms = now_ms();
+    }
+    if (waits.has_pops) {
+        int64_t pops_ms = popping_run();
+        due_ms = pops_ms < due_ms ? pops_ms : due_ms;
     }
     due_ms = timer_ms < due_ms ? timer_ms : due_ms;
     return work_ms < due_ms ? work_ms : due_ms;
@@ -407,6 +425,8 @@ void waiting_pass(void)
     default:
         send_some();
     }
+    for (int i = 0; waits.has_pops && i < POPS_A_PASS; i++)
+        popping_do_something();
     deliver();
 }
 
@@ -521,8 +541,10 @@ static void look_at_offsets(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void waiting_reset(void)
+void waiting_reset(bool with_pops)
 {
+    waits.has_pops = with_pops;
+    popping_reset();
     waits.count = 0;
     waits.committed = 0;
     waits.saved = -1;
@@ -542,6 +564,16 @@ static void open_delays(void)
         violation("the delay levels do not open");
 }
 
+static void remove_timers(void)
+{
+    static const char *const names[] = { "timerlog", "timerwheel", "config/timercheck" };
+    char path[128];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", now.root_dir, names[i]);
+        sim_disk_remove_tree(path);
+    }
+}
+
 static void open_timers(void)
 {
     const struct timer_options options = { .store = now.store,
@@ -552,6 +584,10 @@ static void open_timers(void)
                                            .log_file_bytes = TIMER_LOG_FILE,
                                            .put = put_timed };
     int err = timer_open(&options, now_ms(), &now.timer);
+    if (err == ERR_CORRUPT && !has_promises()) { /* a failed sync, or a flipped bit: as advised */
+        remove_timers();
+        err = timer_open(&options, now_ms(), &now.timer);
+    }
     if (err != 0)
         violation("the timers do not open: %s", err_name(err));
 }
@@ -598,11 +634,17 @@ void waiting_open(struct store *store, const char *root_dir, enum machine_end st
     look_at_offsets();
     open_delays();
     open_timers();
+    if (waits.has_pops) {
+        const struct popping_parts parts = { now.store, now.root_dir, now.timer, now.offsets };
+        popping_open(&parts, stop, sync_failed);
+    }
     open_txns();
 }
 
 void waiting_close(void)
 {
+    if (waits.has_pops)
+        popping_close();
     while (now.is_flushing) {
         machine_sleep_ms(1);
         save_timers();
@@ -617,8 +659,16 @@ void waiting_close(void)
     now.store = NULL;
 }
 
+void waiting_arrived(const struct store_arrival *arrival)
+{
+    if (waits.has_pops)
+        popping_arrived(arrival);
+}
+
 void waiting_note_flushed(int64_t upto)
 {
+    if (waits.has_pops)
+        popping_note_flushed(upto);
     for (int id = 0; id < waits.count; id++) {
         struct waiting *waiting = &waits.all[id];
         if (waiting->is_stored && !waiting->is_gone && waiting->end_phy_offset <= upto)
@@ -639,8 +689,21 @@ static int64_t last_due(void)
     return last_ms;
 }
 
+/* Everything that was popped and not acknowledged comes again. */
+static void finish_pops(void)
+{
+    int64_t until_ms = now_ms() + POPS_COME_MS;
+    while (now_ms() < until_ms && !popping_is_drained()) {
+        int64_t wait_ms = deliver() - now_ms();
+        machine_sleep_ms(wait_ms < 1 ? 1 : wait_ms > 500 ? 500 : wait_ms);
+    }
+    popping_look_at_end();
+}
+
 void waiting_finish(void)
 {
+    if (waits.has_pops)
+        finish_pops();
     int64_t until_ms = last_due() + 2 * TIMER_RETRY_MS;
     for (int id = 0; id < waits.count; id++)
         if (is_open_half(&waits.all[id]))

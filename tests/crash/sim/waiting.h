@@ -13,8 +13,8 @@
 
 #define WAITING_DELAY_LEVELS "1s 2s 3s"
 
-/* A new history begins. */
-void waiting_reset(void);
+/* A new history begins; with pops too? */
+void waiting_reset(bool with_pops);
 /* Looks at what the stop left and starts the services. */
 void waiting_open(struct store *store, const char *root_dir, enum machine_end stop,
                   bool sync_failed);
@@ -23,6 +23,10 @@ void waiting_pass(void);
 void waiting_close(void);
 /* The store says so. */
 void waiting_note_flushed(int64_t upto);
+/* A message was stored. */
+void waiting_arrived(const struct store_arrival *arrival);
+/* Saves consumer offsets as at a start: before anything else. */
+void waiting_save_offsets_here(void);
 /* Lets time pass until everything that waits has come out, and looks at all of it. */
 void waiting_finish(void);
 
