@@ -33,6 +33,9 @@ struct batch_ack_request {
     int count;
 };
 
+/* A body with more is none: the decoding happens on a loop. */
+enum { BATCH_ACKS_MAX = 4096 };
+
 /* ERR_CORRUPT: not such a body. An entry whose bits are no base64 has none. */
 MUST_CHECK int batch_ack_request_decode(struct slice body, struct arena *arena,
                                         struct batch_ack_request *request);

@@ -110,7 +110,7 @@ static void consumers_from_json(const json_t *array, struct arena *arena, struct
 
 int heartbeat_decode(struct slice body, struct arena *arena, struct heartbeat *heartbeat)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read_most(body, HEARTBEAT_VALUES_MAX);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         *heartbeat = (struct heartbeat){

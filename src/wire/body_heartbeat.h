@@ -49,6 +49,10 @@ struct heartbeat {
     bool without_sub;    /* subscriptions are left out: those known stay */
 };
 
+/* Values and keys of a body, above which it is none: what a client may have of groups and
+ * subscriptions (the broker's limit), with a hundred tags each, is less. */
+enum { HEARTBEAT_VALUES_MAX = 1 << 19 };
+
 MUST_CHECK int heartbeat_decode(struct slice body, struct arena *arena,
                                 struct heartbeat *heartbeat);
 void heartbeat_encode(const struct heartbeat *heartbeat, struct buf *out);

@@ -15,6 +15,9 @@ struct lock_request {
     int queue_count;
 };
 
+/* More is ERR_CORRUPT, as what is no such body: the decoding happens on a loop. */
+enum { LOCK_QUEUES_MAX = 16384 };
+
 MUST_CHECK int lock_request_decode(struct slice body, struct arena *arena,
                                    struct lock_request *request);
 void lock_request_encode(const struct lock_request *request, struct buf *out);

@@ -185,7 +185,7 @@ static int64_t values_max(struct slice text)
                                        : (int64_t)(text.len / JSON_BYTES_PER_VALUE);
 }
 
-json_t *json_read(struct slice text, char why[160])
+static json_t *read_text(struct slice text, int64_t values_most, char *why)
 {
     struct buf standard = BUF_INIT;
     json_t *json = NULL;
@@ -193,7 +193,7 @@ json_t *json_read(struct slice text, char why[160])
                          .at = text.data,
                          .end = text.len == 0 ? text.data : text.data + text.len,
                          .out = &standard,
-                         .values_left = values_max(text) };
+                         .values_left = values_most };
     if (rewrite_value(&r, 1)) {
         (void)peek(&r);
         if (r.at == r.end)
@@ -205,6 +205,16 @@ json_t *json_read(struct slice text, char why[160])
         snprintf(why, WHY_BYTES, "%s near byte %zu", r.fault, (size_t)(r.at - r.start));
     buf_fini(&standard);
     return json;
+}
+
+json_t *json_read(struct slice text, char why[160])
+{
+    return read_text(text, values_max(text), why);
+}
+
+json_t *json_read_most(struct slice text, int64_t values_most)
+{
+    return read_text(text, values_most, NULL);
 }
 
 /* ---- members -------------------------------------------------------------------------------- */

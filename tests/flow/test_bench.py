@@ -90,6 +90,13 @@ def proxy(pair):
         one.close()
 
 
+@pytest.fixture(autouse=True)
+def binary():
+    """Against the reference, too, it is this program that measures."""
+    if not servers.ramjet_binary().exists():
+        pytest.skip("no binary at %s" % servers.ramjet_binary())
+
+
 def bench(tmp_path, scenario, address, *arguments):
     """Runs a scenario for a round and gives its targets by name, with the report as text and page."""
     out, page = tmp_path / "report.json", tmp_path / "report.html"

@@ -137,6 +137,27 @@ def test_every_body_is_answered(pair, used, body):
         assert connection.call(28).code == 0
 
 
+QUEUES = {"consumerGroup": "g", "clientId": "c", "mqSet": [{**MQ, "queueId": i} for i in range(100000)]}
+ACKS = {"brokerName": "broker-a", "acks": [{"c": "g", "t": "t", "r": "0", "so": i, "q": 0, "rq": 0, "pt": 1, "it": 1,
+                                           "b": "AQ=="} for i in range(100000)]}
+TAGS = {"clientID": "c", "consumerDataSet": [{"groupName": "g", "subscriptionDataSet": [
+    {"topic": "t", "subString": "*", "tagsSet": ["a"] * 1000000, "codeSet": []}]}]}
+
+
+@pytest.mark.parametrize("code, body", [(41, QUEUES), (42, QUEUES), (pops.BATCH_ACK, ACKS), (34, TAGS)],
+                         ids=["lock", "unlock", "batch ack", "heartbeat"])
+def test_lists_beyond_every_use_are_refused(pair, code, body):
+    """Goal: a body that names more than any client has is refused before anything is made of it.
+    Method: a hundred thousand entries, then one."""
+    few = {name: value[:1] if isinstance(value, list) else value for name, value in body.items()}
+    with pair.broker.connect(timeout=30) as connection:
+        answer = connection.call(code, body=body)
+        assert answer.code == 1 and answer.remark.startswith("the body is no"), answer.remark
+        if code != 34:
+            assert "at most" in answer.remark and connection.call(code, body=few).code == 0
+        assert connection.call(28).code == 0
+
+
 # ---- receipt handles ---------------------------------------------------------------------------------
 
 

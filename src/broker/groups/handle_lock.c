@@ -8,7 +8,8 @@ static int read_body(struct request *req, struct lock_request *body)
 {
     int err = lock_request_decode(req->body, &req->arena, body);
     if (err != 0)
-        reply_code(req, RESP_SYSTEM_ERROR, "the body is not a list of queues");
+        reply_code(req, RESP_SYSTEM_ERROR, "the body is not a list of queues, at most %d",
+                   LOCK_QUEUES_MAX);
     return err;
 }
 

@@ -220,7 +220,8 @@ void handle_batch_ack(struct broker *broker, struct request *req)
     int64_t end_phy_offset = 0;
     int err = 0;
     if (req->body.len > 0 && batch_ack_request_decode(req->body, &req->arena, &request) != 0) {
-        reply_code(req, RESP_SYSTEM_ERROR, "the body is no list of acks");
+        reply_code(req, RESP_SYSTEM_ERROR, "the body is no list of acks, at most %d",
+                   BATCH_ACKS_MAX);
         return;
     }
     if (request.count == 0) {

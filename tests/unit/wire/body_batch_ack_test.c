@@ -45,11 +45,34 @@ static void wrong_entries_are_told(void **state)
     assert_int_equal(batch_ack_next_bit(request.acks[1].bits, 0), 0);
 }
 
+/* Goal: a body with more acks than any batch has is refused, one with as many is not. */
+static void acks_are_bounded(void **state)
+{
+    struct batch_ack_request one;
+    struct batch_ack_request read;
+    struct buf out = BUF_INIT;
+    assert_int_equal(batch_ack_request_decode(slice_str(text), *state, &one), 0);
+    struct batch_ack *acks = calloc(BATCH_ACKS_MAX * 2, sizeof *acks);
+    for (int i = 0; i < BATCH_ACKS_MAX * 2; i++)
+        acks[i] = one.acks[0];
+    struct batch_ack_request many = { one.broker_name, acks, BATCH_ACKS_MAX };
+    batch_ack_request_encode(&many, &out);
+    assert_int_equal(batch_ack_request_decode(buf_slice(&out), *state, &read), 0);
+    assert_int_equal(read.count, BATCH_ACKS_MAX);
+    buf_clear(&out);
+    many.count *= 2;
+    batch_ack_request_encode(&many, &out);
+    assert_int_equal(batch_ack_request_decode(buf_slice(&out), *state, &read), ERR_CORRUPT);
+    buf_fini(&out);
+    free(acks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BODY_TEST(requests_come_back),
         BODY_TEST(wrong_entries_are_told),
+        BODY_TEST(acks_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,8 +22,28 @@ static void locks_come_back(void **state)
     ASSERT_PREFIXES_REFUSED(request_text, *state, lock_request_decode, &request);
 }
 
+/* Goal: a body with more queues than a client can have is refused, one with as many is not. */
+static void queues_are_bounded(void **state)
+{
+    struct message_queue *queues = calloc(LOCK_QUEUES_MAX * 2, sizeof *queues);
+    for (int i = 0; i < LOCK_QUEUES_MAX * 2; i++)
+        queues[i] = (struct message_queue){ SLICE("t"), SLICE("b"), i };
+    struct lock_request request = { SLICE("g"), SLICE("c"), false, queues, LOCK_QUEUES_MAX };
+    struct lock_request read;
+    struct buf out = BUF_INIT;
+    lock_request_encode(&request, &out);
+    assert_int_equal(lock_request_decode(buf_slice(&out), *state, &read), 0);
+    assert_int_equal(read.queue_count, LOCK_QUEUES_MAX);
+    buf_clear(&out);
+    request.queue_count *= 2;
+    lock_request_encode(&request, &out);
+    assert_int_equal(lock_request_decode(buf_slice(&out), *state, &read), ERR_CORRUPT);
+    buf_fini(&out);
+    free(queues);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { BODY_TEST(locks_come_back) };
+    const struct CMUnitTest tests[] = { BODY_TEST(locks_come_back), BODY_TEST(queues_are_bounded) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,10 @@ static void bounds_hold(void **state)
     assert_null(json_read(buf_slice(&text), why));
     assert_non_null(strstr(why, "too many"));
     buf_fini(&text);
+    json_t *four = json_read_most(SLICE("[1,{\"a\":2}]"), 5);
+    assert_non_null(four);
+    json_decref(four);
+    assert_null(json_read_most(SLICE("[1,{\"a\":2}]"), 4));
 }
 
 /* Goal: a cut text is refused and never read past its end. */
