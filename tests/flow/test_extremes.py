@@ -8,7 +8,7 @@ import mini_client as mq
 import pops
 import pytest
 import servers
-from conftest import BROKER_CONF, heartbeat, make_topic, send
+from conftest import BROKER_CONF, heartbeat, make_topic, max_offset, send
 from servers import wait_until
 
 NUMBERS = ["-9223372036854775808", "-2147483649", "-2147483648", "-2", "-1", "0", "1", "2147483647", "2147483648",
@@ -94,22 +94,58 @@ def variants(code, fields):
                 yield name, {**fields, name: value}
 
 
+def expect_answers(connection, code, good, body=b""):
+    waiting = []
+    for name, fields in [*variants(code, good), (None, good)]:
+        waiting.append((connection.send(code, fields, body), name, fields))
+        if len(waiting) == 50 or name is None:
+            for opaque, name, fields in waiting:
+                answer = connection.receive(opaque)
+                assert answer.code != 1 or answer.remark, (name, fields)
+            waiting = []
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_value_of_every_field_is_answered(pair, used, code):
     """Goal: no value of a field is left without an answer, a refusal says why, and the broker serves on.
     Method: one field at a time has every value of the two lists, 50 requests under way."""
     good = requests(used["topic"], used["group"], used["handle"], used["recall"], used["msgId"])[code]
-    body = b"body" if code in (310, 325) else b""
     with pair.broker.connect(timeout=30) as connection:
-        waiting = []
-        for name, fields in [*variants(code, good), (None, good)]:
-            waiting.append((connection.send(code, fields, body), name, fields))
-            if len(waiting) == 50 or name is None:
-                for opaque, name, fields in waiting:
-                    answer = connection.receive(opaque)
-                    assert answer.code != 1 or answer.remark, (name, fields)
-                waiting = []
+        expect_answers(connection, code, good, b"body" if code in (310, 325) else b"")
         assert connection.call(28).code == 0
+
+
+# ---- the name server's fields --------------------------------------------------------------------------
+
+BROKER = {"brokerName": "b", "brokerAddr": "127.9.9.1:1", "clusterName": "c", "brokerId": 0}
+KEY = {"namespace": "n", "key": "k"}
+NAME_SERVER_REQUESTS = {
+    103: {**BROKER, "haServerAddr": "127.9.9.1:2", "heartbeatTimeoutMillis": 10000, "enableActingMaster": "false",
+          "compressed": "false", "bodyCrc32": 0, "__ZONE_NAME": "z"},
+    104: BROKER, 322: BROKER, 904: {**BROKER, "epoch": 1, "maxOffset": 1, "heartbeatTimeoutMills": 1000},
+    901: {"clusterName": "c", "brokerName": "b"},
+    105: {"topic": "t", "acceptStandardJsonOnly": "true", "__ZONE_MODE": "true", "__ZONE_NAME": "z"},
+    100: {**KEY, "value": "v"}, 101: KEY, 102: KEY, 219: {"namespace": "n"}, 205: {"brokerName": "b"}, 327: {"brokerName": "b"},
+    216: {"topic": "t", "clusterName": "c"}, 217: {"topic": "t"}, 224: {"cluster": "c"},
+}
+
+
+@pytest.fixture(scope="module")
+def lone_name_server(pair, tmp_path_factory):
+    """One without brokers but those the tests make up."""
+    with servers.NameServer("ramjet", tmp_path_factory.mktemp("extremes_namesrv")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("code", NAME_SERVER_REQUESTS)
+def test_every_value_of_every_field_is_answered_by_a_name_server(lone_name_server, code):
+    """Goal and method: as for a broker; and what it took of them it can read again when it is started anew."""
+    with lone_name_server.connect(timeout=60) as connection:
+        expect_answers(connection, code, NAME_SERVER_REQUESTS[code])
+        assert connection.call(106).code == 0
+    if code in (100, 102):
+        lone_name_server.kill()
+        lone_name_server.start()
 
 
 # ---- bodies ------------------------------------------------------------------------------------------
@@ -179,6 +215,47 @@ def test_no_made_up_handle_acknowledges(pair, used):
         found = []
         wait_until(lambda: found.extend(pops.pop(connection, group, topic)) or len(found) == 2, 30, "what was popped")
         assert sorted(message.body for message in found) == [first.body, second.body]
+
+
+def test_no_altered_recall_handle_recalls(pair):
+    """Goal: of hundreds of handles that differ from the one that was given, none keeps its message from coming.
+    Method: its topic, broker, time or key is another; the message is due meanwhile."""
+    draw = random.Random(6)
+    with pair.broker.connect(timeout=30) as connection:
+        topic = make_topic(connection, "extremes_recall")
+        fields = mq.send_fields(topic, 0, {"TIMER_DELIVER_MS": mq.now_ms() + 4000, "UNIQ_KEY": "KEY%d" % mq.now_ms()})
+        given = connection.call(310, fields, b"comes").ext["recallHandle"]
+        parts = base64.urlsafe_b64decode(given).decode().split(" ")
+        for i in range(500):
+            altered = list(parts)
+            altered[draw.randrange(1, 5)] = draw.choice(NUMBERS + TEXTS + [parts[4][:-1], str(int(parts[3]) + 1000 * i)])
+            if altered != parts:
+                handle = base64.urlsafe_b64encode(" ".join(altered).encode()).decode()
+                answer = connection.call(370, {"topic": topic, "recallHandle": handle, "producerGroup": "g"})
+                assert answer.code in (0, 604), answer.remark
+        wait_until(lambda: max_offset(connection, topic) == 1, 30, "the message")
+
+
+def test_no_altered_end_ends_a_transaction(pair):
+    """Goal: of hundreds of commits with a place, group or id that is not the half message's, none stores it.
+    Method: one or two fields of the right one are others, among them those of its neighbours."""
+    draw = random.Random(7)
+    with pair.broker.connect(timeout=30) as connection:
+        topic, halves = make_topic(connection, "extremes_txn"), []
+        for i in range(3):
+            properties = {"TRAN_MSG": "true", "PGROUP": "extremes_p", "UNIQ_KEY": "TXN%d%d" % (i, mq.now_ms())}
+            answer = connection.call(310, mq.send_fields(topic, 0, properties, sysFlag=4, producerGroup="extremes_p"), b"x")
+            halves.append({"tranStateTableOffset": answer.ext["queueOffset"], "transactionId": answer.ext["transactionId"],
+                           "commitLogOffset": mq.phy_offset_of(answer.ext["msgId"]), "producerGroup": "extremes_p"})
+        right = {**halves[1], "topic": topic, "commitOrRollback": 8, "fromTransactionCheck": False, "msgId": "m"}
+        for _ in range(500):
+            altered = dict(right)
+            for field in draw.sample(sorted(halves[1]), draw.randint(1, 2)):
+                altered[field] = draw.choice(NUMBERS[:7] + [str(halves[0][field]), str(halves[2][field]), "x"])
+            if any(str(altered[field]) != str(right[field]) for field in halves[1]):
+                assert connection.call(37, altered).code != 0, altered
+        assert max_offset(connection, topic) == 0
+        assert connection.call(37, right).code == 0 and max_offset(connection, topic) == 1
 
 
 @pytest.mark.parametrize("bits", ["", "!", "AAAA", "/" * 1398104, "A" * 1398104 + "/w=="],
