@@ -84,6 +84,7 @@ struct broker_conf {
     bool disable_consume_if_read_slowly;
     int64_t consumer_fallbehind_threshold;
     int default_query_max_num;
+    int max_msgs_num_batch;
     int64_t start_accept_send_request_timestamp;
     /* popping */
     int revive_queue_num;

@@ -156,6 +156,8 @@ static const struct conf_row rows[] = {
              17179869184, 0, INT64_MAX, CONF_AT_RUN_TIME, "how far that is, in bytes"),
     CONF_INT(struct broker_conf, default_query_max_num, "defaultQueryMaxNum", 32, 1, 1024,
              CONF_AT_RUN_TIME, "most messages found by a unique key"),
+    CONF_INT(struct broker_conf, max_msgs_num_batch, "maxMsgsNumBatch", 64, 1, 1024,
+             CONF_AT_RUN_TIME, "most messages found by a key, whatever was asked for"),
     CONF_I64(struct broker_conf, start_accept_send_request_timestamp,
              "startAcceptSendRequestTimeStamp", 0, 0, INT64_MAX, CONF_AT_RUN_TIME,
              "time in ms before which sends are refused"),
@@ -322,7 +324,6 @@ static const struct conf_row rows[] = {
 
     /* keys of the reference that have no effect yet */
     /* identity, network */
-    CONF_KNOWN("maxMsgsNumBatch", "64"),
     CONF_KNOWN("brokerIP2", ""),
     CONF_KNOWN("haListenPort", "10912"),
     CONF_KNOWN("fetchNameSrvAddrByDnsLookup", "false"),

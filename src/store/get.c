@@ -13,7 +13,7 @@
 #include "wire/record_crc.h"
 
 enum { ENTRIES_PER_READ = 128, SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
-enum { QUERY_MAX = 64 };
+enum { QUERY_MAX = 1024 };
 
 const char *store_get_status_name(enum store_get_status status)
 {

@@ -74,3 +74,16 @@ def test_count_and_time_limit_a_query(broker, topic, group, name):
     last = pull_all(broker, group, topic)[-1].store_ms
     assert by_key(broker, topic, key, begin=last + 100_000).code == 22
     assert by_key(broker, topic, key, end=last - 3_600_000).code == 22
+
+
+def test_setting_limits_a_query(broker, topic, name):
+    """Goal: nobody gets more messages by key than maxMsgsNumBatch, whatever was asked for."""
+    key = name("key")
+    for i in range(5):
+        send(broker, topic, b"%d" % i, properties={"KEYS": key})
+    found(broker, topic, key, 5)
+    assert broker.call(25, body=b"maxMsgsNumBatch=3\n").code == 0
+    try:
+        assert len(mq.decode_records(by_key(broker, topic, key).body)) == 3
+    finally:
+        assert broker.call(25, body=b"maxMsgsNumBatch=64\n").code == 0

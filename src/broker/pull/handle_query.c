@@ -63,6 +63,8 @@ void handle_query_message(struct broker *broker, struct request *req)
         return;
     if (q->fields.unique_key_query)
         q->fields.max_num = broker->conf.default_query_max_num;
+    if (q->fields.max_num > broker->conf.max_msgs_num_batch)
+        q->fields.max_num = broker->conf.max_msgs_num_batch;
     offload_start(&q->offload, broker, req, query_work, query_finish);
 }
 
