@@ -69,6 +69,11 @@ bool conn_is_open(const struct conn *conn);
 /* Queues bytes for the end of the pass. On a closed connection they are dropped. */
 void conn_write(struct conn *conn, struct slice bytes);
 
+/* Where the next `bytes` bytes may be made in place; conn_wrote() says how many there are. NULL:
+ * not so many in one piece, or the connection is closed. */
+uint8_t *conn_room(struct conn *conn, size_t bytes);
+void conn_wrote(struct conn *conn, size_t bytes);
+
 /* on_input is not called again before `bytes` bytes (from the start of what is untaken) are there.
  */
 void conn_need(struct conn *conn, size_t bytes);

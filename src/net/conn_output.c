@@ -127,6 +127,22 @@ void conn_write(struct conn *conn, struct slice bytes)
     }
 }
 
+uint8_t *conn_room(struct conn *conn, size_t bytes)
+{
+    if (!conn->is_open || bytes > CHUNK_BYTES)
+        return NULL;
+    struct out_chunk *chunk = room(conn, bytes);
+    return chunk->bytes + chunk->len;
+}
+
+void conn_wrote(struct conn *conn, size_t bytes)
+{
+    struct out_chunk *chunk = conn->out_last;
+    assert(bytes <= CHUNK_BYTES - chunk->len);
+    chunk->len += (uint32_t)bytes;
+    added(conn, bytes);
+}
+
 static int gather(const struct conn *conn, struct iovec runs[RUNS_MAX])
 {
     int count = 0;

@@ -60,6 +60,9 @@ struct reply {
     const struct ext_field *ext;
     int ext_count;
     bool has_ext; /* an answer header exists, even when nothing in it is set */
+    /* More of it, from a struct by its table; both live until the answer was sent. NULL: none. */
+    const struct fields *fields;
+    const void *values;
     struct slice body;
 };
 

@@ -104,11 +104,28 @@ int request_fields(struct request *req, const struct fields *fields, void *into)
     return err;
 }
 
+/* In place, if it is no monster. */
+static void write_header(struct request *req, const struct header *header, size_t body_bytes)
+{
+    struct conn *conn = req->peer->conn;
+    struct header cut;
+    size_t bound;
+    const struct header *fit = header_fit(req->type, header, &cut, &bound);
+    uint8_t *room = conn_room(conn, bound);
+    if (room == NULL) {
+        conn_write(conn, header_encode(req->type, fit, body_bytes, &req->arena));
+        return;
+    }
+    size_t bytes = header_put(req->type, fit, body_bytes, room);
+    assert(bytes <= bound);
+    conn_wrote(conn, bytes);
+}
+
 static void write_answer(struct request *req, const struct header *header, struct slice body)
 {
     struct conn *conn = req->peer->conn;
     if (!request_is_oneway(req) && conn_is_open(conn)) {
-        conn_write(conn, header_encode(req->type, header, body.len, &req->arena));
+        write_header(req, header, body.len);
         conn_write(conn, body);
     }
     request_free(req);
@@ -126,6 +143,8 @@ void reply_send(struct request *req, const struct reply *reply)
         .ext = reply->ext,
         .ext_count = reply->ext_count,
         .has_ext = reply->has_ext,
+        .fields = reply->fields,
+        .values = reply->values,
     };
     write_answer(req, &header, reply->body);
 }
@@ -157,8 +176,12 @@ void reply_code(struct request *req, int32_t code, const char *remark, ...)
 void reply_fields(struct request *req, int32_t code, struct slice remark,
                   const struct fields *fields, const void *from, struct slice body)
 {
-    struct reply reply = { .code = code, .remark = remark, .has_ext = true, .body = body };
-    reply.ext = fields_encode(fields, FIELD_LONG_NAMES, from, &req->arena, &reply.ext_count);
+    const struct reply reply = { .code = code,
+                                 .remark = remark,
+                                 .has_ext = true,
+                                 .fields = fields,
+                                 .values = from,
+                                 .body = body };
     reply_send(req, &reply);
 }
 

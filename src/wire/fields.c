@@ -1,8 +1,7 @@
 #include "wire/fields.h"
+#include "wire/header_internal.h"
 
 #include <assert.h>
-
-enum { NUMBER_TEXT_MAX = 20 };
 
 /* What a header says in the fields with names of one letter; data NULL: nothing. */
 enum { LETTERS = 'z' - 'a' + 1 };
@@ -78,50 +77,60 @@ int fields_decode(const struct fields *fields, enum field_names names, const str
     return ERR_INVALID;
 }
 
-static struct slice number_text(int64_t number, struct arena *arena)
+uint8_t *number_put(uint8_t *out, int64_t number)
 {
-    uint8_t *text = arena_alloc(arena, NUMBER_TEXT_MAX);
-    uint8_t *end = text + NUMBER_TEXT_MAX;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    uint8_t digits[NUMBER_TEXT_MAX];
+    uint8_t *end = digits + sizeof digits;
     uint8_t *at = end;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    do {
-        *--at = (uint8_t)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
     if (number < 0)
-        *--at = '-';
-    return slice_of(at, (size_t)(end - at));
+        *out++ = '-';
+    for (; rest >= 10; rest /= 100)
+        memcpy(at -= 2, pairs + rest % 100 * 2, 2);
+    if (rest > 0 || at == end)
+        *--at = (uint8_t)('0' + rest);
+    memcpy(out, at, (size_t)(end - at));
+    return out + (end - at);
 }
 
-/* The member as text; data NULL when it is left out. */
-static struct slice encode_value(const struct field *row, const uint8_t *member,
-                                 struct arena *arena)
+enum value_kind field_value(const struct field *row, const void *from, struct slice *text,
+                            int64_t *number)
 {
-    struct slice text;
+    const uint8_t *member = (const uint8_t *)from + row->at;
     int32_t i32;
-    int64_t number = 0;
     bool truth;
     switch (row->type) {
     case FIELD_STRING:
-        memcpy(&text, member, sizeof text);
-        return text;
+        memcpy(text, member, sizeof *text);
+        return text->data == NULL ? VALUE_NONE : VALUE_TEXT;
     case FIELD_I32:
         memcpy(&i32, member, sizeof i32);
-        number = i32;
+        *number = i32;
         break;
     case FIELD_I64:
-        memcpy(&number, member, sizeof number);
+        memcpy(number, member, sizeof *number);
         break;
     case FIELD_BOOL:
         memcpy(&truth, member, sizeof truth);
-        number = truth;
+        *number = truth;
         break;
     }
-    if (row->presence == FIELD_OPTIONAL && number == row->fallback)
-        return (struct slice){ NULL, 0 };
-    if (row->type == FIELD_BOOL)
-        return number != 0 ? SLICE("true") : SLICE("false");
-    return number_text(number, arena);
+    if (row->presence == FIELD_OPTIONAL && *number == row->fallback)
+        return VALUE_NONE;
+    if (row->type != FIELD_BOOL)
+        return VALUE_NUMBER;
+    *text = *number != 0 ? SLICE("true") : SLICE("false");
+    return VALUE_TEXT;
+}
+
+static struct slice number_text(int64_t number, struct arena *arena)
+{
+    uint8_t *text = arena_alloc(arena, NUMBER_TEXT_MAX);
+    return slice_of(text, (size_t)(number_put(text, number) - text));
 }
 
 const struct ext_field *fields_encode(const struct fields *fields, enum field_names names,
@@ -132,9 +141,13 @@ const struct ext_field *fields_encode(const struct fields *fields, enum field_na
     int used = 0;
     for (int i = 0; i < fields->count; i++) {
         const struct field *row = &fields->rows[i];
-        struct slice value = encode_value(row, (const uint8_t *)from + row->at, arena);
-        if (value.data == NULL)
+        struct slice value;
+        int64_t number;
+        enum value_kind kind = field_value(row, from, &value, &number);
+        if (kind == VALUE_NONE)
             continue;
+        if (kind == VALUE_NUMBER)
+            value = number_text(number, arena);
         bool has_letter = names == FIELD_LETTERS && row->letter != NULL;
         ext[used++] = (struct ext_field){ has_letter ? slice_str(row->letter) : row->name, value };
     }

@@ -64,7 +64,7 @@ struct slice header_ext(const struct header *header, struct slice key)
 
 static size_t encoded_bound(enum serialize_type type, const struct header *header)
 {
-    return type == SERIALIZE_JSON ? header_json_bound(header) : header_binary_bytes(header);
+    return type == SERIALIZE_JSON ? header_json_bound(header) : header_binary_bound(header);
 }
 
 /* What stands for a header that no frame can carry. */
@@ -76,25 +76,42 @@ static struct header without_content(const struct header *header)
     cut.remark = SLICE("the header does not fit into a frame");
     cut.ext = NULL;
     cut.ext_count = 0;
+    cut.fields = NULL;
     return cut;
+}
+
+const struct header *header_fit(enum serialize_type type, const struct header *header,
+                                struct header *cut, size_t *bound)
+{
+    size_t bytes = encoded_bound(type, header);
+    if (bytes > HEADER_BYTES_MAX) {
+        *cut = without_content(header);
+        header = cut;
+        bytes = encoded_bound(type, header);
+    }
+    *bound = FRAME_PREFIX_BYTES + bytes;
+    return header;
+}
+
+size_t header_put(enum serialize_type type, const struct header *fit, size_t body_bytes,
+                  uint8_t *frame)
+{
+    uint8_t *start = frame + FRAME_PREFIX_BYTES;
+    uint8_t *end =
+        type == SERIALIZE_JSON ? header_json_put(start, fit) : header_binary_put(start, fit);
+    size_t bytes = (size_t)(end - start);
+    frame_put_prefix(frame, type, bytes, body_bytes);
+    return FRAME_PREFIX_BYTES + bytes;
 }
 
 struct slice header_encode(enum serialize_type type, const struct header *header, size_t body_bytes,
                            struct arena *arena)
 {
     struct header cut;
-    size_t bound = encoded_bound(type, header);
-    if (bound > HEADER_BYTES_MAX) {
-        cut = without_content(header);
-        header = &cut;
-        bound = encoded_bound(type, header);
-    }
-    uint8_t *frame = arena_alloc(arena, FRAME_PREFIX_BYTES + bound);
-    uint8_t *start = frame + FRAME_PREFIX_BYTES;
-    uint8_t *end =
-        type == SERIALIZE_JSON ? header_json_put(start, header) : header_binary_put(start, header);
-    size_t bytes = (size_t)(end - start);
+    size_t bound;
+    header = header_fit(type, header, &cut, &bound);
+    uint8_t *frame = arena_alloc(arena, bound);
+    size_t bytes = header_put(type, header, body_bytes, frame);
     assert(bytes <= bound);
-    frame_put_prefix(frame, type, bytes, body_bytes);
-    return slice_of(frame, FRAME_PREFIX_BYTES + bytes);
+    return slice_of(frame, bytes);
 }

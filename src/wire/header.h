@@ -41,6 +41,8 @@ struct ext_field {
     struct slice value;
 };
 
+struct fields;
+
 struct header {
     int32_t code;
     int32_t version;
@@ -51,6 +53,9 @@ struct header {
     const struct ext_field *ext;
     int ext_count;
     bool has_ext; /* encode "extFields":{} even when ext_count is 0 */
+    /* Encoding: the members of a struct as more ext fields, by its table (fields.h); NULL: none. */
+    const struct fields *fields;
+    const void *values;
 };
 
 /* The language's name as it stands in JSON headers. Static text. */
@@ -66,6 +71,13 @@ MUST_CHECK int header_decode(enum serialize_type type, struct slice bytes, struc
  * response then says SYSTEM_ERROR. */
 struct slice header_encode(enum serialize_type type, const struct header *header, size_t body_bytes,
                            struct arena *arena);
+/* The same in two steps, for who has the memory: the header, or in *cut what stands for one that no
+ * frame can carry, and how many bytes it takes at most; then into so many. Returns how many it
+ * took. */
+const struct header *header_fit(enum serialize_type type, const struct header *header,
+                                struct header *cut, size_t *bound);
+size_t header_put(enum serialize_type type, const struct header *fit, size_t body_bytes,
+                  uint8_t *frame);
 
 /* The value of an ext field; data NULL when absent. */
 struct slice header_ext(const struct header *header, struct slice key);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/bytes.h"
+#include "wire/fields.h"
 
 enum { BINARY_FIXED_BYTES = 2 + 1 + 2 + 4 + 4 + 4 + 4 };
 
@@ -41,17 +42,20 @@ int header_binary_decode(struct slice bytes, struct arena *arena, struct header 
     return 0;
 }
 
-static size_t binary_ext_bytes(const struct header *header)
+size_t header_binary_bound(const struct header *header)
 {
-    size_t bytes = 0;
+    enum { LENGTHS = 2 + 4 };
+    size_t bytes = BINARY_FIXED_BYTES + header->remark.len;
     for (int i = 0; i < header->ext_count; i++)
-        bytes += 2 + header->ext[i].key.len + 4 + header->ext[i].value.len;
+        bytes += LENGTHS + header->ext[i].key.len + header->ext[i].value.len;
+    for (int i = 0; header->fields != NULL && i < header->fields->count; i++) {
+        const struct field *row = &header->fields->rows[i];
+        struct slice text = { NULL, NUMBER_TEXT_MAX };
+        if (row->type == FIELD_STRING)
+            memcpy(&text, (const uint8_t *)header->values + row->at, sizeof text);
+        bytes += LENGTHS + row->name.len + text.len;
+    }
     return bytes;
-}
-
-size_t header_binary_bytes(const struct header *header)
-{
-    return BINARY_FIXED_BYTES + header->remark.len + binary_ext_bytes(header);
 }
 
 static uint8_t *put_sized(uint8_t *out, struct slice text)
@@ -62,6 +66,30 @@ static uint8_t *put_sized(uint8_t *out, struct slice text)
     return out + 4 + text.len;
 }
 
+static uint8_t *put_pair(uint8_t *out, struct slice key, struct slice value)
+{
+    assert(key.len <= INT16_MAX);
+    put_be16(out, (uint16_t)key.len);
+    if (key.len > 0)
+        memcpy(out + 2, key.data, key.len);
+    return put_sized(out + 2 + key.len, value);
+}
+
+static uint8_t *put_values(uint8_t *out, const struct fields *fields, const void *values)
+{
+    for (int i = 0; i < fields->count; i++) {
+        struct slice text;
+        int64_t number;
+        uint8_t digits[NUMBER_TEXT_MAX];
+        enum value_kind kind = field_value(&fields->rows[i], values, &text, &number);
+        if (kind == VALUE_NUMBER)
+            text = slice_of(digits, (size_t)(number_put(digits, number) - digits));
+        if (kind != VALUE_NONE)
+            out = put_pair(out, fields->rows[i].name, text);
+    }
+    return out;
+}
+
 uint8_t *header_binary_put(uint8_t *out, const struct header *header)
 {
     put_be16(out, (uint16_t)header->code);
@@ -69,16 +97,12 @@ uint8_t *header_binary_put(uint8_t *out, const struct header *header)
     put_be16(out + 3, (uint16_t)header->version);
     put_be32(out + 5, (uint32_t)header->opaque);
     put_be32(out + 9, (uint32_t)header->flag);
-    out = put_sized(out + 13, header->remark);
-    put_be32(out, (uint32_t)binary_ext_bytes(header));
-    out += 4;
-    for (int i = 0; i < header->ext_count; i++) {
-        const struct ext_field *field = &header->ext[i];
-        assert(field->key.len <= INT16_MAX);
-        put_be16(out, (uint16_t)field->key.len);
-        if (field->key.len > 0)
-            memcpy(out + 2, field->key.data, field->key.len);
-        out = put_sized(out + 2 + field->key.len, field->value);
-    }
+    uint8_t *ext_length = put_sized(out + 13, header->remark);
+    uint8_t *ext = out = ext_length + 4;
+    for (int i = 0; i < header->ext_count; i++)
+        out = put_pair(out, header->ext[i].key, header->ext[i].value);
+    if (header->fields != NULL)
+        out = put_values(out, header->fields, header->values);
+    put_be32(ext_length, (uint32_t)(out - ext));
     return out;
 }

@@ -43,10 +43,20 @@ enum language language_of(struct slice name);
 MUST_CHECK int header_json_decode(struct slice bytes, struct arena *arena, struct header *header);
 MUST_CHECK int header_binary_decode(struct slice bytes, struct arena *arena, struct header *header);
 
-/* How many bytes _put() writes at most, and writes. _put() gives their end. */
+/* How many bytes _put() writes at most. _put() gives their end. */
 size_t header_json_bound(const struct header *header);
-size_t header_binary_bytes(const struct header *header);
+size_t header_binary_bound(const struct header *header);
 uint8_t *header_json_put(uint8_t *out, const struct header *header);
 uint8_t *header_binary_put(uint8_t *out, const struct header *header);
+
+/* fields.c: a member of a struct, as fields_encode() has it; VALUE_NONE: it is left out. */
+enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER };
+struct field;
+enum value_kind field_value(const struct field *row, const void *from, struct slice *text,
+                            int64_t *number);
+
+/* The number as text; returns its end. */
+enum { NUMBER_TEXT_MAX = 20 };
+uint8_t *number_put(uint8_t *out, int64_t number);
 
 #endif

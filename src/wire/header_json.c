@@ -10,6 +10,7 @@
  */
 #include "wire/header_internal.h"
 
+#include "wire/fields.h"
 #include "wire/text.h"
 
 enum { HEADER_DEPTH_MAX = 64 };
@@ -334,22 +335,6 @@ static inline uint8_t *put_text(uint8_t *out, struct slice text)
     return out + text.len;
 }
 
-static uint8_t *put_number(uint8_t *out, int32_t number)
-{
-    uint8_t digits[10];
-    int count = 0;
-    uint32_t rest = number < 0 ? 0 - (uint32_t)number : (uint32_t)number;
-    do {
-        digits[count++] = (uint8_t)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (number < 0)
-        *out++ = '-';
-    while (count > 0)
-        *out++ = digits[--count];
-    return out;
-}
-
 static inline uint8_t *put_string(uint8_t *out, struct slice text)
 {
     const uint8_t *end = text.data + text.len;
@@ -381,44 +366,91 @@ static size_t quick_bound(const struct header *header)
     return JSON_FIXED_MAX + chars * ESCAPED_BYTES_MAX;
 }
 
+/* Of the values: `bytes_of` says how many a text takes. */
+static size_t values_bound(const struct header *header, size_t (*bytes_of)(struct slice text))
+{
+    enum { PUNCTUATION_AND_NUMBER_MAX = 6 + NUMBER_TEXT_MAX };
+    size_t bytes = 0;
+    for (int i = 0; header->fields != NULL && i < header->fields->count; i++) {
+        const struct field *row = &header->fields->rows[i];
+        struct slice text = { NULL, 0 };
+        if (row->type == FIELD_STRING)
+            memcpy(&text, (const uint8_t *)header->values + row->at, sizeof text);
+        bytes += row->name.len + bytes_of(text) + PUNCTUATION_AND_NUMBER_MAX;
+    }
+    return bytes;
+}
+
+static size_t most_bytes(struct slice text)
+{
+    return text.len * ESCAPED_BYTES_MAX;
+}
+
 size_t header_json_bound(const struct header *header)
 {
-    size_t bytes = quick_bound(header);
+    size_t bytes = quick_bound(header) + values_bound(header, most_bytes);
     if (bytes <= QUICK_BOUND_MAX)
         return bytes;
-    bytes = JSON_FIXED_MAX + string_bytes(header->remark);
+    bytes = JSON_FIXED_MAX + string_bytes(header->remark) + values_bound(header, string_bytes);
     for (int i = 0; i < header->ext_count; i++)
         bytes += string_bytes(header->ext[i].key) + string_bytes(header->ext[i].value) + 2;
     return bytes;
 }
 
+static uint8_t *put_json_values(uint8_t *out, const struct fields *fields, const void *values)
+{
+    for (int i = 0; i < fields->count; i++) {
+        const struct field *row = &fields->rows[i];
+        struct slice text;
+        int64_t number;
+        enum value_kind kind = field_value(row, values, &text, &number);
+        if (kind == VALUE_NONE)
+            continue;
+        *out++ = '"'; /* names in tables are plain text */
+        out = put_text(out, row->name);
+        out = put_text(out, SLICE("\":"));
+        if (kind == VALUE_TEXT) {
+            out = put_string(out, text);
+        } else {
+            *out++ = '"';
+            out = number_put(out, number);
+            *out++ = '"';
+        }
+        *out++ = ',';
+    }
+    return out;
+}
+
 static uint8_t *put_json_ext(uint8_t *out, const struct header *header)
 {
-    out = put_text(out, SLICE(",\"extFields\":{"));
+    uint8_t *start = out = put_text(out, SLICE(",\"extFields\":{"));
     for (int i = 0; i < header->ext_count; i++) {
-        if (i > 0)
-            *out++ = ',';
         out = put_string(out, header->ext[i].key);
         *out++ = ':';
         out = put_string(out, header->ext[i].value);
+        *out++ = ',';
     }
+    if (header->fields != NULL)
+        out = put_json_values(out, header->fields, header->values);
+    if (out > start)
+        out--; /* the last comma */
     *out++ = '}';
     return out;
 }
 
 uint8_t *header_json_put(uint8_t *out, const struct header *header)
 {
-    out = put_number(put_text(out, SLICE("{\"code\":")), header->code);
-    if (header->ext_count > 0 || header->has_ext)
+    out = number_put(put_text(out, SLICE("{\"code\":")), header->code);
+    if (header->ext_count > 0 || header->has_ext || header->fields != NULL)
         out = put_json_ext(out, header);
-    out = put_number(put_text(out, SLICE(",\"flag\":")), header->flag);
+    out = number_put(put_text(out, SLICE(",\"flag\":")), header->flag);
     out = put_text(out, SLICE(",\"language\":\""));
     out = put_text(out, language_name(header->language));
-    out = put_number(put_text(out, SLICE("\",\"opaque\":")), header->opaque);
+    out = number_put(put_text(out, SLICE("\",\"opaque\":")), header->opaque);
     if (header->remark.data != NULL)
         out = put_string(put_text(out, SLICE(",\"remark\":")), header->remark);
     out = put_text(out, SLICE(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":"));
-    out = put_number(out, header->version);
+    out = number_put(out, header->version);
     *out++ = '}';
     return out;
 }

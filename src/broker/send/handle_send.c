@@ -53,7 +53,8 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
                           const int64_t *phy_offsets, int count)
 {
     struct arena *arena = &s->req->arena;
-    struct send_response fields = {
+    struct send_response *fields = arena_alloc(arena, sizeof *fields); /* it may have to wait */
+    *fields = (struct send_response){
         .msg_id = message_ids(s, phy_offsets, count),
         .queue_id = s->fields.queue_id,
         .queue_offset = put->queue_offset,
@@ -63,11 +64,11 @@ static void answer_stored(struct send *s, const struct store_put_result *put,
         .trace_on = send_trace_on_text(s->broker),
         .recall_handle = s->recall_handle,
     };
-    if (fields.transaction_id.data != NULL)
-        fields.transaction_id = arena_copy(arena, fields.transaction_id);
-    struct reply reply = { .code = RESP_SUCCESS, .has_ext = true };
-    reply.ext =
-        fields_encode(&send_response_fields, FIELD_LONG_NAMES, &fields, arena, &reply.ext_count);
+    if (fields->transaction_id.data != NULL)
+        fields->transaction_id = arena_copy(arena, fields->transaction_id);
+    const struct reply reply = {
+        .code = RESP_SUCCESS, .has_ext = true, .fields = &send_response_fields, .values = fields
+    };
     acks_reply(s->broker, s->req, &reply, put->end_phy_offset, s->marks.waits_for_disk);
 }
 

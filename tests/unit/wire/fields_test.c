@@ -110,6 +110,40 @@ static void fallbacks_are_left_out(void **state)
     assert_text(ext[0].value, "0");
 }
 
+/* Goal: a struct that a header is given with its table stands in the frame as if it had been made
+ * ext fields before, behind those there are.
+ * Method: numbers of every length and sign, text with and without what is escaped, absent members.
+ */
+static void values_of_a_header_are_ext_fields(void **state)
+{
+    char text[3000];
+    memset(text, '"', sizeof text);
+    for (int i = 0; i < 60; i++) {
+        const int64_t number = i < 40 ? (INT64_C(1) << i) - 1 : -(INT64_C(7) << i);
+        const struct send_response values = {
+            .msg_id = slice_of(text, (size_t)i * 50),
+            .queue_id = (int32_t)number,
+            .queue_offset = i == 59 ? INT64_MIN : number,
+            .msg_region = i % 3 == 0   ? SLICE("")
+                          : i % 3 == 1 ? SLICE("a\1b")
+                                       : SLICE("plain"),
+        };
+        struct ext_field ext[16] = { { SLICE("first"), SLICE("1") } };
+        struct header typed = { .ext = ext, .ext_count = i % 2, .has_ext = true };
+        struct header made = typed;
+        int count;
+        const struct ext_field *encoded =
+            fields_encode(&send_response_fields, FIELD_LONG_NAMES, &values, *state, &count);
+        memcpy(ext + made.ext_count, encoded, (size_t)count * sizeof *encoded);
+        made.ext_count += count;
+        typed.fields = &send_response_fields;
+        typed.values = &values;
+        for (int type = SERIALIZE_JSON; type <= SERIALIZE_BINARY; type++)
+            assert_true(slice_eq(header_encode((enum serialize_type)type, &typed, 0, *state),
+                                 header_encode((enum serialize_type)type, &made, 0, *state)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +151,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_other_naming_misses_its_fields, set_up, tear_down),
         cmocka_unit_test(what_is_no_number_is_absent),
         cmocka_unit_test_setup_teardown(fallbacks_are_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(values_of_a_header_are_ext_fields, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
