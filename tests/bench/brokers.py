@@ -20,6 +20,7 @@ class MeasuredBroker(servers.Broker):
     java_options = ["-Xms4g", "-Xmx4g", "-XX:+UseG1GC", "--add-exports", "java.base/sun.nio.ch=ALL-UNNAMED",
                     "--add-opens", "java.base/java.nio=ALL-UNNAMED",
                     "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+    patience = {}  # as it is by default
 
     def __init__(self, target, home, name, conf=None):
         self.name_server = servers.NameServer(target, home / "namesrv")
