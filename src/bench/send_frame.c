@@ -178,6 +178,16 @@ static uint32_t first_topic(const struct send_frame *f, uint32_t sender)
     return (uint32_t)((part * (uint64_t)f->topic_count) >> 32);
 }
 
+/* When the message of this number, born then, is due (wall clock, ms). */
+static int64_t due_ms_of(const struct send_frame *f, uint32_t number, int64_t born_ms)
+{
+    if (f->due_at_ms > 0)
+        return f->due_at_ms;
+    /* spread evenly, neighbours far apart */
+    uint64_t place = number * UINT64_C(2654435761) & UINT32_MAX;
+    return born_ms + f->due_after_ms + (int64_t)((place * (uint64_t)f->due_span_ms) >> 32);
+}
+
 void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t sender, uint32_t number,
                       int64_t born_ms)
 {
@@ -189,20 +199,11 @@ void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t sender
     put_digits(copy + f->born_at, BORN_DIGITS, (uint64_t)born_ms);
     put_hex(copy + f->uniq_key_at + 3 * UNIQ_KEY_PART_DIGITS, number);
     if (f->due_at > 0)
-        put_digits(copy + f->due_at, BORN_DIGITS, (uint64_t)send_frame_due_ms(f, number, born_ms));
+        put_digits(copy + f->due_at, BORN_DIGITS, (uint64_t)due_ms_of(f, number, born_ms));
     if (f->topic_count > 0) /* a topic's queues in turn, then the next topic */
         put_digits(copy + f->topic_at, TOPIC_DIGITS,
                    (first_topic(f, sender) + number / (uint32_t)f->queue_count) %
                        (uint32_t)f->topic_count);
-}
-
-int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms)
-{
-    if (f->due_at_ms > 0)
-        return f->due_at_ms;
-    /* spread evenly, neighbours far apart */
-    uint64_t place = number * UINT64_C(2654435761) & UINT32_MAX;
-    return born_ms + f->due_after_ms + (int64_t)((place * (uint64_t)f->due_span_ms) >> 32);
 }
 
 bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number)

@@ -66,9 +66,6 @@ void send_frame_copy(const struct send_frame *f, uint8_t *out, int queue_id, uin
 void send_frame_stamp(const struct send_frame *f, uint8_t *copy, uint32_t sender, uint32_t number,
                       int64_t born_ms);
 
-/* When the message of this number, born then, is due (wall clock, ms). */
-int64_t send_frame_due_ms(const struct send_frame *f, uint32_t number, int64_t born_ms);
-
 /* The number in the unique key of a stored message, when one of this frame's copies became it. */
 bool send_frame_number(const struct send_frame *f, struct slice uniq_key, uint32_t *number);
 

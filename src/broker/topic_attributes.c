@@ -223,7 +223,7 @@ int group_attributes_apply(const struct group_config *before, struct arena *aren
     return err;
 }
 
-bool topic_attribute_is(const struct topic_config *topic, struct slice key, struct slice value)
+static bool attribute_is(const struct topic_config *topic, struct slice key, struct slice value)
 {
     for (int i = 0; i < topic->attribute_count; i++)
         if (slice_eq(topic->attributes[i].key, key))
@@ -233,10 +233,10 @@ bool topic_attribute_is(const struct topic_config *topic, struct slice key, stru
 
 bool topic_is_compacted(const struct topic_config *topic)
 {
-    return topic_attribute_is(topic, SLICE("cleanup.policy"), SLICE("COMPACTION"));
+    return attribute_is(topic, SLICE("cleanup.policy"), SLICE("COMPACTION"));
 }
 
 bool topic_has_batch_queues(const struct topic_config *topic)
 {
-    return topic_attribute_is(topic, SLICE("queue.type"), SLICE("BatchCQ"));
+    return attribute_is(topic, SLICE("queue.type"), SLICE("BatchCQ"));
 }

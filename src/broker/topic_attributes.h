@@ -26,7 +26,6 @@ MUST_CHECK int topic_attributes_apply(const struct topic_config *before, const s
 MUST_CHECK int group_attributes_apply(const struct group_config *before, struct arena *arena,
                                       struct group_config *config, struct slice *why);
 
-bool topic_attribute_is(const struct topic_config *topic, struct slice key, struct slice value);
 /* queue.type=BatchCQ */
 bool topic_has_batch_queues(const struct topic_config *topic);
 /* Of each key the newest message stays (cleanup.policy=COMPACTION). */

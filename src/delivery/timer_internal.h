@@ -145,10 +145,6 @@ void timer_pass_ticks(struct timer *t, int64_t now_ms);
 /* timer_flush.c */
 void timer_save_metrics(struct timer *t);
 
-/* timer_work.c: hands a timer, or whom it cancels, to the loop. */
-void timer_emit(struct timer *t, const struct timer_item *item);
-void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text);
-
 /* ---- timer_mend.c (worker) ------------------------------------------------------------------- */
 
 bool timer_unit_is_of(const struct timer *t, const struct timer_unit *unit, int64_t tick);

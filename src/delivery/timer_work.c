@@ -25,7 +25,7 @@ enum {
 
 /* ---- for the loop ---------------------------------------------------------------------------- */
 
-void timer_emit(struct timer *t, const struct timer_item *item)
+static void emit(struct timer *t, const struct timer_item *item)
 {
     struct timer_work *w = &t->work;
     if (w->item_count == w->item_cap) {
@@ -37,7 +37,7 @@ void timer_emit(struct timer *t, const struct timer_item *item)
     w->items[w->item_count++] = *item;
 }
 
-void timer_emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text)
+static void emit_note(struct timer *t, enum timer_note_kind kind, uint32_t tick, struct slice text)
 {
     struct timer_note note = { .kind = kind, .tick = tick, .len = (uint32_t)text.len };
     buf_append(&t->work.notes, &note, sizeof note);
@@ -52,7 +52,7 @@ static void emit_unit(struct timer *t, uint32_t tick, const struct timer_unit *u
     bool is_roll = (unit->magic & TIMER_MAGIC_ROLL) != 0;
     struct slice cancelled = timer_cancelled_by(record);
     if (!is_roll && cancelled.data != NULL) {
-        timer_emit_note(t, NOTE_CANCEL, tick, cancelled);
+        emit_note(t, NOTE_CANCEL, tick, cancelled);
         return;
     }
     const struct timer_item item = {
@@ -65,7 +65,7 @@ static void emit_unit(struct timer *t, uint32_t tick, const struct timer_unit *u
         .is_roll = is_roll,
     };
     assert(item.due_ms > 0 && item.tick >= t->work.read_tick);
-    timer_emit(t, &item);
+    emit(t, &item);
 }
 
 /* ---- from the queue into the wheel ----------------------------------------------------------- */
@@ -156,7 +156,7 @@ static int enqueue_record(struct timer *t, const struct record *record,
     else if (relative < w->empty_to)
         w->empty_to = relative;
     if (!cancels)
-        timer_emit_note(t, NOTE_COUNT, 0, topic);
+        emit_note(t, NOTE_COUNT, 0, topic);
     w->enqueued_end = entry->phy_offset + entry->bytes;
     return 0;
 }

@@ -38,8 +38,6 @@ MUST_CHECK int compaction_file_entries(const struct compaction_queue *queue, int
                                        int64_t place, int count, struct store_queue_entry *entries);
 /* ---- compaction_queue.c ---------------------------------------------------------------------- */
 
-/* Closes the last pair; it is opened again when needed. */
-void compaction_queue_close_files(struct compaction_queue *queue);
 /* No record follows in the pair: marks its end as the reference does. */
 MUST_CHECK int compaction_queue_end_file(struct compaction_queue *queue);
 /* Takes the bounds from the files. */

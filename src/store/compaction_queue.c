@@ -11,7 +11,8 @@
 
 enum { MARK_BYTES = RECORD_BLANK_BYTES };
 
-void compaction_queue_close_files(struct compaction_queue *queue)
+/* Closes the last pair; it is opened again when needed. */
+static void close_files(struct compaction_queue *queue)
 {
     disk_close(queue->log_fd);
     disk_close(queue->queue_fd);
@@ -98,7 +99,7 @@ int compaction_queue_open(const char *log_dir, const char *queue_dir, struct sli
 
 void compaction_queue_free(struct compaction_queue *queue)
 {
-    compaction_queue_close_files(queue);
+    close_files(queue);
     pthread_mutex_destroy(&queue->lock);
     free((void *)(uintptr_t)queue->topic.data);
     free(queue->files);
@@ -182,7 +183,7 @@ static int end_last(struct compaction_queue *queue)
     if (!queue->is_dropped && queue->file_count > 0) {
         queue->is_dirty = true;
         err = compaction_queue_end_file(queue);
-        compaction_queue_close_files(queue);
+        close_files(queue);
     }
     pthread_mutex_unlock(&queue->lock);
     return err != 0 ? err : compaction_queue_sync(queue);
@@ -286,7 +287,7 @@ int compaction_queue_cut(struct compaction_queue *queue, int64_t queue_offset)
     char queue_path[DISK_PATH_MAX];
     int err = 0;
     pthread_mutex_lock(&queue->lock);
-    compaction_queue_close_files(queue);
+    close_files(queue);
     while (err == 0 && queue->file_count > 1 && last_file(queue)->first_offset >= queue_offset) {
         compaction_file_paths(queue, last_file(queue)->base, log_path, queue_path);
         err = disk_remove(log_path);
@@ -309,7 +310,7 @@ void compaction_queue_drop(struct compaction_queue *queue, const char *graveyard
     assert(!queue->is_dropped);
     queue->is_dropped = true;
     queue->file_count = 0;
-    compaction_queue_close_files(queue);
+    close_files(queue);
     atomic_store(&queue->first_offset, -1);
     atomic_store(&queue->next_offset, 0);
     int err = disk_make_dirs(graveyard);

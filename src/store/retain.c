@@ -105,7 +105,8 @@ static int measure_disks(struct store *store)
     return log_percent > queue_percent ? log_percent : queue_percent;
 }
 
-bool store_clean(struct store *store, int64_t now_ms, bool asked)
+/* One round of retention at `now_ms`. True when a file has to stay for now. */
+static bool clean(struct store *store, int64_t now_ms, bool asked)
 {
     const struct store_options *options = &store->options;
     int percent = measure_disks(store);
@@ -179,7 +180,7 @@ static void *run_cleaner(void *arg)
         pthread_mutex_unlock(&store->clean_lock);
         if (queues_asked)
             retain_queues(store);
-        bool is_held_back = store_clean(store, clock_wall_ms(), asked);
+        bool is_held_back = clean(store, clock_wall_ms(), asked);
         pthread_mutex_lock(&store->clean_lock);
         is_owed = asked && is_held_back;
         wait_ms = is_held_back ? HELD_BACK_MS : store->options.clean_interval_ms;

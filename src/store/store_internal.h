@@ -154,7 +154,5 @@ void store_flusher_note(struct store *store);
 /* retain.c */
 MUST_CHECK int store_cleaner_start(struct store *store);
 void store_cleaner_stop(struct store *store);
-/* One round of retention at `now_ms`. True when a file has to stay for now. */
-bool store_clean(struct store *store, int64_t now_ms, bool asked);
 
 #endif

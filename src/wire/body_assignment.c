@@ -1,6 +1,7 @@
 #include "wire/body_assignment.h"
 
-struct slice request_mode_name(enum request_mode mode)
+/* "PULL" and "POP"; data NULL for the zero value. */
+static struct slice mode_name(enum request_mode mode)
 {
     switch (mode) {
     case REQUEST_MODE_PULL:
@@ -13,7 +14,8 @@ struct slice request_mode_name(enum request_mode mode)
     return slice_of(NULL, 0);
 }
 
-enum request_mode request_mode_of(struct slice name)
+/* The zero value for other names. */
+static enum request_mode mode_of(struct slice name)
 {
     if (slice_eq(name, SLICE("PULL")))
         return REQUEST_MODE_PULL;
@@ -49,7 +51,7 @@ void assignment_response_encode(const struct message_queue *queues, int count, b
             json_object_begin(&j);
             json_key(&j, SLICE("messageQueue"));
             message_queue_to_json(&queues[i], &j);
-            json_member_str(&j, "mode", request_mode_name(mode));
+            json_member_str(&j, "mode", mode_name(mode));
             json_object_end(&j);
         }
         json_array_end(&j);
@@ -63,7 +65,7 @@ static struct request_mode_setting setting_from_json(const json_t *json, struct 
         .topic = json_copy_str(json, "topic", arena),
         .consumer_group = json_copy_str(json, "consumerGroup", arena),
         .mode = json_get(json, "mode") == NULL ? REQUEST_MODE_PULL
-                                               : request_mode_of(json_get_str(json, "mode")),
+                                               : mode_of(json_get_str(json, "mode")),
         .pop_share_queue_num = json_get_i32(json, "popShareQueueNum", 0),
     };
 }
@@ -124,7 +126,7 @@ static void setting_to_json(const struct request_mode_setting *setting, struct j
     json_key(j, setting->consumer_group);
     json_object_begin(j);
     json_member_str(j, "consumerGroup", setting->consumer_group);
-    json_member_str(j, "mode", request_mode_name(setting->mode));
+    json_member_str(j, "mode", mode_name(setting->mode));
     json_member_i64(j, "popShareQueueNum", setting->pop_share_queue_num);
     json_member_str(j, "topic", setting->topic);
     json_object_end(j);

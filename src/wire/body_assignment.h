@@ -10,10 +10,6 @@
 #include "wire/body_queue.h"
 
 enum request_mode { REQUEST_MODE_NONE, REQUEST_MODE_PULL, REQUEST_MODE_POP };
-/* "PULL" and "POP"; data NULL for the zero value. Static text. */
-struct slice request_mode_name(enum request_mode mode);
-/* The zero value for other names. */
-enum request_mode request_mode_of(struct slice name);
 
 struct assignment_request {
     struct slice topic;

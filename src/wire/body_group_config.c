@@ -85,7 +85,7 @@ static void others_from_json(json_t *json, struct arena *arena, struct group_con
 
 /* ---- one group ------------------------------------------------------------------------------ */
 
-int group_config_from_json(const json_t *json, struct arena *arena, struct group_config *config)
+static int config_from_json(const json_t *json, struct arena *arena, struct group_config *config)
 {
     if (!json_is_object(json))
         return ERR_CORRUPT;
@@ -116,7 +116,7 @@ int group_config_from_json(const json_t *json, struct arena *arena, struct group
     return 0;
 }
 
-void group_config_to_json(const struct group_config *config, struct json_out *j)
+static void config_to_json(const struct group_config *config, struct json_out *j)
 {
     json_object_begin(j);
     json_key(j, SLICE("attributes"));
@@ -174,7 +174,7 @@ static bool retry_policy_is_sound(const json_t *policy)
 int group_config_decode(struct slice body, struct arena *arena, struct group_config *config)
 {
     json_t *json = json_read(body, NULL);
-    int err = group_config_from_json(json, arena, config);
+    int err = config_from_json(json, arena, config);
     if (err == 0 && !retry_policy_is_sound(json_get(json, RETRY_POLICY_KEY)))
         err = ERR_CORRUPT;
     json_decref(json);
@@ -184,7 +184,7 @@ int group_config_decode(struct slice body, struct arena *arena, struct group_con
 void group_config_encode(const struct group_config *config, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
-    group_config_to_json(config, &j);
+    config_to_json(config, &j);
 }
 
 int group_config_list_decode(struct slice body, struct arena *arena, struct group_config_list *list)
@@ -198,7 +198,7 @@ int group_config_list_decode(struct slice body, struct arena *arena, struct grou
     json_t *element;
     json_array_foreach(array, i, element) {
         if (err == 0)
-            err = group_config_from_json(element, arena, &groups[list->count]);
+            err = config_from_json(element, arena, &groups[list->count]);
         if (err == 0 && !retry_policy_is_sound(json_get(element, RETRY_POLICY_KEY)))
             err = ERR_CORRUPT;
         if (err == 0 && groups[list->count++].name.len == 0)
@@ -227,7 +227,7 @@ static void groups_from_json(json_t *object, struct arena *arena, struct group_t
     json_t *value;
     json_object_foreach(object, key, value) {
         struct group_config *config = &groups[table->count];
-        if (group_config_from_json(value, arena, config) != 0)
+        if (config_from_json(value, arena, config) != 0)
             continue;
         if (config->name.data == NULL)
             config->name = arena_copy(arena, slice_str(key));
@@ -302,7 +302,7 @@ void group_table_begin(const struct group_table *table, struct json_out *j)
 void group_table_add(const struct group_config *config, struct json_out *j)
 {
     json_key(j, config->name);
-    group_config_to_json(config, j);
+    config_to_json(config, j);
 }
 
 void group_table_end(struct json_out *j)

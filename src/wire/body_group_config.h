@@ -33,9 +33,6 @@ struct group_config {
 /* What an absent member means; groupRetryPolicy is {"type":"CUSTOMIZED"}. */
 struct group_config group_config_default(struct slice name);
 
-MUST_CHECK int group_config_from_json(const json_t *json, struct arena *arena,
-                                      struct group_config *config);
-void group_config_to_json(const struct group_config *config, struct json_out *j);
 MUST_CHECK int group_config_decode(struct slice body, struct arena *arena,
                                    struct group_config *config);
 void group_config_encode(const struct group_config *config, struct buf *out);

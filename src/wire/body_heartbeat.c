@@ -45,7 +45,8 @@ struct slice consume_from_name(enum consume_from from)
     return slice_str(consume_froms[from]);
 }
 
-enum consume_type consume_type_of(struct slice name)
+/* The zero value for other names. */
+static enum consume_type consume_type_of(struct slice name)
 {
     return (enum consume_type)place_of(name, consume_types, COUNT_OF(consume_types));
 }
@@ -55,7 +56,7 @@ enum message_model message_model_of(struct slice name)
     return (enum message_model)place_of(name, message_models, COUNT_OF(message_models));
 }
 
-enum consume_from consume_from_of(struct slice name)
+static enum consume_from consume_from_of(struct slice name)
 {
     return (enum consume_from)place_of(name, consume_froms, COUNT_OF(consume_froms));
 }

@@ -25,9 +25,7 @@ struct slice consume_type_name(enum consume_type type);
 struct slice message_model_name(enum message_model model);
 struct slice consume_from_name(enum consume_from from);
 /* The zero value for other names. */
-enum consume_type consume_type_of(struct slice name);
 enum message_model message_model_of(struct slice name);
-enum consume_from consume_from_of(struct slice name);
 
 struct heartbeat_consumer {
     struct slice group;

@@ -38,7 +38,7 @@ struct topic_config topic_config_default(struct slice name)
 
 /* ---- one topic ------------------------------------------------------------------------------ */
 
-int topic_config_from_json(const json_t *json, struct arena *arena, struct topic_config *config)
+static int config_from_json(const json_t *json, struct arena *arena, struct topic_config *config)
 {
     if (!json_is_object(json))
         return ERR_CORRUPT;
@@ -90,7 +90,7 @@ int topic_config_list_decode(struct slice body, struct arena *arena, struct topi
         json_t *element;
         *list = (struct topic_config_list){ .topics = topics };
         json_array_foreach(array, i, element)
-            if (topic_config_from_json(element, arena, &topics[list->count]) == 0)
+            if (config_from_json(element, arena, &topics[list->count]) == 0)
                 list->count++;
     }
     json_decref(json);
@@ -108,7 +108,7 @@ int topic_table_from_json(const json_t *json, struct arena *arena, struct topic_
     json_t *value;
     json_object_foreach(object, key, value) {
         struct topic_config *config = &topics[count];
-        if (topic_config_from_json(value, arena, config) != 0)
+        if (config_from_json(value, arena, config) != 0)
             continue;
         if (config->name.data == NULL)
             config->name = arena_copy(arena, slice_str(key));

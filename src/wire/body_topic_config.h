@@ -37,8 +37,6 @@ struct topic_config {
 /* What an absent member means: 16 queues each, read and write, SINGLE_TAG. */
 struct topic_config topic_config_default(struct slice name);
 
-MUST_CHECK int topic_config_from_json(const json_t *json, struct arena *arena,
-                                      struct topic_config *config);
 void topic_config_to_json(const struct topic_config *config, struct json_out *j);
 void topic_config_encode(const struct topic_config *config, struct buf *out);
 

@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 
-struct client_member *relay_member(const struct client_group *group, struct slice client_id)
+/* The member of a group, the one seen latest when several show the same id; NULL: none (also when
+ * `group` is NULL). */
+static struct client_member *find_member(const struct client_group *group, struct slice client_id)
 {
     struct client_member *found = NULL;
     if (group == NULL)
@@ -52,7 +54,7 @@ void relay_request(struct broker *broker, struct request *req, struct slice grou
                    struct slice client_id, int32_t since_version, const struct call *call)
 {
     struct client_member *member =
-        relay_member(clients_consumer_group(broker->clients, group), client_id);
+        find_member(clients_consumer_group(broker->clients, group), client_id);
     if (member == NULL) {
         reply_code(req, RESP_SYSTEM_ERROR, "The Consumer <%.*s> <%.*s> not online",
                    SLICE_FMT(group), SLICE_FMT(client_id));

@@ -16,10 +16,6 @@ enum { RELAY_TIMEOUT_MS = 10000 };
  * needs a client's inside (running info, consuming a message at once). */
 enum { RELAY_SINCE_3_0_7 = 28, RELAY_SINCE_3_1_8 = 62 };
 
-/* The member of a group, the one seen latest when several show the same id; NULL: none (also when
- * `group` is NULL). */
-struct client_member *relay_member(const struct client_group *group, struct slice client_id);
-
 /* Asks a member. `done` gets its answer, ERR_TIMEOUT or ERR_CLOSED, exactly once, never before this
  * returns. The call is borrowed until this returns. */
 void relay_ask(struct client_member *member, const struct call *call, int64_t timeout_ms,
