@@ -253,6 +253,10 @@ static int open_store(struct broker *broker)
     int err = store_open(&options, &broker->store);
     if (err != 0)
         return err;
+    if (options.sync_flush)
+        err = loop_add_deputy(broker->loop);
+    if (err != 0)
+        return err;
     store_set_read_ahead(broker->store, conf->data_read_ahead_enable);
     struct store_state state;
     store_state(broker->store, &state);

@@ -3,6 +3,16 @@
  * Posting is a push on a lock-free stack; the loop takes the whole stack at once and runs it in the
  * order it was pushed. The waker writes to the poller only when the loop may be asleep, told by
  * `is_awake`: the loop clears it before it looks at the stack for the last time.
+ *
+ * With a deputy there are two threads. `turn` is held by the one that runs callbacks; the leader,
+ * who waits for descriptors, lets it go for that and for an errand:
+ *
+ *     leader   waits | pass | pass | errand .................. | done | waits | ...
+ *     deputy   rests                | watches | leads: waits | pass | waits .......  when it lasts
+ *
+ * Whoever comes back from an errand and finds the other one leading does what is to be done behind
+ * the errand, in its turn, and becomes the deputy. While errands come the deputy looks each
+ * WATCH_NS whether one lasts; waking it for each would cost as much as a short errand.
  */
 #include "net/loop.h"
 
@@ -11,11 +21,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/poller.h"
 
 enum { DEFERRED_ROUNDS = 4 };
+/* The deputy takes over when it saw one errand twice; at once when most are longer than LONG_NS. */
+enum { WATCH_NS = 1000000, LONG_NS = 250000, ERRANDS_AVERAGED = 8 };
 
 struct loop {
     struct poller *poller;
@@ -31,8 +45,22 @@ struct loop {
     atomic_bool is_awake;
     atomic_bool is_stopping;
     atomic_bool is_running;
-    pthread_t thread; /* valid while is_running */
+    pthread_t thread; /* whose turn it is; valid while is_running */
     char name[16];
+
+    /* All that is not atomic is used by whoever holds `turn`. Outside of everything else. */
+    pthread_mutex_t turn;
+    pthread_cond_t wanted; /* the thread that does not lead is */
+    pthread_t leader;
+    pthread_t deputy; /* the second thread, whichever leads; valid with has_deputy */
+    bool has_deputy;
+    bool deputy_rests;          /* it does not look by itself */
+    bool hands_over;            /* it is to lead at once */
+    bool is_away;               /* a thread is on an errand */
+    struct loop_errand *errand; /* asked for */
+    int64_t errand_due_ns;
+    int64_t errand_lasts_ns; /* on average of late */
+    uint64_t errand_number;  /* of the last one begun */
 };
 
 /* A step of the backlog takes a fraction of it. */
@@ -54,6 +82,12 @@ int loop_new(const char *name, struct loop **made)
         free(loop);
         return err;
     }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->wanted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&loop->turn, NULL);
     snprintf(loop->name, sizeof loop->name, "%s", name);
     list_init(&loop->deferred);
     list_init(&loop->backlog);
@@ -70,6 +104,8 @@ void loop_free(struct loop *loop)
         loop->timers[i]->at = 0;
     free(loop->timers);
     poller_free(loop->poller);
+    pthread_cond_destroy(&loop->wanted);
+    pthread_mutex_destroy(&loop->turn);
     free(loop);
 }
 
@@ -312,34 +348,213 @@ static void run_due_timers(struct loop *loop)
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-/* Until when to wait. What is due already ends the wait at once: the alarm of a time that has
- * passed goes off when it is set. */
-static int64_t wait_until_ns(struct loop *loop)
+static bool is_quiet(struct loop *loop)
 {
-    if (atomic_load(&loop->posted) != NULL || atomic_load(&loop->is_stopping) ||
-        !list_empty(&loop->deferred) || !list_empty(&loop->backlog) || !list_empty(&loop->last))
-        return POLLER_NOW;
-    if (loop->timer_count == 0)
-        return POLLER_NEVER;
-    return loop->timers[0]->due_ns <= loop->now_ns ? POLLER_NOW : loop->timers[0]->due_ns;
+    return atomic_load(&loop->posted) == NULL && list_empty(&loop->deferred) &&
+           list_empty(&loop->backlog) && list_empty(&loop->last);
+}
+
+/* Is there nothing to do before something comes? What is due already ends the wait at once: the
+ * alarm of a time that has passed goes off when it is set. */
+static bool may_wait(struct loop *loop)
+{
+    bool has_errand = loop->errand != NULL && !loop->is_away;
+    bool has_timer = loop->timer_count > 0 && loop->timers[0]->due_ns <= loop->now_ns;
+    return is_quiet(loop) && !has_errand && !has_timer && !atomic_load(&loop->is_stopping);
+}
+
+static void set_due(struct loop *loop)
+{
+    if (loop->timer_count > 0)
+        poller_set_due(loop->poller, loop->timers[0]->due_ns);
+}
+
+static int wait_for_ready(struct loop *loop)
+{
+    atomic_store(&loop->is_awake, false);
+    bool waits = may_wait(loop);
+    if (waits)
+        set_due(loop);
+    poller_expect(loop->poller);
+    pthread_mutex_unlock(&loop->turn);
+    int ready = poller_wait(loop->poller, waits);
+    pthread_mutex_lock(&loop->turn);
+    loop->thread = pthread_self();
+    atomic_store(&loop->is_awake, true);
+    return ready;
+}
+
+static void run_pass(struct loop *loop, int ready)
+{
+    read_clocks(loop);
+    poller_run(loop->poller, ready);
+    run_posted(loop);
+    run_due_timers(loop);
+    run_backlog(loop);
+    run_deferred(loop);
+    run_last(loop);
+}
+
+/* ---- errands --------------------------------------------------------------------------------- */
+
+void loop_errand_ask(struct loop *loop, struct loop_errand *errand, int64_t patience_ns)
+{
+    assert(loop_is_current(loop));
+    assert(loop->has_deputy);
+    assert(loop->errand == NULL || loop->errand == errand);
+    if (loop->errand != NULL)
+        return;
+    loop->errand = errand;
+    loop->errand_due_ns = loop->now_ns + patience_ns;
+}
+
+/* `ready`: what the pass found. */
+static bool is_errand_due(struct loop *loop, int ready)
+{
+    if (loop->errand == NULL || loop->is_away)
+        return false;
+    return loop->now_ns >= loop->errand_due_ns || (ready == 0 && is_quiet(loop));
+}
+
+static bool is_leader(const struct loop *loop)
+{
+    return pthread_equal(loop->leader, pthread_self());
+}
+
+/* One that is very long says no more than one that is long: it is about most of them. */
+static void note_length(struct loop *loop, int64_t lasted_ns)
+{
+    if (lasted_ns > 2 * LONG_NS)
+        lasted_ns = 2 * LONG_NS;
+    loop->errand_lasts_ns += (lasted_ns - loop->errand_lasts_ns) / ERRANDS_AVERAGED;
+}
+
+static void run_errand(struct loop *loop)
+{
+    struct loop_errand *errand = loop->errand;
+    int64_t begun_ns = clock_monotonic_ns();
+    assert(!loop->is_away);
+    loop->errand = NULL;
+    loop->is_away = true;
+    loop->errand_number++;
+    loop->hands_over = is_leader(loop) && loop->errand_lasts_ns > LONG_NS;
+    if (loop->deputy_rests || loop->hands_over)
+        pthread_cond_signal(&loop->wanted);
+    pthread_mutex_unlock(&loop->turn);
+    errand->run(errand);
+    pthread_mutex_lock(&loop->turn);
+    loop->thread = pthread_self();
+    loop->is_away = false;
+    loop->hands_over = false;
+    read_clocks(loop);
+    note_length(loop, loop->now_ns - begun_ns);
+    errand->done(errand);
+    run_deferred(loop);
+}
+
+/* The leader waits already, for what was there then. */
+static void tell_leader(struct loop *loop)
+{
+    if (!is_quiet(loop) || loop->errand != NULL)
+        wake(loop);
+    set_due(loop);
+}
+
+/* Goes, and again as long as the leader sleeps and there is somewhere to go. */
+static void go_on_errands(struct loop *loop)
+{
+    do {
+        run_errand(loop);
+    } while (!is_leader(loop) && loop->errand != NULL && !atomic_load(&loop->is_awake));
+    if (!is_leader(loop))
+        tell_leader(loop);
+}
+
+/* ---- who runs it ----------------------------------------------------------------------------- */
+
+static void lead(struct loop *loop)
+{
+    while (is_leader(loop) && !atomic_load(&loop->is_stopping)) {
+        int ready = wait_for_ready(loop);
+        run_pass(loop, ready);
+        if (is_errand_due(loop, ready))
+            go_on_errands(loop);
+    }
+}
+
+/* Until an errand lasts. */
+static void stand_by(struct loop *loop)
+{
+    uint64_t seen = loop->errand_number;
+    while (!atomic_load(&loop->is_stopping)) {
+        if (loop->is_away && (loop->hands_over || loop->errand_number == seen)) {
+            loop->leader = pthread_self();
+            return;
+        }
+        bool has_none = loop->errand_number == seen;
+        seen = loop->errand_number;
+        if (has_none) {
+            loop->deputy_rests = true;
+            pthread_cond_wait(&loop->wanted, &loop->turn);
+            loop->deputy_rests = false;
+            seen = UINT64_MAX; /* the one that woke it has just begun */
+        } else {
+            int64_t due_ns = clock_monotonic_ns() + WATCH_NS;
+            struct timespec due = { due_ns / 1000000000, due_ns % 1000000000 };
+            pthread_cond_timedwait(&loop->wanted, &loop->turn, &due);
+        }
+    }
+}
+
+static void take_part(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->turn);
+    while (!atomic_load(&loop->is_stopping)) {
+        loop->thread = pthread_self();
+        if (is_leader(loop))
+            lead(loop);
+        else
+            stand_by(loop);
+    }
+    pthread_cond_signal(&loop->wanted);
+    pthread_mutex_unlock(&loop->turn);
+}
+
+static void *run_deputy(void *arg)
+{
+    take_part(arg);
+    return NULL;
+}
+
+int loop_add_deputy(struct loop *loop)
+{
+    assert(atomic_load(&loop->is_running) && loop_is_current(loop));
+    assert(!loop->has_deputy);
+    char name[sizeof loop->name];
+    int cause = pthread_create(&loop->deputy, NULL, run_deputy, loop);
+    if (cause != 0) {
+        log_error("thread_start_failed name=%s_deputy errno=%d", loop->name, cause);
+        return err_from_errno(cause);
+    }
+    snprintf(name, sizeof name, "%.8s_deputy", loop->name);
+    pthread_setname_np(loop->deputy, name);
+    loop->has_deputy = true;
+    return 0;
+}
+
+bool loop_has_deputy(const struct loop *loop)
+{
+    return loop->has_deputy;
 }
 
 void loop_run(struct loop *loop)
 {
-    loop->thread = pthread_self();
+    loop->thread = loop->leader = pthread_self();
     atomic_store(&loop->is_running, true);
-    while (!atomic_load(&loop->is_stopping)) {
-        atomic_store(&loop->is_awake, false);
-        int ready = poller_wait(loop->poller, wait_until_ns(loop));
-        atomic_store(&loop->is_awake, true);
-        read_clocks(loop);
-        poller_run(loop->poller, ready);
-        run_posted(loop);
-        run_due_timers(loop);
-        run_backlog(loop);
-        run_deferred(loop);
-        run_last(loop);
-    }
+    take_part(loop);
+    if (loop->has_deputy)
+        pthread_join(loop->deputy, NULL);
+    loop->has_deputy = false;
     atomic_store(&loop->is_running, false);
     atomic_store(&loop->is_stopping, false); /* it may be run again */
 }

@@ -8,7 +8,8 @@
  * waits for a short pass only, however much others ask.
  *
  * Threads    everything is called on the loop's own thread, except loop_post() and loop_stop().
- *            A loop sleeps until something is due: an idle loop does not wake.
+ *            A loop sleeps until something is due: an idle loop does not wake. A loop with a deputy
+ *            has two threads of which one at a time runs it; "the loop's thread" is that one.
  * Time       loop_now_*() is read once per pass (and after each wait); it may be stale by as much
  *            as a pass takes.
  * Errors     0, or a negative code of base/err.h.
@@ -64,6 +65,24 @@ void loop_go_on(struct loop *loop, struct loop_deferred *step);
 /* The same for what is long and not urgent: behind everything else, when the answers of the pass
  * are out, and one in each pass. */
 void loop_go_last(struct loop *loop, struct loop_deferred *step);
+
+/* A second thread for the loop, which runs it while the first one is on an errand that lasts. In a
+ * running loop, once; it ends with loop_run(). */
+MUST_CHECK int loop_add_deputy(struct loop *loop);
+bool loop_has_deputy(const struct loop *loop);
+
+/* Something that may block and that answers wait for, such as a sync of the disk. The thread that
+ * runs the loop goes itself, so that nobody has to be woken for it, neither before nor behind it;
+ * the loop is then run by the deputy: at once when errands have been long, else when this one has
+ * lasted a millisecond or two. */
+struct loop_errand {
+    void (*run)(struct loop_errand *errand);  /* not on the loop */
+    void (*done)(struct loop_errand *errand); /* on the loop, behind run() */
+};
+/* As soon as nothing else is to be done, or patience_ns after the call: what is read until then may
+ * come along. Asking twice is the same as once; asking during run() is for another time. The loop
+ * has a deputy; there is one errand under way at a time, and one asked for. */
+void loop_errand_ask(struct loop *loop, struct loop_errand *errand, int64_t patience_ns);
 
 /* A one-shot timer, never early. */
 struct loop_timer {

@@ -3,6 +3,9 @@
  * The end of a wait is the alarm's, not epoll's: a timeout given to epoll is programmed into the
  * clock's hardware at each wait and taken out again behind it, which on a virtual machine costs
  * more than the rest of the wait. The alarm stays where it is until something is due before it.
+ *
+ * What is removed while a thread waits may be in what that wait will bring: it is kept in mind
+ * until then, by its address alone.
  */
 #include "net/poller.h"
 
@@ -25,6 +28,10 @@ struct poller {
     int64_t alarm_ns; /* when the alarm goes off; POLLER_NEVER: it is not set */
     int batch_count;
     int batch_at;
+    bool is_waiting;          /* from poller_expect() until poller_run() */
+    struct loop_watch **gone; /* removed meanwhile */
+    int gone_count;
+    int gone_cap;
     struct epoll_event batch[BATCH_MAX];
 };
 
@@ -75,6 +82,7 @@ void poller_free(struct poller *poller)
     close(poller->alarm_fd);
     close(poller->wake_fd);
     close(poller->epoll_fd);
+    free(poller->gone);
     free(poller);
 }
 
@@ -98,10 +106,27 @@ int poller_change(struct poller *poller, struct loop_watch *watch)
     return control(poller, EPOLL_CTL_MOD, watch);
 }
 
+static void keep_gone(struct poller *poller, struct loop_watch *watch)
+{
+    if (poller->gone_count == poller->gone_cap) {
+        int cap = poller->gone_cap == 0 ? 16 : poller->gone_cap * 2;
+        struct loop_watch **gone = realloc(poller->gone, (size_t)cap * sizeof *poller->gone);
+        if (gone == NULL)
+            abort();
+        poller->gone = gone;
+        poller->gone_cap = cap;
+    }
+    poller->gone[poller->gone_count++] = watch;
+}
+
 void poller_remove(struct poller *poller, struct loop_watch *watch)
 {
     int cause = epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL) == 0 ? 0 : errno;
     assert(cause == 0);
+    if (poller->is_waiting) {
+        keep_gone(poller, watch);
+        return;
+    }
     for (int i = poller->batch_at; i < poller->batch_count; i++)
         if (poller->batch[i].data.ptr == watch)
             poller->batch[i].events = 0;
@@ -117,12 +142,22 @@ static void set_alarm(struct poller *poller, int64_t due_ns)
     poller->alarm_ns = due_ns;
 }
 
-int poller_wait(struct poller *poller, int64_t due_ns)
+void poller_set_due(struct poller *poller, int64_t due_ns)
 {
-    if (due_ns != POLLER_NOW && due_ns < poller->alarm_ns)
+    if (due_ns < poller->alarm_ns)
         set_alarm(poller, due_ns);
-    int ready =
-        epoll_wait(poller->epoll_fd, poller->batch, BATCH_MAX, due_ns == POLLER_NOW ? 0 : -1);
+}
+
+void poller_expect(struct poller *poller)
+{
+    assert(!poller->is_waiting);
+    assert(poller->gone_count == 0);
+    poller->is_waiting = true;
+}
+
+int poller_wait(struct poller *poller, bool may_block)
+{
+    int ready = epoll_wait(poller->epoll_fd, poller->batch, BATCH_MAX, may_block ? -1 : 0);
     if (ready < 0) {
         assert(errno == EINTR);
         ready = 0;
@@ -137,8 +172,20 @@ static void take_wakes(struct poller *poller)
         ;
 }
 
+static void forget_gone(struct poller *poller, int ready)
+{
+    for (int i = 0; i < poller->gone_count; i++)
+        for (int j = 0; j < ready; j++)
+            if (poller->batch[j].data.ptr == poller->gone[i])
+                poller->batch[j].events = 0;
+    poller->gone_count = 0;
+}
+
 void poller_run(struct poller *poller, int ready)
 {
+    assert(poller->is_waiting);
+    poller->is_waiting = false;
+    forget_gone(poller, ready);
     poller->batch_count = ready;
     for (poller->batch_at = 0; poller->batch_at < ready;) {
         struct epoll_event event = poller->batch[poller->batch_at++];

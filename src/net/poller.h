@@ -1,6 +1,8 @@
 /* poller.h - waiting for descriptors: the one place that knows epoll.
  *
- * An io_uring twin has to offer the same five calls. Threads: the loop's, except poller_wake().
+ * An io_uring twin has to offer the same calls. Threads: whoever runs the loop, except
+ * poller_wake(), and poller_wait(), during which another thread may run the loop and call the
+ * others but poller_run().
  */
 #ifndef NET_POLLER_H
 #define NET_POLLER_H
@@ -14,15 +16,18 @@ void poller_free(struct poller *poller);
 
 MUST_CHECK int poller_add(struct poller *poller, struct loop_watch *watch);
 MUST_CHECK int poller_change(struct poller *poller, struct loop_watch *watch);
-/* The watch is not called again, also when it is ready in the batch being run. */
+/* The watch is not called again, also when it is ready in the batch being run or waited for. */
 void poller_remove(struct poller *poller, struct loop_watch *watch);
 
-/* Waits until something is ready, a wake, or due_ns (monotonic clock; POLLER_NOW: does not wait,
- * POLLER_NEVER: has no end). Now and then it ends early with nothing ready. Returns how many
- * descriptors are ready; poller_run() then calls them. */
-#define POLLER_NOW INT64_MIN
+/* The wait under way or the next one ends at due_ns (monotonic clock), if not before. */
 #define POLLER_NEVER INT64_MAX
-int poller_wait(struct poller *poller, int64_t due_ns);
+void poller_set_due(struct poller *poller, int64_t due_ns);
+
+/* A wait: poller_expect(), poller_wait(), poller_run(). Waits until something is ready, a wake, or
+ * what was set with poller_set_due(); not at all unless may_block. Now and then it ends early with
+ * nothing ready. Returns how many descriptors are ready; poller_run() then calls them. */
+void poller_expect(struct poller *poller);
+int poller_wait(struct poller *poller, bool may_block);
 void poller_run(struct poller *poller, int ready);
 
 /* Ends the wait under way or the next one. Any thread, or a signal handler. */

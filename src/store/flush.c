@@ -9,12 +9,13 @@
  * when nothing new has come.
  *
  * A round takes everything that was put before it began; who asks meanwhile rides on the next:
- * group commit. The thread sleeps while nothing is dirty. A sync that failed is never tried again:
- * the kernel may have dropped the pages and would report success. flushed_to stays where it is and
- * puts are refused.
+ * group commit. The thread sleeps while nothing is dirty. Who can wait syncs the log for himself
+ * (store_flush_here): one sync is under way at a time, by whichever thread. A sync that failed is
+ * never tried again: the kernel may have dropped the pages and would report success. flushed_to
+ * stays where it is and puts are refused.
  *
  * Order matters for the checkpoint only: a position is written into it after what it promises is
- * true.
+ * true, and what a failed sync takes back stays taken back, whichever thread it met.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static bool has_failed(const struct store *store)
     return atomic_load(&store->refusal) == ERR_IO;
 }
 
+/* Under sync_lock. */
 static void write_checkpoint(struct store *store, bool sync)
 {
     char path[DISK_PATH_MAX];
@@ -58,7 +60,8 @@ static void write_checkpoint(struct store *store, bool sync)
         log_warn("checkpoint_not_written path=%s", path);
 }
 
-/* The next start looks at all that is doubtful. At once: nothing may be written any more. */
+/* The next start looks at all that is doubtful. At once: nothing may be written any more. Under
+ * sync_lock. */
 static void doubt(struct store *store)
 {
     store->checkpoint.dispatched = store->checkpoint.durable;
@@ -66,12 +69,13 @@ static void doubt(struct store *store)
     write_checkpoint(store, false);
 }
 
-static int flush_log(struct store *store, int64_t upto)
+/* Under sync_lock. */
+static int sync_log(struct store *store, int64_t upto)
 {
     int64_t from = atomic_load(&store->flushed);
     assert(upto >= 0);
     assert(upto <= commit_log_max(store->log));
-    if (has_failed(store)) /* also within the round: a second sync would be believed */
+    if (has_failed(store)) /* also within a round: a second sync would be believed */
         return ERR_IO;
     if (from >= upto)
         return 0;
@@ -95,7 +99,16 @@ static int flush_log(struct store *store, int64_t upto)
         store->checkpoint.flushed = upto;
         atomic_store(&store->flushed, upto);
     }
-    if (store->options.on_flushed != NULL)
+    return err;
+}
+
+static int flush_log(struct store *store, int64_t upto)
+{
+    pthread_mutex_lock(&store->sync_lock);
+    bool is_new = atomic_load(&store->flushed) < upto && !has_failed(store);
+    int err = sync_log(store, upto);
+    pthread_mutex_unlock(&store->sync_lock);
+    if (is_new && store->options.on_flushed != NULL)
         store->options.on_flushed(store->options.ctx);
     return err;
 }
@@ -232,12 +245,14 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     if (err == 0) {
         /* A sync that fails may take entries out of the page cache. Should the process die before
          * that is known, the next start must not believe they are there. */
+        pthread_mutex_lock(&store->sync_lock);
         int64_t dispatched = store->checkpoint.dispatched;
         store->checkpoint.dispatched = store->checkpoint.durable;
         store->checkpoint.is_doubtful = true;
         write_checkpoint(store, false);
         store->checkpoint.dispatched = dispatched;
         store->checkpoint.is_doubtful = false;
+        pthread_mutex_unlock(&store->sync_lock);
         err = sync_queues(store);
     }
     if (err != 0) {
@@ -247,11 +262,13 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     assert(atomic_load(&store->flushed) >= upto);
     assert(list_empty(&store->unsynced));
     bool is_settled = store->rewritten_queues >= store->doubtful_queues;
+    pthread_mutex_lock(&store->sync_lock);
     store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
     store->checkpoint.queue_files = queue_files;
     atomic_store(&store->durable, store->checkpoint.durable);
     if (is_settled)
         store->checkpoint.logics_ms = newest_ms;
+    pthread_mutex_unlock(&store->sync_lock);
     return 0;
 }
 
@@ -262,15 +279,19 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     int err = write_queues(store, scratch);
     if (err != 0)
         return err;
+    pthread_mutex_lock(&store->sync_lock);
     assert(upto >= store->checkpoint.dispatched || has_failed(store));
     store->checkpoint.dispatched = upto;
+    pthread_mutex_unlock(&store->sync_lock);
     if (durable)
         err = make_durable(store, upto, newest_ms);
+    pthread_mutex_lock(&store->sync_lock);
     if (has_failed(store)) { /* the next start looks at all that is doubtful */
         store->checkpoint.dispatched = store->checkpoint.durable;
         store->checkpoint.is_doubtful = true;
     }
     write_checkpoint(store, durable && err == 0);
+    pthread_mutex_unlock(&store->sync_lock);
     return err;
 }
 
@@ -299,11 +320,13 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
                                                                            : round->next_queue_ns;
 }
 
-static bool is_all_written(const struct store *store)
+static bool is_all_written(struct store *store)
 {
     int64_t max = commit_log_max(store->log);
-    return (atomic_load(&store->flushed) >= max || has_failed(store)) &&
-           store->checkpoint.dispatched >= max && store->checkpoint.durable >= max;
+    pthread_mutex_lock(&store->sync_lock);
+    bool has_queues = store->checkpoint.dispatched >= max && store->checkpoint.durable >= max;
+    pthread_mutex_unlock(&store->sync_lock);
+    return has_queues && (atomic_load(&store->flushed) >= max || has_failed(store));
 }
 
 /* Waits for due_ns, an urgent wish, or the end. Under the lock. */
@@ -423,6 +446,18 @@ void store_request_flush(struct store *store, int64_t phy_offset)
     store->flush_is_urgent = true;
     pthread_cond_signal(&store->flush_wake);
     pthread_mutex_unlock(&store->flush_lock);
+}
+
+bool store_flush_here(struct store *store)
+{
+    assert(store->has_flusher);
+    if (pthread_mutex_trylock(&store->sync_lock) != 0) {
+        store_request_flush(store, commit_log_max(store->log));
+        return false;
+    }
+    (void)sync_log(store, settled_end(store)); /* a failure shows in `refusal` */
+    pthread_mutex_unlock(&store->sync_lock);
+    return true;
 }
 
 int store_sync(struct store *store)

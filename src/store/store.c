@@ -223,6 +223,7 @@ static void free_parts(struct store *store)
         commit_log_close(store->log);
     disk_close(store->lock_fd);
     store_free_scratches(store);
+    pthread_mutex_destroy(&store->sync_lock);
     pthread_mutex_destroy(&store->append_lock);
     pthread_mutex_destroy(&store->flush_lock);
     pthread_mutex_destroy(&store->scratch_lock);
@@ -256,6 +257,7 @@ static struct store *store_new(const struct store_options *options)
         snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);
     else
         snprintf(store->log_dir, sizeof store->log_dir, "%.4000s/commitlog", options->root_dir);
+    pthread_mutex_init(&store->sync_lock, NULL);
     pthread_mutex_init(&store->append_lock, NULL);
     pthread_mutex_init(&store->flush_lock, NULL);
     pthread_mutex_init(&store->scratch_lock, NULL);

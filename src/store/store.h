@@ -172,6 +172,9 @@ int64_t store_flushed_to(const struct store *store);
 /* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the
  * next). */
 void store_request_flush(struct store *store, int64_t phy_offset);
+/* The same on this thread, now; may block. on_flushed is not called: whoever called looks. False:
+ * the flusher is at it, and has been asked to go on to the end. */
+bool store_flush_here(struct store *store);
 /* Returns when everything that was put before is on the disk: for what is written elsewhere and
  * rests on it. May block. ERR_IO: a sync failed. */
 MUST_CHECK int store_sync(struct store *store);

@@ -38,6 +38,7 @@ struct store {
     int64_t cold_bytes;   /* farther than this from the end of the log counts as on disk */
 
     atomic_bool wants_ticks;
+    pthread_mutex_t sync_lock;              /* guards the sync of the log, and the checkpoint */
     pthread_mutex_t append_lock;            /* guards the head of the log and the queues' ends */
     _Atomic(struct scratch *) last_scratch; /* given back last; taken without the lock */
     pthread_mutex_t scratch_lock;
@@ -63,11 +64,12 @@ struct store {
     atomic_bool is_dirty;   /* something was put since the flusher looked */
     bool has_flusher;
     pthread_t flusher;
-    struct checkpoint checkpoint; /* flusher's */
+    struct checkpoint checkpoint; /* under sync_lock once the flusher runs */
     struct list unsynced;         /* flusher's: queues written and not synced */
     /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
-     * known to be on the disk is written again before it is synced: the log up to doubtful_log, the
-     * queue entries of what lies below doubtful_queues. Flusher's; phy_offsets. */
+     * known to be on the disk is written again before it is synced: the log up to doubtful_log
+     * (under sync_lock), the queue entries of what lies below doubtful_queues (flusher's).
+     * phy_offsets. */
     int64_t rewritten_log;
     int64_t doubtful_log;
     int64_t rewritten_queues;

@@ -256,6 +256,18 @@ static void pass_step(struct loop_deferred *deferred)
     e->state = NO_PASS;
 }
 
+/* A loop with a deputy changes its thread now and then; the counters are of one. */
+static void note_thread(struct evidence *e)
+{
+    static _Thread_local int tid;
+    if (tid == 0)
+        tid = gettid();
+    if (e->tid == tid || e->has_job)
+        return;
+    e->tid = tid;
+    e->last.read_ns = 0;
+}
+
 static void begin_pass(struct evidence *e, const struct request *req)
 {
     int64_t decoding_ns = ticks_to_ns(ticks_now(), req->begun_ticks);
@@ -264,8 +276,7 @@ static void begin_pass(struct evidence *e, const struct request *req)
     e->pass_wait_ns = clock_monotonic_ns() - loop_now_ns(e->options.loop) - decoding_ns;
     e->pass_ticks = req->begun_ticks;
     e->slowest_ticks = INT64_MIN;
-    if (e->tid == 0)
-        e->tid = gettid();
+    note_thread(e);
 }
 
 void evidence_begin(struct evidence *e, const struct request *req)

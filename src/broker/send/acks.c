@@ -5,8 +5,9 @@
  * until the message's bytes are on disk:
  *
  * Puts happen in order on the loop, so those parked stand in the order of their ends and of their
- * deadlines: one list, one timer for its head. The flusher is asked once per pass of the loop, for
- * the highest end; what arrives during a sync rides on the next.
+ * deadlines: one list, one timer for its head. The thread that runs the loop syncs the log itself,
+ * as an errand (net/loop.h), when it has read everything that came; what arrives during a sync
+ * rides on the next. When the flusher is just at it, it is asked instead:
  *
  *     NOBODY ──park──> WAITED ──flushed──> POSTED ──loop──> WAITED or NOBODY
  *
@@ -24,6 +25,9 @@
 #include "broker/internal.h"
 #include "broker/saver.h"
 
+/* So long what has come is read before the first of it is synced, if there is no end to it. */
+enum { GATHER_NS = 300000 };
+
 struct ack {
     struct list link;
     struct request *req;
@@ -39,7 +43,9 @@ struct acks {
     struct list parked; /* of ack.link */
     struct loop_timer deadline;
     struct loop_deferred ask_flush;
-    int64_t asked_end;
+    struct loop_errand sync;
+    bool is_syncing;           /* the errand is asked for or under way */
+    bool is_flusher_at_it;     /* what the errand found; its own until it is done */
     int64_t given_up_end;      /* of the last answer that did not wait for the disk any longer */
     int64_t given_up_since_ns; /* when the first of them since the last sync began to wait */
     struct list unsaved; /* of ack.link: sends since a topic was created that is not saved yet */
@@ -139,14 +145,47 @@ void acks_flushed(struct acks *acks)
         loop_post(acks->broker->loop, &acks->flushed);
 }
 
+static int64_t last_end(const struct acks *a)
+{
+    return list_entry(a->parked.prev, struct ack, link)->end_phy_offset;
+}
+
+static void ask_for_sync(struct acks *a)
+{
+    if (list_empty(&a->parked) || a->is_syncing)
+        return;
+    if (!loop_has_deputy(a->broker->loop)) {
+        store_request_flush(a->broker->store, last_end(a));
+        return;
+    }
+    a->is_syncing = true;
+    loop_errand_ask(a->broker->loop, &a->sync, GATHER_NS);
+}
+
+static void run_sync(struct loop_errand *errand)
+{
+    struct acks *a = (struct acks *)((char *)errand - offsetof(struct acks, sync));
+    a->is_flusher_at_it = !store_flush_here(a->broker->store);
+}
+
+static void sync_done(struct loop_errand *errand)
+{
+    struct acks *a = (struct acks *)((char *)errand - offsetof(struct acks, sync));
+    a->is_syncing = false;
+    answer_ready(a);
+    if (!a->is_flusher_at_it)
+        ask_for_sync(a);
+    else if (!list_empty(&a->parked))
+        store_request_flush(a->broker->store, last_end(a));
+}
+
 /* At the end of the pass; a flush may have passed the end of the first ones before they were waited
  * for. */
 static void ask_flush(struct loop_deferred *deferred)
 {
     struct acks *a = (struct acks *)((char *)deferred - offsetof(struct acks, ask_flush));
     answer_ready(a);
-    if (!list_empty(&a->parked))
-        store_request_flush(a->broker->store, a->asked_end);
+    ask_for_sync(a);
 }
 
 static bool is_on_disk(const struct acks *a, const struct ack *ack)
@@ -162,7 +201,6 @@ static void wait_for_disk(struct acks *a, struct ack *ack)
     ack->deadline_ns = ack->parked_ns + broker->conf.sync_flush_timeout_ms * 1000000;
     list_append(&a->parked, &ack->link);
     atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
-    a->asked_end = ack->end_phy_offset;
     guard_disk_is_waited_for(broker->guard);
     loop_defer(broker->loop, &a->ask_flush);
 }
@@ -239,6 +277,7 @@ int acks_new(struct broker *broker, struct acks **acks)
     a->topics_saved.done = topics_saved;
     loop_timer_init(&a->deadline, deadline_passed);
     loop_deferred_init(&a->ask_flush, ask_flush);
+    a->sync = (struct loop_errand){ run_sync, sync_done };
     a->flushed.run = flush_told;
     atomic_init(&a->state, NOBODY);
     *acks = a;
@@ -258,7 +297,7 @@ int64_t acks_oldest_ns(const struct acks *acks)
 
 bool acks_are_idle(const struct acks *acks)
 {
-    return atomic_load(&acks->state) == NOBODY && !acks->topics_pending;
+    return atomic_load(&acks->state) == NOBODY && !acks->topics_pending && !acks->is_syncing;
 }
 
 void acks_free(struct acks *acks)

@@ -22,7 +22,7 @@ void acks_flushed(struct acks *acks);
 /* How long the oldest answer has waited for the disk, and what it stood for still does when it was
  * answered with FLUSH_DISK_TIMEOUT; 0: none does. */
 int64_t acks_oldest_ns(const struct acks *acks);
-/* Nothing is parked, and nothing of the flusher's is on its way. */
+/* Nothing is parked, nothing of the flusher's is on its way, and no sync is under way. */
 bool acks_are_idle(const struct acks *acks);
 /* When idle. */
 void acks_free(struct acks *acks);

@@ -124,6 +124,15 @@ struct batch {
     int64_t places[BATCH_MAX];
 };
 
+/* By the flusher, or on this thread, as the broker does. */
+static void flush_to(int64_t end_phy_offset)
+{
+    if (chance_one_in(2))
+        store_request_flush(store, end_phy_offset);
+    else if (store_flush_here(store))
+        on_flushed(NULL);
+}
+
 static void put_batch(struct batch *batch, int id, int count)
 {
     struct store_put_result result;
@@ -136,7 +145,7 @@ static void put_batch(struct batch *batch, int id, int count)
     if (err == 0) {
         history_stored(id, count, &result, batch->places);
         if (options.sync_flush || chance_one_in(20))
-            store_request_flush(store, result.end_phy_offset);
+            flush_to(result.end_phy_offset);
         return;
     }
     say("put of %d refused: %s", id, err_name(err));

@@ -1,4 +1,5 @@
 ramjet_unit_test(net loop)
+ramjet_unit_test(net loop_errand)
 ramjet_unit_test(net workers)
 ramjet_unit_test(net conn)
 ramjet_unit_test(net listener)

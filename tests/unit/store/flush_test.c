@@ -72,6 +72,30 @@ static void who_asks_is_flushed(void **state)
     assert_int_equal(store_flushed_to(dir->store), end);
 }
 
+static void flush_here_to(int64_t goal)
+{
+    waiting.goal = goal;
+    if (!store_flush_here(waiting.dir->store)) /* the flusher is at it */
+        store_dir_await(is_flushed, &waiting);
+}
+
+/* Goal: who can wait syncs the log himself, beside the flusher: it is on the disk when the call
+ * returns.
+ * Method: rounds of the flusher as often as can be; flushed_to covers each put behind it. */
+static void who_can_wait_flushes_himself(void **state)
+{
+    struct store_dir *dir = *state;
+    store_dir_close(dir);
+    dir->options.flush_interval_ms = 1;
+    dir->options.queue_flush_interval_ms = 1;
+    store_dir_open(dir);
+    for (int i = 0; i < 300; i++) {
+        int64_t end = store_dir_put_big(dir, "orders", i % 7, i / 7, 500).end_phy_offset;
+        flush_here_to(end);
+        assert_true(store_flushed_to(dir->store) >= end);
+    }
+}
+
 /* Goal: without being asked the flusher gets there within its interval.
  * Method: intervals of a millisecond, a put, and waiting. */
 static void the_flusher_comes_by_itself(void **state)
@@ -85,6 +109,28 @@ static void the_flusher_comes_by_itself(void **state)
     store_dir_await(is_flushed, &waiting);
     waiting.goal = store_dir_put(dir, "orders", 0, "two", "").end_phy_offset;
     store_dir_await(is_flushed, &waiting);
+}
+
+/* After a failed sync of what lies from `good` to `end`. */
+static void expect_nothing_believed(struct store_dir *dir, int64_t good, int64_t end)
+{
+    assert_int_equal(store_refuses_puts(dir->store), ERR_IO);
+    assert_int_equal(store_flushed_to(dir->store), good);
+    struct record record = store_dir_record("orders", 0, SLICE("refused"), "");
+    struct store_put_result result;
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_IO);
+    store_dir_expect(dir, "orders", 0, 1, "doubtful");
+    store_request_flush(dir->store, end);
+    (void)store_flush_here(dir->store);
+    assert_int_equal(store_flushed_to(dir->store), good);
+    assert_int_equal(store_close(dir->store), ERR_IO);
+    dir->store = NULL;
+    assert_true(store_dir_has(dir, "abort"));
+
+    store_dir_open(dir);
+    assert_int_equal(store_refuses_puts(dir->store), 0);
+    store_dir_expect(dir, "orders", 0, 0, "good");
+    store_dir_expect(dir, "orders", 0, 1, "doubtful");
 }
 
 /* Goal: after a failed sync nothing is believed: flushed_to stays, puts are refused, gets go on;
@@ -101,23 +147,26 @@ static void a_failed_sync_is_for_good(void **state)
     store_request_flush(dir->store, end);
     store_dir_await(is_told, &waiting);
     fault_disarm_all();
+    expect_nothing_believed(dir, good, end);
+}
 
-    assert_int_equal(store_refuses_puts(dir->store), ERR_IO);
-    assert_int_equal(store_flushed_to(dir->store), good);
-    struct record record = store_dir_record("orders", 0, SLICE("refused"), "");
-    struct store_put_result result;
-    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_IO);
-    store_dir_expect(dir, "orders", 0, 1, "doubtful");
-    store_request_flush(dir->store, end);
-    assert_int_equal(store_flushed_to(dir->store), good);
-    assert_int_equal(store_close(dir->store), ERR_IO);
-    dir->store = NULL;
-    assert_true(store_dir_has(dir, "abort"));
+static bool has_failed(void *ctx)
+{
+    return store_refuses_puts(((struct store_dir *)ctx)->store) == ERR_IO;
+}
 
-    store_dir_open(dir);
-    assert_int_equal(store_refuses_puts(dir->store), 0);
-    store_dir_expect(dir, "orders", 0, 0, "good");
-    store_dir_expect(dir, "orders", 0, 1, "doubtful");
+/* The same when it is not the flusher's. */
+static void a_failed_sync_of_ones_own_is_for_good(void **state)
+{
+    struct store_dir *dir = *state;
+    int64_t good = store_dir_put(dir, "orders", 0, "good", "").end_phy_offset;
+    flush_here_to(good);
+    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
+    fault_arm("disk.sync_range", 0, 1, ERR_IO);
+    if (!store_flush_here(dir->store)) /* the flusher is at it, and meets the fault */
+        store_dir_await(has_failed, dir);
+    fault_disarm_all();
+    expect_nothing_believed(dir, good, end);
 }
 
 /* Goal: a full disk is met as an error of the put, never later, and goes away by itself.
@@ -235,8 +284,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(who_asks_is_flushed),
+        STORE_TEST(who_can_wait_flushes_himself),
         STORE_TEST(the_flusher_comes_by_itself),
         STORE_TEST(a_failed_sync_is_for_good),
+        STORE_TEST(a_failed_sync_of_ones_own_is_for_good),
         STORE_TEST(a_full_disk_refuses_puts),
         STORE_TEST(unwritten_queues_lose_nothing),
         STORE_TEST(many_queues_share_few_descriptors),
