@@ -4,18 +4,24 @@
  * steps from frame to frame, and writes an answer of its own for each into what goes out; those of
  * one read leave with one write. A long frame is answered piece by piece.
  *
+ * One that syncs answers what it read when its sockets are empty: all of it written behind one
+ * another into a file that was written before, so that no sync needs a commit of the journal, and
+ * synced once, by the thread that then answers. A disk that fails ends it.
+ *
  * A connection that does not take its echo keeps it and is not read until it did, so memory is
  * twice ECHO_BYTES per connection. floor_stop() wakes the thread through an eventfd.
  */
 #include "bench/floor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +29,7 @@
 #include "base/list.h"
 
 enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64, LENGTH_BYTES = 4 };
+enum { LOG_BYTES = 64 << 20, LOG_BLOCK_BYTES = 1 << 20 };
 
 struct echo {
     struct list link;
@@ -30,6 +37,7 @@ struct echo {
     size_t in_len;     /* read and not answered: less than a length after answer_frames() */
     size_t frame_left; /* of the frame that is being answered */
     size_t from, to;   /* of `out`: what is still to be sent back */
+    bool waits;        /* for the sync */
     uint8_t in[ECHO_BYTES];
     uint8_t out[ECHO_BYTES];
 };
@@ -41,6 +49,10 @@ struct floor {
     struct sockaddr_in address;
     pthread_t thread;
     struct list echoes; /* the thread's */
+    int log_fd;         /* -1: it does not sync */
+    off_t log_at;
+    int waiting_count;
+    struct echo *waiting[ECHO_EVENTS]; /* for the sync; none is closed meanwhile */
 };
 
 static int watch(struct floor *f, int op, int fd, uint32_t events, void *what)
@@ -70,6 +82,7 @@ static void accept_echo(struct floor *f)
     echo->fd = fd;
     echo->from = echo->to = 0;
     echo->in_len = echo->frame_left = 0;
+    echo->waits = false;
     list_append(&f->echoes, &echo->link);
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
         watch(f, EPOLL_CTL_ADD, fd, EPOLLIN, echo) < 0)
@@ -109,24 +122,61 @@ static int send_back(struct echo *echo)
     return echo->from == echo->to;
 }
 
-static void serve(struct floor *f, struct echo *echo)
+static void answer(struct floor *f, struct echo *echo, bool was_full)
 {
-    bool was_full = echo->from < echo->to;
-    if (!was_full) {
-        ssize_t got = recv(echo->fd, echo->in + echo->in_len, ECHO_BYTES - echo->in_len, 0);
-        if (got <= 0) {
-            if (got == 0 || errno != EAGAIN)
-                echo_close(echo);
-            return;
-        }
-        echo->in_len += (size_t)got;
-        answer_frames(echo);
-    }
     int done = send_back(echo);
     bool is_full = done == 0;
     if (done < 0 || (is_full != was_full &&
                      watch(f, EPOLL_CTL_MOD, echo->fd, is_full ? EPOLLOUT : EPOLLIN, echo) < 0))
         echo_close(echo);
+}
+
+/* True: there is something new to be synced. */
+static bool serve(struct floor *f, struct echo *echo)
+{
+    bool was_full = echo->from < echo->to;
+    if (echo->waits)
+        return false;
+    if (!was_full) {
+        ssize_t got = recv(echo->fd, echo->in + echo->in_len, ECHO_BYTES - echo->in_len, 0);
+        if (got <= 0) {
+            if (got == 0 || errno != EAGAIN)
+                echo_close(echo);
+            return false;
+        }
+        echo->in_len += (size_t)got;
+        answer_frames(echo);
+        if (f->log_fd >= 0 && echo->to > 0) {
+            echo->waits = true;
+            f->waiting[f->waiting_count++] = echo;
+            return true;
+        }
+    }
+    answer(f, echo, was_full);
+    return false;
+}
+
+/* What waits goes to the disk, then back to where it came from. False: the disk failed. */
+static bool sync_and_answer(struct floor *f)
+{
+    struct iovec runs[ECHO_EVENTS];
+    ssize_t bytes = 0;
+    for (int i = 0; i < f->waiting_count; i++) {
+        runs[i] = (struct iovec){ f->waiting[i]->out, f->waiting[i]->to };
+        bytes += (ssize_t)f->waiting[i]->to;
+    }
+    if (f->log_at + bytes > LOG_BYTES)
+        f->log_at = 0;
+    if (pwritev(f->log_fd, runs, f->waiting_count, f->log_at) != bytes || fdatasync(f->log_fd) != 0)
+        return false;
+    f->log_at += bytes;
+    int count = f->waiting_count;
+    f->waiting_count = 0;
+    for (int i = 0; i < count; i++) {
+        f->waiting[i]->waits = false;
+        answer(f, f->waiting[i], false);
+    }
+    return true;
 }
 
 static void *floor_main(void *arg)
@@ -135,7 +185,10 @@ static void *floor_main(void *arg)
     struct epoll_event events[ECHO_EVENTS];
     bool stopping = false;
     while (!stopping) {
-        int ready = epoll_wait(f->epoll_fd, events, ECHO_EVENTS, -1);
+        bool has_new = false;
+        int room = ECHO_EVENTS - f->waiting_count;
+        int ready =
+            room == 0 ? 0 : epoll_wait(f->epoll_fd, events, room, f->waiting_count > 0 ? 0 : -1);
         for (int i = 0; i < ready; i++) {
             void *what = events[i].data.ptr;
             if (what == &f->stop_fd)
@@ -143,12 +196,32 @@ static void *floor_main(void *arg)
             else if (what == &f->listen_fd)
                 accept_echo(f);
             else
-                serve(f, what);
+                has_new |= serve(f, what);
         }
+        if (f->waiting_count > 0 && !has_new)
+            stopping |= !sync_and_answer(f);
     }
     list_each(link, &f->echoes)
         echo_close(list_entry(link, struct echo, link));
     return NULL;
+}
+
+/* A file of LOG_BYTES without a name, all of it on the disk. */
+static int open_log(const char *dir, int *opened)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    uint8_t *block = calloc(1, LOG_BLOCK_BYTES);
+    int err = fd < 0 ? err_from_errno(errno) : block == NULL ? ERR_NO_MEMORY : 0;
+    for (off_t at = 0; err == 0 && at < LOG_BYTES; at += LOG_BLOCK_BYTES)
+        if (pwrite(fd, block, LOG_BLOCK_BYTES, at) != LOG_BLOCK_BYTES)
+            err = ERR_IO;
+    if (err == 0 && fsync(fd) != 0)
+        err = err_from_errno(errno);
+    free(block);
+    if (err != 0 && fd >= 0)
+        close(fd);
+    *opened = err == 0 ? fd : -1;
+    return err;
 }
 
 static int listen_anywhere(struct floor *f)
@@ -168,14 +241,14 @@ static int listen_anywhere(struct floor *f)
 
 static void floor_free(struct floor *f)
 {
-    const int fds[] = { f->listen_fd, f->stop_fd, f->epoll_fd };
-    for (int i = 0; i < 3; i++)
+    const int fds[] = { f->listen_fd, f->stop_fd, f->epoll_fd, f->log_fd };
+    for (int i = 0; i < 4; i++)
         if (fds[i] >= 0)
             close(fds[i]);
     free(f);
 }
 
-int floor_start(struct floor **started)
+int floor_start(const char *sync_dir, struct floor **started)
 {
     struct floor *f = calloc(1, sizeof *f);
     if (f == NULL)
@@ -184,7 +257,10 @@ int floor_start(struct floor **started)
     f->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     f->stop_fd = eventfd(0, EFD_CLOEXEC);
     f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    f->log_fd = -1;
     int err = listen_anywhere(f);
+    if (err == 0 && sync_dir != NULL)
+        err = open_log(sync_dir, &f->log_fd);
     if (err == 0) {
         int cause = pthread_create(&f->thread, NULL, floor_main, f);
         err = cause == 0 ? 0 : err_from_errno(cause);

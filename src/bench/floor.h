@@ -1,7 +1,9 @@
 /* floor.h - the floor under every send: a TCP server in this process that sends back what it gets.
  *
  * What an echo of the same bytes through the same load generator costs, no broker on this machine
- * can undercut; it is measured in the same run because it changes from minute to minute.
+ * can undercut; it is measured in the same run because it changes from minute to minute. One that
+ * syncs is the floor under a send with synchronous flush: what it read is on the disk before it is
+ * sent back, with one sync for all that came together.
  *
  * Ownership  floor_start() makes the server and its thread, floor_stop() ends both.
  * Threads    start and stop: one caller; the server runs on its own thread.
@@ -15,8 +17,9 @@
 
 struct floor;
 
-/* Listens on a port of 127.0.0.1 that the kernel picks. */
-MUST_CHECK int floor_start(struct floor **started);
+/* Listens on a port of 127.0.0.1 that the kernel picks. sync_dir: where the file is that it syncs,
+ * without a name and written over again and again; NULL: it does not. */
+MUST_CHECK int floor_start(const char *sync_dir, struct floor **started);
 void floor_stop(struct floor *f);
 
 struct sockaddr_in floor_address(const struct floor *f);

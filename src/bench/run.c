@@ -30,16 +30,16 @@ enum { OPEN_LOOP_OUTSTANDING = 256 };
 /* ---- targets -------------------------------------------------------------------------------- */
 
 /* First, so that brokers are compared with it and not it with them. */
-static int add_floor(struct run *run)
+static int add_floor(struct run *run, const char *name, const char *sync_dir)
 {
     memmove(&run->brokers[1], &run->brokers[0], (size_t)run->broker_count * sizeof run->brokers[0]);
     run->broker_count++;
-    run->brokers[0] =
-        (struct run_broker){ .name = "echo", .address_text = "here", .is_floor = true };
-    int err = floor_start(&run->floor);
+    run->brokers[0] = (struct run_broker){ .address_text = "here", .is_floor = true };
+    snprintf(run->brokers[0].name, sizeof run->brokers[0].name, "%s", name);
+    int err = floor_start(sync_dir, &run->brokers[0].floor);
     if (err != 0)
         return run_complain(run, &run->brokers[0], "not started", err);
-    run->brokers[0].address = floor_address(run->floor);
+    run->brokers[0].address = floor_address(run->brokers[0].floor);
     return 0;
 }
 
@@ -107,13 +107,12 @@ struct load_plan run_plan(const struct run *run, const struct run_broker *broker
 }
 
 /* Processor time of the broker's process up to now and its memory; -1: not known. */
-static void read_usage(const struct run *run, const struct run_broker *broker, int64_t *cpu_ns,
-                       int64_t *resident_kib)
+static void read_usage(const struct run_broker *broker, int64_t *cpu_ns, int64_t *resident_kib)
 {
     struct process_usage usage;
     *cpu_ns = *resident_kib = -1;
     if (broker->is_floor) {
-        *cpu_ns = floor_cpu_ns(run->floor);
+        *cpu_ns = floor_cpu_ns(broker->floor);
     } else if (broker->pid > 0 && process_usage(broker->pid, &usage) == 0) {
         *cpu_ns = usage.cpu_ns;
         *resident_kib = usage.resident_kib;
@@ -130,13 +129,13 @@ int run_load(struct run *run, const struct run_broker *broker, const struct load
 {
     struct stall_probe probe;
     int64_t cpu_before_ns, device_before = device_bytes(run);
-    read_usage(run, broker, &cpu_before_ns, &round->resident_kib);
+    read_usage(broker, &cpu_before_ns, &round->resident_kib);
     int err = stall_probe_start(&probe, &round->stall);
     if (err != 0)
         return run_complain(run, broker, "stall probe", err);
     err = load_run(plan, &round->load);
     stall_probe_stop(&probe);
-    read_usage(run, broker, &round->cpu_ns, &round->resident_kib);
+    read_usage(broker, &round->cpu_ns, &round->resident_kib);
     if (cpu_before_ns >= 0 && round->cpu_ns >= 0)
         round->cpu_ns -= cpu_before_ns;
     round->device_bytes = device_before < 0 ? -1 : device_bytes(run) - device_before;
@@ -260,7 +259,9 @@ static int write_reports(const struct run *run)
 
 static int open_floors(struct run *run)
 {
-    int err = run->settings.echo ? add_floor(run) : 0;
+    int err = run->settings.echo_sync ? add_floor(run, "echo-sync", run->settings.disk) : 0;
+    if (err == 0 && run->settings.echo)
+        err = add_floor(run, "echo", NULL);
     if (err == 0 && run->settings.disk[0] != '\0') {
         err = disk_floor_open(run->settings.disk, &run->disk);
         if (err != 0)
@@ -294,8 +295,9 @@ static int run_all(struct run *run)
         describe_load(run);
         err = write_reports(run);
     }
-    if (run->floor != NULL)
-        floor_stop(run->floor);
+    for (int b = 0; b < run->broker_count; b++)
+        if (run->brokers[b].floor != NULL)
+            floor_stop(run->brokers[b].floor);
     if (run->disk != NULL)
         disk_floor_close(run->disk);
     send_frame_fini(&run->frame);

@@ -16,7 +16,7 @@
 #include "bench/floor.h"
 #include "bench/report.h"
 
-enum { RUN_BROKERS_MAX = 5, RUN_VARIANTS_MAX = 5 };
+enum { RUN_BROKERS_MAX = 6, RUN_VARIANTS_MAX = 5 };
 
 struct run_settings {
     char *topic;
@@ -40,6 +40,7 @@ struct run_settings {
     char *read_topic;
     int factor_percent;
     bool echo;
+    bool echo_sync;
     char *disk;
     char *name;
     char *json;
@@ -53,6 +54,7 @@ struct run_broker {
     bool is_tls;
     pid_t pid; /* 0: not known */
     bool is_floor;
+    struct floor *floor; /* its server */
 };
 
 struct run;
@@ -80,7 +82,6 @@ struct run {
     int broker_count;
     struct report report;
     struct send_frame frame;
-    struct floor *floor;     /* NULL: none is measured */
     struct disk_floor *disk; /* NULL: none is measured */
 };
 

@@ -38,6 +38,8 @@ static const struct conf_row setting_rows[] = {
     SETTING_INT(factor_percent, "factor", 300, 100, 1000, "overload: percent of the peak offered"),
     CONF_BOOL(struct run_settings, echo, "echo", false, CONF_AT_START,
               "measure the echo floor, too"),
+    CONF_BOOL(struct run_settings, echo_sync, "echo-sync", false, CONF_AT_START,
+              "and an echo that syncs to the disk of --disk before it answers"),
     SETTING_STRING(disk, "disk", "", "directory whose disk is measured between rounds, too"),
     SETTING_STRING(name, "name", "", "title of the report"),
     SETTING_STRING(json, "json", "", "file to write the report to as JSON"),
@@ -56,7 +58,7 @@ static int complain(const struct run *run, const char *what, const char *value)
 static int take_broker(void *ctx, const char *value)
 {
     struct run *run = ctx;
-    if (run->broker_count == RUN_BROKERS_MAX - 1) /* one place is the floor's */
+    if (run->broker_count == RUN_BROKERS_MAX - 2) /* two places are the floors' */
         return complain(run, "too many brokers", value);
     struct run_broker *broker = &run->brokers[run->broker_count];
     broker->address_text = option_named_value(value, broker->name, sizeof broker->name);
@@ -114,7 +116,11 @@ enum options_outcome run_options_parse(struct run *run, int argc, char **argv)
         complain(run, "--header is json or binary", s->header);
         return OPTIONS_WRONG;
     }
-    if (run->broker_count == 0 && !s->echo) {
+    if (s->echo_sync && s->disk[0] == '\0') {
+        complain(run, "--echo-sync needs --disk", "");
+        return OPTIONS_WRONG;
+    }
+    if (run->broker_count == 0 && !s->echo && !s->echo_sync) {
         complain(run, "nothing to measure: give --broker or --echo", "");
         return OPTIONS_WRONG;
     }

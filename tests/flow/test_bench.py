@@ -120,6 +120,15 @@ def test_what_is_sent_is_delivered(pair, tmp_path, name, target):
     assert sum(many for _, many in got["b"]["histogram"]) == count
 
 
+def test_both_floors_are_measured_beside_the_broker(pair, tmp_path, name):
+    """Goal: the echo and the echo that syncs are targets of their own, before the broker, and lose nothing."""
+    got = bench(tmp_path, "send", pair.broker.address, "--topic", name(), "--connections", 4,
+                "--echo", "--echo-sync", "--disk", tmp_path, "--timeout-ms", 60000)
+    assert list(got) == ["echo", "echo-sync", "b"]
+    for floor in ("echo", "echo-sync"):
+        assert got[floor]["floor"] and got[floor]["summary"]["accepted"] > 0 and got[floor]["summary"]["lost"] == 0
+
+
 def test_a_late_delivery_is_charged_to_the_delivery(pair, tmp_path, name, proxy):
     """Goal: a consumer's answers held back for 30 ms make deliveries late, not sends."""
     late = proxy(PULL, lambda n: time.sleep(0.03) is None)
