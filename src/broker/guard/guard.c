@@ -106,9 +106,11 @@ void guard_disk_is_waited_for(struct guard *g)
 static void watch(struct loop_timer *timer)
 {
     struct guard *g = (struct guard *)((char *)timer - offsetof(struct guard, watch));
+    if (g->broker->is_stopping) /* the store may be gone */
+        return;
     bool is_waiting = disk_delay_ns(g) > 0;
     g->watch_due_ns = 0;
-    if (is_waiting && !g->broker->is_stopping)
+    if (is_waiting)
         guard_disk_is_waited_for(g);
 }
 
