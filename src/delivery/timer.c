@@ -116,7 +116,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->work.chain_pos = TIMER_NO_POS;
     t->work.late_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;
-    t->flush.unsynced = (struct timer_log_unsynced){ { -1, -1 } };
+    t->flush.unsynced = (struct timer_log_unsynced){ .fds = { -1, -1 } };
     timer_due_init(&t->due, 0);
     topic_counts_open(&t->counts, "timingCount", t->metrics_path);
     arena_init(&t->arena);

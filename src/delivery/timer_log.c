@@ -57,6 +57,7 @@ struct timer_log {
     int64_t last_pos;  /* of the last unit; -1: none */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
     bool is_unsynced;  /* the last file has */
+    int recovered_err; /* of the syncs of what a killed process wrote */
 };
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -451,6 +452,21 @@ static int cut_at(struct timer_log *log, int64_t end)
     return timer_file_wipe(file->fd, path, end - file->start, log->file_bytes);
 }
 
+/* What a killed process wrote since the check point may not be on the disk: the last file goes
+ * there with the next check point, those before it here. */
+static int sync_written(struct timer_log *log, int64_t from)
+{
+    int first_err = 0;
+    for (int i = 0; i < log->file_count; i++) {
+        bool is_last = i + 1 == log->file_count;
+        if (log->files[i].start + log->file_bytes <= from || (is_last && log->is_unsynced))
+            continue;
+        int err = timer_file_sync(log->files[i].fd, log->dir);
+        first_err = first_err == 0 ? err : first_err;
+    }
+    return first_err;
+}
+
 int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *visit, void *ctx)
 {
     struct walk w = { .log = log, .limit = INT64_MAX, .visit = visit, .ctx = ctx };
@@ -461,7 +477,11 @@ int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *v
         return err;
     assert(w.last_pos < w.pos);
     log->last_pos = w.last_pos;
-    return cut_at(log, w.pos);
+    err = cut_at(log, w.pos);
+    int sync_err = err == 0 ? sync_written(log, from) : 0;
+    if (sync_err != 0) /* never believed when tried again */
+        log->recovered_err = sync_err;
+    return err;
 }
 
 int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visit, void *ctx)
@@ -495,6 +515,7 @@ void timer_log_clean(struct timer_log *log, int64_t phy_min)
 void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *unsynced)
 {
     assert(unsynced->fds[0] < 0 && unsynced->fds[1] < 0); /* else they would never be closed */
+    unsynced->err = log->recovered_err;
     unsynced->fds[0] = log->full_unsynced;
     unsynced->fds[1] = -1;
     log->full_unsynced = -1;
@@ -505,7 +526,7 @@ void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *u
 
 int timer_log_sync(struct timer_log_unsynced *unsynced, const char *name)
 {
-    int first_err = 0;
+    int first_err = unsynced->err;
     for (int i = 0; i < 2; i++) {
         if (unsynced->fds[i] < 0)
             continue;

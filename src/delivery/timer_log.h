@@ -60,6 +60,7 @@ void timer_log_clean(struct timer_log *log, int64_t phy_min);
 /* What was appended since the last snapshot, to be synced by any thread, once. */
 struct timer_log_unsynced {
     int fds[2]; /* -1: none */
+    int err;    /* of what was synced in the recovery */
 };
 void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *unsynced);
 MUST_CHECK int timer_log_sync(struct timer_log_unsynced *unsynced, const char *name);

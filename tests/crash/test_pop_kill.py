@@ -213,6 +213,19 @@ def test_a_group_that_was_not_on_the_disk_yet(model, broker):
     model.drain()
 
 
+def test_a_retry_topic_is_on_the_disk_before_its_messages(model, broker):
+    """Goal: a kill leaves no message in a retry topic that nobody knows of.
+    Method: once a message is there, the table of topics on the disk has the topic."""
+    model.start()
+    model.send(1)
+    while model.pop(900):
+        pass
+    wait_until(lambda: retry_count(model.connection) > 0, COMES_BACK_S, "the message on the retry topic")
+    topics = (broker.store / "config" / "topics.json").read_text(encoding="utf-8")
+    assert "%%RETRY%%%s_%s" % (GROUP, TOPIC) in topics
+    model.drain()
+
+
 def random_step(model, rng):
     what = rng.random()
     bodies = list(model.out)
