@@ -10,13 +10,15 @@
 
 #include "base/clock.h"
 
-enum { BLOCK_BYTES = 1 << 20 };
+enum { BLOCK_BYTES = 1 << 20, LOG_BYTES = 1 << 30 };
 
 struct disk_floor {
     int fd;
     uint8_t *block;
     uint8_t *other; /* where memcpy copies to */
     off_t append_at;
+    int log_fd;
+    off_t log_at;
 };
 
 int disk_floor_open(const char *dir, struct disk_floor **opened)
@@ -26,13 +28,15 @@ int disk_floor_open(const char *dir, struct disk_floor **opened)
         return ERR_NO_MEMORY;
     int err = ERR_NO_MEMORY;
     disk->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    disk->log_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     disk->block = malloc(BLOCK_BYTES);
     disk->other = malloc(BLOCK_BYTES);
     if (disk->block == NULL || disk->other == NULL)
         goto fail;
     memset(disk->block, 'd', BLOCK_BYTES);
     memset(disk->other, 'o', BLOCK_BYTES);
-    int cause = disk->fd < 0 ? errno : posix_fallocate(disk->fd, 0, DISK_FILE_BYTES);
+    int cause =
+        disk->fd < 0 || disk->log_fd < 0 ? errno : posix_fallocate(disk->fd, 0, DISK_FILE_BYTES);
     if (cause != 0) {
         err = err_from_errno(cause);
         goto fail;
@@ -48,6 +52,8 @@ void disk_floor_close(struct disk_floor *disk)
 {
     if (disk->fd >= 0)
         close(disk->fd);
+    if (disk->log_fd >= 0)
+        close(disk->log_fd);
     free(disk->block);
     free(disk->other);
     free(disk);
@@ -93,6 +99,28 @@ static ssize_t read_block(struct disk_floor *disk, off_t at)
     return pread(disk->fd, disk->other, BLOCK_BYTES, at);
 }
 
+/* The next DISK_FILE_BYTES of a log that has its blocks, up to the device. */
+static int sample_growing(struct disk_floor *disk, struct disk_sample *sample)
+{
+    if (disk->log_at + DISK_FILE_BYTES > LOG_BYTES) {
+        if (ftruncate(disk->log_fd, 0) != 0)
+            return err_from_errno(errno);
+        disk->log_at = 0;
+    }
+    int cause = posix_fallocate(disk->log_fd, disk->log_at, DISK_FILE_BYTES);
+    if (cause != 0)
+        return err_from_errno(cause);
+    int64_t start_ns = clock_monotonic_ns();
+    for (off_t end = disk->log_at + DISK_FILE_BYTES; disk->log_at < end;
+         disk->log_at += BLOCK_BYTES)
+        if (pwrite(disk->log_fd, disk->block, BLOCK_BYTES, disk->log_at) != BLOCK_BYTES)
+            return ERR_IO;
+    if (fdatasync(disk->log_fd) != 0)
+        return err_from_errno(errno);
+    sample->growing_bytes_per_s = per_second(DISK_FILE_BYTES, clock_monotonic_ns() - start_ns);
+    return 0;
+}
+
 int disk_floor_sample(struct disk_floor *disk, struct disk_sample *sample)
 {
     int err = sample_syncs(disk, &sample->fdatasync);
@@ -105,6 +133,9 @@ int disk_floor_sample(struct disk_floor *disk, struct disk_sample *sample)
     if (err != 0)
         return err;
     sample->write_bytes_per_s = per_second(DISK_FILE_BYTES, clock_monotonic_ns() - start_ns);
+    err = sample_growing(disk, sample);
+    if (err != 0)
+        return err;
     /* clean pages go; a file system that keeps them shows memory's bandwidth instead of its own */
     (void)posix_fadvise(disk->fd, 0, DISK_FILE_BYTES, POSIX_FADV_DONTNEED);
     start_ns = clock_monotonic_ns();

@@ -2,7 +2,9 @@
  *
  * Sampled between the rounds of a run, because they change from minute to minute as the echo does:
  * one fdatasync behind a small append into an allocated file, the bandwidth of large writes that
- * end on the device, of large reads that come from it, and of memcpy.
+ * end on the device, of large reads that come from it, and of memcpy. Large writes twice: over what
+ * the page cache holds already, and, as a log grows, into blocks it has never seen: there each page
+ * must be found first, and in a virtual machine perhaps be given by the machine beneath.
  *
  * Ownership  disk_floor_open() makes an unlinked file of DISK_FILE_BYTES in the directory,
  *            disk_floor_close() lets it go.
@@ -22,6 +24,7 @@ struct disk_floor;
 struct disk_sample {
     struct histogram fdatasync; /* of DISK_SYNCS appends of DISK_APPEND_BYTES */
     double write_bytes_per_s;
+    double growing_bytes_per_s; /* written where the page cache holds nothing yet */
     double read_bytes_per_s;
     double memcpy_bytes_per_s;
 };

@@ -168,6 +168,8 @@ static double sample_figure(const struct disk_sample *sample, int which)
         return (double)histogram_percentile(&sample->fdatasync, 99);
     case DISK_WRITE:
         return sample->write_bytes_per_s;
+    case DISK_GROWING:
+        return sample->growing_bytes_per_s;
     case DISK_READ:
         return sample->read_bytes_per_s;
     default:

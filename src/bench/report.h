@@ -104,6 +104,7 @@ enum disk_figure {
     DISK_FDATASYNC_P50, /* ns */
     DISK_FDATASYNC_P99,
     DISK_WRITE, /* bytes per second */
+    DISK_GROWING,
     DISK_READ,
     DISK_MEMCPY,
 };

@@ -169,7 +169,7 @@ static void json_disk(struct json_out *j, const struct report *report)
     } members[] = {
         { "fdatasync_p50_ns", DISK_FDATASYNC_P50 }, { "fdatasync_p99_ns", DISK_FDATASYNC_P99 },
         { "write_bytes_per_s", DISK_WRITE },        { "read_bytes_per_s", DISK_READ },
-        { "memcpy_bytes_per_s", DISK_MEMCPY },
+        { "memcpy_bytes_per_s", DISK_MEMCPY },      { "growing_bytes_per_s", DISK_GROWING },
     };
     if (report->disk_sample_count == 0)
         return;

@@ -102,8 +102,11 @@ static void print_disk(const struct report *report, FILE *out)
     char p50[16], p99[16];
     report_duration(report_disk_figure(report, DISK_FDATASYNC_P50), p50);
     report_duration(report_disk_figure(report, DISK_FDATASYNC_P99), p99);
-    fprintf(out, "\ndisk: fdatasync p50 %s, p99 %s; writes %.0f, reads %.0f, memcpy %.0f MB/s\n",
+    fprintf(out,
+            "\ndisk: fdatasync p50 %s, p99 %s; writes %.0f, of new pages %.0f, reads %.0f, "
+            "memcpy %.0f MB/s\n",
             p50, p99, report_disk_figure(report, DISK_WRITE) / 1e6,
+            report_disk_figure(report, DISK_GROWING) / 1e6,
             report_disk_figure(report, DISK_READ) / 1e6,
             report_disk_figure(report, DISK_MEMCPY) / 1e6);
 }

@@ -18,6 +18,7 @@ static void samples_have_all_figures(void **state)
     assert_int_equal(disk_floor_sample(disk, &sample), 0);
     assert_int_equal(sample.fdatasync.count, 2 * DISK_SYNCS);
     assert_true(sample.write_bytes_per_s > 0);
+    assert_true(sample.growing_bytes_per_s > 0);
     assert_true(sample.read_bytes_per_s > 0);
     assert_true(sample.memcpy_bytes_per_s > 0);
     disk_floor_close(disk);
