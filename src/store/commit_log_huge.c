@@ -9,6 +9,10 @@
  *     small                  huge         head   huge                small
  *   |#####|##############|##############|####^.........|.............|......
  *
+ * Where memory is in pieces, a huge page has to be made of them or is not had at all; in a virtual
+ * machine those that are whole may be the ones that the machine beneath has taken back and gives
+ * anew, at ten times the cost. So it is measured, and left for a while when it does not pay.
+ *
  * When the head is slow again, those that are not full yet are exchanged for small ones, while
  * it may go on: what is stored is written back, then the kernel is asked to drop what is clean and
  * mapped by nobody. What is not dropped, because somebody stored meanwhile, is asked for again.
@@ -17,7 +21,11 @@
 
 #include <assert.h>
 
-enum { LEAVE_TRIES = 240 };
+enum {
+    LEAVE_TRIES = 240,
+    JUDGED_COUNT = 16,
+    PAUSE_BYTES = 256 << 20, /* put in small pages when huge ones cost more */
+};
 
 static int64_t huge_floor(int64_t pos)
 {
@@ -32,24 +40,55 @@ static int64_t huge_ceiling(int64_t pos)
 bool log_huge_fits(const struct commit_log *log, const struct log_file *file)
 {
     return !log->room.writes_ahead && log->room.window >= HUGE_FROM &&
-           (uintptr_t)file->base % HUGE_BYTES == 0;
+           commit_log_max(log) >= log->room.huge_again && (uintptr_t)file->base % HUGE_BYTES == 0;
+}
+
+/* After so many: were they worth it? A single one may have had to free others first. What they save
+ * later, when they are written back, read and given up, is about as much as a small page costs. */
+static bool is_worth_it(struct log_room *room)
+{
+    if (room->huge_count < JUDGED_COUNT)
+        return true;
+    int64_t page_ns = room->huge_ns / room->huge_count / (HUGE_BYTES / PAGE_BYTES);
+    room->huge_ns = room->huge_count = 0;
+    return room->small_ns == 0 || page_ns <= 2 * room->small_ns;
+}
+
+/* One huge page, or the rest of one in small pages. */
+static bool populate_one(struct log_room *room, struct log_file *file, int64_t from, int64_t upto)
+{
+    int64_t begin_ns = disk_cpu_ns();
+    if (!disk_populate(file->base + from, upto - from))
+        return false;
+    file->populated = upto;
+    if (upto - from == HUGE_BYTES) {
+        room->huge_ns += disk_cpu_ns() - begin_ns;
+        room->huge_count++;
+    }
+    return true;
 }
 
 bool log_huge_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto)
 {
+    int64_t edge = max64(file->populated, huge_ceiling(from)); /* outrun, that one faults itself */
     upto = min64(huge_ceiling(upto), huge_floor(log->file_bytes));
-    int64_t edge = file->populated;
-    /* Outrun: where the head is by now it faults for itself, in small pages, a few us each. */
-    if (edge < from)
-        edge = huge_ceiling(from + HUGE_BYTES);
-    from = huge_ceiling(edge);
-    if (upto <= from || !disk_expect_huge(file->base + from, upto - from))
+    if (edge >= upto)
+        return true;
+    /* The next window, too: who is outrun had better fault in one huge page than 512. */
+    int64_t first = huge_ceiling(edge);
+    int64_t ahead = min64(2 * upto - first, huge_floor(log->file_bytes)) - first;
+    if (ahead > 0 && !disk_expect_huge(file->base + first, ahead))
         return false;
+    file->huge_upto = max64(file->huge_upto, first + ahead);
     file->huge_tries = LEAVE_TRIES;
-    while (edge < upto && disk_populate(file->base + edge, huge_floor(edge) + HUGE_BYTES - edge)) {
-        edge = huge_floor(edge) + HUGE_BYTES;
-        file->populated = file->huge_upto = edge;
-        if (commit_log_max(log) - file->start > edge)
+    for (; edge < upto; edge = file->populated) {
+        if (!populate_one(&log->room, file, edge, huge_floor(edge) + HUGE_BYTES) ||
+            !is_worth_it(&log->room)) {
+            log->room.huge_again = commit_log_max(log) + PAUSE_BYTES;
+            disk_expect_small(file->base + file->populated, log->file_bytes - file->populated);
+            return false;
+        }
+        if (commit_log_max(log) - file->start > file->populated)
             break; /* the next round goes farther ahead */
     }
     return true;

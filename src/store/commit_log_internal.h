@@ -54,6 +54,10 @@ struct log_room {
     int64_t window;                 /* allocator's: how far to populate */
     int64_t last_round_ns;          /* allocator's */
     int64_t last_round_max;         /* allocator's: where the head was then */
+    int64_t small_ns;               /* allocator's: processor time a small page costs of late */
+    int64_t huge_ns;                /* allocator's: the same of huge_count huge ones, together */
+    int huge_count;                 /* allocator's */
+    int64_t huge_again;             /* allocator's: no huge pages before the log ends there */
     _Atomic int64_t sync_bytes;     /* of a sync, on average of late; the flusher's */
 };
 
@@ -122,6 +126,10 @@ MUST_CHECK int log_room_start(struct commit_log *log);
 void log_room_stop(struct commit_log *log);
 /* The end has got to next_wake. */
 void log_room_wake(struct log_room *room);
+/* Populates whole pages in small ones, from `from` or what is populated already on. `written`: the
+ * zeros go to the disk too. The allocator's. */
+void log_file_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
+                       bool written);
 /* Gives the first `upto` bytes of the file blocks. Allocator and appender, also both at once. */
 MUST_CHECK int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upto);
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
@@ -132,7 +140,7 @@ void log_file_let_go(struct log_file *file, int64_t from_pos, int64_t upto_pos);
 /* Is the head fast enough for huge pages, and may they be had? */
 bool log_huge_fits(const struct commit_log *log, const struct log_file *file);
 /* Populates in huge pages from `from`, the head, or what is populated already to `upto`, and moves
- * file->populated; less, when the head is faster. False: there are none to be had. */
+ * file->populated; less, when the head is faster. False: there are none that are worth it. */
 bool log_huge_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto);
 /* Exchanges those from that of `pos` on, the head, for small ones. False: not all could be, for
  * now. */

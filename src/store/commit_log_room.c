@@ -30,9 +30,10 @@ enum {
     HOT_MOST = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
     MEMORY_PART = 32,   /* each of the two takes at most such a part of the memory there is */
     AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
-    SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
-    REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
-    WRITTEN_BACK_NS = 10000000,        /* some pages that were asked for are on the disk by then */
+    TELLING_BYTES = POPULATE_LEAST / 4, /* populating less says little of what a page costs */
+    SMALL_SYNC_BYTES = 6 * PAGE_BYTES,  /* covers few messages */
+    REST_NS = 1000000000,               /* nothing put for so long: the window shrinks */
+    WRITTEN_BACK_NS = 10000000,         /* some pages that were asked for are on the disk by then */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
@@ -75,15 +76,19 @@ int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upt
     return 0;
 }
 
-/* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
- * their first write, which each sync of a new page would pay with a commit of the journal; so it is
- * paid here, once for all. Writing them back takes the right to store away again. */
-static void populate(struct log_file *file, int64_t from, int64_t upto, bool written)
+/* Blocks that were only reserved become written ones with their first write, which each sync of a
+ * new page would pay with a commit of the journal; so it is paid here, once for all. Writing them
+ * back takes the right to store away again. */
+void log_file_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
+                       bool written)
 {
     from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
     upto = upto / PAGE_BYTES * PAGE_BYTES;
+    int64_t begin_ns = disk_cpu_ns();
     if (upto <= from || !disk_populate(file->base + from, upto - from))
         return;
+    if (upto - from >= TELLING_BYTES)
+        log->room.small_ns = (disk_cpu_ns() - begin_ns) * PAGE_BYTES / (upto - from);
     if (written) {
         disk_start_write_back(file->fd, from, upto - from);
         (void)disk_populate(file->base + from, upto - from);
@@ -135,7 +140,8 @@ static void make_spare(struct commit_log *log, int64_t start)
     if (log_file_open(log, start, true, &file) != 0)
         return; /* logged; the appender will try for itself and report */
     if (log_file_allocate(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
-        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes), log->room.writes_ahead);
+        log_file_populate(log, file, 0, min64(POPULATE_LEAST, log->file_bytes),
+                          log->room.writes_ahead);
     pthread_mutex_lock(&log->files_lock);
     bool is_late = commit_log_files_end(log) != start;
     if (!is_late)
@@ -163,7 +169,7 @@ static void populate_room(struct commit_log *log, struct log_file *file, int64_t
 {
     upto = min64(upto, log->file_bytes);
     if (!log_huge_fits(log, file) || !log_huge_populate(log, file, from, upto))
-        populate(file, from, upto, written);
+        log_file_populate(log, file, from, upto, written);
 }
 
 /* One round: room ahead of where the log ends now. Returns when to rest. */
@@ -194,7 +200,7 @@ static int64_t leave_huge(struct commit_log *log, struct log_file *file, int64_t
 {
     if (!log_huge_leave(file, pos, log->file_bytes))
         return file->huge_tries % 2 != 0 ? WRITTEN_BACK_NS : REST_NS;
-    populate(file, pos, upto, false);
+    log_file_populate(log, file, pos, upto, false);
     return 0;
 }
 

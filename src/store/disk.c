@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -465,6 +466,14 @@ void disk_unmap(uint8_t *base, int64_t bytes)
 bool disk_populate(uint8_t *base, int64_t len)
 {
     return madvise(base, (size_t)len, MADV_POPULATE_WRITE) == 0;
+}
+
+int64_t disk_cpu_ns(void)
+{
+    struct timespec used;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
+        return 0;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
 void disk_let_go(uint8_t *base, int64_t len)

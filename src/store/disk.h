@@ -84,6 +84,8 @@ void disk_unmap(uint8_t *base, int64_t bytes);
 /* Brings whole pages in, ready to be stored to. False: an older kernel; stores then fault, which is
  * slow and right. */
 bool disk_populate(uint8_t *base, int64_t len);
+/* Processor time the calling thread has used: what a call cost. */
+int64_t disk_cpu_ns(void);
 /* Lets whole pages go from this process; their bytes stay in the page cache. */
 void disk_let_go(uint8_t *base, int64_t len);
 /* From here on a page that is not in memory comes as a huge one of 2 MiB, or as any other. False:
