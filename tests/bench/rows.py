@@ -152,17 +152,18 @@ def overload(run):
     beside = pick(lambda n: figure(got, f"{n} beside it", "p99_ns"))
     run.table.add(10, "overload, innocent connection p99", duration, **beside, floor=figure(got, "echo beside it", "p99_ns"),
                   checks=[at_most("<= 10 ms", beside["ramjet"], 10e6)])
-    back = pick(lambda n: time_to_normal(report, n))
-    run.table.add(10, "overload, back to normal after", duration, **back,
+    back = pick(lambda n: time_to_normal(report, n, "after"))
+    run.table.add(10, "overload, back to normal after", duration, **back, floor=time_to_normal(report, "ramjet", "at 70 %"),
                   checks=[at_most("<= 100 ms", back["ramjet"], 100e6)])
 
 
-def time_to_normal(report, name):
-    """End of the last slot behind the overload whose p99 is above twice the normal one; the middle of the rounds."""
+def time_to_normal(report, name, part):
+    """End of the last slot behind the overload whose p99 is above twice the normal one; the middle of the rounds. The
+    same of the load before the overload is its floor: stalls that have nothing to do with it."""
     targets = {t["name"]: t for t in report["targets"]}
     limit = 2 * max(targets[f"{name} at 70 %"]["summary"]["p99_ns"], 1e6)
     ends = []
-    for r in targets[f"{name} after"]["rounds"]:
+    for r in targets[f"{name} {part}"]["rounds"]:
         slots = r["series"]
         length_ms = slots[1][0] - slots[0][0] if len(slots) > 1 else 0
         ends.append(max([(slot[0] + length_ms) * 1e6 for slot in slots if slot[4] > limit], default=0))
