@@ -141,30 +141,40 @@ def test_huge_expression_is_refused(sql, sql_topic, group, is_ramjet, expression
 
 # ---- held pulls
 
-def test_held_pull_is_woken_by_what_matches(sql, sql_pair, sql_topic, group):
+def last_answer(waiter, opaque, fields, is_ramjet):
+    """What ends a held pull. Of the reference another thread may read the pull later than what was sent behind it, and
+    then answers at once that nothing matched: the client asks again from there."""
+    answer = waiter.receive(opaque)
+    if not is_ramjet and answer.code == 20:
+        answer = waiter.call(11, {**fields, "queueOffset": answer.ext["nextBeginOffset"]}, timeout=30)
+    return answer
+
+
+def test_held_pull_is_woken_by_what_matches(sql, sql_pair, sql_topic, group, is_ramjet):
     """Goal: only a message that matches ends the wait. Method: one that does not, one without the property, then one
     that does; the answer has the last one alone."""
     with sql_pair.broker.connect() as waiter:
-        opaque = waiter.send(11, mq.pull_fields(group, sql_topic, suspend_ms=20000, subscription="price > 5",
-                                                expressionType="SQL92"))
+        fields = mq.pull_fields(group, sql_topic, suspend_ms=20000, subscription="price > 5", expressionType="SQL92")
+        opaque = waiter.send(11, fields)
         waiter.call(28)  # the pull before it has been read
         send_prices(sql, sql_topic, 1)
         send(sql, sql_topic, b"none")
         assert waiter.call(28).code == 0  # answers come in order of their making: the pull is still held
         send_prices(sql, sql_topic, 9)
-        answer = waiter.receive(opaque)
+        answer = last_answer(waiter, opaque, fields, is_ramjet)
     assert bodies_of(answer) == [b"9"] and int(answer.ext["nextBeginOffset"]) == 3
 
 
-def test_held_pull_that_ends_unmatched_moves_on(sql, sql_pair, sql_topic, group):
+def test_held_pull_that_ends_unmatched_moves_on(sql, sql_pair, sql_topic, group, is_ramjet):
     """Goal: at the deadline 20, with the offset behind what came meanwhile and did not match."""
     with sql_pair.broker.connect() as waiter:
-        opaque = waiter.send(11, mq.pull_fields(group, sql_topic, suspend_ms=500, subscription="price > 5",
-                                                expressionType="SQL92"))
+        fields = mq.pull_fields(group, sql_topic, suspend_ms=500, subscription="price > 5", expressionType="SQL92")
+        opaque = waiter.send(11, fields)
         waiter.call(28)
         send_prices(sql, sql_topic, 1, 2)
-        answer = waiter.receive(opaque)
-    assert (answer.code, int(answer.ext["nextBeginOffset"])) == (20, 2)
+        answer = last_answer(waiter, opaque, fields, is_ramjet)
+    assert answer.code == 20 or (answer.code == 19 and not is_ramjet)  # asked again, it waits behind them
+    assert int(answer.ext["nextBeginOffset"]) == 2
 
 
 # ---- subscriptions by heartbeat
