@@ -98,6 +98,7 @@ int commit_log_set_end(struct commit_log *log, int64_t end, bool durably)
         return err;
     log->head->released = pos / PAGE_BYTES * PAGE_BYTES;
     log->head->populated = log->head->released;
+    atomic_store(&log->head->storable, (pos + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
     log->reserved_end = end;
     atomic_store_explicit(&log->max, end, memory_order_release);
     return log_room_start(log);
@@ -105,11 +106,11 @@ int commit_log_set_end(struct commit_log *log, int64_t end, bool durably)
 
 /* ---- append ---------------------------------------------------------------------------------- */
 
-static int ensure_allocated(struct commit_log *log, struct log_file *file, int64_t upto)
+static int ensure_storable(struct commit_log *log, struct log_file *file, int64_t upto)
 {
-    if (atomic_load_explicit(&file->allocated, memory_order_acquire) >= upto)
+    if (atomic_load_explicit(&file->storable, memory_order_acquire) >= upto)
         return 0;
-    return log_file_allocate(log, file, upto);
+    return log_file_open_up(log, file, upto);
 }
 
 /* Ends the head file and makes the spare, or a new file, the head. */
@@ -119,7 +120,7 @@ static int roll(struct commit_log *log)
     int64_t pos = log->reserved_end - head->start;
     int64_t next_start = head->start + log->file_bytes;
     assert(log->file_bytes - pos >= RECORD_BLANK_BYTES);
-    int err = ensure_allocated(log, head, pos + RECORD_BLANK_BYTES);
+    int err = ensure_storable(log, head, pos + RECORD_BLANK_BYTES);
     if (err != 0)
         return err;
     pthread_mutex_lock(&log->files_lock);
@@ -167,7 +168,7 @@ int commit_log_reserve(struct commit_log *log, int64_t bytes, uint8_t **into, in
             return err;
         pos = 0;
     }
-    int err = ensure_allocated(log, log->head, pos + bytes);
+    int err = ensure_storable(log, log->head, pos + bytes);
     if (err != 0)
         return err;
     *into = log->head->base + pos;
@@ -259,13 +260,6 @@ void commit_log_place(const struct commit_log *log, int64_t phy_offset, char pat
 }
 
 /* ---- durability and retention ---------------------------------------------------------------- */
-
-int64_t commit_log_whole_end(int64_t from, int64_t end)
-{
-    assert(from <= end);
-    int64_t page_bytes = end - from >= 2 * (int64_t)HUGE_BYTES ? HUGE_BYTES : PAGE_BYTES;
-    return end / page_bytes * page_bytes;
-}
 
 int commit_log_sync(struct commit_log *log, int64_t from, int64_t end)
 {

@@ -16,6 +16,10 @@
 
 struct commit_log;
 
+/* Pages that came into memory together: what the kernel writes back when one of them was stored to.
+ */
+enum { COMMIT_LOG_RUN_BYTES = 64 << 10 };
+
 /* Opens the files of `dir`. With sync_flush somebody waits for each sync: what makes the small ones
  * slow is done ahead, for twice the bytes on the disk. memory_bytes: what the process may use; how
  * much is made ready ahead of the head and stays mapped behind it is a part of that. ERR_CORRUPT:
@@ -68,11 +72,6 @@ void commit_log_place(const struct commit_log *log, int64_t phy_offset, char pat
 
 /* Makes everything below `end` durable. ERR_IO: nothing may be believed any more. */
 MUST_CHECK int commit_log_sync(struct commit_log *log, int64_t from, int64_t end);
-
-/* Where a sync from `from` on stops that leaves the page under `end` alone: at the last whole page,
- * or the last whole huge one when that is farther than one from `from`: so what it leaves is within
- * the next one. */
-int64_t commit_log_whole_end(int64_t from, int64_t end);
 
 /* Writes what is there once more, so that the next sync really brings it to the disk: after a sync
  * that failed the kernel takes for clean what the disk does not have. */

@@ -1,9 +1,8 @@
-/* commit_log_internal.h - what the four files behind commit_log.h share.
+/* commit_log_internal.h - what the three files behind commit_log.h share.
  *
  *   commit_log.c        the log as its users see it: where it ends, append, read, sync
  *   commit_log_files.c  the files it consists of, and who still reads one that was removed
  *   commit_log_room.c   the allocator: room ahead of the end, page tables let go behind it
- *   commit_log_huge.c   the same room in huge pages, while the end moves fast
  *
  * Units      pos: bytes from the start of a file. phy_offset: as in commit_log.h.
  * Ownership  log_file_at() gives a reference, log_file_unref() takes it back; a file without one is
@@ -21,8 +20,6 @@
 
 enum {
     PAGE_BYTES = 4096,
-    HUGE_BYTES = 2 << 20,     /* a huge page */
-    HUGE_FROM = 16 << 20,     /* a window so large is that of a fast head */
     ALLOCATE_STEP = 64 << 20, /* blocks are reserved so far ahead */
 };
 
@@ -32,32 +29,32 @@ struct log_file {
     int fd;
     int refs;                  /* under files_lock; one is the log's own */
     _Atomic int64_t allocated; /* bytes from the start that have blocks */
-    int64_t populated;         /* allocator's */
-    int64_t released;          /* allocator's: page tables let go below */
-    int64_t huge_upto;         /* allocator's: behind the head there may be huge pages up to here */
-    int huge_tries;            /* allocator's: to be rid of them */
-    bool is_removed;           /* has no name any more */
+    /* The appender stores below; what is above may be the allocator's to fill (commit_log_room.c).
+     * Changed under the room's lock. */
+    _Atomic int64_t storable;
+    bool is_filling;   /* right above `storable`; under the room's lock */
+    int64_t populated; /* allocator's */
+    int64_t released;  /* allocator's: page tables let go below */
+    bool is_removed;   /* has no name any more */
     struct log_file *next_unused;
     char path[];
 };
 
 struct log_room {
-    pthread_mutex_t lock; /* guards is_wanted and is_ending */
+    pthread_mutex_t lock; /* guards is_wanted, is_ending, and how far files are storable */
     pthread_cond_t wake;
+    pthread_cond_t filled;
     bool is_wanted;
     bool is_ending;
     bool has_allocator;
     pthread_t allocator;
     bool writes_ahead;              /* constant: zeros go to the disk ahead of small syncs */
+    bool fills;                     /* allocator's: zeros go to the page cache, in runs */
     int64_t window_most, hot_bytes; /* constant */
     _Atomic int64_t next_wake;      /* the appender wakes the allocator when it gets here */
     int64_t window;                 /* allocator's: how far to populate */
     int64_t last_round_ns;          /* allocator's */
     int64_t last_round_max;         /* allocator's: where the head was then */
-    int64_t small_ns;               /* allocator's: processor time a small page costs of late */
-    int64_t huge_ns;                /* allocator's: the same of huge_count huge ones, together */
-    int huge_count;                 /* allocator's */
-    int64_t huge_again;             /* allocator's: no huge pages before the log ends there */
     _Atomic int64_t sync_bytes;     /* of a sync, on average of late; the flusher's */
 };
 
@@ -126,24 +123,12 @@ MUST_CHECK int log_room_start(struct commit_log *log);
 void log_room_stop(struct commit_log *log);
 /* The end has got to next_wake. */
 void log_room_wake(struct log_room *room);
-/* Populates whole pages in small ones, from `from` or what is populated already on. `written`: the
- * zeros go to the disk too. The allocator's. */
-void log_file_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
-                       bool written);
 /* Gives the first `upto` bytes of the file blocks. Allocator and appender, also both at once. */
 MUST_CHECK int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upto);
+/* The appender may store to the first `upto` bytes of the file: it was faster than the allocator.
+ */
+MUST_CHECK int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto);
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
 void log_file_let_go(struct log_file *file, int64_t from_pos, int64_t upto_pos);
-
-/* ---- commit_log_huge.c: the allocator's ------------------------------------------------------ */
-
-/* Is the head fast enough for huge pages, and may they be had? */
-bool log_huge_fits(const struct commit_log *log, const struct log_file *file);
-/* Populates in huge pages from `from`, the head, or what is populated already to `upto`, and moves
- * file->populated; less, when the head is faster. False: there are none that are worth it. */
-bool log_huge_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto);
-/* Exchanges those from that of `pos` on, the head, for small ones. False: not all could be, for
- * now. */
-bool log_huge_leave(struct log_file *file, int64_t pos, int64_t file_bytes);
 
 #endif

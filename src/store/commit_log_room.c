@@ -14,6 +14,15 @@
  * go (the page cache keeps the bytes), so resident memory does not grow with the log. The next file
  * is made while the head file is being filled. When the appender is faster, it allocates for
  * itself.
+ *
+ * A page that comes by a fault costs the kernel 4 us, by a write of 64 KiB one: a head that is not
+ * slow has zeros written ahead of it, and only then its window populated. Nothing is stored where
+ * zeros are being written: `storable` of a file is where the appender stops.
+ *
+ *      head ........ storable |== being filled ==|        the appender takes more, under the lock,
+ *                                                         when it gets there before the allocator
+ *
+ * Not with SYNC_FLUSH: the kernel writes a run of pages back as a whole, however little was stored.
  */
 #include "store/commit_log_internal.h"
 
@@ -30,15 +39,14 @@ enum {
     HOT_MOST = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
     MEMORY_PART = 32,   /* each of the two takes at most such a part of the memory there is */
     AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
-    TELLING_BYTES = POPULATE_LEAST / 4, /* populating less says little of what a page costs */
-    SMALL_SYNC_BYTES = 6 * PAGE_BYTES,  /* covers few messages */
-    REST_NS = 1000000000,               /* nothing put for so long: the window shrinks */
-    WRITTEN_BACK_NS = 10000000,         /* some pages that were asked for are on the disk by then */
+    SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
+    REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
 {
     room->writes_ahead = writes_ahead;
+    room->fills = !writes_ahead;
     room->window = POPULATE_LEAST;
     room->window_most = max64(POPULATE_LEAST, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
     room->hot_bytes = min64(HOT_MOST, memory_bytes / MEMORY_PART);
@@ -48,11 +56,13 @@ void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_byte
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&room->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&room->filled, NULL);
 }
 
 void log_room_fini(struct log_room *room)
 {
     assert(!room->has_allocator);
+    pthread_cond_destroy(&room->filled);
     pthread_cond_destroy(&room->wake);
     pthread_mutex_destroy(&room->lock);
 }
@@ -76,19 +86,76 @@ int log_file_allocate(struct commit_log *log, struct log_file *file, int64_t upt
     return 0;
 }
 
-/* Blocks that were only reserved become written ones with their first write, which each sync of a
- * new page would pay with a commit of the journal; so it is paid here, once for all. Writing them
- * back takes the right to store away again. */
-void log_file_populate(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
-                       bool written)
+/* Under the lock. */
+static void set_storable(struct log_file *file, int64_t upto)
+{
+    if (atomic_load(&file->storable) < upto)
+        atomic_store_explicit(&file->storable, upto, memory_order_release);
+}
+
+int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    int err = log_file_allocate(log, file, upto);
+    if (err != 0)
+        return err;
+    /* For some more, not each record by itself. */
+    int64_t run_end =
+        (upto + COMMIT_LOG_RUN_BYTES - 1) / COMMIT_LOG_RUN_BYTES * COMMIT_LOG_RUN_BYTES;
+    pthread_mutex_lock(&log->room.lock);
+    while (file->is_filling)
+        pthread_cond_wait(&log->room.filled, &log->room.lock);
+    set_storable(file, max64(upto, min64(run_end, atomic_load(&file->allocated))));
+    pthread_mutex_unlock(&log->room.lock);
+    assert(atomic_load(&file->storable) >= upto);
+    return 0;
+}
+
+/* Writes the next zeros. False: there is no more to fill below `upto`, or it went wrong. The file
+ * is the log's own: of the next one the appender may have another opinion (make_spare). */
+static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    struct log_room *room = &log->room;
+    pthread_mutex_lock(&room->lock);
+    int64_t from = atomic_load(&file->storable);
+    int64_t run_end = (from / COMMIT_LOG_RUN_BYTES + 1) * COMMIT_LOG_RUN_BYTES;
+    int64_t end = min64(run_end, upto);
+    file->is_filling = from < end;
+    pthread_mutex_unlock(&room->lock);
+    if (from >= end)
+        return false;
+    int64_t max = commit_log_max(log) - file->start;
+    assert(max <= from || max >= log->file_bytes); /* nothing lies there, nor ever will */
+    assert(from % PAGE_BYTES == 0);
+    assert(end <= atomic_load(&file->allocated));
+    room->fills = disk_fill(file->fd, file->path, from, end - from);
+    pthread_mutex_lock(&room->lock);
+    file->is_filling = false;
+    set_storable(file, end);
+    pthread_cond_broadcast(&room->filled);
+    pthread_mutex_unlock(&room->lock);
+    return room->fills;
+}
+
+/* The appender gets the window, filled when it is not slow. */
+static void give_window(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    struct log_room *room = &log->room;
+    while (room->fills && room->window > POPULATE_LEAST && fill_run(log, file, upto))
+        ;
+    pthread_mutex_lock(&room->lock);
+    set_storable(file, upto);
+    pthread_mutex_unlock(&room->lock);
+}
+
+/* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
+ * their first write, which each sync of a new page would pay with a commit of the journal; so it is
+ * paid here, once for all. Writing them back takes the right to store away again. */
+static void populate(struct log_file *file, int64_t from, int64_t upto, bool written)
 {
     from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
     upto = upto / PAGE_BYTES * PAGE_BYTES;
-    int64_t begin_ns = disk_cpu_ns();
     if (upto <= from || !disk_populate(file->base + from, upto - from))
         return;
-    if (upto - from >= TELLING_BYTES)
-        log->room.small_ns = (disk_cpu_ns() - begin_ns) * PAGE_BYTES / (upto - from);
     if (written) {
         disk_start_write_back(file->fd, from, upto - from);
         (void)disk_populate(file->base + from, upto - from);
@@ -140,8 +207,7 @@ static void make_spare(struct commit_log *log, int64_t start)
     if (log_file_open(log, start, true, &file) != 0)
         return; /* logged; the appender will try for itself and report */
     if (log_file_allocate(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
-        log_file_populate(log, file, 0, min64(POPULATE_LEAST, log->file_bytes),
-                          log->room.writes_ahead);
+        populate(file, 0, min64(POPULATE_LEAST, log->file_bytes), log->room.writes_ahead);
     pthread_mutex_lock(&log->files_lock);
     bool is_late = commit_log_files_end(log) != start;
     if (!is_late)
@@ -164,16 +230,8 @@ static void adapt_window(struct commit_log *log, int64_t max)
     room->last_round_max = max;
 }
 
-static void populate_room(struct commit_log *log, struct log_file *file, int64_t from, int64_t upto,
-                          bool written)
-{
-    upto = min64(upto, log->file_bytes);
-    if (!log_huge_fits(log, file) || !log_huge_populate(log, file, from, upto))
-        log_file_populate(log, file, from, upto, written);
-}
-
-/* One round: room ahead of where the log ends now. Returns when to rest. */
-static int64_t prepare(struct commit_log *log)
+/* One round: room ahead of where the log ends now. */
+static void prepare(struct commit_log *log)
 {
     int64_t max = commit_log_max(log);
     int64_t next_wake = INT64_MAX;
@@ -182,33 +240,24 @@ static int64_t prepare(struct commit_log *log)
     if (file != NULL) {
         next_wake = file->start + log->file_bytes; /* little of the next file is populated */
         int64_t pos = max - file->start;
-        if (log_file_allocate(log, file, pos + max64(ALLOCATE_STEP, 2 * log->room.window)) == 0)
-            populate_room(log, file, pos, pos + log->room.window,
-                          log->room.writes_ahead &&
-                              atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
+        int64_t upto = min64(pos + log->room.window, log->file_bytes) / PAGE_BYTES * PAGE_BYTES;
+        if (log_file_allocate(log, file, pos + max64(ALLOCATE_STEP, 2 * log->room.window)) == 0) {
+            give_window(log, file, upto);
+            populate(file, pos, upto,
+                     log->room.writes_ahead &&
+                         atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
+        }
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->room.window)
             make_spare(log, file->start + log->file_bytes);
         log_file_unref(log, file);
     }
     release_below(log, max - log->room.hot_bytes);
     atomic_store(&log->room.next_wake, min64(next_wake, max + log->room.window / 2));
-    return REST_NS;
 }
 
-/* Tries to have small pages from the head on. Returns when to try again (ns), 0: no more. */
-static int64_t leave_huge(struct commit_log *log, struct log_file *file, int64_t pos, int64_t upto)
+/* Nothing was put for a while: only a small window stays in this process. */
+static void rest(struct commit_log *log)
 {
-    if (!log_huge_leave(file, pos, log->file_bytes))
-        return file->huge_tries % 2 != 0 ? WRITTEN_BACK_NS : REST_NS;
-    log_file_populate(log, file, pos, upto, false);
-    return 0;
-}
-
-/* Little was put for a while: only a small window stays in this process. Returns when to look again
- * (ns), 0: not before more is put. */
-static int64_t rest(struct commit_log *log)
-{
-    int64_t again_ns = 0;
     int64_t max = commit_log_max(log);
     struct log_file *file = log_file_at(log, max);
     log->room.window = POPULATE_LEAST;
@@ -217,18 +266,15 @@ static int64_t rest(struct commit_log *log)
         int64_t upto = min64(max - file->start + log->room.window, log->file_bytes);
         log_file_let_go(file, upto, file->populated);
         file->populated = min64(file->populated, upto / PAGE_BYTES * PAGE_BYTES);
-        if (file->huge_upto > 0)
-            again_ns = leave_huge(log, file, max - file->start, upto);
         log_file_unref(log, file);
     }
     atomic_store(&log->room.next_wake, max + log->room.window / 2);
-    return again_ns;
 }
 
 /* Under the lock. */
-static void wait_a_while(struct log_room *room, int64_t ns)
+static void wait_a_while(struct log_room *room)
 {
-    int64_t due_ns = clock_monotonic_ns() + ns;
+    int64_t due_ns = clock_monotonic_ns() + REST_NS;
     struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
     while (!room->is_wanted && !room->is_ending &&
            pthread_cond_timedwait(&room->wake, &room->lock, &due) == 0)
@@ -239,20 +285,23 @@ static void *run_allocator(void *arg)
 {
     struct commit_log *log = arg;
     struct log_room *room = &log->room;
-    int64_t look_ns = REST_NS;
+    bool has_rested = false;
     thread_stand_back(); /* outrun, the appender faults for itself */
     pthread_mutex_lock(&room->lock);
     while (!room->is_ending) {
-        if (!room->is_wanted && look_ns == 0) {
+        if (!room->is_wanted && has_rested) {
             pthread_cond_wait(&room->wake, &room->lock);
             continue;
         }
         if (!room->is_wanted)
-            wait_a_while(room, look_ns);
-        bool has_rested = !room->is_wanted;
+            wait_a_while(room);
+        has_rested = !room->is_wanted;
         room->is_wanted = false;
         pthread_mutex_unlock(&room->lock);
-        look_ns = has_rested ? rest(log) : prepare(log);
+        if (has_rested)
+            rest(log);
+        else
+            prepare(log);
         pthread_mutex_lock(&room->lock);
     }
     pthread_mutex_unlock(&room->lock);
@@ -273,7 +322,7 @@ int log_room_start(struct commit_log *log)
     assert(!room->has_allocator);
     room->last_round_ns = clock_monotonic_ns();
     room->last_round_max = commit_log_max(log);
-    (void)prepare(log);
+    prepare(log);
     int cause = pthread_create(&room->allocator, NULL, run_allocator, log);
     if (cause != 0)
         return err_from_errno(cause);

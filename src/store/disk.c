@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -213,6 +212,27 @@ int disk_allocate(int fd, const char *path, int64_t from, int64_t len)
             continue;
         return errno == EOPNOTSUPP ? 0 : failed("fallocate", path, errno);
     }
+}
+
+bool disk_fill(int fd, const char *path, int64_t from, int64_t len)
+{
+    static const uint8_t zeros[64 << 10];
+    assert(fd >= 0);
+    assert(from >= 0);
+    if (fault_check("disk.fill") != 0)
+        return false;
+    for (int64_t end = from + len; from < end;) {
+        size_t n = end - from < (int64_t)sizeof zeros ? (size_t)(end - from) : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, n, from);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0) {
+            failed_at("pwrite_ahead", path, from, errno);
+            return false;
+        }
+        from += written;
+    }
+    return true;
 }
 
 int disk_zero(int fd, const char *path, int64_t from, int64_t len)
@@ -468,49 +488,9 @@ bool disk_populate(uint8_t *base, int64_t len)
     return madvise(base, (size_t)len, MADV_POPULATE_WRITE) == 0;
 }
 
-int64_t disk_cpu_ns(void)
-{
-    struct timespec used;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
-        return 0;
-    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
-}
-
 void disk_let_go(uint8_t *base, int64_t len)
 {
     madvise(base, (size_t)len, MADV_DONTNEED);
-}
-
-bool disk_expect_huge(uint8_t *base, int64_t len)
-{
-    return madvise(base, (size_t)len, MADV_HUGEPAGE) == 0;
-}
-
-void disk_expect_small(uint8_t *base, int64_t len)
-{
-    madvise(base, (size_t)len, MADV_NOHUGEPAGE);
-}
-
-void disk_drop_clean(int fd, int64_t at, int64_t len)
-{
-    posix_fadvise(fd, at, len, POSIX_FADV_DONTNEED);
-}
-
-int64_t disk_resident_end(uint8_t *base, int64_t len)
-{
-    enum { PAGE = 4096, STEP_PAGES = 512 };
-    unsigned char pages[STEP_PAGES];
-    int64_t end = 0;
-    for (int64_t at = 0; at < len; at += (int64_t)STEP_PAGES * PAGE) {
-        int64_t left = (len - at + PAGE - 1) / PAGE;
-        int count = left < STEP_PAGES ? (int)left : STEP_PAGES;
-        if (mincore(base + at, (size_t)count * PAGE, pages) != 0)
-            continue;
-        for (int i = 0; i < count; i++)
-            if (pages[i] & 1)
-                end = at + (int64_t)(i + 1) * PAGE;
-    }
-    return end < len ? end : len;
 }
 
 void disk_expect_random(uint8_t *base, int64_t len)

@@ -44,6 +44,9 @@ MUST_CHECK int disk_sync_range(uint8_t *base, int64_t len, const char *path);
 void disk_start_write_back(int fd, int64_t from, int64_t len);
 /* Reserves blocks; the length of the file stays. ERR_DISK_FULL. */
 MUST_CHECK int disk_allocate(int fd, const char *path, int64_t from, int64_t len);
+/* Writes zeros over a part that reads as zeros already, so that its pages are in memory, in runs.
+ * False: not all of them. */
+bool disk_fill(int fd, const char *path, int64_t from, int64_t len);
 /* Makes a range read as zeros. */
 MUST_CHECK int disk_zero(int fd, const char *path, int64_t from, int64_t len);
 
@@ -84,19 +87,8 @@ void disk_unmap(uint8_t *base, int64_t bytes);
 /* Brings whole pages in, ready to be stored to. False: an older kernel; stores then fault, which is
  * slow and right. */
 bool disk_populate(uint8_t *base, int64_t len);
-/* Processor time the calling thread has used: what a call cost. */
-int64_t disk_cpu_ns(void);
 /* Lets whole pages go from this process; their bytes stay in the page cache. */
 void disk_let_go(uint8_t *base, int64_t len);
-/* From here on a page that is not in memory comes as a huge one of 2 MiB, or as any other. False:
- * the kernel has none. */
-bool disk_expect_huge(uint8_t *base, int64_t len);
-void disk_expect_small(uint8_t *base, int64_t len);
-/* Starts writing back what is dirty of a part of a file, and drops from memory what is clean and
- * mapped by nobody: it changes nothing, and is safe beside anything. */
-void disk_drop_clean(int fd, int64_t at, int64_t len);
-/* How far from `base` the last page of the part lies that is in memory; 0: none is. */
-int64_t disk_resident_end(uint8_t *base, int64_t len);
 /* No reading ahead. */
 void disk_expect_random(uint8_t *base, int64_t len);
 /* The same for reads of the file: a read brings in what it asks for and nothing else. */

@@ -4,9 +4,9 @@
  *          queue entries written to their files (page cache)     -> checkpoint `dispatched`
  *          every DURABLE_MS: queue files synced                  -> checkpoint `durable`
  *
- * While messages come, a round without haste stops at the last whole page, a huge one when many
- * come: the page under the head would be written twice, and its next store would fault. It follows
- * when nothing new has come.
+ * While messages come, a round without haste stops at the last whole page, or run of pages: that
+ * under the head would be written twice, and its next store would fault. It follows when nothing
+ * new has come.
  *
  * A round takes everything that was put before it began; who asks meanwhile rides on the next:
  * group commit. The thread sleeps while nothing is dirty. Who can wait syncs the log for himself
@@ -27,7 +27,7 @@
 #include "store/store_internal.h"
 #include "wire/multi_dispatch.h"
 
-enum { DURABLE_MS = 10000 };
+enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
 
 struct flush_round {
     struct store *store;
@@ -295,6 +295,15 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     return err;
 }
 
+/* Where a round without haste stops. */
+static int64_t whole_end(int64_t from, int64_t end)
+{
+    enum { MANY_RUNS = 16 };
+    int64_t whole =
+        end - from >= MANY_RUNS * COMMIT_LOG_RUN_BYTES ? COMMIT_LOG_RUN_BYTES : PAGE_BYTES;
+    return end / whole * whole;
+}
+
 /* Does what is due; returns when something will be again (monotonic ns). */
 static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_durable)
 {
@@ -303,8 +312,8 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
     if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed(store)) {
         int64_t end = settled_end(store);
         bool is_growing = end != round->last_end;
-        int64_t from = atomic_load(&store->flushed);
-        flush_log(store, is_urgent || !is_growing ? end : commit_log_whole_end(from, end));
+        flush_log(store,
+                  is_urgent || !is_growing ? end : whole_end(atomic_load(&store->flushed), end));
         round->last_end = end;
         round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
     }

@@ -429,7 +429,6 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *cond);
 int64_t __wrap_clock_wall_ms(void);
 int64_t __wrap_clock_monotonic_ns(void);
 void __wrap_disk_boot_id(uint8_t id[36]);
-int64_t __wrap_disk_cpu_ns(void);
 bool __wrap_disk_is_of_this_boot(const char *path);
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -572,11 +571,6 @@ void __wrap_disk_boot_id(uint8_t id[36])
     memset(id, '-', 36);
     memcpy(id + 1, &boot_number, sizeof boot_number);
     id[0] = 'B';
-}
-
-int64_t __wrap_disk_cpu_ns(void)
-{
-    return 0;
 }
 
 /* Files have no times here. It is asked of directories that the reference wrote to last. */
