@@ -7,10 +7,10 @@
 #include <sys/random.h>
 
 struct map_slot {
-    uint8_t *key; /* NULL: dead */
-    size_t key_len;
-    uint64_t hash;
+    const uint8_t *key; /* NULL: dead */
     void *value;
+    uint32_t key_len;
+    uint32_t hash;
 };
 
 enum { INDEX_CAP_LEAST = 16 };
@@ -57,15 +57,15 @@ static uint64_t load_short(const uint8_t *at, size_t count)
     return first | (uint64_t)last << 32;
 }
 
-static uint64_t hash_key(struct slice key)
+static uint32_t hash_key(struct slice key)
 {
     uint64_t h = hash_seed() ^ (key.len * 0x9E3779B97F4A7C15u);
     if (key.len < 8)
-        return mix(h ^ load_short(key.data, key.len), 0xE7037ED1A0B428DBu);
+        return (uint32_t)mix(h ^ load_short(key.data, key.len), 0xE7037ED1A0B428DBu);
     const uint8_t *last = key.data + key.len - 8; /* it may overlap the word before */
     for (const uint8_t *p = key.data; p < last; p += 8)
         h = mix(h ^ load(p), 0xA0761D6478BD642Fu);
-    return mix(h ^ load(last), 0xE7037ED1A0B428DBu);
+    return (uint32_t)mix(h ^ load(last), 0xE7037ED1A0B428DBu);
 }
 
 void map_init(struct map *m)
@@ -73,17 +73,31 @@ void map_init(struct map *m)
     memset(m, 0, sizeof *m);
 }
 
+void map_init_borrowing(struct map *m)
+{
+    map_init(m);
+    m->borrows = true;
+}
+
+static void free_key(const struct map *m, const struct map_slot *slot)
+{
+    if (!m->borrows)
+        free((void *)(uintptr_t)slot->key);
+}
+
 void map_fini(struct map *m)
 {
     for (size_t i = 0; i < m->used; i++)
-        free(m->slots[i].key);
+        free_key(m, &m->slots[i]);
     free(m->slots);
     free(m->index);
+    bool borrows = m->borrows;
     map_init(m);
+    m->borrows = borrows;
 }
 
 /* Where the key stands in the index, or where it would go. */
-static size_t find(const struct map *m, struct slice key, uint64_t hash)
+static size_t find(const struct map *m, struct slice key, uint32_t hash)
 {
     size_t at = hash & (m->index_cap - 1);
     for (;; at = (at + 1) & (m->index_cap - 1)) {
@@ -135,26 +149,36 @@ void *map_get(const struct map *m, struct slice key)
     return entry == 0 ? NULL : m->slots[entry - 1].value;
 }
 
-void *map_put(struct map *m, struct slice key, void *value)
+static const uint8_t *copy_key(struct slice key)
 {
-    assert(value != NULL);
-    if (m->used + 1 > m->index_cap / 2)
-        rebuild(m);
-    uint64_t hash = hash_key(key);
-    size_t at = find(m, key, hash);
-    if (m->index[at] != 0) {
-        struct map_slot *slot = &m->slots[m->index[at] - 1];
-        void *before = slot->value;
-        slot->value = value;
-        return before;
-    }
     uint8_t *copy = malloc(key.len + 1);
     if (copy == NULL)
         abort();
     if (key.len > 0)
         memcpy(copy, key.data, key.len);
     copy[key.len] = 0;
-    m->slots[m->used++] = (struct map_slot){ copy, key.len, hash, value };
+    return copy;
+}
+
+void *map_put(struct map *m, struct slice key, void *value)
+{
+    assert(value != NULL);
+    if (m->used + 1 > m->index_cap / 2)
+        rebuild(m);
+    assert(key.len <= UINT32_MAX);
+    uint32_t hash = hash_key(key);
+    size_t at = find(m, key, hash);
+    if (m->index[at] != 0) {
+        struct map_slot *slot = &m->slots[m->index[at] - 1];
+        void *before = slot->value;
+        slot->value = value;
+        if (m->borrows)
+            slot->key = key.data;
+        return before;
+    }
+    const uint8_t *kept = m->borrows ? key.data : copy_key(key);
+    assert(kept != NULL);
+    m->slots[m->used++] = (struct map_slot){ kept, value, (uint32_t)key.len, hash };
     m->index[at] = (uint32_t)m->used;
     m->count++;
     return NULL;
@@ -170,7 +194,7 @@ void *map_remove(struct map *m, struct slice key)
     /* The index entry stays and leads to a dead slot, so that probes past it go on. */
     struct map_slot *slot = &m->slots[entry - 1];
     void *value = slot->value;
-    free(slot->key);
+    free_key(m, slot);
     slot->key = NULL;
     slot->value = NULL;
     m->count--;

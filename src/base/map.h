@@ -1,6 +1,7 @@
 /* map.h - hash map from bytes (usually a name) to a pointer.
  *
- * Ownership  keys are copied; values belong to the caller, who frees them before map_fini().
+ * Ownership  keys are copied, or borrowed when the map is made so; values belong to the caller, who
+ *            frees them before map_fini().
  * Threads    one at a time.
  * Order      map_next() walks in insertion order as long as nothing was removed; removing is
  * allowed while walking. Inserting is, too, for a walk that begins again when `layout` changed.
@@ -22,18 +23,22 @@ struct map {
     uint32_t *index; /* open addressing, slot number + 1 */
     size_t index_cap;
     uint32_t layout; /* another number whenever entries were moved: older cursors mean nothing */
+    bool borrows;
 };
 
 void map_init(struct map *m);
+/* Keys are not copied: each is part of its value, or lives as long as it stands in the map. */
+void map_init_borrowing(struct map *m);
 void map_fini(struct map *m);
 
 /* The value, or NULL when the key is absent. */
 void *map_get(const struct map *m, struct slice key);
 
-/* Sets or replaces; returns the value that was there before, or NULL. `value` is not NULL. */
+/* Sets or replaces; returns the value that was there before, or NULL. `value` is not NULL. A map
+ * that borrows has the new value's key then. */
 void *map_put(struct map *m, struct slice key, void *value);
 
-/* Removes and returns the value, or NULL when the key is absent. */
+/* Removes and returns the value, or NULL when the key is absent. `key` may be the map's own. */
 void *map_remove(struct map *m, struct slice key);
 
 /* *cursor starts at 0. Returns false at the end. The key is borrowed until the entry is removed. */

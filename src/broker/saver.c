@@ -12,6 +12,7 @@
 
 enum { PATH_MAX_BYTES = 4096 };
 enum { FILTERS_SAVE_MS = 10000 };
+enum { TEXT_KEPT_BYTES = 64 << 10 }; /* of a table that is saved again and again */
 
 struct table_row {
     const char *file;
@@ -173,6 +174,8 @@ static void file_written(struct job *job)
     s->is_writing = false;
     s->writing = NULL;
     s->is_failed = s->err != 0;
+    if (s->text.out.cap > TEXT_KEPT_BYTES)
+        table_text_fini(&s->text);
     if (s->is_failed)
         loop_timer_start(loop, &s->timer, SAVE_RETRY_MS);
     else if (s->waiting != NULL || s->is_urgent)

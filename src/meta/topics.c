@@ -79,7 +79,7 @@ int topics_open(const char *path, struct topics **opened)
     struct topics *topics = calloc(1, sizeof *topics);
     if (topics == NULL)
         return ERR_NO_MEMORY;
-    map_init(&topics->by_name);
+    map_init_borrowing(&topics->by_name);
     int err = table_file_read(path, take_text, topics);
     if (err != 0 && err != ERR_NOT_FOUND) {
         topics_free(topics);

@@ -413,12 +413,12 @@ static void sweep_queue(void *ctx, struct consume_queue *of)
 {
     struct sweep *sweep = ctx;
     struct compaction *c = sweep->compaction;
-    struct compaction_queue *queue = find(c, of->topic, of->queue_id);
+    struct compaction_queue *queue = find(c, consume_queue_topic(of), of->queue_id);
     int err = 0;
     if (of->is_deleted || consume_queue_max(of) <= 0)
         return;
     if (queue == NULL)
-        err = open_queue(c, of->topic, of->queue_id, true, &queue);
+        err = open_queue(c, consume_queue_topic(of), of->queue_id, true, &queue);
     if (err == 0)
         err = copy_queue(c, queue, sweep->upto, sweep->is_last_time);
     if (err != 0)

@@ -15,17 +15,20 @@
 
 #include "base/log.h"
 
-enum { TAIL_COUNT_LEAST = 4 }; /* many queues may be dirty at once, and little used */
-
 int64_t consume_queue_min(const struct consume_queue *queue)
 {
-    return atomic_load(queue->is_batch ? &queue->first_offset : &queue->min);
+    return atomic_load(consume_queue_is_batch(queue)
+                           ? &((const struct batch_queue *)(const void *)queue)->first_offset
+                           : &queue->min);
 }
 
 int64_t consume_queue_max(const struct consume_queue *queue)
 {
-    return atomic_load_explicit(queue->is_batch ? &queue->next_offset : &queue->max,
-                                memory_order_acquire);
+    return atomic_load_explicit(
+        consume_queue_is_batch(queue)
+            ? &((const struct batch_queue *)(const void *)queue)->next_offset
+            : &queue->max,
+        memory_order_acquire);
 }
 
 bool queue_lock_is_held(pthread_mutex_t *lock)
@@ -38,53 +41,35 @@ bool queue_lock_is_held(pthread_mutex_t *lock)
 
 void consume_queue_lock_both(struct consume_queue *queue)
 {
-    pthread_mutex_lock(&queue->file_lock);
-    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_lock(&consume_queue_locks(queue)->file_lock);
+    pthread_mutex_lock(&consume_queue_locks(queue)->lock);
 }
 
 void consume_queue_unlock_both(struct consume_queue *queue)
 {
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&consume_queue_locks(queue)->lock);
     queue_file_let_go(queue);
-    pthread_mutex_unlock(&queue->file_lock);
+    pthread_mutex_unlock(&consume_queue_locks(queue)->file_lock);
 }
 
 /* ---- append ---------------------------------------------------------------------------------- */
 
-void consume_queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
-{
-    if (queue->tail_count == queue->tail_cap) {
-        uint32_t cap = queue->tail_cap == 0 ? TAIL_COUNT_LEAST : queue->tail_cap * 2;
-        uint8_t *tail = realloc(queue->tail, cap * queue_entry_size(queue));
-        if (tail == NULL)
-            abort();
-        queue->tail = tail;
-        queue->tail_cap = cap;
-    }
-    assert(queue->tail_count < queue->tail_cap);
-    uint8_t *at = queue->tail + queue->tail_count * queue_entry_size(queue);
-    if (queue->tail_count > 0) {
-        const struct store_queue_entry before = queue_entry_get(queue, at - queue->entry_bytes, 0);
-        assert(queue_entries_are_in_order(&before, entry));
-    }
-    queue_entry_put(queue, at, entry);
-    queue->tail_count++;
-}
-
 /* The bounds move under the lock, since retention moves them too. */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry)
 {
-    pthread_mutex_lock(&queue->lock);
-    consume_queue_tail_add(queue, entry);
-    int64_t max = queue->written + (int64_t)queue->tail_count;
-    assert(max > atomic_load_explicit(&queue->max, memory_order_relaxed));
-    if (queue->is_batch && max - atomic_load(&queue->min) == 1)
-        atomic_store(&queue->first_offset, entry->queue_offset);
-    atomic_store_explicit(&queue->max, max, memory_order_release);
-    if (queue->is_batch)
-        atomic_store_explicit(&queue->next_offset, entry->queue_offset + entry->count,
+    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
+    pthread_mutex_lock(lock);
+    if (consume_queue_is_batch(queue)) {
+        struct batch_queue *batch = queue_as_batch(queue);
+        if (atomic_load(&queue->max) == atomic_load(&queue->min))
+            atomic_store(&batch->first_offset, entry->queue_offset);
+        queue_tail_add(queue, entry);
+        atomic_store_explicit(&batch->next_offset, entry->queue_offset + entry->count,
                               memory_order_release);
-    pthread_mutex_unlock(&queue->lock);
+    } else {
+        queue_tail_add(queue, entry);
+    }
+    pthread_mutex_unlock(lock);
     /* The flusher clears it before it takes the lock for the entries: still set, it will have this
      * one, too. */
     return !atomic_load_explicit(&queue->is_dirty, memory_order_relaxed) &&
@@ -97,11 +82,9 @@ int consume_queue_read_one(struct consume_queue *queue, int64_t place,
                            struct store_queue_entry *entry)
 {
     assert(place >= 0);
-    if (place < queue->written)
+    if (place < queue_written(queue))
         return queue_file_read(queue, place, 1, true, entry);
-    assert((size_t)(place - queue->written) < queue->tail_count);
-    *entry = queue_entry_get(
-        queue, queue->tail + (size_t)(place - queue->written) * queue_entry_size(queue), place);
+    *entry = queue_entry_get(queue, queue_tail_at(queue, place), place);
     assert(queue_entry_is_written(entry));
     return 0;
 }
@@ -111,16 +94,15 @@ static int64_t read_tail(struct consume_queue *queue, int64_t place, int count,
                          struct store_queue_entry *entries, int *got)
 {
     *got = 0;
-    pthread_mutex_lock(&queue->lock);
-    int64_t written = queue->written;
-    int64_t max = written + (int64_t)queue->tail_count;
+    pthread_mutex_lock(&consume_queue_locks(queue)->lock);
+    int64_t written = queue_written(queue);
+    int64_t max = atomic_load(&queue->max);
     for (; place >= written && place < max && *got < count; place++) {
-        size_t at = (size_t)(place - written) * queue_entry_size(queue);
-        entries[(*got)++] = queue_entry_get(queue, queue->tail + at, place);
+        entries[(*got)++] = queue_entry_get(queue, queue_tail_at(queue, place), place);
         assert(queue_entry_is_written(&entries[*got - 1]));
     }
     assert(*got <= count);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&consume_queue_locks(queue)->lock);
     return written;
 }
 
@@ -130,18 +112,20 @@ static int read_written(struct consume_queue *queue, int64_t place, int64_t writ
 {
     assert(place < written);
     assert(count > 0);
-    int64_t upto = queue_file_of(queue, place) / queue->entry_bytes + queue_file_places(queue);
+    int64_t upto =
+        queue_file_of(queue, place) / queue->of->kind->entry_bytes + queue_file_places(queue);
     upto = upto < written ? upto : written;
     *got = upto - place < count ? (int)(upto - place) : count;
     assert(*got > 0);
     /* Who holds file_lock may be waiting for the disk. */
+    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
     if (may_block)
-        pthread_mutex_lock(&queue->file_lock);
-    else if (pthread_mutex_trylock(&queue->file_lock) != 0)
+        pthread_mutex_lock(file_lock);
+    else if (pthread_mutex_trylock(file_lock) != 0)
         return ERR_WOULD_BLOCK;
     int err = queue_file_read(queue, place, *got, may_block, entries);
     queue_file_let_go(queue);
-    pthread_mutex_unlock(&queue->file_lock);
+    pthread_mutex_unlock(file_lock);
     return err;
 }
 
@@ -179,7 +163,7 @@ static int read_for_seek(struct consume_queue *queue, int64_t place, bool may_bl
 static int seek(struct consume_queue *queue, int64_t queue_offset, bool may_block, int64_t *place)
 {
     *place = queue_offset;
-    if (!queue->is_batch)
+    if (!consume_queue_is_batch(queue))
         return 0;
     for (;;) {
         int64_t min = atomic_load(&queue->min);

@@ -18,6 +18,7 @@
  *   |.........................................|================|
  *   min                                       written          max
  *
+ * Ownership  the table of queues (queues.h) owns queues and what topics share of them.
  * Threads    append: one caller at a time, under the append lock. Reading: any thread. write, sync:
  *            the flusher.
  * Errors     0, or a negative code of base/err.h.
@@ -29,7 +30,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/list.h"
 #include "store/log_reader.h"
 #include "store/store.h"
 
@@ -50,60 +50,106 @@ struct store_queue_entry batch_entry_get(const uint8_t *at);
 /* Stands in the entries before the first message of a queue that does not start at 0. */
 enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
 
+/* While more files are in use than this, one is closed when it was read or written; so a store with
+ * many thousand busy queues needs no more descriptors than one with few. */
+enum { QUEUE_FILES_OPEN_MAX = 256 };
+
+/* Queues have their locks in common, so that an idle one takes no memory for them. Nobody holds
+ * those of two queues. */
+enum { QUEUE_LOCKS = 64 };
+struct queue_locks {
+    pthread_mutex_t file_lock; /* held over file system calls */
+    pthread_mutex_t lock;      /* after the append lock and file_lock, a leaf */
+};
+
 /* What the queues of a store share. */
 struct queue_files {
     _Atomic int64_t count; /* files there are */
     atomic_int open_count; /* descriptors in use */
+    struct queue_locks locks[QUEUE_LOCKS];
 };
-/* While more are in use than this, a file is closed when it was read or written; so a store with
- * many thousand busy queues needs no more descriptors than one with few. */
-enum { QUEUE_FILES_OPEN_MAX = 256 };
 
-struct consume_queue {
-    struct slice topic;    /* owned by the table of queues */
-    const char *topic_dir; /* the same; the queue's is below it */
-    int32_t queue_id;
-    bool is_batch;
-    bool is_light; /* of a topic of light queues: other topics' records stand in it, too */
-    int32_t entry_bytes;
+/* What the queues of one kind share. */
+struct queue_kind {
+    char path[DISK_PATH_MAX - 320]; /* leaves room for a topic and a queue id */
     int64_t file_bytes;
-    struct queue_files *files; /* of all queues together */
+    int32_t entry_bytes;
+    bool is_batch;
+    struct queue_files *files;
+};
 
-    _Atomic int64_t min; /* places */
+/* What the queues of one topic share. Owned by the table of queues (queues_internal.h). */
+struct queue_topic {
+    const struct queue_kind *kind;
+    uint8_t **parts;          /* the queues (queues.c); heap */
+    struct queue_topic *next; /* of the deleted ones */
+    uint32_t part_count;
+    uint8_t first_lock; /* of queue 0; the others follow */
+    bool is_light;      /* its queue 0 is a light one when the kind is simple */
+    bool is_new;        /* the flusher's: it gives names of queues durable names */
+    uint8_t name_len;
+    uint8_t name[];
+};
+
+/* One queue. What an idle one takes is what all of them take: what it needs while it is busy hangs
+ * beside it. */
+struct consume_queue {
+    struct queue_topic *of; /* NULL: not open */
+    _Atomic int64_t min;    /* places; moved under the lock */
     _Atomic int64_t max;
-    _Atomic int64_t first_offset; /* of a batch queue: queue offsets; -1: it never had a message */
-    _Atomic int64_t next_offset;
+    struct queue_tail *tail; /* entries that are not in the files; NULL: none. Under the lock */
+    struct queue_file *file; /* the one used last; NULL: none is open. Under file_lock */
     struct consume_queue *next_dirty;
-    struct list unsynced_link; /* flusher's */
+    uint16_t queue_id;
     /* True while entries wait to be written; set by the appender, which then links the queue. */
     atomic_bool is_dirty;
-    bool is_retired; /* a light queue that goes: nothing is appended. Under the append lock */
+    bool is_retired;    /* a light queue that goes: nothing is appended. Under the append lock */
+    bool has_new_names; /* files were made; the flusher gives them durable names. Under file_lock */
+    bool is_deleted;    /* under file_lock */
+    bool is_unsynced;   /* the flusher's: it knows from where on */
+};
+static_assert(sizeof(struct consume_queue) <= 56, "there are many thousand");
 
-    pthread_mutex_t file_lock; /* guards what follows; held over file system calls */
-    int fd;                    /* the file used last, -1: none open */
-    int64_t fd_file;
-    int64_t synced;     /* place; the flusher's: entries below are on the disk */
-    bool has_new_names; /* files were made; the flusher gives them durable names */
-    bool is_deleted;
-
-    pthread_mutex_t lock; /* guards what follows; after the append lock and file_lock, a leaf */
-    int64_t written;      /* place; entries below are in the files */
-    uint8_t *tail;        /* entries from `written` on */
-    uint32_t tail_count;
-    uint32_t tail_cap;
+/* A batch queue. Queue offsets; -1: it never had a message. */
+struct batch_queue {
+    struct consume_queue queue;
+    _Atomic int64_t first_offset;
+    _Atomic int64_t next_offset;
 };
 
-/* Opens the queue below `topic_dir`, which need not exist; both are borrowed. Its end is found in
- * the files. With `may_have_ghosts` it is checked against the log: entries at the end that lead
- * nowhere, or to another queue's record, are dropped. Without, such an entry is a damaged one, and
- * keeps its place.
+static inline struct slice consume_queue_topic(const struct consume_queue *queue)
+{
+    return slice_of(queue->of->name, queue->of->name_len);
+}
+
+static inline bool consume_queue_is_batch(const struct consume_queue *queue)
+{
+    return queue->of->kind->is_batch;
+}
+
+/* Other topics' records stand in it, too. */
+static inline bool consume_queue_is_light(const struct consume_queue *queue)
+{
+    return queue->of->is_light && queue->queue_id == 0 && !queue->of->kind->is_batch;
+}
+
+static inline struct queue_locks *consume_queue_locks(const struct consume_queue *queue)
+{
+    return &queue->of->kind->files
+                ->locks[(uint32_t)(queue->of->first_lock + queue->queue_id) % QUEUE_LOCKS];
+}
+
+/* Opens the queue in zeroed memory, for a batch queue that of a struct batch_queue; its directory
+ * need not exist. `of` is borrowed. Its end is found in the files. With `may_have_ghosts` it is
+ * checked against the log: entries at the end that lead nowhere, or to another queue's record, are
+ * dropped. Without, such an entry is a damaged one, and keeps its place. After a failure the memory
+ * is zeroed again.
  */
-MUST_CHECK int consume_queue_open(const char *topic_dir, struct slice topic, int32_t queue_id,
-                                  bool is_batch, int64_t file_bytes, struct commit_log *log,
-                                  struct queue_files *files, bool may_have_ghosts,
-                                  struct consume_queue **queue);
-void consume_queue_free(struct consume_queue *queue);
-/* The directory of its files. */
+MUST_CHECK int consume_queue_open(struct queue_topic *of, int32_t queue_id, struct commit_log *log,
+                                  bool may_have_ghosts, struct consume_queue *queue);
+void consume_queue_close(struct consume_queue *queue);
+/* The directory of the topic; of its files. */
+void queue_topic_dir(const struct queue_topic *topic, char path[DISK_PATH_MAX]);
 void consume_queue_dir(const struct consume_queue *queue, char path[DISK_PATH_MAX]);
 
 /* Queue offsets: the first message there is, the next one to come. A batch queue that never had one
@@ -141,9 +187,10 @@ bool consume_queue_is_taken_before(struct consume_queue *queue,
 bool consume_queue_leaves_out(struct consume_queue *queue, const struct store_queue_entry *entry,
                               struct log_reader *reader);
 
-/* Writes one entry that is in the files once more, so that the next sync really brings it to the
- * disk. */
-MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset);
+/* Writes one entry that is in the files once more, so that the next sync of its place really brings
+ * it to the disk. *place -1: there is none. */
+MUST_CHECK int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset,
+                                     int64_t *place);
 
 /* The record at the entry's queue offset is this one, whole: an entry in the files that says
  * otherwise, and leads to no other record of the queue, is put right. 1 when it was, 0, or ERR_IO.
@@ -163,11 +210,13 @@ int64_t consume_queue_reach(struct consume_queue *queue);
 MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
                                   bool may_block, struct store_queue_entry *entries, int *got);
 
-/* Writes the tail to the files. `scratch` is the flusher's. */
-MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch);
-/* Starts to bring what was written to the disk, without waiting. */
-void consume_queue_start_sync(struct consume_queue *queue);
-MUST_CHECK int consume_queue_sync(struct consume_queue *queue);
+/* Writes what is in the tail to the files; *from is the place of the first. `scratch` is the
+ * flusher's. */
+MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from);
+/* Starts to bring what was written from that place on to the disk, without waiting. */
+void consume_queue_start_sync(struct consume_queue *queue, int64_t from);
+/* Brings it there. *is_new: so are the names of its files, but not that of its directory yet. */
+MUST_CHECK int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new);
 
 /* The log begins at log_min now: moves min, removes files that lie below it whole. */
 void consume_queue_retain(struct consume_queue *queue, int64_t log_min);

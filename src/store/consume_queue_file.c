@@ -1,8 +1,7 @@
-/* consume_queue_file.c - the entries in the files of a queue: which file, read, written, brought to
- * the disk, removed when the log has gone on.
+/* consume_queue_file.c - the entries in the files of a queue: which file, read, written, removed
+ * when the log has gone on.
  *
- * The flusher moves entries from memory into the files in runs, then syncs. Of all the files of a
- * queue one is open, the one used last.
+ * Of all the files of a queue one is open, the one used last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +35,7 @@ void batch_entry_put(uint8_t *at, const struct store_queue_entry *entry)
 void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
                      const struct store_queue_entry *entry)
 {
-    if (queue->is_batch)
+    if (consume_queue_is_batch(queue))
         batch_entry_put(at, entry);
     else
         put_plain(at, entry);
@@ -55,7 +54,7 @@ struct store_queue_entry batch_entry_get(const uint8_t *at)
 struct store_queue_entry queue_entry_get(const struct consume_queue *queue, const uint8_t *at,
                                          int64_t place)
 {
-    if (queue->is_batch)
+    if (consume_queue_is_batch(queue))
         return batch_entry_get(at);
     return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
                                        .bytes = (int32_t)get_be32(at + CQ_LENGTH),
@@ -66,64 +65,101 @@ struct store_queue_entry queue_entry_get(const struct consume_queue *queue, cons
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
+void queue_topic_dir(const struct queue_topic *topic, char path[DISK_PATH_MAX])
+{
+    int len = snprintf(path, DISK_PATH_MAX, "%s/%.*s", topic->kind->path, (int)topic->name_len,
+                       (const char *)topic->name);
+    assert(len < DISK_PATH_MAX);
+}
+
 void consume_queue_dir(const struct consume_queue *queue, char path[DISK_PATH_MAX])
 {
-    int len = snprintf(path, DISK_PATH_MAX, "%s/%d", queue->topic_dir, queue->queue_id);
+    int len = snprintf(path, DISK_PATH_MAX, "%s/%.*s/%d", queue->of->kind->path,
+                       SLICE_FMT(consume_queue_topic(queue)), queue->queue_id);
     assert(len < DISK_PATH_MAX);
 }
 
 int64_t queue_file_places(const struct consume_queue *queue)
 {
-    return queue->file_bytes / queue->entry_bytes;
+    return queue->of->kind->file_bytes / queue->of->kind->entry_bytes;
 }
 
 int64_t queue_file_of(const struct consume_queue *queue, int64_t place)
 {
     assert(place >= 0);
-    return place / queue_file_places(queue) * queue->file_bytes;
+    return place / queue_file_places(queue) * queue->of->kind->file_bytes;
+}
+
+int queue_file_take(struct consume_queue *queue)
+{
+    int fd = queue->file->fd;
+    free(queue->file);
+    queue->file = NULL;
+    return fd;
+}
+
+void queue_fd_close(const struct consume_queue *queue, int fd)
+{
+    disk_close(fd);
+    atomic_fetch_sub(&queue->of->kind->files->open_count, 1);
 }
 
 void queue_file_close(struct consume_queue *queue)
 {
-    if (queue->fd < 0)
-        return;
-    disk_close(queue->fd);
-    atomic_fetch_sub(&queue->files->open_count, 1);
-    queue->fd = -1;
+    if (queue->file != NULL)
+        queue_fd_close(queue, queue_file_take(queue));
 }
 
 void queue_file_let_go(struct consume_queue *queue)
 {
-    if (atomic_load(&queue->files->open_count) > QUEUE_FILES_OPEN_MAX)
+    if (atomic_load(&queue->of->kind->files->open_count) > QUEUE_FILES_OPEN_MAX)
         queue_file_close(queue);
+}
+
+static int open_or_make(struct consume_queue *queue, const char *path, int *fd)
+{
+    char dir[DISK_PATH_MAX];
+    bool is_new = !disk_exists(path);
+    consume_queue_dir(queue, dir);
+    int err = is_new ? disk_make_dirs(dir) : 0;
+    if (err == 0)
+        err = disk_open(path, queue->of->kind->file_bytes, fd);
+    if (err == 0 && is_new) {
+        queue->has_new_names = true;
+        atomic_fetch_add(&queue->of->kind->files->count, 1);
+    }
+    return err;
 }
 
 int queue_file_use(struct consume_queue *queue, int64_t place, bool create)
 {
-    int64_t file = queue_file_of(queue, place);
-    if (queue->fd >= 0 && queue->fd_file == file)
-        return 0;
-    queue_file_close(queue);
     char dir[DISK_PATH_MAX];
     char path[DISK_PATH_MAX];
+    int64_t start = queue_file_of(queue, place);
+    int fd;
+    if (queue->file != NULL && queue->file->start == start)
+        return 0;
+    queue_file_close(queue);
     consume_queue_dir(queue, dir);
-    disk_numbered_path(path, dir, file);
-    bool is_new = create && !disk_exists(path);
-    int err = is_new ? disk_make_dirs(dir) : 0;
-    if (err == 0)
-        err = disk_open(path, create ? queue->file_bytes : 0, &queue->fd);
-    if (err == 0 && is_new) {
-        queue->has_new_names = true;
-        atomic_fetch_add(&queue->files->count, 1);
-    }
+    disk_numbered_path(path, dir, start);
+    int err = create ? open_or_make(queue, path, &fd) : disk_open(path, 0, &fd);
     if (err != 0)
-        queue->fd = -1;
-    else
-        atomic_fetch_add(&queue->files->open_count, 1);
-    queue->fd_file = file;
-    assert(err != 0 || queue->fd >= 0);
-    assert(queue->fd_file % queue->file_bytes == 0);
-    return err;
+        return err;
+    queue->file = malloc(sizeof *queue->file);
+    if (queue->file == NULL)
+        abort();
+    *queue->file = (struct queue_file){ .fd = fd, .start = start };
+    atomic_fetch_add(&queue->of->kind->files->open_count, 1);
+    assert(start % queue->of->kind->file_bytes == 0);
+    return 0;
+}
+
+int64_t queue_file_pos(const struct consume_queue *queue, int64_t place)
+{
+    int64_t at = place * queue->of->kind->entry_bytes - queue->file->start;
+    assert(at >= 0);
+    assert(at < queue->of->kind->file_bytes);
+    return at;
 }
 
 int queue_file_read(struct consume_queue *queue, int64_t place, int count, bool may_block,
@@ -135,44 +171,67 @@ int queue_file_read(struct consume_queue *queue, int64_t place, int count, bool 
     int err = queue_file_use(queue, place, false);
     if (err != 0)
         return err;
-    int64_t at = place * queue->entry_bytes - queue->fd_file;
-    assert(at >= 0);
-    assert(at + (int64_t)count * queue->entry_bytes <= queue->file_bytes);
-    err = disk_read(queue->fd, queue->topic_dir, bytes, (size_t)count * queue_entry_size(queue), at,
+    size_t size = queue_entry_size(queue);
+    int64_t at = queue_file_pos(queue, place);
+    assert(at + (int64_t)(count * size) <= queue->of->kind->file_bytes);
+    err = disk_read(queue->file->fd, queue->of->kind->path, bytes, (size_t)count * size, at,
                     may_block);
+    if (err == ERR_IO)
+        log_error("consume_queue_not_read topic=%.*s queue=%d at=%lld",
+                  SLICE_FMT(consume_queue_topic(queue)), queue->queue_id, (long long)at);
     if (err != 0)
         return err;
     for (int i = 0; i < count; i++)
-        entries[i] = queue_entry_get(queue, bytes + i * queue->entry_bytes, place + i);
+        entries[i] = queue_entry_get(queue, bytes + (size_t)i * size, place + i);
     return 0;
+}
+
+int queue_file_write_entry(struct consume_queue *queue, int64_t place,
+                           const struct store_queue_entry *entry)
+{
+    uint8_t bytes[BCQ_ENTRY_BYTES];
+    char dir[DISK_PATH_MAX];
+    int err = queue_file_use(queue, place, false);
+    if (err != 0)
+        return err;
+    queue_entry_put(queue, bytes, entry);
+    consume_queue_dir(queue, dir);
+    return disk_write(queue->file->fd, dir, bytes, queue_entry_size(queue),
+                      queue_file_pos(queue, place));
+}
+
+/* 1: the file has nothing but zeros from there on. */
+static int is_zero_from(const struct consume_queue *queue, const char *dir, int64_t from)
+{
+    static const uint8_t zeros[32768];
+    uint8_t bytes[sizeof zeros];
+    int64_t file_bytes = queue->of->kind->file_bytes;
+    int fd = queue->file->fd;
+    /* The files are sparse: mostly nothing follows. */
+    for (int64_t at = disk_next_data(fd, from); at >= 0 && at < file_bytes;) {
+        size_t len =
+            file_bytes - at < (int64_t)sizeof bytes ? (size_t)(file_bytes - at) : sizeof bytes;
+        int err = disk_read(fd, dir, bytes, len, at, true);
+        if (err != 0 || memcmp(bytes, zeros, len) != 0)
+            return err;
+        at = disk_next_data(fd, at + (int64_t)len);
+    }
+    return 1;
 }
 
 int queue_file_zero_from(struct consume_queue *queue, int64_t place)
 {
-    static const uint8_t zeros[32768];
-    uint8_t bytes[sizeof zeros];
+    char dir[DISK_PATH_MAX];
     int err = queue_file_use(queue, place, false);
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
-    int64_t from = place * queue->entry_bytes - queue->fd_file;
-    assert(from >= 0);
-    assert(from < queue->file_bytes);
-    bool is_zero = true;
-    for (int64_t at = from; err == 0 && is_zero && at < queue->file_bytes;) {
-        at = disk_next_data(queue->fd, at); /* the files are sparse: mostly nothing follows */
-        if (at < 0 || at >= queue->file_bytes)
-            break;
-        int64_t left = queue->file_bytes - at;
-        size_t len = left < (int64_t)sizeof bytes ? (size_t)left : sizeof bytes;
-        err = disk_read(queue->fd, queue->topic_dir, bytes, len, at, true);
-        is_zero = memcmp(bytes, zeros, len) == 0;
-        at += (int64_t)len;
-    }
-    if (err == 0 && !is_zero)
-        err = disk_zero(queue->fd, queue->topic_dir, from, queue->file_bytes - from);
-    if (err == 0 && !is_zero)
-        err = disk_sync(queue->fd, queue->topic_dir);
-    return err;
+    int64_t from = queue_file_pos(queue, place);
+    consume_queue_dir(queue, dir);
+    int is_zero = is_zero_from(queue, dir, from);
+    if (is_zero != 0)
+        return is_zero < 0 ? is_zero : 0;
+    err = disk_zero(queue->file->fd, dir, from, queue->of->kind->file_bytes - from);
+    return err != 0 ? err : disk_sync(queue->file->fd, dir);
 }
 
 int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *place,
@@ -181,7 +240,8 @@ int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t u
     enum { RUN = 128 };
     struct store_queue_entry run[RUN];
     for (*place = from; *place < upto;) {
-        int64_t end = queue_file_of(queue, *place) / queue->entry_bytes + queue_file_places(queue);
+        int64_t end =
+            queue_file_of(queue, *place) / queue->of->kind->entry_bytes + queue_file_places(queue);
         int64_t most = (end < upto ? end : upto) - *place;
         int count = *place == from ? 1 : most < RUN ? (int)most : RUN; /* mostly it is none */
         int err = queue_file_read(queue, *place, count, true, run);
@@ -286,134 +346,13 @@ int queue_find_batch(struct consume_queue *queue, queue_entry_reader *read, bool
     return 0;
 }
 
-/* ---- flusher --------------------------------------------------------------------------------- */
-
-/* Under file_lock. */
-static int write_run(struct consume_queue *queue, int64_t place, struct slice entries)
+int64_t queue_written_end(struct consume_queue *queue)
 {
-    assert(queue_lock_is_held(&queue->file_lock));
-    assert(entries.len % queue_entry_size(queue) == 0);
-    while (entries.len > 0) {
-        int err = queue_file_use(queue, place, true);
-        if (err != 0)
-            return err;
-        int64_t at = place * queue->entry_bytes - queue->fd_file;
-        size_t room = (size_t)(queue->file_bytes - at);
-        size_t n = entries.len < room ? entries.len : room;
-        assert(n > 0);
-        assert(n % queue_entry_size(queue) == 0);
-        err = disk_write(queue->fd, queue->topic_dir, entries.data, n, at);
-        if (err != 0)
-            return err;
-        entries = slice_from(entries, n);
-        place += (int64_t)(n / queue_entry_size(queue));
-    }
-    return 0;
-}
-
-int consume_queue_write(struct consume_queue *queue, struct buf *scratch)
-{
-    atomic_store(&queue->is_dirty, false);
-    pthread_mutex_lock(&queue->lock);
-    buf_clear(scratch);
-    buf_append(scratch, queue->tail, queue->tail_count * queue_entry_size(queue));
-    int64_t from = queue->written;
-    pthread_mutex_unlock(&queue->lock);
-    pthread_mutex_lock(&queue->file_lock);
-    int err = queue->is_deleted ? 0 : write_run(queue, from, buf_slice(scratch));
-    queue_file_let_go(queue);
-    pthread_mutex_unlock(&queue->file_lock);
-    if (err != 0)
-        return err;
-    size_t count = scratch->len / queue_entry_size(queue);
-    pthread_mutex_lock(&queue->lock);
-    assert(queue->written == from);
-    assert(queue->tail_count >= count);
-    queue->written += (int64_t)count;
-    queue->tail_count -= count;
-    if (queue->tail_count == 0) {
-        free(queue->tail);
-        queue->tail = NULL;
-        queue->tail_cap = 0;
-    } else {
-        memmove(queue->tail, queue->tail + count * queue_entry_size(queue),
-                queue->tail_count * queue_entry_size(queue));
-    }
-    pthread_mutex_unlock(&queue->lock);
-    return 0;
-}
-
-/* The file that holds place, with a descriptor of its own: -1 when it is gone. */
-static int open_for_sync(struct consume_queue *queue, int64_t place, int *fd)
-{
-    *fd = -1;
-    pthread_mutex_lock(&queue->file_lock);
-    int err = queue->is_deleted ? ERR_NOT_FOUND : queue_file_use(queue, place, false);
-    if (err == 0) { /* an idle queue keeps no file open */
-        *fd = queue->fd;
-        queue->fd = -1;
-    }
-    pthread_mutex_unlock(&queue->file_lock);
-    return err == ERR_NOT_FOUND ? 0 : err;
-}
-
-/* Files that were made have names that survive the loss of power. */
-static int sync_names(struct consume_queue *queue)
-{
-    pthread_mutex_lock(&queue->file_lock);
-    bool is_needed = queue->has_new_names && !queue->is_deleted;
-    queue->has_new_names = false;
-    pthread_mutex_unlock(&queue->file_lock);
-    if (!is_needed)
-        return 0;
-    char dir[DISK_PATH_MAX];
-    consume_queue_dir(queue, dir);
-    int err = disk_sync_dirs(dir, 2);      /* of the topic, of all queues */
-    return err == ERR_NOT_FOUND ? 0 : err; /* deleted meanwhile */
-}
-
-void consume_queue_start_sync(struct consume_queue *queue)
-{
-    pthread_mutex_lock(&queue->lock);
-    int64_t written = queue->written;
-    pthread_mutex_unlock(&queue->lock);
-    pthread_mutex_lock(&queue->file_lock);
-    if (queue->synced < written && !queue->is_deleted &&
-        queue_file_use(queue, queue->synced, false) == 0) {
-        int64_t at = queue->synced * CQ_ENTRY_BYTES - queue->fd_file;
-        int64_t bytes = (written - queue->synced) * CQ_ENTRY_BYTES;
-        int64_t room = queue->file_bytes - at;
-        disk_start_write_back(queue->fd, at, bytes < room ? bytes : room);
-    }
-    queue_file_let_go(queue);
-    pthread_mutex_unlock(&queue->file_lock);
-}
-
-int consume_queue_sync(struct consume_queue *queue)
-{
-    pthread_mutex_lock(&queue->lock);
-    int64_t written = queue->written;
-    pthread_mutex_unlock(&queue->lock);
-    int err = sync_names(queue);
-    if (err != 0)
-        return err;
-    while (queue->synced < written) {
-        int fd;
-        err = open_for_sync(queue, queue->synced, &fd);
-        if (err == 0 && fd >= 0) {
-            err = disk_sync(fd, queue->topic_dir);
-            disk_close(fd);
-            atomic_fetch_sub(&queue->files->open_count, 1);
-        }
-        if (err != 0)
-            return err;
-        int64_t file_end =
-            queue_file_of(queue, queue->synced) / queue->entry_bytes + queue_file_places(queue);
-        assert(file_end > queue->synced);
-        queue->synced = file_end < written ? file_end : written;
-    }
-    assert(queue->synced == written);
-    return 0;
+    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
+    pthread_mutex_lock(lock);
+    int64_t written = queue_written(queue);
+    pthread_mutex_unlock(lock);
+    return written;
 }
 
 /* ---- retention ------------------------------------------------------------------------------- */
@@ -425,7 +364,7 @@ static int64_t find_start(struct consume_queue *queue, const int64_t *files, int
 {
     int64_t min = atomic_load(&queue->min);
     for (*whole = 0; *whole < count; ++*whole) {
-        int64_t from = files[*whole] / queue->entry_bytes;
+        int64_t from = files[*whole] / queue->of->kind->entry_bytes;
         int64_t upto = from + queue_file_places(queue);
         int64_t found;
         if (upto > written)
@@ -443,12 +382,13 @@ static void move_min(struct consume_queue *queue, int64_t min)
 {
     assert(min >= atomic_load(&queue->min));
     assert(min <= atomic_load(&queue->max));
-    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
+    pthread_mutex_lock(lock);
     atomic_store(&queue->min, min);
     if (consume_queue_note_batch_bounds(queue) != 0)
-        log_error("consume_queue_start_not_read topic=%.*s queue=%d", SLICE_FMT(queue->topic),
-                  queue->queue_id);
-    pthread_mutex_unlock(&queue->lock);
+        log_error("consume_queue_start_not_read topic=%.*s queue=%d",
+                  SLICE_FMT(consume_queue_topic(queue)), queue->queue_id);
+    pthread_mutex_unlock(lock);
 }
 
 /* min moves first: whoever looks for an entry from there on meets no file that goes. */
@@ -462,19 +402,18 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
     consume_queue_dir(queue, dir);
     if (disk_list_numbers(dir, &files, &count) != 0)
         return;
-    pthread_mutex_lock(&queue->lock);
-    int64_t written = queue->written;
-    pthread_mutex_unlock(&queue->lock);
-    pthread_mutex_lock(&queue->file_lock);
+    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    int64_t written = queue_written_end(queue);
+    pthread_mutex_lock(file_lock);
     move_min(queue, find_start(queue, files, count, written, log_min, &whole));
     for (int i = 0; i < whole; i++) {
         char path[DISK_PATH_MAX];
         queue_file_close(queue);
         disk_numbered_path(path, dir, files[i]);
         disk_remove_in_slices(path);
-        atomic_fetch_sub(&queue->files->count, 1);
+        atomic_fetch_sub(&queue->of->kind->files->count, 1);
     }
     queue_file_let_go(queue);
-    pthread_mutex_unlock(&queue->file_lock);
+    pthread_mutex_unlock(file_lock);
     free(files);
 }

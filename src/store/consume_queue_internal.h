@@ -1,7 +1,9 @@
 /* consume_queue_internal.h - what the files behind consume_queue.h share.
  *
  *   consume_queue.c        append and read: entries in memory before those in the files
- *   consume_queue_file.c   the files; what the flusher and retention do with them
+ *   consume_queue_tail.c   entries that are not in the files yet
+ *   consume_queue_file.c   the files, and what retention does with them
+ *   consume_queue_flush.c  what the flusher does with them
  *   consume_queue_open.c   where the queue begins and ends
  *   consume_queue_mend.c   what the log says about an entry, after a crash
  *
@@ -12,6 +14,38 @@
 #define STORE_CONSUME_QUEUE_INTERNAL_H
 
 #include "store/consume_queue.h"
+
+/* Entries from the first that is not in the files on. */
+struct queue_tail {
+    uint32_t first; /* that is not dropped */
+    uint32_t count;
+    uint32_t cap;
+    uint8_t entries[];
+};
+
+struct queue_file {
+    int fd;
+    int64_t start; /* position in the queue */
+};
+
+/* ---- the tail (under the lock) --------------------------------------------------------------- */
+
+/* Entries below this place are in the files. */
+static inline int64_t queue_written(const struct consume_queue *queue)
+{
+    int64_t max = atomic_load_explicit(&queue->max, memory_order_relaxed);
+    return queue->tail == NULL ? max : max - queue->tail->count;
+}
+
+/* The entry at a place, written <= place < max. */
+uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place);
+/* Adds an entry and moves max. */
+void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry);
+/* The first `count` entries are in the files now. Returns memory that the caller frees without the
+ * lock, or NULL. */
+struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count);
+/* The queue ends at `place`, which may be below the tail. */
+void queue_tail_cut(struct consume_queue *queue, int64_t place);
 
 /* ---- an entry -------------------------------------------------------------------------------- */
 
@@ -52,7 +86,7 @@ static inline bool queue_entries_are_in_order(const struct store_queue_entry *be
 
 static inline size_t queue_entry_size(const struct consume_queue *queue)
 {
-    return (size_t)queue->entry_bytes;
+    return (size_t)queue->of->kind->entry_bytes;
 }
 
 static inline bool queue_entry_is_below(const struct store_queue_entry *entry, int64_t log_min)
@@ -72,16 +106,27 @@ struct store_queue_entry queue_entry_get(const struct consume_queue *queue, cons
 int queue_entry_leads_home(const struct consume_queue *queue, const struct store_queue_entry *entry,
                            struct log_reader *reader);
 
+/* Takes the lock: entries below this place are in the files. */
+int64_t queue_written_end(struct consume_queue *queue);
+
 /* ---- files (under file_lock) ----------------------------------------------------------------- */
 
 int64_t queue_file_places(const struct consume_queue *queue);
+/* Writes one entry, where the file is. */
+MUST_CHECK int queue_file_write_entry(struct consume_queue *queue, int64_t place,
+                                      const struct store_queue_entry *entry);
 /* The position at which the file that holds place begins. */
 int64_t queue_file_of(const struct consume_queue *queue, int64_t place);
-/* Makes queue->fd the file that holds place. */
+/* Makes queue->file the file that holds place. */
 MUST_CHECK int queue_file_use(struct consume_queue *queue, int64_t place, bool create);
 /* The file was used, and will be again if there are descriptors to spare. */
 void queue_file_let_go(struct consume_queue *queue);
 void queue_file_close(struct consume_queue *queue);
+/* The descriptor is the caller's now, who ends it with queue_fd_close(). */
+int queue_file_take(struct consume_queue *queue);
+void queue_fd_close(const struct consume_queue *queue, int fd);
+/* Where in the file at hand the place stands. */
+int64_t queue_file_pos(const struct consume_queue *queue, int64_t place);
 /* Entries of one file, place .. +count. */
 MUST_CHECK int queue_file_read(struct consume_queue *queue, int64_t place, int count,
                                bool may_block, struct store_queue_entry *entries);
@@ -111,6 +156,12 @@ MUST_CHECK int queue_find_batch(struct consume_queue *queue, queue_entry_reader 
 
 /* ---- the queue (under both locks) ------------------------------------------------------------ */
 
+static inline struct batch_queue *queue_as_batch(struct consume_queue *queue)
+{
+    assert(consume_queue_is_batch(queue));
+    return (struct batch_queue *)(void *)queue;
+}
+
 void consume_queue_lock_both(struct consume_queue *queue);
 void consume_queue_unlock_both(struct consume_queue *queue);
 /* For assertions. Nobody holds one of these locks twice, so that a held one cannot be had. */
@@ -118,8 +169,6 @@ bool queue_lock_is_held(pthread_mutex_t *lock);
 /* From the files or the tail; place < max. */
 MUST_CHECK int consume_queue_read_one(struct consume_queue *queue, int64_t place,
                                       struct store_queue_entry *entry);
-/* Under the lock. */
-void consume_queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry);
 /* After min or max moved other than by an append. */
 MUST_CHECK int consume_queue_note_batch_bounds(struct consume_queue *queue);
 

@@ -11,23 +11,13 @@ enum { GAP_MOST = 1000000 };
 /* Drops every entry from place on. Under both locks. */
 static int cut_at(struct consume_queue *queue, int64_t place)
 {
-    assert(queue_lock_is_held(&queue->file_lock));
-    assert(queue_lock_is_held(&queue->lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
     assert(place >= 0);
-    if (place >= queue->written) {
-        assert((size_t)(place - queue->written) <= queue->tail_count);
-        queue->tail_count = (size_t)(place - queue->written);
-    } else {
-        int err = queue_file_zero_from(queue, place);
-        if (err != 0)
-            return err;
-        queue->tail_count = 0;
-        queue->written = place;
-        if (queue->synced > place)
-            queue->synced = place;
-    }
-    assert(queue->written + (int64_t)queue->tail_count == place);
-    atomic_store(&queue->max, place);
+    int err = place < queue_written(queue) ? queue_file_zero_from(queue, place) : 0;
+    if (err != 0)
+        return err;
+    queue_tail_cut(queue, place);
     if (atomic_load(&queue->min) > place)
         atomic_store(&queue->min, place);
     return consume_queue_note_batch_bounds(queue);
@@ -45,31 +35,32 @@ static bool is_all_below(struct consume_queue *queue, int64_t log_min)
 /* False: no queue is that long; the number in the record is damaged. Under both locks. */
 static bool fill_gap(struct consume_queue *queue, int64_t place, int64_t log_min)
 {
-    assert(queue_lock_is_held(&queue->file_lock));
-    assert(queue_lock_is_held(&queue->lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
     const struct store_queue_entry filler = { .bytes = CQ_FILLER_LENGTH };
-    assert(!queue->is_batch);
+    assert(!consume_queue_is_batch(queue));
     int64_t max = atomic_load(&queue->max);
     if (place > PLACE_MOST || (max > 0 && place - max > GAP_MOST)) {
         log_error("queue_offset_beyond_reason topic=%.*s queue=%d queue_offset=%lld max=%lld",
-                  SLICE_FMT(queue->topic), queue->queue_id, (long long)place, (long long)max);
+                  SLICE_FMT(consume_queue_topic(queue)), queue->queue_id, (long long)place,
+                  (long long)max);
         return false;
     }
     assert(place > max);
     if (max == 0) { /* its first files have expired: it starts in the middle of a file */
-        assert(queue->tail_count == 0);
-        queue->written = queue_file_of(queue, place) / queue->entry_bytes;
-        queue->synced = queue->written;
+        assert(queue_written(queue) == 0);
+        atomic_store(&queue->max, queue_file_of(queue, place) / queue->of->kind->entry_bytes);
         atomic_store(&queue->min, place);
     } else if (is_all_below(queue, log_min)) { /* so is what the gap stands for */
         atomic_store(&queue->min, place);
     } else {
         log_warn("consume_queue_gap_filled topic=%.*s queue=%d from=%lld to=%lld",
-                 SLICE_FMT(queue->topic), queue->queue_id, (long long)max, (long long)place);
+                 SLICE_FMT(consume_queue_topic(queue)), queue->queue_id, (long long)max,
+                 (long long)place);
     }
-    while (queue->written + (int64_t)queue->tail_count < place)
-        consume_queue_tail_add(queue, &filler);
-    assert(queue->written + (int64_t)queue->tail_count == place);
+    while (atomic_load(&queue->max) < place)
+        queue_tail_add(queue, &filler);
+    assert(atomic_load(&queue->max) == place);
     return true;
 }
 
@@ -85,7 +76,7 @@ static int read_for_find(struct consume_queue *queue, int64_t place, bool may_bl
 static int find_place(struct consume_queue *queue, int64_t queue_offset, int64_t *place)
 {
     *place = queue_offset;
-    if (!queue->is_batch)
+    if (!consume_queue_is_batch(queue))
         return 0;
     return queue_find_batch(queue, read_for_find, true, queue_offset, atomic_load(&queue->min),
                             atomic_load(&queue->max), place);
@@ -117,8 +108,8 @@ static int may_stay(struct consume_queue *queue, int64_t place,
     if (fits == 1 && there.phy_offset < entry->phy_offset)
         log_error("queue_offset_claimed_twice topic=%.*s queue=%d queue_offset=%lld "
                   "phy_offset=%lld",
-                  SLICE_FMT(queue->topic), queue->queue_id, (long long)there.queue_offset,
-                  (long long)there.phy_offset);
+                  SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
+                  (long long)there.queue_offset, (long long)there.phy_offset);
     return fits;
 }
 
@@ -127,8 +118,8 @@ static int begin_anew(struct consume_queue *queue)
 {
     int64_t *files = NULL;
     int count = 0;
-    assert(queue_lock_is_held(&queue->file_lock));
-    assert(queue_lock_is_held(&queue->lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
     char dir[DISK_PATH_MAX];
     consume_queue_dir(queue, dir);
     int err = disk_list_numbers(dir, &files, &count);
@@ -138,16 +129,13 @@ static int begin_anew(struct consume_queue *queue)
         disk_numbered_path(path, dir, files[i]);
         err = disk_remove(path);
         if (err == 0)
-            atomic_fetch_sub(&queue->files->count, 1);
+            atomic_fetch_sub(&queue->of->kind->files->count, 1);
     }
     free(files);
     if (err != 0)
         return err;
     queue->has_new_names = true;
-    queue->tail_count = 0;
-    queue->written = 0;
-    queue->synced = 0;
-    atomic_store(&queue->max, 0);
+    queue_tail_cut(queue, 0);
     atomic_store(&queue->min, 0);
     return consume_queue_note_batch_bounds(queue);
 }
@@ -184,8 +172,8 @@ static int choose_life(struct consume_queue *queue, const struct store_queue_ent
     int fits = is_first_again ? queue_entry_leads_home(queue, &last, reader) : 0;
     if (fits == 1) {
         log_warn("consume_queue_begins_anew topic=%.*s queue=%d phy_offset=%lld had=%lld",
-                 SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->phy_offset,
-                 (long long)max);
+                 SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
+                 (long long)entry->phy_offset, (long long)max);
         err = begin_anew(queue);
     }
     return fits < 0 ? fits : err != 0 ? err : 1;
@@ -197,7 +185,7 @@ static bool leads_on(struct consume_queue *queue, const struct store_queue_entry
 {
     struct store_queue_entry last;
     int64_t max = atomic_load(&queue->max);
-    return !queue->is_light || max == atomic_load(&queue->min) ||
+    return !consume_queue_is_light(queue) || max == atomic_load(&queue->min) ||
            consume_queue_read_one(queue, max - 1, &last) != 0 ||
            queue_entries_are_in_order(&last, entry);
 }
@@ -209,7 +197,7 @@ static int begins_behind(struct consume_queue *queue, const struct store_queue_e
 {
     struct store_queue_entry there;
     int64_t min = atomic_load(&queue->min);
-    if (!queue->is_batch || place != min || min == atomic_load(&queue->max))
+    if (!consume_queue_is_batch(queue) || place != min || min == atomic_load(&queue->max))
         return 0;
     int err = consume_queue_read_one(queue, place, &there);
     if (err != 0)
@@ -225,7 +213,7 @@ static int begins_behind(struct consume_queue *queue, const struct store_queue_e
 static int64_t find_astray(struct consume_queue *queue, int64_t place,
                            const struct store_queue_entry *entry)
 {
-    for (int64_t at = place - 2; queue->is_batch && at <= place + 2; at++) {
+    for (int64_t at = place - 2; consume_queue_is_batch(queue) && at <= place + 2; at++) {
         struct store_queue_entry there;
         if (at >= atomic_load(&queue->min) && at < atomic_load(&queue->max) &&
             consume_queue_read_one(queue, at, &there) == 0 && there.phy_offset == entry->phy_offset)
@@ -240,7 +228,7 @@ static bool follows_on_nothing(struct consume_queue *queue, int64_t place)
 {
     struct store_queue_entry there;
     int64_t min = atomic_load(&queue->min);
-    if (queue->is_batch || place == min)
+    if (consume_queue_is_batch(queue) || place == min)
         return false;
     for (int64_t at = place - 1; at >= min; at--)
         if (consume_queue_read_one(queue, at, &there) != 0 ||
@@ -255,7 +243,7 @@ static bool comes_last(struct consume_queue *queue, const struct store_queue_ent
 {
     struct store_queue_entry last;
     int64_t max = atomic_load(&queue->max);
-    return queue->is_batch && max > atomic_load(&queue->min) &&
+    return consume_queue_is_batch(queue) && max > atomic_load(&queue->min) &&
            consume_queue_read_one(queue, max - 1, &last) == 0 && queue_entry_is_written(&last) &&
            last.phy_offset < entry->phy_offset &&
            last.queue_offset + last.count <= entry->queue_offset;
@@ -282,7 +270,7 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
         return begins;
     int64_t max = atomic_load(&queue->max);
     if (max == 0)
-        place = queue->is_batch ? 0 : entry->queue_offset;
+        place = consume_queue_is_batch(queue) ? 0 : entry->queue_offset;
     if (place < max && place >= atomic_load(&queue->min))
         stays = may_stay(queue, place, entry, reader);
     if (stays != 0)
@@ -303,7 +291,8 @@ int consume_queue_place(struct consume_queue *queue, const struct store_queue_en
     struct store_queue_entry wanted = *entry;
     if (entry->queue_offset < 0) /* damaged, as in fill_gap() */
         return 0;
-    if (!queue->is_batch) /* an inner batch that came to a simple queue is one message there */
+    if (!consume_queue_is_batch(
+            queue)) /* an inner batch that came to a simple queue is one message there */
         wanted.count = 1;
     consume_queue_lock_both(queue);
     int is_made = make_place(queue, &wanted, reader);
@@ -341,7 +330,7 @@ bool consume_queue_leaves_out(struct consume_queue *queue, const struct store_qu
     struct store_queue_entry there;
     struct store_queue_entry before;
     int64_t place = entry->queue_offset;
-    if (queue->is_batch || place <= 0)
+    if (consume_queue_is_batch(queue) || place <= 0)
         return false;
     consume_queue_lock_both(queue);
     bool is_out = entry_at(queue, place, &there) && entry_at(queue, place - 1, &before) &&
@@ -353,21 +342,19 @@ bool consume_queue_leaves_out(struct consume_queue *queue, const struct store_qu
     return is_out;
 }
 
-int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset)
+int consume_queue_rewrite(struct consume_queue *queue, int64_t queue_offset, int64_t *rewritten)
 {
-    uint8_t bytes[BCQ_ENTRY_BYTES];
     struct store_queue_entry entry;
     int64_t place;
+    *rewritten = -1;
     consume_queue_lock_both(queue);
     int err = find_place(queue, queue_offset, &place);
     if (err == 0 && !queue->is_deleted && place >= atomic_load(&queue->min) &&
-        place < queue->written) {
+        place < queue_written(queue)) {
         err = queue_file_read(queue, place, 1, true, &entry);
         if (err == 0 && queue_entry_is_written(&entry)) {
-            queue_entry_put(queue, bytes, &entry);
-            err = disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
-                             place * queue->entry_bytes - queue->fd_file);
-            queue->synced = place < queue->synced ? place : queue->synced;
+            err = queue_file_write_entry(queue, place, &entry);
+            *rewritten = place;
         }
         queue->has_new_names = true;
     }
@@ -386,7 +373,7 @@ static bool fits_between(struct consume_queue *queue, int64_t place,
         queue_entry_is_written(&beside) && !queue_entry_is_filler(&beside) &&
         beside.phy_offset >= entry->phy_offset)
         return false;
-    return place + 1 >= queue->written ||
+    return place + 1 >= queue_written(queue) ||
            queue_file_read(queue, place + 1, 1, true, &beside) != 0 ||
            !queue_entry_is_written(&beside) || queue_entry_is_filler(&beside) ||
            beside.phy_offset > entry->phy_offset;
@@ -396,7 +383,6 @@ static bool fits_between(struct consume_queue *queue, int64_t place,
 static int mend_entry(struct consume_queue *queue, int64_t place,
                       const struct store_queue_entry *entry, struct log_reader *reader)
 {
-    uint8_t bytes[BCQ_ENTRY_BYTES];
     struct store_queue_entry there;
     int err = queue_file_read(queue, place, 1, true, &there);
     if (err != 0)
@@ -407,13 +393,9 @@ static int mend_entry(struct consume_queue *queue, int64_t place,
          queue_entry_leads_home(queue, &there, reader) != 0))
         return 0;
     log_error("consume_queue_entry_mended topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
-              SLICE_FMT(queue->topic), queue->queue_id, (long long)entry->queue_offset,
-              (long long)entry->phy_offset);
-    queue_entry_put(queue, bytes, entry);
-    err = queue_file_use(queue, place, false);
-    if (err == 0)
-        err = disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
-                         place * queue->entry_bytes - queue->fd_file);
+              SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
+              (long long)entry->queue_offset, (long long)entry->phy_offset);
+    err = queue_file_write_entry(queue, place, entry);
     return err != 0 ? err : 1;
 }
 
@@ -422,14 +404,14 @@ int consume_queue_mend(struct consume_queue *queue, const struct store_queue_ent
 {
     struct store_queue_entry wanted = *entry;
     int64_t place;
-    if (!queue->is_batch)
+    if (!consume_queue_is_batch(queue))
         wanted.count = 1;
     consume_queue_lock_both(queue);
     int mended = find_place(queue, entry->queue_offset, &place);
     if (mended == 0)
         place = find_astray(queue, place, entry);
     if (mended == 0 && !queue->is_deleted && place >= atomic_load(&queue->min) &&
-        place < queue->written)
+        place < queue_written(queue))
         mended = mend_entry(queue, place, &wanted, reader);
     consume_queue_unlock_both(queue);
     return mended;

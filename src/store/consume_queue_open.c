@@ -49,10 +49,11 @@ bool consume_queue_agrees_with_itself(const struct record *record)
 
 int64_t consume_queue_place_of(const struct consume_queue *queue, const struct record *record)
 {
-    if (record->queue_id == queue->queue_id && slice_eq(record->topic, queue->topic))
+    if (record->queue_id == queue->queue_id && slice_eq(record->topic, consume_queue_topic(queue)))
         return record->queue_offset;
-    return queue->is_light ? multi_dispatch_offset(record->topic, record->properties, queue->topic)
-                           : -1;
+    return consume_queue_is_light(queue) ? multi_dispatch_offset(record->topic, record->properties,
+                                                                 consume_queue_topic(queue))
+                                         : -1;
 }
 
 /* An entry that leads below the log cannot be compared with its record: with the entry before it.
@@ -87,7 +88,7 @@ static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end
     log_reader_fini(&reader);
     if (fits >= 0 && *end != found)
         log_warn("consume_queue_stale_entries_dropped topic=%.*s queue=%d from=%lld count=%lld",
-                 SLICE_FMT(queue->topic), queue->queue_id, (long long)*end,
+                 SLICE_FMT(consume_queue_topic(queue)), queue->queue_id, (long long)*end,
                  (long long)(found - *end));
     return fits < 0 ? fits : 0;
 }
@@ -162,12 +163,13 @@ int consume_queue_note_batch_bounds(struct consume_queue *queue)
     int64_t min = atomic_load(&queue->min);
     int64_t max = atomic_load(&queue->max);
     int err = 0;
-    if (!queue->is_batch)
+    if (!consume_queue_is_batch(queue))
         return 0;
+    struct batch_queue *batch = queue_as_batch(queue);
     int64_t next = 0;
     if (max > 0) {
         err = consume_queue_read_one(queue, max - 1, &entry);
-        next = err == 0 ? entry.queue_offset + entry.count : atomic_load(&queue->next_offset);
+        next = err == 0 ? entry.queue_offset + entry.count : atomic_load(&batch->next_offset);
     }
     int64_t first = max > 0 ? next : -1;
     if (err == 0 && min < max) {
@@ -176,8 +178,8 @@ int consume_queue_note_batch_bounds(struct consume_queue *queue)
     }
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
-    atomic_store(&queue->first_offset, first);
-    atomic_store(&queue->next_offset, next);
+    atomic_store(&batch->first_offset, first);
+    atomic_store(&batch->next_offset, next);
     return 0;
 }
 
@@ -185,7 +187,6 @@ int consume_queue_note_batch_bounds(struct consume_queue *queue)
  * from its record is put right before anybody goes by it. */
 static int mend_batch_bound(struct consume_queue *queue, int64_t place, struct log_reader *reader)
 {
-    uint8_t bytes[BCQ_ENTRY_BYTES];
     struct store_queue_entry entry;
     struct record record;
     int err = queue_file_read(queue, place, 1, true, &entry);
@@ -200,16 +201,12 @@ static int mend_batch_bound(struct consume_queue *queue, int64_t place, struct l
         entry.bytes == record.total_bytes)
         return 0;
     log_error("consume_queue_entry_mended topic=%.*s queue=%d queue_offset=%lld phy_offset=%lld",
-              SLICE_FMT(queue->topic), queue->queue_id, (long long)record.queue_offset,
-              (long long)entry.phy_offset);
+              SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
+              (long long)record.queue_offset, (long long)entry.phy_offset);
     entry.bytes = record.total_bytes;
     entry.queue_offset = record.queue_offset;
     entry.count = count;
-    queue_entry_put(queue, bytes, &entry);
-    err = queue_file_use(queue, place, false);
-    return err != 0 ? err
-                    : disk_write(queue->fd, queue->topic_dir, bytes, queue_entry_size(queue),
-                                 place * queue->entry_bytes - queue->fd_file);
+    return queue_file_write_entry(queue, place, &entry);
 }
 
 static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log)
@@ -217,7 +214,7 @@ static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log
     int64_t min = atomic_load(&queue->min);
     int64_t max = atomic_load(&queue->max);
     struct log_reader reader;
-    if (!queue->is_batch || min == max)
+    if (!consume_queue_is_batch(queue) || min == max)
         return 0;
     log_reader_init_jumping(&reader, log);
     int err = mend_batch_bound(queue, max - 1, &reader);
@@ -231,11 +228,12 @@ static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log
 static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
                        bool may_have_ghosts, struct commit_log *log)
 {
-    int64_t first = files[0] / queue->entry_bytes;
+    int32_t entry_bytes = queue->of->kind->entry_bytes;
+    int64_t first = files[0] / entry_bytes;
     int64_t end = first;
     int err = 0;
     for (int i = count - 1; i >= 0 && end == first && err == 0; i--) {
-        int64_t from = files[i] / queue->entry_bytes;
+        int64_t from = files[i] / entry_bytes;
         int64_t upto = from + queue_file_places(queue);
         err = find_end(queue, from, upto, &end);
         if (err == 0 && may_have_ghosts)
@@ -255,8 +253,6 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
     assert(min <= end || err != 0);
     atomic_store(&queue->min, min);
     atomic_store(&queue->max, end);
-    queue->written = end;
-    queue->synced = end;
     return err;
 }
 
@@ -274,9 +270,9 @@ static int check_sizes(const struct consume_queue *queue, const char *dir, const
             (*count)--;
             return disk_remove(path);
         }
-        if (bytes != queue->file_bytes || files[i] % queue->file_bytes != 0) {
+        if (bytes != queue->of->kind->file_bytes || files[i] % queue->of->kind->file_bytes != 0) {
             log_error("consume_queue_file_unfit path=%s bytes=%lld expected=%lld", path,
-                      (long long)bytes, (long long)queue->file_bytes);
+                      (long long)bytes, (long long)queue->of->kind->file_bytes);
             return ERR_CORRUPT;
         }
     }
@@ -288,35 +284,13 @@ static int check_sizes(const struct consume_queue *queue, const char *dir, const
 static int count_without_gap(const struct consume_queue *queue, const int64_t *files, int count)
 {
     for (int i = 1; i < count; i++)
-        if (files[i] != files[i - 1] + queue->file_bytes)
+        if (files[i] != files[i - 1] + queue->of->kind->file_bytes)
             return i;
     return count;
 }
 
-int consume_queue_open(const char *topic_dir, struct slice topic, int32_t queue_id, bool is_batch,
-                       int64_t file_bytes, struct commit_log *log, struct queue_files *shared,
-                       bool may_have_ghosts, struct consume_queue **opened)
+static int find_in_files(struct consume_queue *queue, struct commit_log *log, bool may_have_ghosts)
 {
-    assert(topic.len > 0);
-    assert(queue_id >= 0);
-    assert(file_bytes > 0);
-    assert(file_bytes % (is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES) == 0);
-    struct consume_queue *queue = calloc(1, sizeof *queue);
-    if (queue == NULL)
-        return ERR_NO_MEMORY;
-    queue->topic = topic;
-    queue->queue_id = queue_id;
-    queue->is_batch = is_batch;
-    queue->is_light = queue_id == 0 && !is_batch && name_is_light(topic);
-    queue->entry_bytes = is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES;
-    queue->file_bytes = file_bytes;
-    queue->first_offset = -1;
-    queue->files = shared;
-    queue->topic_dir = topic_dir;
-    queue->fd = -1;
-    pthread_mutex_init(&queue->file_lock, NULL);
-    pthread_mutex_init(&queue->lock, NULL);
-    list_init(&queue->unsynced_link);
     int64_t *files = NULL;
     int count = 0;
     char dir[DISK_PATH_MAX];
@@ -324,29 +298,41 @@ int consume_queue_open(const char *topic_dir, struct slice topic, int32_t queue_
     int err = disk_list_numbers(dir, &files, &count);
     if (err == 0)
         err = check_sizes(queue, dir, files, &count);
-    if (err == 0 && is_batch)
+    if (err == 0 && consume_queue_is_batch(queue))
         count = count_without_gap(queue, files, count);
     if (err == 0 && count > 0)
         err = find_bounds(queue, files, count, may_have_ghosts, log);
+    free(files);
+    return err;
+}
+
+int consume_queue_open(struct queue_topic *of, int32_t queue_id, struct commit_log *log,
+                       bool may_have_ghosts, struct consume_queue *queue)
+{
+    assert(of->kind->file_bytes > 0);
+    assert(of->kind->file_bytes % of->kind->entry_bytes == 0);
+    assert(queue_id >= 0 && queue_id <= UINT16_MAX);
+    assert(queue->of == NULL);
+    queue->of = of;
+    queue->queue_id = (uint16_t)queue_id;
+    if (of->kind->is_batch)
+        atomic_store(&queue_as_batch(queue)->first_offset, -1);
+    int err = find_in_files(queue, log, may_have_ghosts);
     if (err == 0)
         err = mend_batch_bounds(queue, log);
     if (err == 0)
         err = consume_queue_note_batch_bounds(queue);
-    free(files);
-    if (err != 0) {
-        consume_queue_free(queue);
-        return err;
-    }
-    queue_file_let_go(queue);
-    *opened = queue;
-    return 0;
+    if (err == 0)
+        queue_file_let_go(queue);
+    else
+        consume_queue_close(queue);
+    return err;
 }
 
-void consume_queue_free(struct consume_queue *queue)
+void consume_queue_close(struct consume_queue *queue)
 {
+    bool is_batch = consume_queue_is_batch(queue);
     queue_file_close(queue);
-    pthread_mutex_destroy(&queue->lock);
-    pthread_mutex_destroy(&queue->file_lock);
     free(queue->tail);
-    free(queue);
+    memset(queue, 0, is_batch ? sizeof(struct batch_queue) : sizeof *queue);
 }

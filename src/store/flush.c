@@ -23,9 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/log_reader.h"
 #include "store/store_internal.h"
-#include "wire/multi_dispatch.h"
 
 enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
 
@@ -123,8 +121,7 @@ static int64_t settled_end(struct store *store)
     return upto;
 }
 
-/* Queues may be many: who waits for the log is not to wait for all of them. */
-static void flush_log_when_urgent(struct store *store)
+void store_flush_log_when_urgent(struct store *store)
 {
     pthread_mutex_lock(&store->flush_lock);
     bool is_urgent = store->flush_is_urgent;
@@ -134,114 +131,13 @@ static void flush_log_when_urgent(struct store *store)
         (void)flush_log(store, settled_end(store)); /* a failure shows in `refusal` */
 }
 
-/* Writes the queues that are dirty. */
-static int write_queues(struct store *store, struct buf *scratch)
-{
-    int first_err = 0;
-    struct consume_queue *queue = queues_take_dirty(store->queues);
-    while (queue != NULL) {
-        struct consume_queue *next = queue->next_dirty;
-        assert(atomic_load(&queue->is_dirty));
-        int err = consume_queue_write(queue, scratch);
-        if (list_empty(&queue->unsynced_link))
-            list_append(&store->unsynced, &queue->unsynced_link);
-        if (err != 0) { /* stays in memory: the next round tries again */
-            first_err = err;
-            if (!atomic_exchange(&queue->is_dirty, true))
-                queues_link_dirty(store->queues, queue);
-        }
-        flush_log_when_urgent(store);
-        queue = next;
-    }
-    return first_err;
-}
-
-static int sync_queues(struct store *store)
-{
-    int first_err = 0;
-    list_each(link, &store->unsynced) {
-        consume_queue_start_sync(list_entry(link, struct consume_queue, unsynced_link));
-        flush_log_when_urgent(store);
-    }
-    list_each(link, &store->unsynced) {
-        struct consume_queue *queue = list_entry(link, struct consume_queue, unsynced_link);
-        int err = consume_queue_sync(queue);
-        list_remove(&queue->unsynced_link);
-        if (err != 0)
-            first_err = err;
-        flush_log_when_urgent(store);
-    }
-    return first_err;
-}
-
-/* One entry that was there when the store was opened. */
-static int rewrite_entry(struct store *store, struct slice topic, int32_t queue_id,
-                         int64_t queue_offset)
-{
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    if (queue == NULL) /* its topic was deleted */
-        return 0;
-    int err = consume_queue_rewrite(queue, queue_offset);
-    if (err == 0 && list_empty(&queue->unsynced_link))
-        list_append(&store->unsynced, &queue->unsynced_link);
-    return err;
-}
-
-/* Those of one record. */
-static int rewrite_entries_of(struct store *store, const struct record *record)
-{
-    struct store_queue_entry entry;
-    struct multi_dispatch list;
-    struct slice name;
-    if (!store_entry_of(store, record, &entry))
-        return 0;
-    int err = rewrite_entry(store, record->topic, record->queue_id, record->queue_offset);
-    if (err != 0 || !store_light_queues_of(store, record, &list))
-        return err;
-    while (err == 0 && multi_dispatch_next(&list, &name, &entry.queue_offset))
-        err = rewrite_entry(store, name, 0, entry.queue_offset);
-    return err;
-}
-
-/* A stretch of the queue entries that may not be on the disk: written again. */
-static int rewrite_entries(struct store *store)
-{
-    enum { RUN_BYTES = 64 << 20 };
-    struct log_reader reader;
-    int64_t file_bytes = commit_log_file_bytes(store->log);
-    int64_t at = store->rewritten_queues;
-    int64_t upto = at + RUN_BYTES;
-    int err = 0;
-    if (at >= store->doubtful_queues)
-        return 0;
-    log_reader_init(&reader, store->log);
-    while (err == 0 && at < store->doubtful_queues && at < upto) {
-        struct record record;
-        if (at < commit_log_min(store->log)) /* expired meanwhile */
-            at = commit_log_min(store->log);
-        err = log_reader_record(&reader, at, RECORD_CHECK_LENGTHS, &record);
-        if (err == 0)
-            err = rewrite_entries_of(store, &record);
-        else if (err != ERR_IO) { /* the end mark, or damage: then what is derived ends there */
-            at = (at / file_bytes + 1) * file_bytes;
-            err = 0;
-            continue;
-        }
-        if (err == 0)
-            at += record.total_bytes;
-    }
-    log_reader_fini(&reader);
-    store->rewritten_queues = at < store->doubtful_queues ? at : store->doubtful_queues;
-    return err;
-}
-
 /* The log and every queue entry of what lies below `upto` to the disk. */
 static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
 {
     int64_t queue_files = queues_file_count(store->queues);
     int err = flush_log(store, upto);
     if (err == 0)
-        err = rewrite_entries(store);
+        err = store_rewrite_entries(store);
     if (err == 0) {
         /* A sync that fails may take entries out of the page cache. Should the process die before
          * that is known, the next start must not believe they are there. */
@@ -253,14 +149,14 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
         store->checkpoint.dispatched = dispatched;
         store->checkpoint.is_doubtful = false;
         pthread_mutex_unlock(&store->sync_lock);
-        err = sync_queues(store);
+        err = store_sync_queues(store);
     }
     if (err != 0) {
         store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
         return err;
     }
     assert(atomic_load(&store->flushed) >= upto);
-    assert(list_empty(&store->unsynced));
+    assert(store->unsynced.len == 0);
     bool is_settled = store->rewritten_queues >= store->doubtful_queues;
     pthread_mutex_lock(&store->sync_lock);
     store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
@@ -276,7 +172,7 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
 {
     int64_t upto = settled_end(store);
     int64_t newest_ms = atomic_load(&store->last_put_ms);
-    int err = write_queues(store, scratch);
+    int err = store_write_queues(store, scratch);
     if (err != 0)
         return err;
     pthread_mutex_lock(&store->sync_lock);

@@ -99,9 +99,9 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
     consume_queue_dir(queue, dir);
     log_error("consume_queue_entry_damaged path=%s at=%lld topic=%.*s queue=%d queue_offset=%lld "
               "phy_offset=%lld bytes=%d",
-              dir, (long long)(entry->queue_offset * queue->entry_bytes), SLICE_FMT(queue->topic),
-              queue->queue_id, (long long)entry->queue_offset, (long long)entry->phy_offset,
-              entry->bytes);
+              dir, (long long)(entry->queue_offset * queue->of->kind->entry_bytes),
+              SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
+              (long long)entry->queue_offset, (long long)entry->phy_offset, entry->bytes);
 }
 
 /* Nothing guards the numbers in an entry of a batch queue; its record, which was found whole, has
@@ -111,7 +111,7 @@ static int heal_batch_entry(struct store *store, const struct consume_queue *que
                             struct store_queue_entry *entry)
 {
     struct store_queue_entry said;
-    if (!queue->is_batch || !consume_queue_agrees_with_itself(record) ||
+    if (!consume_queue_is_batch(queue) || !consume_queue_agrees_with_itself(record) ||
         !store_entry_of(store, record, &said) ||
         (said.queue_offset == entry->queue_offset && said.count == entry->count))
         return 0;
@@ -140,14 +140,15 @@ static int read_record(struct store *store, struct consume_queue *queue,
     enum record_check check = store->options.verify_reads ? RECORD_CHECK_ALL : RECORD_CHECK_LENGTHS;
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
-        is_in_its_place(slice_of(bytes, (size_t)entry->bytes),
-                        consume_queue_place_of(queue, record),
-                        queue->is_batch ? record->queue_offset : entry->queue_offset)) {
+        is_in_its_place(
+            slice_of(bytes, (size_t)entry->bytes), consume_queue_place_of(queue, record),
+            consume_queue_is_batch(queue) ? record->queue_offset : entry->queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }
     body->len = before;
-    store_note_damage(store, entry->phy_offset, queue->topic, queue->queue_id, entry->queue_offset);
+    store_note_damage(store, entry->phy_offset, consume_queue_topic(queue), queue->queue_id,
+                      entry->queue_offset);
     return ERR_CORRUPT;
 }
 
@@ -202,7 +203,8 @@ static int take_record(struct collecting *c, struct store_queue_entry *entry)
         c->body->len = before;
         return ERR_CORRUPT;
     }
-    if (!c->queue->is_light && record.queue_offset != entry->queue_offset) /* is_in_its_place() */
+    if (!consume_queue_is_light(c->queue) &&
+        record.queue_offset != entry->queue_offset) /* is_in_its_place() */
         put_be64(c->body->data + before + RECORD_QUEUE_OFFSET, (uint64_t)entry->queue_offset);
     if (request->properties_filter != NULL &&
         !request->properties_filter(request->filter_ctx, record.properties)) {
@@ -230,7 +232,7 @@ static int collect(struct collecting *c, struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct store_get_result *result = c->result;
-    if (c->queue->is_batch && entry->count > 0 &&
+    if (consume_queue_is_batch(c->queue) && entry->count > 0 &&
         entry->queue_offset + entry->count <= result->next_offset)
         return 0; /* where one that turned led back to */
     if (request->filter == NULL || request->filter(request->filter_ctx, entry->tags_code)) {
@@ -352,7 +354,7 @@ int store_get_plain(struct store *store, const struct store_get_request *request
     if (collecting.last_phy >= 0 && collecting.last_phy < commit_log_near_start(store->log))
         read_ahead_note(store->read_ahead, collecting.last_phy);
     assert(err == 0 || result->count == 0);
-    assert(result->count <= bounded.max_count || queue->is_batch);
+    assert(result->count <= bounded.max_count || consume_queue_is_batch(queue));
     assert(result->next_offset >= bounded.queue_offset);
     assert(body->len >= collecting.body_start);
     assert(result->status != GET_FOUND || result->count > 0);
@@ -519,8 +521,8 @@ static int64_t first_of_record(struct consume_queue *queue, int64_t queue_offset
 {
     struct store_queue_entry entry;
     int got = 0;
-    if (!queue->is_batch || consume_queue_read(queue, queue_offset, 1, true, &entry, &got) != 0 ||
-        got == 0)
+    if (!consume_queue_is_batch(queue) ||
+        consume_queue_read(queue, queue_offset, 1, true, &entry, &got) != 0 || got == 0)
         return queue_offset;
     return entry.queue_offset;
 }

@@ -51,8 +51,8 @@ int light_targets_find(struct store *store, const struct record *record, struct 
         if (err != 0)
             return err;
         targets->queue_offsets[i] = consume_queue_max(targets->queues[i]);
-        if (!targets->queues[i]
-                 ->is_light) { /* made with batch queues before there were light ones */
+        if (!consume_queue_is_light(
+                targets->queues[i])) { /* made with batch queues before there were light ones */
             targets->count = 0;
             return 0;
         }
@@ -110,7 +110,7 @@ void light_targets_tell(struct store *store, const struct light_targets *targets
 {
     for (int i = 0; i < targets->count && store->options.on_arrival != NULL; i++) {
         const struct store_queue_entry light = entry_in(targets, i, entry);
-        const struct store_arrival arrival = { .topic = targets->queues[i]->topic,
+        const struct store_arrival arrival = { .topic = consume_queue_topic(targets->queues[i]),
                                                .queue_id = 0,
                                                .is_light = true,
                                                .queue_offset = light.queue_offset,

@@ -212,7 +212,8 @@ static void add_entries(struct store *store, struct consume_queue *queue,
             queues_link_dirty(store->queues, queue);
     }
     assert(phy_offset == result->end_phy_offset);
-    assert(queue->is_batch || consume_queue_max(queue) == result->queue_offset + count);
+    assert(consume_queue_is_batch(queue) ||
+           consume_queue_max(queue) == result->queue_offset + count);
 }
 
 /* An inner batch has arrived when its last message has. */
@@ -221,7 +222,7 @@ static void tell_arrivals(struct store *store, const struct consume_queue *queue
                           int count, const struct store_put_result *result)
 {
     for (int i = 0; i < count; i++) {
-        int32_t more = queue->is_batch ? entries[i].count - 1 : 0;
+        int32_t more = consume_queue_is_batch(queue) ? entries[i].count - 1 : 0;
         const struct store_arrival arrival = { .topic = records[i].topic,
                                                .queue_id = records[i].queue_id,
                                                .queue_offset = result->queue_offset + i + more,
@@ -342,7 +343,7 @@ static int put_to_light_queues(struct store *store, struct consume_queue **queue
         made[i].properties = light_queues_without_places(records[i].properties, &arena);
     const struct slice properties = made[0].properties;
     while (err == 0 && !is_put) {
-        if (*queue != NULL && (*queue)->is_light)
+        if (*queue != NULL && consume_queue_is_light(*queue))
             err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
         if (err == 0 && *queue != NULL && count == 1)
             err = light_targets_find(store, &made[0], &arena, &targets);
@@ -380,8 +381,8 @@ int store_put(struct store *store, const struct record *records, int count, int6
         err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
     if (err != 0)
         return err;
-    bool is_inner =
-        queue != NULL && queue->is_batch && (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+    bool is_inner = queue != NULL && consume_queue_is_batch(queue) &&
+                    (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
     struct scratch *scratch = take_scratch(store);
     if (is_inner) {
         assert(count == 1);

@@ -1,190 +1,22 @@
 /* queues.c - opened when first asked for: a start with many thousand queues opens none.
  *
- * Dirty queues are a stack that the appender pushes on without a lock and the flusher takes whole;
- * is_dirty keeps a queue from standing in it twice. A deleted topic's queues are kept until the
- * store is closed, since a reader or the flusher may still hold one; only its directory goes.
+ *   topics: name -> queue_topic - parts -> | queue | queue | ... |   PART_QUEUES of one allocation
+ *                                       -> NULL: none of these was opened yet
+ *
+ * A queue in a part that nobody opened is zeros. Dirty queues are a stack that the appender pushes
+ * on without a lock and the flusher takes whole; is_dirty keeps a queue from standing in it twice.
  */
-#include "store/queues.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
-#include "base/map.h"
+#include "base/java_hash.h"
+#include "store/queues_internal.h"
 #include "wire/multi_dispatch.h"
 
-struct topic_queues {
-    struct slice topic; /* heap */
-    char *dir;          /* heap; NULL before the first queue was opened */
-    struct consume_queue **by_id;
-    int32_t cap;
-    struct topic_queues *next_deleted;
-};
+enum { PART_QUEUES = 8 };
 
-/* Where the queues of one kind lie. */
-struct queue_dir {
-    char path[DISK_PATH_MAX - 320]; /* leaves room for a topic and a queue id */
-    int64_t file_bytes;
-    bool is_batch;
-};
-enum { DIR_SIMPLE, DIR_BATCH, DIR_COUNT };
-
-struct queues {
-    struct queue_dir dirs[DIR_COUNT];
-    struct commit_log *log;
-    pthread_mutex_t lock; /* guards the maps and what hangs on them */
-    struct map topics;
-    struct map batch_topics; /* the names alone */
-    struct topic_queues *deleted;
-    _Atomic(struct consume_queue *) dirty;
-    atomic_int deleted_count;
-    struct queue_files files;
-    bool may_have_ghosts; /* entries behind a queue's end (consume_queue.h) */
-    int64_t light_count;  /* topics of light queues; -1: nobody has asked yet. Under the lock */
-    bool has_set_aside;   /* a file that is to be built again */
-    int64_t expected;     /* files when opened, taken on trust; -1: they were counted */
-};
-
-/* ---- the files, looked at once when the store is opened
- * ------------------------------------------
- */
-
-struct counting {
-    struct queues *queues;
-    const struct queue_dir *of;
-    char dir[DISK_PATH_MAX];   /* the one being listed */
-    char aside[DISK_PATH_MAX]; /* where unfit files are put */
-    int depth;
-    int64_t fit;
-    int64_t unfit;
-    bool sets_aside; /* else only counts */
-};
-
-static bool has_next_file(const struct counting *counting, const char *path)
-{
-    char next[DISK_PATH_MAX];
-    int64_t number;
-    int dir_len = (int)(strrchr(path, '/') - path);
-    if (!slice_to_i64(slice_str(path + dir_len + 1), &number) || number < 0 ||
-        snprintf(next, sizeof next, "%.*s/%020lld", dir_len, path,
-                 (long long)(number + counting->of->file_bytes)) >= (int)sizeof next)
-        return false;
-    return disk_exists(next);
-}
-
-/* An empty last file is what a process leaves that died while making it (consume_queue_open.c). */
-static void judge_file(struct counting *counting, const char *path)
-{
-    int64_t bytes;
-    char to[DISK_PATH_MAX];
-    if (disk_size(path, &bytes) != 0 || (bytes == 0 && !has_next_file(counting, path)))
-        return;
-    if (bytes == counting->of->file_bytes) {
-        counting->fit++;
-        return;
-    }
-    counting->unfit++;
-    if (!counting->sets_aside)
-        return;
-    snprintf(to, sizeof to, "%.3800s", path + strlen(counting->of->path) + 1);
-    for (char *slash = to; (slash = strchr(slash, '/')) != NULL;)
-        *slash = '@';
-    char aside[DISK_PATH_MAX];
-    if (snprintf(aside, sizeof aside, "%s/%s", counting->aside, to) < (int)sizeof aside &&
-        disk_make_dirs(counting->aside) == 0 && disk_rename(path, aside) == 0)
-        log_warn("consume_queue_file_set_aside path=%s bytes=%lld expected=%lld to=%s", path,
-                 (long long)bytes, (long long)counting->of->file_bytes, aside);
-}
-
-static void look_at(void *ctx, const char *name, bool is_dir)
-{
-    enum { FILE_DEPTH = 2 }; /* topic/queue/file */
-    struct counting *counting = ctx;
-    size_t len = strlen(counting->dir);
-    int n = snprintf(counting->dir + len, sizeof counting->dir - len, "/%s", name);
-    if (n < (int)(sizeof counting->dir - len)) {
-        if (is_dir && counting->depth < FILE_DEPTH) {
-            char dir[DISK_PATH_MAX];
-            memcpy(dir, counting->dir, sizeof dir);
-            counting->depth++;
-            disk_each_name(dir, look_at, counting);
-            counting->depth--;
-        } else if (!is_dir && counting->depth == FILE_DEPTH) {
-            judge_file(counting, counting->dir);
-        }
-    }
-    counting->dir[len] = 0;
-}
-
-static struct counting *counting_new(struct queues *queues, const struct queue_dir *of)
-{
-    struct counting *counting = calloc(1, sizeof *counting);
-    if (counting == NULL)
-        abort();
-    counting->queues = queues;
-    counting->of = of;
-    snprintf(counting->dir, sizeof counting->dir, "%s", of->path);
-    return counting;
-}
-
-/* Adds the files of one kind to the count. */
-static int count_files(struct queues *queues, const struct queue_dir *of, const char *root_dir)
-{
-    struct counting *counting = counting_new(queues, of);
-    disk_each_name(of->path, look_at, counting);
-    int64_t unfit = counting->unfit;
-    int64_t fit = counting->fit;
-    atomic_fetch_add(&queues->files.count, fit);
-    if (unfit > 0 && fit > 0) {
-        snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
-        counting->sets_aside = true;
-        queues->has_set_aside = true;
-        disk_each_name(of->path, look_at, counting);
-    }
-    free(counting);
-    if (unfit > 0 && fit == 0) {
-        log_error("consume_queue_files_unfit path=%s expected=%lld: is %s what it was?", of->path,
-                  (long long)of->file_bytes,
-                  of->is_batch ? "mapperFileSizeBatchConsumeQueue" : "mappedFileSizeConsumeQueue");
-        return ERR_CORRUPT;
-    }
-    return 0;
-}
-
-bool queues_are_still_there(struct queues *queues)
-{
-    assert(queues->expected >= 0);
-    int deleted = atomic_load(&queues->deleted_count);
-    int64_t fit = 0;
-    int64_t unfit = 0;
-    for (int i = 0; i < DIR_COUNT; i++) {
-        struct counting *counting = counting_new(queues, &queues->dirs[i]);
-        disk_each_name(queues->dirs[i].path, look_at, counting);
-        fit += counting->fit;
-        unfit += counting->unfit;
-        free(counting);
-    }
-    if (atomic_load(&queues->deleted_count) != deleted || deleted > 0)
-        return true; /* topics went meanwhile, and their files with them: nothing can be said */
-    if (fit >= queues->expected && unfit == 0)
-        return true;
-    log_error("consume_queue_files_missing path=%s found=%lld unfit=%lld expected=%lld: puts are "
-              "refused; the next start builds the queues again",
-              queues->dirs[DIR_SIMPLE].path, (long long)fit, (long long)unfit,
-              (long long)queues->expected);
-    return false;
-}
-
-int64_t queues_file_count(const struct queues *queues)
-{
-    return atomic_load(&queues->files.count);
-}
-
-bool queues_are_all_there(const struct queues *queues, int64_t expected)
-{
-    return queues_file_count(queues) >= expected && !queues->has_set_aside;
-}
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void note_batch_topic(void *ctx, const char *name, bool is_dir)
 {
@@ -192,18 +24,21 @@ static void note_batch_topic(void *ctx, const char *name, bool is_dir)
         queues_set_batch(ctx, slice_str(name));
 }
 
-static int open_dir(struct queues *queues, struct queue_dir *dir, const char *root_dir,
-                    const char *name, int64_t file_bytes)
+static int open_kind(struct queues *queues, int which, const char *root_dir, int64_t file_bytes)
 {
+    struct queue_kind *kind = &queues->kinds[which];
     assert(file_bytes > 0);
-    snprintf(dir->path, sizeof dir->path, "%s/%s", root_dir, name);
-    dir->file_bytes = file_bytes;
-    dir->is_batch = dir == &queues->dirs[DIR_BATCH];
-    if (dir->is_batch && !disk_exists(dir->path))
+    kind->is_batch = which == KIND_BATCH;
+    kind->file_bytes = file_bytes;
+    kind->entry_bytes = kind->is_batch ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES;
+    kind->files = &queues->files;
+    snprintf(kind->path, sizeof kind->path, "%s/%s", root_dir,
+             kind->is_batch ? "batchconsumequeue" : "consumequeue");
+    if (kind->is_batch && !disk_exists(kind->path))
         return 0; /* made with its first topic */
-    int err = disk_make_dirs(dir->path);
+    int err = disk_make_dirs(kind->path);
     if (err == 0 && queues->expected < 0)
-        err = count_files(queues, dir, root_dir);
+        err = queues_count_files(queues, kind, root_dir);
     return err;
 }
 
@@ -219,31 +54,36 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     queues->may_have_ghosts = may_have_ghosts;
     queues->light_count = -1;
     pthread_mutex_init(&queues->lock, NULL);
-    map_init(&queues->topics);
+    for (int i = 0; i < QUEUE_LOCKS; i++) {
+        pthread_mutex_init(&queues->files.locks[i].file_lock, NULL);
+        pthread_mutex_init(&queues->files.locks[i].lock, NULL);
+    }
+    map_init_borrowing(&queues->topics);
     map_init(&queues->batch_topics);
     queues->expected = trusted_count;
     atomic_store(&queues->files.count, trusted_count < 0 ? 0 : trusted_count);
-    int err = open_dir(queues, &queues->dirs[DIR_SIMPLE], root_dir, "consumequeue", file_bytes);
+    int err = open_kind(queues, KIND_SIMPLE, root_dir, file_bytes);
     if (err == 0)
-        err = open_dir(queues, &queues->dirs[DIR_BATCH], root_dir, "batchconsumequeue",
-                       batch_file_bytes);
+        err = open_kind(queues, KIND_BATCH, root_dir, batch_file_bytes);
     if (err != 0) {
         queues_close(queues);
         return err;
     }
-    disk_each_name(queues->dirs[DIR_BATCH].path, note_batch_topic, queues);
+    disk_each_name(queues->kinds[KIND_BATCH].path, note_batch_topic, queues);
     *opened = queues;
     return 0;
 }
 
-static void free_topic(struct topic_queues *topic)
+static void free_topic(struct queue_topic *topic)
 {
-    for (int32_t i = 0; i < topic->cap; i++)
-        if (topic->by_id[i] != NULL)
-            consume_queue_free(topic->by_id[i]);
-    free(topic->by_id);
-    free((void *)(uintptr_t)topic->topic.data);
-    free(topic->dir);
+    struct consume_queue *queue;
+    for (int32_t id = 0; (queue = queue_topic_next(topic, id)) != NULL;) {
+        id = queue->queue_id + 1;
+        consume_queue_close(queue);
+    }
+    for (uint32_t i = 0; i < topic->part_count; i++)
+        free(topic->parts[i]);
+    free(topic->parts);
     free(topic);
 }
 
@@ -255,12 +95,16 @@ void queues_close(struct queues *queues)
     while (map_next(&queues->topics, &cursor, &key, &value))
         free_topic(value);
     while (queues->deleted != NULL) {
-        struct topic_queues *next = queues->deleted->next_deleted;
+        struct queue_topic *next = queues->deleted->next;
         free_topic(queues->deleted);
         queues->deleted = next;
     }
     map_fini(&queues->topics);
     map_fini(&queues->batch_topics);
+    for (int i = 0; i < QUEUE_LOCKS; i++) {
+        pthread_mutex_destroy(&queues->files.locks[i].lock);
+        pthread_mutex_destroy(&queues->files.locks[i].file_lock);
+    }
     pthread_mutex_destroy(&queues->lock);
     free(queues);
 }
@@ -280,102 +124,125 @@ bool queues_is_batch(struct queues *queues, struct slice topic)
     return is_batch;
 }
 
-/* Under the lock. */
-static const struct queue_dir *dir_of(const struct queues *queues, struct slice topic)
+const struct queue_kind *queues_kind_of(const struct queues *queues, struct slice topic)
 {
-    return &queues->dirs[map_get(&queues->batch_topics, topic) != NULL ? DIR_BATCH : DIR_SIMPLE];
+    bool is_batch = map_get(&queues->batch_topics, topic) != NULL;
+    return &queues->kinds[is_batch ? KIND_BATCH : KIND_SIMPLE];
 }
 
-static void topic_path(const struct queue_dir *dir, struct slice topic, char path[DISK_PATH_MAX])
+void queue_topic_path(const struct queue_kind *kind, struct slice topic, char path[DISK_PATH_MAX])
 {
-    snprintf(path, DISK_PATH_MAX, "%s/%.*s", dir->path, SLICE_FMT(topic));
+    snprintf(path, DISK_PATH_MAX, "%s/%.*s", kind->path, SLICE_FMT(topic));
 }
 
-static void queue_path(const struct queue_dir *dir, struct slice topic, int32_t queue_id,
-                       char path[DISK_PATH_MAX])
-{
-    snprintf(path, DISK_PATH_MAX, "%s/%.*s/%d", dir->path, SLICE_FMT(topic), queue_id);
-}
-
-static bool names_a_directory(struct slice topic)
+bool queues_name_a_directory(struct slice topic)
 {
     return topic.len > 0 && topic.len <= RECORD_TOPIC_MAX && topic.data[0] != '.' &&
            memchr(topic.data, '/', topic.len) == NULL && memchr(topic.data, 0, topic.len) == NULL;
 }
 
-/* NULL: no directory can have the name. Under the lock. */
-static struct topic_queues *topic_get(struct queues *queues, struct slice name)
+/* ---- the queues of a topic (under the lock) -------------------------------------------------- */
+
+/* Of light queues there are many topics with one each. */
+static uint32_t part_queues(const struct queue_topic *topic)
 {
-    assert(name.len > 0);
-    struct topic_queues *topic = map_get(&queues->topics, name);
-    if (topic != NULL || !names_a_directory(name))
-        return topic;
-    topic = calloc(1, sizeof *topic);
-    uint8_t *copy = malloc(name.len);
-    if (topic == NULL || copy == NULL)
-        abort();
-    memcpy(copy, name.data, name.len);
-    topic->topic = slice_of(copy, name.len);
-    if (queues->light_count >= 0 && name_is_light(name)) {
-        char path[DISK_PATH_MAX];
-        topic_path(&queues->dirs[DIR_SIMPLE], name, path);
-        queues->light_count += !disk_exists(path);
-    }
-    map_put(&queues->topics, name, topic);
-    return topic;
+    return topic->is_light ? 1 : PART_QUEUES;
 }
 
-static void make_room_for(struct topic_queues *topic, int32_t queue_id)
+static size_t queue_bytes(const struct queue_topic *topic)
+{
+    return topic->kind->is_batch ? sizeof(struct batch_queue) : sizeof(struct consume_queue);
+}
+
+/* NULL: nobody opened a queue near it. */
+static struct consume_queue *queue_at(const struct queue_topic *topic, int32_t queue_id)
+{
+    uint32_t part = (uint32_t)queue_id / part_queues(topic);
+    if (part >= topic->part_count || topic->parts[part] == NULL)
+        return NULL;
+    size_t at = (uint32_t)queue_id % part_queues(topic) * queue_bytes(topic);
+    return (struct consume_queue *)(void *)(topic->parts[part] + at);
+}
+
+struct consume_queue *queue_topic_next(const struct queue_topic *topic, int32_t from)
+{
+    int32_t end = (int32_t)(topic->part_count * part_queues(topic));
+    for (int32_t id = from; id < end; id++) {
+        struct consume_queue *queue = queue_at(topic, id);
+        if (queue != NULL && queue->of != NULL)
+            return queue;
+        if (queue == NULL) /* nor the others of its part */
+            id = (int32_t)(((uint32_t)id / part_queues(topic) + 1) * part_queues(topic)) - 1;
+    }
+    return NULL;
+}
+
+static void grow_parts(struct queue_topic *topic, uint32_t count)
+{
+    uint8_t **parts = reallocarray(topic->parts, count, sizeof *parts);
+    if (parts == NULL)
+        abort();
+    memset(parts + topic->part_count, 0, (count - topic->part_count) * sizeof *parts);
+    topic->parts = parts;
+    topic->part_count = count;
+}
+
+/* Memory for the queue, zeros when it is not open. */
+static struct consume_queue *make_room_for(struct queue_topic *topic, int32_t queue_id)
 {
     assert(queue_id >= 0);
     assert(queue_id <= QUEUE_ID_MAX);
-    if (queue_id < topic->cap)
-        return;
-    int32_t cap = topic->cap == 0 ? 8 : topic->cap;
-    while (cap <= queue_id)
-        cap *= 2;
-    struct consume_queue **by_id =
-        realloc(topic->by_id, (size_t)cap * sizeof(struct consume_queue *));
-    if (by_id == NULL)
+    uint32_t part = (uint32_t)queue_id / part_queues(topic);
+    if (part >= topic->part_count)
+        grow_parts(topic, part < 2 * topic->part_count ? 2 * topic->part_count : part + 1);
+    if (topic->parts[part] == NULL)
+        topic->parts[part] = calloc(part_queues(topic), queue_bytes(topic));
+    if (topic->parts[part] == NULL)
         abort();
-    memset(by_id + topic->cap, 0, (size_t)(cap - topic->cap) * sizeof(struct consume_queue *));
-    topic->by_id = by_id;
-    topic->cap = cap;
-    assert(queue_id < topic->cap);
+    return queue_at(topic, queue_id);
 }
 
-static char *topic_dir_new(const struct queue_dir *dir, struct slice name)
+/* NULL: no directory can have the name. */
+static struct queue_topic *topic_get(struct queues *queues, struct slice name)
 {
-    char path[DISK_PATH_MAX];
-    topic_path(dir, name, path);
-    char *copy = strdup(path);
-    if (copy == NULL)
+    assert(name.len > 0);
+    struct queue_topic *topic = map_get(&queues->topics, name);
+    if (topic != NULL || !queues_name_a_directory(name))
+        return topic;
+    topic = calloc(1, sizeof *topic + name.len);
+    if (topic == NULL)
         abort();
-    return copy;
+    topic->kind = queues_kind_of(queues, name);
+    topic->first_lock = (uint32_t)java_hash(name) % QUEUE_LOCKS;
+    topic->is_light = name_is_light(name);
+    topic->name_len = (uint8_t)name.len;
+    memcpy(topic->name, name.data, name.len);
+    if (queues->light_count >= 0 && topic->is_light) {
+        char path[DISK_PATH_MAX];
+        queue_topic_path(&queues->kinds[KIND_SIMPLE], name, path);
+        queues->light_count += !disk_exists(path);
+    }
+    map_put(&queues->topics, slice_of(topic->name, name.len), topic);
+    return topic;
 }
 
-/* Under the lock. */
 static int get_locked(struct queues *queues, struct slice name, int32_t queue_id,
                       struct consume_queue **queue)
 {
-    struct topic_queues *topic = topic_get(queues, name);
+    struct queue_topic *topic = topic_get(queues, name);
     if (topic == NULL)
         return ERR_INVALID;
-    make_room_for(topic, queue_id);
+    struct consume_queue *found = make_room_for(topic, queue_id);
     int err = 0;
-    if (topic->by_id[queue_id] == NULL) {
-        const struct queue_dir *dir = dir_of(queues, name);
-        if (topic->dir == NULL)
-            topic->dir = topic_dir_new(dir, name);
-        err = consume_queue_open(topic->dir, topic->topic, queue_id, dir->is_batch, dir->file_bytes,
-                                 queues->log, &queues->files, queues->may_have_ghosts,
-                                 &topic->by_id[queue_id]);
-    }
-    *queue = topic->by_id[queue_id];
-    assert((err == 0) == (*queue != NULL));
-    assert(*queue == NULL || (*queue)->queue_id == queue_id);
+    if (found->of == NULL)
+        err = consume_queue_open(topic, queue_id, queues->log, queues->may_have_ghosts, found);
+    assert((err == 0) == (found->of != NULL));
+    *queue = err == 0 ? found : NULL;
+    assert(*queue == NULL || found->queue_id == queue_id);
     return err;
 }
+
+/* ---- asking for one -------------------------------------------------------------------------- */
 
 int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
                struct consume_queue **queue)
@@ -388,24 +255,30 @@ int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
     return err;
 }
 
+/* Under the lock. */
+static bool is_on_disk(const struct queues *queues, struct slice name, int32_t queue_id)
+{
+    char path[DISK_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%.*s/%d", queues_kind_of(queues, name)->path, SLICE_FMT(name),
+             queue_id);
+    return disk_exists(path);
+}
+
 struct consume_queue *queues_find(struct queues *queues, struct slice name, int32_t queue_id)
 {
-    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !names_a_directory(name))
+    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !queues_name_a_directory(name))
         return NULL;
-    struct consume_queue *queue = NULL;
     pthread_mutex_lock(&queues->lock);
-    const struct topic_queues *topic = map_get(&queues->topics, name);
-    if (topic != NULL && queue_id < topic->cap)
-        queue = topic->by_id[queue_id];
-    if (queue == NULL) {
-        char path[DISK_PATH_MAX];
-        queue_path(dir_of(queues, name), name, queue_id, path);
-        if (disk_exists(path) && get_locked(queues, name, queue_id, &queue) != 0)
-            queue = NULL;
-    }
+    const struct queue_topic *topic = map_get(&queues->topics, name);
+    struct consume_queue *queue = topic == NULL ? NULL : queue_at(topic, queue_id);
+    if ((queue == NULL || queue->of == NULL) &&
+        (!is_on_disk(queues, name, queue_id) || get_locked(queues, name, queue_id, &queue) != 0))
+        queue = NULL;
     pthread_mutex_unlock(&queues->lock);
     return queue;
 }
+
+/* ---- dirty ones ------------------------------------------------------------------------------ */
 
 void queues_link_dirty(struct queues *queues, struct consume_queue *queue)
 {
@@ -419,234 +292,4 @@ void queues_link_dirty(struct queues *queues, struct consume_queue *queue)
 struct consume_queue *queues_take_dirty(struct queues *queues)
 {
     return atomic_exchange(&queues->dirty, NULL);
-}
-
-struct topic_walk {
-    void (*each)(void *ctx, struct slice topic);
-    void *ctx;
-};
-
-static void name_topic(void *ctx, const char *name, bool is_dir)
-{
-    const struct topic_walk *walk = ctx;
-    if (is_dir && name[0] != '.')
-        walk->each(walk->ctx, slice_str(name));
-}
-
-void queues_each_topic(struct queues *queues, void (*each)(void *ctx, struct slice topic),
-                       void *ctx)
-{
-    struct topic_walk walk = { each, ctx };
-    for (int i = 0; i < DIR_COUNT; i++)
-        disk_each_name(queues->dirs[i].path, name_topic, &walk);
-}
-
-struct loading {
-    struct queues *queues;
-    int err;
-};
-
-static void load_topic(void *ctx, struct slice topic)
-{
-    struct loading *loading = ctx;
-    struct queues *queues = loading->queues;
-    char path[DISK_PATH_MAX];
-    int64_t *ids = NULL;
-    int count = 0;
-    pthread_mutex_lock(&queues->lock);
-    topic_path(dir_of(queues, topic), topic, path);
-    pthread_mutex_unlock(&queues->lock);
-    int err = disk_list_numbers(path, &ids, &count);
-    for (int i = 0; i < count && err == 0; i++) {
-        struct consume_queue *queue;
-        if (ids[i] <= QUEUE_ID_MAX)
-            err = queues_get(queues, topic, (int32_t)ids[i], &queue);
-    }
-    if (err != 0)
-        loading->err = err;
-    free(ids);
-}
-
-struct queue_list {
-    struct consume_queue **queues; /* heap */
-    size_t count;
-    size_t cap;
-};
-
-static void list_topic(struct queue_list *list, const struct topic_queues *topic)
-{
-    for (int32_t i = 0; i < topic->cap; i++) {
-        if (topic->by_id[i] == NULL)
-            continue;
-        if (list->count == list->cap) {
-            list->cap = list->cap == 0 ? 64 : list->cap * 2;
-            list->queues = realloc(list->queues, list->cap * sizeof(struct consume_queue *));
-            if (list->queues == NULL)
-                abort();
-        }
-        assert(list->count < list->cap);
-        list->queues[list->count++] = topic->by_id[i];
-    }
-}
-
-int queues_each(struct queues *queues, bool load,
-                void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
-{
-    struct loading loading = { .queues = queues };
-    if (load)
-        queues_each_topic(queues, load_topic, &loading);
-    /* The list is copied so that `each` runs without the lock; queues are never freed while open.
-     */
-    struct queue_list all = { 0 };
-    size_t cursor = 0;
-    struct slice key;
-    void *value;
-    pthread_mutex_lock(&queues->lock);
-    while (map_next(&queues->topics, &cursor, &key, &value))
-        list_topic(&all, value);
-    pthread_mutex_unlock(&queues->lock);
-    for (size_t i = 0; i < all.count; i++)
-        each(ctx, all.queues[i]);
-    free(all.queues);
-    return loading.err;
-}
-
-void queues_each_of(struct queues *queues, struct slice name,
-                    void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
-{
-    struct loading loading = { .queues = queues };
-    struct queue_list all = { 0 };
-    if (!names_a_directory(name))
-        return;
-    load_topic(&loading, name);
-    pthread_mutex_lock(&queues->lock);
-    const struct topic_queues *topic = map_get(&queues->topics, name);
-    if (topic != NULL)
-        list_topic(&all, topic);
-    pthread_mutex_unlock(&queues->lock);
-    for (size_t i = 0; i < all.count; i++)
-        each(ctx, all.queues[i]);
-    free(all.queues);
-}
-
-static void add_files_of(void *ctx, const char *name, bool is_dir)
-{
-    struct counting *counting = ctx;
-    char dir[DISK_PATH_MAX];
-    int64_t *files = NULL;
-    int count = 0;
-    if (is_dir && snprintf(dir, sizeof dir, "%s/%s", counting->dir, name) < (int)sizeof dir &&
-        disk_list_numbers(dir, &files, &count) == 0)
-        counting->unfit += count;
-    free(files);
-}
-
-/* How many files the queues of a topic have. */
-static int64_t count_below(const char *topic_dir)
-{
-    struct counting counting = { .unfit = 0 };
-    snprintf(counting.dir, sizeof counting.dir, "%s", topic_dir);
-    disk_each_name(topic_dir, add_files_of, &counting);
-    return counting.unfit;
-}
-
-/* Under the lock. */
-static void delete_topic(struct queues *queues, struct slice name, const char *graveyard)
-{
-    char from[DISK_PATH_MAX];
-    char to[DISK_PATH_MAX];
-    struct topic_queues *topic = map_remove(&queues->topics, name);
-    if (topic != NULL) {
-        for (int32_t i = 0; i < topic->cap; i++) {
-            if (topic->by_id[i] == NULL)
-                continue;
-            pthread_mutex_lock(&topic->by_id[i]->file_lock);
-            topic->by_id[i]->is_deleted = true;
-            pthread_mutex_unlock(&topic->by_id[i]->file_lock);
-        }
-        topic->next_deleted = queues->deleted;
-        queues->deleted = topic;
-    }
-    topic_path(dir_of(queues, name), name, from);
-    if (queues->light_count > 0 && name_is_light(name))
-        queues->light_count -= topic != NULL || disk_exists(from);
-    map_remove(&queues->batch_topics, name);
-    atomic_fetch_sub(&queues->files.count, count_below(from));
-    bool is_aside = disk_make_dirs(graveyard) == 0 &&
-                    snprintf(to, sizeof to, "%s/%d-%lld", graveyard,
-                             atomic_fetch_add(&queues->deleted_count, 1),
-                             (long long)commit_log_max(queues->log)) < (int)sizeof to &&
-                    disk_rename(from, to) == 0;
-    if (!is_aside) /* no room for a name, or nothing is there: files must not outlive the queues */
-        disk_remove_tree(from);
-    log_info("topic_queues_deleted topic=%.*s", SLICE_FMT(name));
-}
-
-void queues_delete_topic(struct queues *queues, struct slice name, const char *graveyard)
-{
-    if (!names_a_directory(name))
-        return;
-    pthread_mutex_lock(&queues->lock);
-    delete_topic(queues, name, graveyard);
-    pthread_mutex_unlock(&queues->lock);
-}
-
-static void add_if_light(void *ctx, const char *name, bool is_dir)
-{
-    struct queues *queues = ctx;
-    if (is_dir && name_is_light(slice_str(name)))
-        queues->light_count++;
-}
-
-int64_t queues_light_count(struct queues *queues)
-{
-    size_t cursor = 0;
-    struct slice name;
-    void *topic;
-    char path[DISK_PATH_MAX];
-    pthread_mutex_lock(&queues->lock);
-    if (queues->light_count < 0) {
-        queues->light_count = 0;
-        disk_each_name(queues->dirs[DIR_SIMPLE].path, add_if_light, queues);
-        while (map_next(&queues->topics, &cursor, &name, &topic)) {
-            topic_path(&queues->dirs[DIR_SIMPLE], name, path);
-            queues->light_count += name_is_light(name) && !disk_exists(path);
-        }
-    }
-    int64_t count = queues->light_count;
-    pthread_mutex_unlock(&queues->lock);
-    return count;
-}
-
-void queues_retire_light(struct queues *queues, struct slice name, pthread_mutex_t *append_lock,
-                         const char *graveyard, void (*gone)(void *ctx, struct slice topic),
-                         void *ctx)
-{
-    bool is_idle = false;
-    pthread_mutex_lock(&queues->lock);
-    const struct topic_queues *topic = map_get(&queues->topics, name);
-    struct consume_queue *queue = topic != NULL && topic->cap > 0 ? topic->by_id[0] : NULL;
-    if (queue != NULL && queue->is_light) {
-        pthread_mutex_lock(append_lock); /* a put may be on its way to it */
-        is_idle = consume_queue_min(queue) == consume_queue_max(queue);
-        queue->is_retired = is_idle;
-        pthread_mutex_unlock(append_lock);
-    }
-    if (is_idle) {
-        gone(ctx, name);
-        delete_topic(queues, name, graveyard);
-    }
-    pthread_mutex_unlock(&queues->lock);
-}
-
-bool queues_has_topic(struct queues *queues, struct slice name)
-{
-    char path[DISK_PATH_MAX];
-    if (!names_a_directory(name))
-        return false;
-    pthread_mutex_lock(&queues->lock);
-    bool is_known = map_get(&queues->topics, name) != NULL;
-    topic_path(dir_of(queues, name), name, path);
-    pthread_mutex_unlock(&queues->lock);
-    return is_known || disk_exists(path);
 }

@@ -1,7 +1,7 @@
 /* queues.h - the consume queues of the store by topic and queue id, opened when first asked for.
  *
  * Threads: any. A queue found stays valid until the store is closed, also when its topic is
- * deleted.
+ * deleted: what an idle one keeps is its ends (consume_queue.h), which cost less than finding them.
  */
 #ifndef STORE_QUEUES_H
 #define STORE_QUEUES_H

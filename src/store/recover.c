@@ -166,7 +166,7 @@ static int place_entry(struct store *store, struct log_reader *reader, const str
     }
     if (err != 0)
         return err;
-    if (queue->is_light && entry->queue_offset == 0)
+    if (consume_queue_is_light(queue) && entry->queue_offset == 0)
         store_note_past_life(store, topic);
     int placed = consume_queue_place(queue, entry, reader);
     if (placed == 1)

@@ -54,11 +54,11 @@ static void retire_light_queue(void *ctx, struct consume_queue *queue)
     struct store *store = ctx;
     char graveyard[DISK_PATH_MAX];
     int64_t max = consume_queue_max(queue);
-    if (!queue->is_light || max == 0 || consume_queue_min(queue) < max)
+    if (!consume_queue_is_light(queue) || max == 0 || consume_queue_min(queue) < max)
         return;
     store_path(store, "deleted", graveyard);
-    queues_retire_light(store->queues, queue->topic, &store->append_lock, graveyard, note_gone,
-                        store);
+    queues_retire_light(store->queues, consume_queue_topic(queue), &store->append_lock, graveyard,
+                        note_gone, store);
 }
 
 /* The parts of all queues that lead below the log's start. */

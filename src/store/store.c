@@ -212,6 +212,7 @@ static int open_parts(struct store *store)
 static void free_parts(struct store *store)
 {
     buf_fini(&store->left_out);
+    buf_fini(&store->unsynced);
     if (store->indexer != NULL)
         indexer_close(store->indexer);
     if (store->compaction != NULL)
@@ -263,7 +264,6 @@ static struct store *store_new(const struct store_options *options)
     pthread_mutex_init(&store->scratch_lock, NULL);
     pthread_mutex_init(&store->gone_lock, NULL);
     map_init(&store->gone);
-    list_init(&store->unsynced);
     parse_delays(store, options->message_delay_level);
     store->memory_bytes = memory_limit_bytes();
     store->cold_bytes = store->memory_bytes / 100 * COLD_PERCENT;

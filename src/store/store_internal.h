@@ -65,7 +65,7 @@ struct store {
     bool has_flusher;
     pthread_t flusher;
     struct checkpoint checkpoint; /* under sync_lock once the flusher runs */
-    struct list unsynced;         /* flusher's: queues written and not synced */
+    struct buf unsynced;          /* flusher's: queues written and not synced (flush_queues.c) */
     /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
      * known to be on the disk is written again before it is synced: the log up to doubtful_log
      * (under sync_lock), the queue entries of what lies below doubtful_queues (flusher's).
@@ -148,6 +148,16 @@ MUST_CHECK int store_flusher_start(struct store *store);
 void store_flusher_stop(struct store *store);
 /* After the flusher has stopped: 0 when everything is on disk, checkpoint included. */
 MUST_CHECK int store_flush_all(struct store *store);
+/* The flusher's: whoever waits for the log is served now. */
+void store_flush_log_when_urgent(struct store *store);
+
+/* flush_queues.c, the flusher's: the queues that are dirty are written. */
+MUST_CHECK int store_write_queues(struct store *store, struct buf *scratch);
+/* Those written since the last time are on the disk. */
+MUST_CHECK int store_sync_queues(struct store *store);
+/* A stretch of the queue entries that may not be on the disk is written again. */
+MUST_CHECK int store_rewrite_entries(struct store *store);
+
 /* Asks for queues and log on the disk, up to now. */
 void store_request_durable(struct store *store);
 /* Something was put. */

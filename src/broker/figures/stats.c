@@ -1,10 +1,11 @@
 /* stats.c - what came and went, under the names and keys that tools ask for.
  *
  *     topics  "orders"    -> node: all, queues[0..], is_system
- *     pairs   "orders@g1" -> node: all, queues[0..], events[]
+ *     pairs   "orders@g1" -> node: all, queues[0..], of_pair
  *     broker  the same for all of them together
  *
- * The series of a queue or an event comes with its first count.
+ * The series of a queue or an event comes with its first count; those of queues with room for
+ * their neighbours, which counts as theirs.
  */
 #include "broker/figures/stats.h"
 
@@ -19,17 +20,24 @@
 
 enum { KEY_MAX = 1024, QUEUES_MAX = 65536 };
 
+/* What happens between a topic and a group only. */
+struct pair_series {
+    struct stats_series events[STATS_EVENTS];
+    struct stats_series from_disk;
+};
+enum { PAIR_SERIES = STATS_EVENTS + 1 };
+
 struct stats_node {
-    struct stats_series *all;
-    struct stats_series **queues;
-    int32_t queue_count; /* room in queues */
-    bool is_system;      /* the topic is the broker's own */
-    struct stats_series *events[STATS_EVENTS];
-    struct stats_series *from_disk;
-    size_t topic_len;
-    size_t name_len;
+    struct stats_series all;
+    struct stats_series *queues; /* heap */
+    struct pair_series *of_pair; /* heap; NULL: nothing of that yet */
+    int32_t queue_count;         /* room in queues */
+    uint16_t topic_len;
+    uint16_t name_len;
+    bool is_system; /* the topic is the broker's own */
     uint8_t name[]; /* topic, or topic@group */
 };
+static_assert(KEY_MAX <= UINT16_MAX, "lengths of names fit");
 
 enum broker_series {
     BROKER_PUT,
@@ -45,9 +53,9 @@ enum broker_series {
 struct stats {
     struct map topics;
     struct map pairs;
-    struct stats_series *broker[BROKER_SERIES];
+    struct stats_series broker[BROKER_SERIES];
     struct stats_series *last_put; /* the queue's, of the message stored last */
-    int series_count;
+    int series_count;              /* of the nodes, with those there is room for */
     bool by_queue;
     bool folds_light;
     bool is_full;   /* said once */
@@ -85,9 +93,9 @@ static struct slice folded(const struct stats *stats, struct slice name)
 
 /* ---- series that come to be ------------------------------------------------------------------ */
 
-static bool has_room(struct stats *stats)
+static bool has_room(struct stats *stats, int count)
 {
-    if (stats->series_count < STATS_SERIES_MAX)
+    if (stats->series_count <= STATS_SERIES_MAX - count)
         return true;
     if (!stats->is_full)
         log_warn("stats_full series=%d: what is new is not counted", STATS_SERIES_MAX);
@@ -95,18 +103,18 @@ static bool has_room(struct stats *stats)
     return false;
 }
 
-static void add(struct stats *stats, struct stats_series **series, struct stats_slot count,
-                int64_t now_ns)
+static void give_room_back(struct stats *stats, int count)
 {
-    if (*series == NULL && has_room(stats)) {
-        *series = malloc(sizeof **series);
-        if (*series == NULL)
-            abort();
-        stats_series_init(*series, now_ns);
-        stats->series_count++;
-    }
-    if (*series != NULL)
-        stats_series_add(*series, count, now_ns);
+    stats->series_count -= count;
+    stats->is_full = false;
+    assert(stats->series_count >= 0);
+}
+
+static void add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
+{
+    if (!series->is_begun)
+        stats_series_init(series, now_ns);
+    stats_series_add(series, count, now_ns);
 }
 
 static struct stats_node *node_new(const struct stats *stats, struct slice name, size_t topic_len)
@@ -115,8 +123,8 @@ static struct stats_node *node_new(const struct stats *stats, struct slice name,
     if (node == NULL)
         abort();
     memcpy(node->name, name.data, name.len);
-    node->name_len = name.len;
-    node->topic_len = topic_len;
+    node->name_len = (uint16_t)name.len;
+    node->topic_len = (uint16_t)topic_len;
     node->is_system = topic_is_system(node_topic(node), cluster_of(stats));
     return node;
 }
@@ -128,10 +136,11 @@ static struct stats_node *node_get(struct stats *stats, struct map *nodes, struc
     if (stats->is_paused)
         return NULL;
     struct stats_node *node = map_get(nodes, name);
-    if (node != NULL || topic_len == 0 || !has_room(stats))
+    if (node != NULL || topic_len == 0 || name.len > KEY_MAX || !has_room(stats, 1))
         return node;
     node = node_new(stats, name, topic_len);
-    map_put(nodes, name, node);
+    map_put(nodes, slice_of(node->name, node->name_len), node);
+    stats->series_count++;
     return node;
 }
 
@@ -153,47 +162,60 @@ static struct stats_node *pair_get(struct stats *stats, struct slice topic, stru
     return name.len == 0 ? NULL : node_get(stats, &stats->pairs, name, topic.len);
 }
 
-/* Where the series of a queue stands; NULL: not counted by queue. */
-static struct stats_series **queue_place(const struct stats *stats, struct stats_node *node,
+/* Room for so many queues more; false: there is none. */
+static bool grow_queues(struct stats *stats, struct stats_node *node, int32_t queue_id)
+{
+    int32_t count = node->queue_count == 0 ? 8 : node->queue_count;
+    while (count <= queue_id)
+        count *= 2;
+    if (!has_room(stats, count - node->queue_count))
+        return false;
+    node->queues = reallocarray(node->queues, (size_t)count, sizeof node->queues[0]);
+    if (node->queues == NULL)
+        abort();
+    memset(node->queues + node->queue_count, 0,
+           (size_t)(count - node->queue_count) * sizeof node->queues[0]);
+    stats->series_count += count - node->queue_count;
+    node->queue_count = count;
+    return true;
+}
+
+/* NULL: not counted by queue. */
+static struct stats_series *queue_series(struct stats *stats, struct stats_node *node,
                                          int32_t queue_id)
 {
     if (!stats->by_queue || queue_id < 0 || queue_id >= QUEUES_MAX)
         return NULL;
-    if (queue_id >= node->queue_count) {
-        int32_t count = node->queue_count == 0 ? 8 : node->queue_count;
-        while (count <= queue_id)
-            count *= 2;
-        node->queues = reallocarray(node->queues, (size_t)count, sizeof node->queues[0]);
-        if (node->queues == NULL)
-            abort();
-        memset(node->queues + node->queue_count, 0,
-               (size_t)(count - node->queue_count) * sizeof node->queues[0]);
-        node->queue_count = count;
-    }
+    if (queue_id >= node->queue_count && !grow_queues(stats, node, queue_id))
+        return NULL;
     assert(queue_id < node->queue_count);
     return &node->queues[queue_id];
 }
 
-static void free_series(struct stats *stats, struct stats_series *series)
+/* NULL: there is no room. */
+static struct pair_series *pair_series(struct stats *stats, struct stats_node *node)
 {
-    if (series == NULL)
-        return;
-    if (series == stats->last_put)
-        stats->last_put = NULL;
-    stats->series_count--;
-    stats->is_full = false;
-    stats_series_fini(series);
-    free(series);
+    if (node->of_pair != NULL || !has_room(stats, PAIR_SERIES))
+        return node->of_pair;
+    node->of_pair = calloc(1, sizeof *node->of_pair);
+    if (node->of_pair == NULL)
+        abort();
+    stats->series_count += PAIR_SERIES;
+    return node->of_pair;
 }
 
 static void node_free(struct stats *stats, struct stats_node *node)
 {
-    free_series(stats, node->all);
-    free_series(stats, node->from_disk);
+    stats->last_put = NULL;
+    stats_series_fini(&node->all);
     for (int32_t i = 0; i < node->queue_count; i++)
-        free_series(stats, node->queues[i]);
-    for (int i = 0; i < STATS_EVENTS; i++)
-        free_series(stats, node->events[i]);
+        stats_series_fini(&node->queues[i]);
+    for (int i = 0; node->of_pair != NULL && i < STATS_EVENTS; i++)
+        stats_series_fini(&node->of_pair->events[i]);
+    if (node->of_pair != NULL)
+        stats_series_fini(&node->of_pair->from_disk);
+    give_room_back(stats, 1 + node->queue_count + (node->of_pair != NULL ? PAIR_SERIES : 0));
+    free(node->of_pair);
     free(node->queues);
     free(node);
 }
@@ -207,17 +229,17 @@ void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_
     topic = folded(stats, topic);
     struct stats_node *node = node_get(stats, &stats->topics, topic, topic.len);
     stats->last_put = NULL;
-    add(stats, &stats->broker[BROKER_PUT], count, now_ns);
+    add(&stats->broker[BROKER_PUT], count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(stats, &stats->broker[BROKER_PUT_OF_USERS], count, now_ns);
-    add(stats, &node->all, count, now_ns);
-    struct stats_series **queue = queue_place(stats, node, queue_id);
+        add(&stats->broker[BROKER_PUT_OF_USERS], count, now_ns);
+    add(&node->all, count, now_ns);
+    struct stats_series *queue = queue_series(stats, node, queue_id);
     if (queue == NULL)
         return;
-    add(stats, queue, count, now_ns);
-    stats->last_put = *queue;
+    add(queue, count, now_ns);
+    stats->last_put = queue;
 }
 
 void stats_put_took(struct stats *stats, int64_t took_ms, int64_t now_ns)
@@ -234,19 +256,20 @@ void stats_get(struct stats *stats, const struct stats_got *got, int64_t now_ns)
                                 .took_ms = (uint32_t)got->took_ms,
                                 .times = 1 };
     struct stats_node *node = pair_get(stats, got->topic, got->group);
-    add(stats, &stats->broker[BROKER_GOT], count, now_ns);
+    add(&stats->broker[BROKER_GOT], count, now_ns);
     if (got->from_disk)
-        add(stats, &stats->broker[BROKER_GOT_FROM_DISK], count, now_ns);
+        add(&stats->broker[BROKER_GOT_FROM_DISK], count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(stats, &stats->broker[BROKER_GOT_OF_USERS], count, now_ns);
-    add(stats, &node->all, count, now_ns);
-    if (got->from_disk)
-        add(stats, &node->from_disk, count, now_ns);
-    struct stats_series **queue = queue_place(stats, node, got->queue_id);
+        add(&stats->broker[BROKER_GOT_OF_USERS], count, now_ns);
+    add(&node->all, count, now_ns);
+    struct pair_series *of_pair = got->from_disk ? pair_series(stats, node) : NULL;
+    if (of_pair != NULL)
+        add(&of_pair->from_disk, count, now_ns);
+    struct stats_series *queue = queue_series(stats, node, got->queue_id);
     if (queue != NULL)
-        add(stats, queue, count, now_ns);
+        add(queue, count, now_ns);
 }
 
 void stats_count(struct stats *stats, enum stats_event event, struct slice topic,
@@ -256,11 +279,12 @@ void stats_count(struct stats *stats, enum stats_event event, struct slice topic
     struct stats_slot count = { .messages = (uint32_t)messages, .times = 1 };
     struct stats_node *node = pair_get(stats, topic, group);
     if (event == STATS_ACKED)
-        add(stats, &stats->broker[BROKER_ACKED], count, now_ns);
+        add(&stats->broker[BROKER_ACKED], count, now_ns);
     else if (event == STATS_CHECKPOINTS)
-        add(stats, &stats->broker[BROKER_CHECKPOINTS], count, now_ns);
-    if (node != NULL)
-        add(stats, &node->events[event], count, now_ns);
+        add(&stats->broker[BROKER_CHECKPOINTS], count, now_ns);
+    struct pair_series *of_pair = node == NULL ? NULL : pair_series(stats, node);
+    if (of_pair != NULL)
+        add(&of_pair->events[event], count, now_ns);
 }
 
 void stats_pause_names(struct stats *stats, bool pause)
@@ -353,17 +377,17 @@ static bool has_queue(const struct stats *stats, enum key_shape shape)
 }
 
 static struct stats_series *find_in_node(const struct stats *stats, const struct stats_row *row,
-                                         const struct stats_node *node, struct slice queue)
+                                         struct stats_node *node, struct slice queue)
 {
     int32_t queue_id;
-    if (row->which == OF_DISK)
-        return node->from_disk;
-    if (row->which >= OF_EVENT)
-        return node->events[row->which - OF_EVENT];
+    if (row->which != OF_ALL)
+        return node->of_pair == NULL   ? NULL
+               : row->which == OF_DISK ? &node->of_pair->from_disk
+                                       : &node->of_pair->events[row->which - OF_EVENT];
     if (!has_queue(stats, row->shape))
-        return node->all;
+        return &node->all;
     return slice_to_i32(queue, &queue_id) && queue_id >= 0 && queue_id < node->queue_count
-               ? node->queues[queue_id]
+               ? &node->queues[queue_id]
                : NULL;
 }
 
@@ -371,14 +395,14 @@ static struct stats_series *find_series(struct stats *stats, const struct stats_
                                         struct slice key)
 {
     if (row->shape == KEY_CLUSTER)
-        return slice_eq(key, cluster_of(stats)) ? stats->broker[row->which] : NULL;
+        return slice_eq(key, cluster_of(stats)) ? &stats->broker[row->which] : NULL;
     uint8_t bytes[KEY_MAX];
     struct parsed_key parsed = key_parse(row->shape, stats->by_queue, key);
     bool is_pair = row->shape >= KEY_TOPIC_GROUP;
     struct slice name = is_pair ? pair_name(parsed.topic, parsed.group, bytes) : parsed.topic;
     if (name.len == 0 || (!is_pair && parsed.group.len > 0))
         return NULL;
-    const struct stats_node *node = map_get(is_pair ? &stats->pairs : &stats->topics, name);
+    struct stats_node *node = map_get(is_pair ? &stats->pairs : &stats->topics, name);
     return node == NULL ? NULL : find_in_node(stats, row, node, parsed.queue);
 }
 
@@ -390,6 +414,8 @@ bool stats_find(struct stats *stats, struct slice name, struct slice key, int64_
         if (!slice_eq(name, slice_str(row->name)))
             continue;
         struct stats_series *series = find_series(stats, row, key);
+        if (series != NULL && !series->is_begun)
+            series = NULL;
         for (int w = 0; series != NULL && w < STATS_WINDOWS; w++)
             view->windows[w] = stats_series_sum(series, (enum stats_window)w, row->column, now_ns);
         return series != NULL;
@@ -397,11 +423,11 @@ bool stats_find(struct stats *stats, struct slice name, struct slice key, int64_
     return false;
 }
 
-static double rate_of(const struct stats_node *node, int64_t now_ns)
+static double rate_of(struct stats_node *node, int64_t now_ns)
 {
-    if (node == NULL || node->all == NULL)
+    if (node == NULL || !node->all.is_begun)
         return 0;
-    return stats_series_sum(node->all, STATS_MINUTE, STATS_MESSAGES, now_ns).per_second;
+    return stats_series_sum(&node->all, STATS_MINUTE, STATS_MESSAGES, now_ns).per_second;
 }
 
 double stats_put_rate(struct stats *stats, struct slice topic, int64_t now_ns)
@@ -451,8 +477,8 @@ int stats_new(struct slice cluster, bool by_queue, struct stats **made)
     struct stats *stats = calloc(1, sizeof *stats + cluster.len);
     if (stats == NULL)
         return ERR_NO_MEMORY;
-    map_init(&stats->topics);
-    map_init(&stats->pairs);
+    map_init_borrowing(&stats->topics);
+    map_init_borrowing(&stats->pairs);
     stats->by_queue = by_queue;
     stats->cluster_len = cluster.len;
     if (cluster.len > 0)
@@ -478,7 +504,7 @@ void stats_free(struct stats *stats)
     free_nodes(stats, &stats->topics);
     free_nodes(stats, &stats->pairs);
     for (int i = 0; i < BROKER_SERIES; i++)
-        free_series(stats, stats->broker[i]);
+        stats_series_fini(&stats->broker[i]);
     assert(stats->series_count == 0);
     free(stats);
 }

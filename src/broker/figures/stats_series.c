@@ -2,85 +2,70 @@
 #include "broker/figures/stats_series.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TICK_S = 10 };
-#define TICK_NS (TICK_S * INT64_C(1000000000))
-enum { NO_SLOT = UINT8_MAX };
 
 static const struct window_row {
-    int first; /* in slots[] */
-    int count;
-    int ticks; /* in a slot */
+    uint32_t ticks; /* in a slot */
+    uint32_t count;
 } window_rows[STATS_WINDOWS] = {
-    [STATS_MINUTE] = { 0, STATS_MINUTE_SLOTS, 1 },
-    [STATS_HOUR] = { STATS_MINUTE_SLOTS, STATS_HOUR_SLOTS, 60 },
-    [STATS_DAY] = { STATS_MINUTE_SLOTS + STATS_HOUR_SLOTS, STATS_DAY_SLOTS, 360 },
+    [STATS_MINUTE] = { 1, STATS_MINUTE_SLOTS },
+    [STATS_HOUR] = { 60, STATS_HOUR_SLOTS },
+    [STATS_DAY] = { 360, STATS_DAY_SLOTS },
 };
 
-static int64_t tick_of(int64_t now_ns)
+static uint32_t tick_of(int64_t now_ns)
 {
-    return now_ns / TICK_NS;
+    return (uint32_t)(now_ns / (TICK_S * INT64_C(1000000000)));
 }
 
-static uint8_t place_of(const struct window_row *window, int64_t tick)
+static bool is_in(enum stats_window window, uint32_t tick, uint32_t now_tick)
 {
-    int64_t place = tick / window->ticks % window->count;
-    assert(place >= 0 && place < window->count);
-    return (uint8_t)(window->first + place);
+    const struct window_row *row = &window_rows[window];
+    return now_tick / row->ticks - tick / row->ticks < row->count;
 }
 
-/* Where in slots[] it is; NO_SLOT: nothing was counted there. */
-static uint8_t find(const struct stats_series *series, uint8_t place)
+static bool are_of_one_slot(enum stats_window window, uint32_t a, uint32_t b)
 {
-    for (uint8_t i = 0; i < series->slot_count; i++)
-        if (series->slots[i].place == place)
-            return i;
-    return NO_SLOT;
+    return a / window_rows[window].ticks == b / window_rows[window].ticks;
 }
 
-static void set_cap(struct stats_series *series, uint8_t cap)
+static struct stats_slot *slot_at(struct stats_series *series, int i)
 {
-    assert(cap >= series->slot_count);
-    struct stats_slot *slots = realloc(series->slots, cap * sizeof *slots);
-    if (slots == NULL)
+    return i == 0 ? &series->first : &series->others[i - 1];
+}
+
+static void set_other_cap(struct stats_series *series, uint8_t cap)
+{
+    assert(cap + 1 >= series->slot_count);
+    struct stats_slot *others = realloc(series->others, cap * sizeof *others);
+    if (others == NULL)
         abort();
-    series->slots = slots;
-    series->slot_cap = cap;
+    series->others = others;
+    series->other_cap = cap;
 }
 
-static uint8_t add_slot(struct stats_series *series, uint8_t place)
+static void free_others(struct stats_series *series)
+{
+    free(series->others);
+    series->others = NULL;
+    series->other_cap = 0;
+}
+
+/* The slot at hand. */
+static struct stats_slot *add_slot(struct stats_series *series, uint32_t tick)
 {
     assert(series->slot_count < STATS_SLOTS);
-    if (series->slot_count == series->slot_cap)
-        set_cap(series, series->slot_cap == 0 ? STATS_WINDOWS : series->slot_cap + 4);
-    series->slots[series->slot_count] = (struct stats_slot){ .place = place };
-    return series->slot_count++;
+    if (series->slot_count > series->other_cap)
+        set_other_cap(series, (uint8_t)(series->other_cap + (series->other_cap < 4 ? 1 : 4)));
+    struct stats_slot *slot = slot_at(series, series->slot_count++);
+    *slot = (struct stats_slot){ .tick = tick };
+    return slot;
 }
 
-static void clear_slot(struct stats_series *series, uint8_t place)
-{
-    uint8_t i = find(series, place);
-    if (i != NO_SLOT)
-        series->slots[i] = series->slots[--series->slot_count];
-}
-
-void stats_series_init(struct stats_series *series, int64_t now_ns)
-{
-    memset(series, 0, sizeof *series);
-    series->born_ns = now_ns;
-    series->tick = tick_of(now_ns);
-}
-
-void stats_series_fini(struct stats_series *series)
-{
-    free(series->slots);
-    series->slots = NULL;
-}
-
-static void add(struct stats_slot *slot, const struct stats_slot *count)
+static void add_to(struct stats_slot *slot, const struct stats_slot *count)
 {
     slot->bytes += count->bytes;
     slot->messages += count->messages;
@@ -88,56 +73,65 @@ static void add(struct stats_slot *slot, const struct stats_slot *count)
     slot->times += count->times;
 }
 
-static bool is_empty(const struct stats_slot *slot)
+/* No window tells the two apart any more; `a` is the older. */
+static bool may_be_one(const struct stats_slot *a, const struct stats_slot *b, uint32_t now_tick)
 {
-    return slot->bytes == 0 && slot->messages == 0 && slot->took_ms == 0 && slot->times == 0;
+    if (is_in(STATS_MINUTE, b->tick, now_tick))
+        return false;
+    return are_of_one_slot(STATS_HOUR, a->tick, b->tick) ||
+           (!is_in(STATS_HOUR, b->tick, now_tick) && are_of_one_slot(STATS_DAY, a->tick, b->tick));
 }
 
-/* Gives the windows what they do not have yet. */
-static void fold(struct stats_series *series)
+/* Drops and puts together what may be, in a tick without a count so far. */
+static void advance(struct stats_series *series, uint32_t now_tick)
 {
-    if (is_empty(&series->at_hand))
-        return;
-    for (int w = 0; w < STATS_WINDOWS; w++) {
-        uint8_t place = place_of(&window_rows[w], series->tick);
-        uint8_t at = find(series, place);
-        if (at == NO_SLOT)
-            at = add_slot(series, place);
-        add(&series->slots[at], &series->at_hand);
+    int kept = 0;
+    for (int i = 0; i < series->slot_count; i++) {
+        const struct stats_slot slot = *slot_at(series, i);
+        assert(slot.tick <= now_tick);
+        if (!is_in(STATS_DAY, slot.tick, now_tick))
+            continue;
+        struct stats_slot *before = kept == 0 ? NULL : slot_at(series, kept - 1);
+        if (before != NULL && may_be_one(before, &slot, now_tick)) {
+            add_to(before, &slot);
+            before->tick = slot.tick;
+        } else {
+            *slot_at(series, kept++) = slot;
+        }
     }
-    memset(&series->at_hand, 0, sizeof series->at_hand);
+    series->slot_count = (uint8_t)kept;
+    if (kept <= 1)
+        free_others(series);
+    else if (series->other_cap > kept + 4)
+        set_other_cap(series, (uint8_t)(kept - 1));
 }
 
-/* The tick at hand is over: clears what lies between it and now. */
-static void go_on(struct stats_series *series, int64_t now_ns)
+static bool has_slot_at_hand(struct stats_series *series, uint32_t now_tick)
 {
-    int64_t tick = tick_of(now_ns);
-    assert(tick > series->tick);
-    fold(series);
-    for (int w = 0; w < STATS_WINDOWS; w++) {
-        const struct window_row *window = &window_rows[w];
-        int64_t passed = tick / window->ticks - series->tick / window->ticks;
-        if (passed > window->count)
-            passed = window->count;
-        for (int64_t back = 0; back < passed; back++)
-            clear_slot(series, place_of(window, tick - back * window->ticks));
-    }
-    if (series->slot_cap > 2 * STATS_WINDOWS && series->slot_count <= STATS_WINDOWS)
-        set_cap(series, STATS_WINDOWS);
-    series->tick = tick;
+    return series->slot_count > 0 && slot_at(series, series->slot_count - 1)->tick == now_tick;
 }
 
-static void advance(struct stats_series *series, int64_t now_ns)
+void stats_series_init(struct stats_series *series, int64_t now_ns)
 {
-    assert(now_ns >= series->tick * TICK_NS);
-    if (now_ns >= (series->tick + 1) * TICK_NS)
-        go_on(series, now_ns);
+    memset(series, 0, sizeof *series);
+    series->born_ns = now_ns;
+    series->is_begun = true;
+}
+
+void stats_series_fini(struct stats_series *series)
+{
+    free_others(series);
 }
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
 {
-    advance(series, now_ns);
-    add(&series->at_hand, &count);
+    uint32_t tick = tick_of(now_ns);
+    assert(series->is_begun);
+    if (!has_slot_at_hand(series, tick)) {
+        advance(series, tick);
+        add_slot(series, tick);
+    }
+    add_to(slot_at(series, series->slot_count - 1), &count);
 }
 
 static int64_t column_of(const struct stats_slot *slot, enum stats_column column)
@@ -160,14 +154,15 @@ struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window
                                   enum stats_column column, int64_t now_ns)
 {
     const struct window_row *row = &window_rows[window];
-    int64_t slot_ns = row->ticks * TICK_NS;
+    int64_t slot_ns = row->ticks * TICK_S * INT64_C(1000000000);
+    uint32_t tick = tick_of(now_ns);
     struct stats_sum sum = { 0 };
     int64_t times = 0;
-    advance(series, now_ns);
-    fold(series);
+    if (!has_slot_at_hand(series, tick))
+        advance(series, tick);
     for (int i = 0; i < series->slot_count; i++) {
-        const struct stats_slot *slot = &series->slots[i];
-        if (slot->place < row->first || slot->place >= row->first + row->count)
+        const struct stats_slot *slot = slot_at(series, i);
+        if (!is_in(window, slot->tick, tick))
             continue;
         sum.sum += column_of(slot, column);
         times += slot->times;

@@ -4,10 +4,10 @@
  *     hour    | 10 min ...                              | now |     hand; the day has 24 hours
  *     day     | 1 h ...                                 | now |
  *
- * Counting is one addition: what a tick brings is added to the slots of the windows when it is
- * over, or asked for. Slots that were passed without any count are cleared by the next one. Nothing
- * wakes to keep them. A slot has memory from its first count on until it is cleared, so that a
- * queue which is seldom used costs a tenth of a busy one.
+ * What is counted goes into one slot of 10 s, which stands in all three windows. Slots that left
+ * the minute are put together by ten minutes, those that left the hour by hours, those that left
+ * the day are dropped: by the first count of another 10 s, or by who asks; nothing wakes for it.
+ * The first slot is part of the series, so that one which is seldom used has no memory beside it.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
  * Ownership  stats_series_fini() ends what stats_series_init() began.
@@ -16,32 +16,35 @@
 #ifndef BROKER_STATS_SERIES_H
 #define BROKER_STATS_SERIES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum stats_window { STATS_MINUTE, STATS_HOUR, STATS_DAY, STATS_WINDOWS };
 enum stats_column { STATS_MESSAGES, STATS_BYTES, STATS_TOOK_MS, STATS_COLUMNS };
 enum { STATS_MINUTE_SLOTS = 7, STATS_HOUR_SLOTS = 7, STATS_DAY_SLOTS = 25 };
-enum { STATS_SLOTS = STATS_MINUTE_SLOTS + STATS_HOUR_SLOTS + STATS_DAY_SLOTS };
+/* A slot may stand at the border of two windows, not put together yet. */
+enum { STATS_SLOTS = STATS_MINUTE_SLOTS + STATS_HOUR_SLOTS + STATS_DAY_SLOTS + 2 };
 
 struct stats_slot {
     int64_t bytes;
     uint32_t messages;
     uint32_t took_ms;
     uint32_t times;
-    uint8_t place; /* the series': which of the STATS_SLOTS it is */
+    uint32_t tick; /* of 10 s: the latest one counted in it */
 };
 
 struct stats_series {
-    int64_t born_ns;           /* the first count */
-    int64_t tick;              /* of 10 s, in which the latest count fell */
-    struct stats_slot at_hand; /* what the tick brought that no window has yet */
-    struct stats_slot *slots;  /* in which something was counted */
+    int64_t born_ns; /* the first count */
+    struct stats_slot first;
+    struct stats_slot *others; /* heap; behind the first, by age, the newest last */
     uint8_t slot_count;
-    uint8_t slot_cap;
+    uint8_t other_cap;
+    bool is_begun; /* false in zeroed memory: nothing was ever counted */
 };
 
-/* All zeros but the time of birth. */
+/* Begins a series in any memory. */
 void stats_series_init(struct stats_series *series, int64_t now_ns);
+/* Also of zeroed memory. */
 void stats_series_fini(struct stats_series *series);
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns);

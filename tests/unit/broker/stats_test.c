@@ -49,13 +49,13 @@ static void an_idle_series_is_small(void **state)
     (void)state;
     stats_series_init(&series, START);
     stats_series_add(&series, one, START);
-    assert_int_equal(series.slot_cap, 0);
+    assert_int_equal(series.other_cap, 0);
     for (int64_t minute = 0; minute < 3 * 24 * 60; minute++)
         stats_series_add(&series, one, START + minute * 60 * SECOND);
-    assert_true(series.slot_count > STATS_DAY_SLOTS && series.slot_cap <= STATS_SLOTS);
+    assert_true(series.slot_count > STATS_DAY_SLOTS && series.slot_count <= STATS_SLOTS);
     stats_series_add(&series, one, START + INT64_C(100) * 24 * 3600 * SECOND);
-    assert_int_equal(series.slot_cap, STATS_WINDOWS);
-    assert_int_equal(series.slot_count, 0);
+    assert_int_equal(series.other_cap, 0);
+    assert_int_equal(series.slot_count, 1);
     stats_series_fini(&series);
 }
 

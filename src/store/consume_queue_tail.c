@@ -1,0 +1,99 @@
+/* consume_queue_tail.c - the entries of a queue that are not in its files yet: in one piece of heap
+ * memory, from `first` on. It grows with what comes between two rounds of the flusher, and goes
+ * when the flusher has taken all of it.
+ */
+#include <stdlib.h>
+
+#include "store/consume_queue_internal.h"
+
+enum { TAIL_COUNT_LEAST = 2 }; /* many queues may be dirty at once, and little used */
+enum { MOVED_MOST = 1024 };    /* entries moved to the front, under the lock */
+
+uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place)
+{
+    struct queue_tail *tail = queue->tail;
+    int64_t written = queue_written(queue);
+    assert(tail != NULL);
+    assert(place >= written && place - written < tail->count);
+    return tail->entries + (tail->first + (size_t)(place - written)) * queue_entry_size(queue);
+}
+
+static void set_cap(struct consume_queue *queue, uint32_t cap)
+{
+    struct queue_tail *before = queue->tail;
+    struct queue_tail *tail = realloc(before, sizeof *tail + cap * queue_entry_size(queue));
+    if (tail == NULL)
+        abort();
+    if (before == NULL)
+        *tail = (struct queue_tail){ .count = 0 };
+    tail->cap = cap;
+    queue->tail = tail;
+    assert(tail->first + tail->count <= cap);
+}
+
+static void move_to_front(struct consume_queue *queue)
+{
+    struct queue_tail *tail = queue->tail;
+    size_t size = queue_entry_size(queue);
+    memmove(tail->entries, tail->entries + tail->first * size, tail->count * size);
+    tail->first = 0;
+}
+
+static void make_room(struct consume_queue *queue)
+{
+    const struct queue_tail *tail = queue->tail;
+    if (tail == NULL)
+        set_cap(queue, TAIL_COUNT_LEAST);
+    else if (tail->first + tail->count < tail->cap)
+        return;
+    else if (tail->first >= tail->count && tail->count <= MOVED_MOST)
+        move_to_front(queue);
+    else
+        set_cap(queue, tail->cap * 2);
+}
+
+void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
+{
+    int64_t max = atomic_load_explicit(&queue->max, memory_order_relaxed);
+    make_room(queue);
+    struct queue_tail *tail = queue->tail;
+    assert(tail->first + tail->count < tail->cap);
+    uint8_t *at = tail->entries + (tail->first + tail->count) * queue_entry_size(queue);
+    if (tail->count > 0) {
+        const struct store_queue_entry before =
+            queue_entry_get(queue, at - queue_entry_size(queue), 0);
+        assert(queue_entries_are_in_order(&before, entry));
+    }
+    queue_entry_put(queue, at, entry);
+    tail->count++;
+    atomic_store_explicit(&queue->max, max + 1, memory_order_release);
+}
+
+struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count)
+{
+    struct queue_tail *tail = queue->tail;
+    assert(tail != NULL && tail->count >= count);
+    tail->first += count;
+    tail->count -= count;
+    if (tail->count == 0) {
+        queue->tail = NULL;
+        return tail;
+    }
+    if (tail->count <= MOVED_MOST && tail->cap > 4 * MOVED_MOST) {
+        move_to_front(queue);
+        set_cap(queue, 2 * MOVED_MOST);
+    }
+    return NULL;
+}
+
+void queue_tail_cut(struct consume_queue *queue, int64_t place)
+{
+    int64_t written = queue_written(queue);
+    assert(place >= 0 && place <= atomic_load(&queue->max));
+    if (place > written)
+        queue->tail->count = (uint32_t)(place - written);
+    else if (queue->tail != NULL)
+        queue->tail->count = 0;
+    atomic_store(&queue->max, place);
+    assert(queue_written(queue) == (place < written ? place : written));
+}

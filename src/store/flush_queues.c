@@ -1,0 +1,191 @@
+/* flush_queues.c - the flusher's work on consume queues: their entries to the files, the files to
+ * the disk.
+ *
+ * Queues may be many: who waits for the log is not to wait for all of them, so between two of them
+ * it is looked whether somebody does. The directory of a topic that has new queues is synced once,
+ * and so is the one that holds all topics.
+ */
+#include <stdlib.h>
+
+#include "store/log_reader.h"
+#include "store/store_internal.h"
+#include "wire/multi_dispatch.h"
+
+/* A queue with entries in its files that may not be on the disk. */
+struct unsynced {
+    struct consume_queue *queue;
+    int64_t from; /* place */
+};
+
+static struct unsynced *unsynced_list(const struct store *store, size_t *count)
+{
+    *count = store->unsynced.len / sizeof(struct unsynced);
+    return (struct unsynced *)(void *)store->unsynced.data;
+}
+
+static void note_unsynced(struct store *store, struct consume_queue *queue, int64_t from)
+{
+    const struct unsynced added = { queue, from };
+    assert(from >= 0);
+    buf_append(&store->unsynced, &added, sizeof added);
+}
+
+int store_write_queues(struct store *store, struct buf *scratch)
+{
+    int first_err = 0;
+    struct consume_queue *queue = queues_take_dirty(store->queues);
+    while (queue != NULL) {
+        struct consume_queue *next = queue->next_dirty;
+        int64_t from;
+        assert(atomic_load(&queue->is_dirty));
+        int err = consume_queue_write(queue, scratch, &from);
+        if (!queue->is_unsynced)
+            note_unsynced(store, queue, from);
+        queue->is_unsynced = true;
+        if (err != 0) { /* stays in memory: the next round tries again */
+            first_err = err;
+            if (!atomic_exchange(&queue->is_dirty, true))
+                queues_link_dirty(store->queues, queue);
+        }
+        store_flush_log_when_urgent(store);
+        queue = next;
+    }
+    return first_err;
+}
+
+/* ---- sync ------------------------------------------------------------------------------------ */
+
+static void note_new_names(struct buf *topics, struct queue_topic *topic)
+{
+    if (topic->is_new)
+        return;
+    topic->is_new = true;
+    buf_append(topics, &topic, sizeof(struct queue_topic *));
+}
+
+/* Names of queues in the directories of these topics, and those of the topics. */
+static int sync_new_names(struct store *store, const struct buf *list)
+{
+    struct queue_topic **topics = (struct queue_topic **)(void *)list->data;
+    size_t count = list->len / sizeof(struct queue_topic *);
+    const struct queue_kind *synced = NULL;
+    int first_err = 0;
+    for (size_t i = 0; i < count; i++) {
+        char dir[DISK_PATH_MAX];
+        queue_topic_dir(topics[i], dir);
+        topics[i]->is_new = false;
+        int err = disk_sync_dirs(dir, 0);
+        if (err == ERR_NOT_FOUND) /* deleted meanwhile */
+            err = 0;
+        if (err == 0 && topics[i]->kind != synced)
+            err = disk_sync_dirs(topics[i]->kind->path, 1);
+        synced = topics[i]->kind;
+        if (err != 0)
+            first_err = err;
+        store_flush_log_when_urgent(store);
+    }
+    return first_err;
+}
+
+int store_sync_queues(struct store *store)
+{
+    size_t count;
+    int first_err = 0;
+    struct buf new_topics = BUF_INIT;
+    struct unsynced *list = unsynced_list(store, &count);
+    for (size_t i = 0; i < count; i++) {
+        consume_queue_start_sync(list[i].queue, list[i].from);
+        store_flush_log_when_urgent(store);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool is_new;
+        int err = consume_queue_sync(list[i].queue, list[i].from, &is_new);
+        list[i].queue->is_unsynced = false;
+        if (is_new)
+            note_new_names(&new_topics, list[i].queue->of);
+        if (err != 0)
+            first_err = err;
+        store_flush_log_when_urgent(store);
+    }
+    int err = sync_new_names(store, &new_topics);
+    buf_fini(&new_topics);
+    buf_fini(&store->unsynced);
+    return first_err != 0 ? first_err : err;
+}
+
+/* ---- writing again --------------------------------------------------------------------------- */
+
+/* One entry that was there when the store was opened. `again` knows where a queue stands in the
+ * list for this, plus one. */
+static int rewrite_entry(struct store *store, struct map *again, struct slice topic,
+                         int32_t queue_id, int64_t queue_offset)
+{
+    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    if (queue == NULL) /* its topic was deleted */
+        return 0;
+    size_t count;
+    int64_t place;
+    const uint64_t key = (uintptr_t)queue;
+    int err = consume_queue_rewrite(queue, queue_offset, &place);
+    if (err != 0 || place < 0)
+        return err;
+    struct unsynced *list = unsynced_list(store, &count);
+    size_t at = (uintptr_t)map_get(again, map_key_u64(&key));
+    if (at > 0) {
+        list[at - 1].from = place < list[at - 1].from ? place : list[at - 1].from;
+        return 0;
+    }
+    note_unsynced(store, queue, place);
+    map_put(again, map_key_u64(&key), (void *)(count + 1));
+    return 0;
+}
+
+/* Those of one record. */
+static int rewrite_entries_of(struct store *store, struct map *again, const struct record *record)
+{
+    struct store_queue_entry entry;
+    struct multi_dispatch list;
+    struct slice name;
+    if (!store_entry_of(store, record, &entry))
+        return 0;
+    int err = rewrite_entry(store, again, record->topic, record->queue_id, record->queue_offset);
+    if (err != 0 || !store_light_queues_of(store, record, &list))
+        return err;
+    while (err == 0 && multi_dispatch_next(&list, &name, &entry.queue_offset))
+        err = rewrite_entry(store, again, name, 0, entry.queue_offset);
+    return err;
+}
+
+int store_rewrite_entries(struct store *store)
+{
+    enum { RUN_BYTES = 64 << 20 };
+    struct log_reader reader;
+    int64_t file_bytes = commit_log_file_bytes(store->log);
+    int64_t at = store->rewritten_queues;
+    int64_t upto = at + RUN_BYTES;
+    int err = 0;
+    if (at >= store->doubtful_queues)
+        return 0;
+    struct map again;
+    map_init(&again);
+    log_reader_init(&reader, store->log);
+    while (err == 0 && at < store->doubtful_queues && at < upto) {
+        struct record record;
+        if (at < commit_log_min(store->log)) /* expired meanwhile */
+            at = commit_log_min(store->log);
+        err = log_reader_record(&reader, at, RECORD_CHECK_LENGTHS, &record);
+        if (err == 0)
+            err = rewrite_entries_of(store, &again, &record);
+        else if (err != ERR_IO) { /* the end mark, or damage: then what is derived ends there */
+            at = (at / file_bytes + 1) * file_bytes;
+            err = 0;
+            continue;
+        }
+        if (err == 0)
+            at += record.total_bytes;
+    }
+    log_reader_fini(&reader);
+    map_fini(&again);
+    store->rewritten_queues = at < store->doubtful_queues ? at : store->doubtful_queues;
+    return err;
+}
