@@ -54,6 +54,9 @@ static int ack_known(struct pop_keeper *keeper, struct popped *popped, struct po
         int index = pop_index_of(point, fresh[i]);
         pop_mark(keeper->table, point, index);
     }
+    /* its record may be read once more, before the log has brought this ack */
+    for (int i = 0; i < fresh_count && !pop_is_known(keeper->table, popped->key.pop_time_ms); i++)
+        pop_ack_early(keeper->table, &popped->key, due_of(popped), fresh[i]);
     keeper_look(keeper);
     return 0;
 }
