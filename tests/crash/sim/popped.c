@@ -311,7 +311,8 @@ static void forget_what_may_be_lost(struct popped_message *message, bool keeps_a
     if (!keeps_all && message->fate == POPPED_DONE && message->ack_end > 0)
         message->fate = POPPED_UNSURE;
     message->is_unlogged = message->is_settling = false;
-    message->ack_end = message->point_end = message->doubled_end = 0;
+    if (!keeps_all) /* else they are in the page cache, and the power may go later */
+        message->ack_end = message->point_end = message->doubled_end = 0;
 }
 
 /* The process died in the middle of a put: the message is there, and nobody was told. */
