@@ -45,7 +45,8 @@ struct loop {
     atomic_bool is_awake;
     atomic_bool is_stopping;
     atomic_bool is_running;
-    pthread_t thread; /* whose turn it is; valid while is_running */
+    /* Whose turn it is; valid while is_running. Others ask whether it is theirs. */
+    _Atomic pthread_t thread;
     char name[16];
 
     /* All that is not atomic is used by whoever holds `turn`. Outside of everything else. */
@@ -111,7 +112,8 @@ void loop_free(struct loop *loop)
 
 bool loop_is_current(const struct loop *loop)
 {
-    return !atomic_load(&loop->is_running) || pthread_equal(loop->thread, pthread_self());
+    return !atomic_load(&loop->is_running) ||
+           pthread_equal(atomic_load(&loop->thread), pthread_self());
 }
 
 int64_t loop_now_ms(const struct loop *loop)
@@ -379,7 +381,7 @@ static int wait_for_ready(struct loop *loop)
     pthread_mutex_unlock(&loop->turn);
     int ready = poller_wait(loop->poller, waits);
     pthread_mutex_lock(&loop->turn);
-    loop->thread = pthread_self();
+    atomic_store(&loop->thread, pthread_self());
     atomic_store(&loop->is_awake, true);
     return ready;
 }
@@ -443,7 +445,7 @@ static void run_errand(struct loop *loop)
     pthread_mutex_unlock(&loop->turn);
     errand->run(errand);
     pthread_mutex_lock(&loop->turn);
-    loop->thread = pthread_self();
+    atomic_store(&loop->thread, pthread_self());
     loop->is_away = false;
     loop->hands_over = false;
     read_clocks(loop);
@@ -510,7 +512,7 @@ static void take_part(struct loop *loop)
 {
     pthread_mutex_lock(&loop->turn);
     while (!atomic_load(&loop->is_stopping)) {
-        loop->thread = pthread_self();
+        atomic_store(&loop->thread, pthread_self());
         if (is_leader(loop))
             lead(loop);
         else
@@ -549,7 +551,8 @@ bool loop_has_deputy(const struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-    loop->thread = loop->leader = pthread_self();
+    loop->leader = pthread_self();
+    atomic_store(&loop->thread, loop->leader);
     atomic_store(&loop->is_running, true);
     take_part(loop);
     if (loop->has_deputy)
