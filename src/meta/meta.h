@@ -35,8 +35,8 @@ MUST_CHECK int table_file_write(const char *path, struct slice text);
  * (table_sum.h), empty or missing; what was refused is then moved aside to path.damaged, so that
  * the next write cannot make it the .bak. `accepts` takes over what it needs from the text, or
  * returns false and keeps nothing. ERR_NOT_FOUND: neither holds anything. ERR_CORRUPT: what exists
- * is refused, or what existed is gone; nothing is touched.
- */
+ * is refused, or what existed is gone; nothing is touched. What was read is on the disk: its writer
+ * may have been killed before it was. */
 MUST_CHECK int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text),
                                void *ctx);
 

@@ -11,6 +11,9 @@
  * them: path -> path.bak, path.tmp -> path. Hard links would close that gap too, but the reference
  * writes its .bak in place, and would write into the table.
  *
+ * Who was killed before that sync leaves what a loss of power may take back: a reader syncs the
+ * names of what it read.
+ *
  * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
  * or the next write would put it in the place of the version that saved the day.
  */
@@ -256,7 +259,9 @@ static int read_accepted(const char *path, const struct table_sums *sums,
     return err;
 }
 
-int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text), void *ctx)
+/* Either version. */
+static int read_a_version(const char *path, bool (*accepts)(void *ctx, struct slice text),
+                          void *ctx)
 {
     char backup[PATH_MAX];
     char damaged[PATH_MAX];
@@ -282,4 +287,12 @@ int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice te
         return ERR_CORRUPT;
     }
     return err == ERR_NOT_FOUND ? first : err;
+}
+
+/* Whoever wrote it may have been killed before its name was on the disk: answers rest on what is
+ * read from here on, and a loss of power must not take it back. */
+int table_file_read(const char *path, bool (*accepts)(void *ctx, struct slice text), void *ctx)
+{
+    int err = read_a_version(path, accepts, ctx);
+    return err != 0 ? err : sync_directory_of(path);
 }

@@ -154,6 +154,19 @@ static void damaged_file_never_becomes_the_backup(void **state)
     assert_string_equal(reading.text, "v1");
 }
 
+/* Goal: what is read stays through a loss of power, also when its writer was killed before it had
+ * synced the name. Method: a disk that does not sync the directory. */
+static void read_is_on_the_disk(void **state)
+{
+    struct reading reading;
+    assert_int_equal(write_version(*state, "v1"), 0);
+    fault_arm("table.sync_directory", 0, 1, ERR_IO);
+    assert_int_equal(read_version(*state, &reading), ERR_IO);
+    fault_disarm_all();
+    assert_int_equal(read_version(*state, &reading), 0);
+    assert_string_equal(reading.text, "v1");
+}
+
 /* Goal: nothing there is told apart from nothing readable there, and the latter is left alone. */
 static void read_tells_missing_from_damaged(void **state)
 {
@@ -253,6 +266,7 @@ int main(void)
         TEST(write_that_fails_removes_the_new_file),
         TEST(read_falls_back_to_the_backup),
         TEST(damaged_file_never_becomes_the_backup),
+        TEST(read_is_on_the_disk),
         TEST(read_tells_missing_from_damaged),
         TEST(write_makes_directories),
         TEST(rot_is_noticed_in_what_still_reads),
