@@ -147,6 +147,10 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     for (int i = 0; i < count && err == 0; i++)
         err = open_file(indexer, names[i], &is_gone);
     free(names);
+    /* Or a loss of power behind a clean stop brings back what was not fit, and the next start
+     * believes it. */
+    if (err == 0 && is_gone)
+        err = disk_sync_dirs(indexer->dir, 0);
     int64_t done_to = newest(indexer) == NULL ? 0 : index_file_end_phy_offset(newest(indexer));
     int64_t min = commit_log_min(options->log);
     atomic_store(&indexer->done_to, done_to < min ? min : done_to);
