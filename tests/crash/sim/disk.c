@@ -23,6 +23,7 @@ static struct inode *root;
 struct inode *disk_fds[FDS_MAX];
 struct disk_faults disk_faults;
 bool disk_had_sync_error;
+bool disk_was_full;
 int disk_fill_percent = 10;
 
 /* The memory of all files lies in one piece, so that a mapping is known by its address. */
@@ -238,6 +239,7 @@ void sim_disk_reset(void)
                      inode_make(true)); /* above the store: the operator's */
     directory_commit(root, root->dir->op_count);
     disk_had_sync_error = false;
+    disk_was_full = false;
     disk_fill_percent = 10;
     disk_faults = (struct disk_faults){ 0 };
 }

@@ -59,6 +59,7 @@ static int64_t position[FDS_MAX]; /* for read() and write() */
 
 static int fail(int cause)
 {
+    disk_was_full = disk_was_full || cause == ENOSPC;
     errno = cause;
     return -1;
 }

@@ -234,6 +234,8 @@ void popped_put_again(struct slice properties, int64_t queue_offset)
     int id = id_put_again(properties);
     say("put again %d", id);
     knows.all[id].is_unlogged = true;
+    /* Timers that a full disk did not take are delivered again by a restart, checkpoints too. */
+    knows.all[id].may_double = knows.all[id].may_double || disk_was_full;
     knows.retry_end = queue_offset + 1;
 }
 

@@ -66,6 +66,7 @@ struct disk_faults { /* one in so many calls; 0: never */
 };
 extern struct disk_faults disk_faults;
 extern bool disk_had_sync_error; /* since it was last cleared */
+extern bool disk_was_full;       /* at some time in this history */
 extern int disk_fill_percent;    /* what statvfs() says */
 
 void sim_disk_reset(void);
