@@ -1,12 +1,12 @@
 #include "base/fault.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
 
 enum { POINTS_MAX = 16, NAME_BYTES = 48 };
 
@@ -23,7 +23,7 @@ struct point {
 atomic_int fault_armed;
 
 /* Guards points and disarm_count; taken only while a test has armed something. */
-static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock points_lock = LOCK_INIT(LOCK_FAULTS);
 static pthread_cond_t disarmed = PTHREAD_COND_INITIALIZER;
 static struct point points[POINTS_MAX];
 static unsigned disarm_count;
@@ -31,6 +31,7 @@ static unsigned disarm_count;
 /* The armed point of this name that measures; NULL: none. Under the lock. */
 static struct point *find_measuring(const char *name)
 {
+    assert(lock_is_held(&points_lock));
     for (int i = 0; i < atomic_load(&fault_armed); i++)
         if (points[i].kind == MEASURES && strcmp(points[i].name, name) == 0)
             return &points[i];
@@ -39,7 +40,7 @@ static struct point *find_measuring(const char *name)
 
 static void arm(const char *name, const struct point *how)
 {
-    pthread_mutex_lock(&points_lock);
+    lock_take(&points_lock);
     int armed = atomic_load(&fault_armed);
     struct point *again = how->kind == MEASURES ? find_measuring(name) : NULL;
     if (again != NULL) {
@@ -50,7 +51,7 @@ static void arm(const char *name, const struct point *how)
         snprintf(points[armed].name, NAME_BYTES, "%s", name);
         atomic_store(&fault_armed, armed + 1);
     }
-    pthread_mutex_unlock(&points_lock);
+    lock_release(&points_lock);
 }
 
 void fault_arm(const char *point, int64_t skip, int64_t times, int err)
@@ -70,16 +71,17 @@ void fault_arm_value(const char *point, int64_t value)
 
 void fault_disarm_all(void)
 {
-    pthread_mutex_lock(&points_lock);
+    lock_take(&points_lock);
     atomic_store(&fault_armed, 0);
     disarm_count++;
     pthread_cond_broadcast(&disarmed);
-    pthread_mutex_unlock(&points_lock);
+    lock_release(&points_lock);
 }
 
 /* Is this pass one that it was armed for? Under the lock. */
 static bool is_hit(struct point *p)
 {
+    assert(lock_is_held(&points_lock));
     if (p->skip > 0) {
         p->skip--;
         return false;
@@ -91,13 +93,9 @@ static bool is_hit(struct point *p)
 static void pause_for(int64_t pause_ms)
 {
     unsigned count = disarm_count;
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += pause_ms % 1000 * 1000000;
-    end.tv_sec += pause_ms / 1000 + end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
-    while (disarm_count == count &&
-           pthread_cond_clockwait(&disarmed, &points_lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT)
+    int64_t due_ns = clock_monotonic_ns() + pause_ms * 1000000;
+    assert(lock_is_held(&points_lock));
+    while (disarm_count == count && lock_wait_until(&points_lock, &disarmed, due_ns))
         ;
 }
 
@@ -105,7 +103,7 @@ int fault_check_slow(const char *point)
 {
     int err = 0;
     int64_t pause_ms = 0;
-    pthread_mutex_lock(&points_lock);
+    lock_take(&points_lock);
     for (int i = 0; i < atomic_load(&fault_armed) && err == 0; i++) {
         struct point *p = &points[i];
         if (p->kind == MEASURES || strcmp(p->name, point) != 0 || !is_hit(p))
@@ -117,15 +115,15 @@ int fault_check_slow(const char *point)
     }
     if (pause_ms > 0)
         pause_for(pause_ms);
-    pthread_mutex_unlock(&points_lock);
+    lock_release(&points_lock);
     return err;
 }
 
 int64_t fault_value_slow(const char *point, int64_t measured)
 {
-    pthread_mutex_lock(&points_lock);
+    lock_take(&points_lock);
     const struct point *p = find_measuring(point);
     int64_t value = p == NULL ? measured : p->what;
-    pthread_mutex_unlock(&points_lock);
+    lock_release(&points_lock);
     return value;
 }

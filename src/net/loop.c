@@ -17,13 +17,12 @@
 #include "net/loop.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "net/poller.h"
 
@@ -50,7 +49,7 @@ struct loop {
     char name[16];
 
     /* All that is not atomic is used by whoever holds `turn`. Outside of everything else. */
-    pthread_mutex_t turn;
+    struct lock turn;
     pthread_cond_t wanted; /* the thread that does not lead is */
     pthread_t leader;
     pthread_t deputy; /* the second thread, whichever leads; valid with has_deputy */
@@ -83,12 +82,8 @@ int loop_new(const char *name, struct loop **made)
         free(loop);
         return err;
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&loop->wanted, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&loop->turn, NULL);
+    pthread_cond_init(&loop->wanted, NULL);
+    lock_init(&loop->turn, LOCK_TURN);
     snprintf(loop->name, sizeof loop->name, "%s", name);
     list_init(&loop->deferred);
     list_init(&loop->backlog);
@@ -106,7 +101,7 @@ void loop_free(struct loop *loop)
     free(loop->timers);
     poller_free(loop->poller);
     pthread_cond_destroy(&loop->wanted);
-    pthread_mutex_destroy(&loop->turn);
+    lock_fini(&loop->turn);
     free(loop);
 }
 
@@ -373,14 +368,15 @@ static void set_due(struct loop *loop)
 
 static int wait_for_ready(struct loop *loop)
 {
+    assert(lock_is_held(&loop->turn));
     atomic_store(&loop->is_awake, false);
     bool waits = may_wait(loop);
     if (waits)
         set_due(loop);
     poller_expect(loop->poller);
-    pthread_mutex_unlock(&loop->turn);
+    lock_release(&loop->turn);
     int ready = poller_wait(loop->poller, waits);
-    pthread_mutex_lock(&loop->turn);
+    lock_take(&loop->turn);
     atomic_store(&loop->thread, pthread_self());
     atomic_store(&loop->is_awake, true);
     return ready;
@@ -388,6 +384,7 @@ static int wait_for_ready(struct loop *loop)
 
 static void run_pass(struct loop *loop, int ready)
 {
+    assert(lock_is_held(&loop->turn));
     read_clocks(loop);
     poller_run(loop->poller, ready);
     run_posted(loop);
@@ -433,6 +430,7 @@ static void note_length(struct loop *loop, int64_t lasted_ns)
 
 static void run_errand(struct loop *loop)
 {
+    assert(lock_is_held(&loop->turn));
     struct loop_errand *errand = loop->errand;
     int64_t begun_ns = clock_monotonic_ns();
     assert(!loop->is_away);
@@ -442,9 +440,9 @@ static void run_errand(struct loop *loop)
     loop->hands_over = is_leader(loop) && loop->errand_lasts_ns > LONG_NS;
     if (loop->deputy_rests || loop->hands_over)
         pthread_cond_signal(&loop->wanted);
-    pthread_mutex_unlock(&loop->turn);
+    lock_release(&loop->turn);
     errand->run(errand);
-    pthread_mutex_lock(&loop->turn);
+    lock_take(&loop->turn);
     atomic_store(&loop->thread, pthread_self());
     loop->is_away = false;
     loop->hands_over = false;
@@ -465,6 +463,7 @@ static void tell_leader(struct loop *loop)
 /* Goes, and again as long as the leader sleeps and there is somewhere to go. */
 static void go_on_errands(struct loop *loop)
 {
+    assert(lock_is_held(&loop->turn));
     do {
         run_errand(loop);
     } while (!is_leader(loop) && loop->errand != NULL && !atomic_load(&loop->is_awake));
@@ -476,6 +475,7 @@ static void go_on_errands(struct loop *loop)
 
 static void lead(struct loop *loop)
 {
+    assert(lock_is_held(&loop->turn));
     while (is_leader(loop) && !atomic_load(&loop->is_stopping)) {
         int ready = wait_for_ready(loop);
         run_pass(loop, ready);
@@ -487,6 +487,7 @@ static void lead(struct loop *loop)
 /* Until an errand lasts. */
 static void stand_by(struct loop *loop)
 {
+    assert(lock_is_held(&loop->turn));
     uint64_t seen = loop->errand_number;
     while (!atomic_load(&loop->is_stopping)) {
         if (loop->is_away && (loop->hands_over || loop->errand_number == seen)) {
@@ -497,20 +498,19 @@ static void stand_by(struct loop *loop)
         seen = loop->errand_number;
         if (has_none) {
             loop->deputy_rests = true;
-            pthread_cond_wait(&loop->wanted, &loop->turn);
+            lock_wait(&loop->turn, &loop->wanted);
             loop->deputy_rests = false;
             seen = UINT64_MAX; /* the one that woke it has just begun */
         } else {
             int64_t due_ns = clock_monotonic_ns() + WATCH_NS;
-            struct timespec due = { due_ns / 1000000000, due_ns % 1000000000 };
-            pthread_cond_timedwait(&loop->wanted, &loop->turn, &due);
+            lock_wait_until(&loop->turn, &loop->wanted, due_ns);
         }
     }
 }
 
 static void take_part(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->turn);
+    lock_take(&loop->turn);
     while (!atomic_load(&loop->is_stopping)) {
         atomic_store(&loop->thread, pthread_self());
         if (is_leader(loop))
@@ -519,7 +519,7 @@ static void take_part(struct loop *loop)
             stand_by(loop);
     }
     pthread_cond_signal(&loop->wanted);
-    pthread_mutex_unlock(&loop->turn);
+    lock_release(&loop->turn);
 }
 
 static void *run_deputy(void *arg)

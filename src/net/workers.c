@@ -1,16 +1,16 @@
 #include "net/workers.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 
 enum { THREADS_MAX = 64 };
 
 struct workers {
-    pthread_mutex_t lock; /* guards the queue and is_ending; held for pointer moves only */
+    struct lock lock; /* guards the queue and is_ending; held for pointer moves only */
     pthread_cond_t arrived;
     struct job *first;
     struct job *last;
@@ -30,15 +30,15 @@ static void come_back(struct loop_task *task)
 /* The next job; NULL when the pool is ending and none is left. */
 static struct job *take(struct workers *workers)
 {
-    pthread_mutex_lock(&workers->lock);
+    lock_take(&workers->lock);
     while (workers->first == NULL && !workers->is_ending)
-        pthread_cond_wait(&workers->arrived, &workers->lock);
+        lock_wait(&workers->lock, &workers->arrived);
     struct job *job = workers->first;
     if (job != NULL) {
         workers->first = job->next;
         workers->queued--;
     }
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     return job;
 }
 
@@ -58,7 +58,7 @@ int workers_new(const char *name, int threads, int queue_max, struct workers **m
     struct workers *workers = calloc(1, sizeof *workers);
     if (workers == NULL)
         return ERR_NO_MEMORY;
-    pthread_mutex_init(&workers->lock, NULL);
+    lock_init(&workers->lock, LOCK_LEAF);
     pthread_cond_init(&workers->arrived, NULL);
     workers->queue_max = queue_max;
     for (; workers->thread_count < threads; workers->thread_count++) {
@@ -79,15 +79,15 @@ int workers_new(const char *name, int threads, int queue_max, struct workers **m
 
 void workers_free(struct workers *workers)
 {
-    pthread_mutex_lock(&workers->lock);
+    lock_take(&workers->lock);
     workers->is_ending = true;
     pthread_cond_broadcast(&workers->arrived);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     for (int i = 0; i < workers->thread_count; i++)
         pthread_join(workers->threads[i], NULL);
     assert(workers->first == NULL);
     pthread_cond_destroy(&workers->arrived);
-    pthread_mutex_destroy(&workers->lock);
+    lock_fini(&workers->lock);
     free(workers);
 }
 
@@ -97,7 +97,7 @@ int workers_submit(struct workers *workers, struct loop *loop, struct job *job)
     job->loop = loop;
     job->task.run = come_back;
     job->next = NULL;
-    pthread_mutex_lock(&workers->lock);
+    lock_take(&workers->lock);
     assert(!workers->is_ending);
     if (workers->queued < workers->queue_max) {
         if (workers->first == NULL)
@@ -109,6 +109,6 @@ int workers_submit(struct workers *workers, struct loop *loop, struct job *job)
         pthread_cond_signal(&workers->arrived);
         err = 0;
     }
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     return err;
 }

@@ -29,7 +29,7 @@ int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush, int64_
     snprintf(log->dir, sizeof log->dir, "%s", dir);
     log->file_bytes = file_bytes;
     log_room_init(&log->room, sync_flush, memory_bytes);
-    pthread_mutex_init(&log->files_lock, NULL);
+    lock_init(&log->files_lock, LOCK_LOG_FILES);
     int err = disk_make_dirs(dir);
     if (err == 0) /* also for who died before it came to that */
         err = disk_sync_dirs(dir, 2);
@@ -49,7 +49,7 @@ void commit_log_close(struct commit_log *log)
     log_room_stop(log);
     log_files_close(log);
     log_room_fini(&log->room);
-    pthread_mutex_destroy(&log->files_lock);
+    lock_fini(&log->files_lock);
     free(log);
 }
 
@@ -123,10 +123,10 @@ static int roll(struct commit_log *log)
     int err = ensure_storable(log, head, pos + RECORD_BLANK_BYTES);
     if (err != 0)
         return err;
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     struct log_file *next = log->spare;
     log->spare = NULL;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     if (next == NULL) {
         err = log_file_open(log, next_start, true, &next);
         if (err != 0)
@@ -138,7 +138,7 @@ static int roll(struct commit_log *log)
     record_put_blank(head->base + pos, (int32_t)(log->file_bytes - pos));
     assert((int32_t)get_be32(head->base + pos + RECORD_MAGIC) == RECORD_MAGIC_BLANK);
     assert((int32_t)get_be32(head->base + pos + RECORD_TOTAL_SIZE) == log->file_bytes - pos);
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     log_files_append(log, next);
     if (log->spare != NULL) { /* the allocator made the same file while this one did */
         assert(log->spare->start == next_start);
@@ -147,7 +147,7 @@ static int roll(struct commit_log *log)
         log->unused = log->spare;
         log->spare = NULL;
     }
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     log->head = next;
     log->reserved_end = next_start;
     atomic_store_explicit(&log->max, next_start, memory_order_release);

@@ -71,22 +71,22 @@ int log_file_remove_name(struct log_file *file)
 void log_file_unref(struct commit_log *log, struct log_file *file)
 {
     /* Not freed here: a reader may be a loop, and unlinking a large file takes its time. */
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     assert(file->refs > 0);
     if (--file->refs == 0) {
         assert(file->is_removed);
         file->next_unused = log->unused;
         log->unused = file;
     }
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
 }
 
 void commit_log_free_unused(struct commit_log *log)
 {
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     struct log_file *file = log->unused;
     log->unused = NULL;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     while (file != NULL) {
         struct log_file *next = file->next_unused;
         log_file_free(log, file);
@@ -98,7 +98,7 @@ void commit_log_free_unused(struct commit_log *log)
 struct log_file *log_file_at(struct commit_log *log, int64_t phy_offset)
 {
     struct log_file *found = NULL;
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     if (log->file_count > 0 && phy_offset >= log->files[0]->start) {
         int64_t index = (phy_offset - log->files[0]->start) / log->file_bytes;
         if (index < log->file_count) {
@@ -109,7 +109,7 @@ struct log_file *log_file_at(struct commit_log *log, int64_t phy_offset)
             found->refs++;
         }
     }
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     return found;
 }
 
@@ -226,23 +226,23 @@ int64_t commit_log_files_end(const struct commit_log *log)
 
 int commit_log_remove_first(struct commit_log *log)
 {
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     struct log_file *first = log->file_count > 1 ? log->files[0] : NULL;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     if (first == NULL)
         return ERR_NOT_FOUND;
     int err =
         log_file_remove_name(first); /* stays open: only this thread takes the first file out */
     if (err != 0)
         return err;
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     assert(log->files[0] == first);
     log->file_count--;
     memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof(struct log_file *));
     assert(log->file_count > 0);
     assert(log->files[0]->start == first->start + log->file_bytes);
     atomic_store(&log->min, log->files[0]->start);
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     log_info("commit_log_file_expired path=%s", first->path);
     log_file_unref(log, first);
     return 0;
@@ -250,8 +250,8 @@ int commit_log_remove_first(struct commit_log *log)
 
 int64_t commit_log_first_modified_ms(struct commit_log *log)
 {
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     int64_t modified_ms = log->file_count > 1 ? disk_modified_ms(log->files[0]->fd) : -1;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     return modified_ms;
 }

@@ -13,10 +13,10 @@
 #ifndef STORE_COMMIT_LOG_INTERNAL_H
 #define STORE_COMMIT_LOG_INTERNAL_H
 
-#include "store/commit_log.h"
-
-#include <pthread.h>
 #include <stdatomic.h>
+
+#include "base/lock.h"
+#include "store/commit_log.h"
 
 enum {
     PAGE_BYTES = 4096,
@@ -41,7 +41,7 @@ struct log_file {
 };
 
 struct log_room {
-    pthread_mutex_t lock; /* guards is_wanted, is_ending, and how far files are storable */
+    struct lock lock; /* guards is_wanted, is_ending, and how far files are storable */
     pthread_cond_t wake;
     pthread_cond_t filled;
     bool is_wanted;
@@ -64,7 +64,7 @@ struct commit_log {
     _Atomic int64_t max;
     _Atomic int64_t min;
 
-    pthread_mutex_t files_lock; /* guards files, count, refs, spare; after the append lock */
+    struct lock files_lock; /* guards files, count, refs, spare; after the append lock */
     struct log_file **files;
     int file_count;
     int file_cap;

@@ -50,12 +50,8 @@ void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_byte
     room->window = POPULATE_LEAST;
     room->window_most = max64(POPULATE_LEAST, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
     room->hot_bytes = min64(HOT_MOST, memory_bytes / MEMORY_PART);
-    pthread_mutex_init(&room->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&room->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    lock_init(&room->lock, LOCK_LEAF);
+    pthread_cond_init(&room->wake, NULL);
     pthread_cond_init(&room->filled, NULL);
 }
 
@@ -64,7 +60,7 @@ void log_room_fini(struct log_room *room)
     assert(!room->has_allocator);
     pthread_cond_destroy(&room->filled);
     pthread_cond_destroy(&room->wake);
-    pthread_mutex_destroy(&room->lock);
+    lock_fini(&room->lock);
 }
 
 /* Gives the first `upto` bytes of the file blocks. */
@@ -101,11 +97,11 @@ int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto
     /* For some more, not each record by itself. */
     int64_t run_end =
         (upto + COMMIT_LOG_RUN_BYTES - 1) / COMMIT_LOG_RUN_BYTES * COMMIT_LOG_RUN_BYTES;
-    pthread_mutex_lock(&log->room.lock);
+    lock_take(&log->room.lock);
     while (file->is_filling)
-        pthread_cond_wait(&log->room.filled, &log->room.lock);
+        lock_wait(&log->room.lock, &log->room.filled);
     set_storable(file, max64(upto, min64(run_end, atomic_load(&file->allocated))));
-    pthread_mutex_unlock(&log->room.lock);
+    lock_release(&log->room.lock);
     assert(atomic_load(&file->storable) >= upto);
     return 0;
 }
@@ -115,12 +111,12 @@ int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto
 static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto)
 {
     struct log_room *room = &log->room;
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     int64_t from = atomic_load(&file->storable);
     int64_t run_end = (from / COMMIT_LOG_RUN_BYTES + 1) * COMMIT_LOG_RUN_BYTES;
     int64_t end = min64(run_end, upto);
     file->is_filling = from < end;
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
     if (from >= end)
         return false;
     int64_t max = commit_log_max(log) - file->start;
@@ -128,11 +124,11 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
     assert(from % PAGE_BYTES == 0);
     assert(end <= atomic_load(&file->allocated));
     room->fills = disk_fill(file->fd, file->path, from, end - from);
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     file->is_filling = false;
     set_storable(file, end);
     pthread_cond_broadcast(&room->filled);
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
     return room->fills;
 }
 
@@ -142,9 +138,9 @@ static void give_window(struct commit_log *log, struct log_file *file, int64_t u
     struct log_room *room = &log->room;
     while (room->fills && room->window > POPULATE_LEAST && fill_run(log, file, upto))
         ;
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     set_storable(file, upto);
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
 }
 
 /* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
@@ -198,9 +194,9 @@ static void release_below(struct commit_log *log, int64_t upto)
 
 static void make_spare(struct commit_log *log, int64_t start)
 {
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     bool is_there = log->spare != NULL || commit_log_files_end(log) != start;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     if (is_there)
         return;
     struct log_file *file;
@@ -208,11 +204,11 @@ static void make_spare(struct commit_log *log, int64_t start)
         return; /* logged; the appender will try for itself and report */
     if (log_file_allocate(log, file, min64(ALLOCATE_STEP, log->file_bytes)) == 0)
         populate(file, 0, min64(POPULATE_LEAST, log->file_bytes), log->room.writes_ahead);
-    pthread_mutex_lock(&log->files_lock);
+    lock_take(&log->files_lock);
     bool is_late = commit_log_files_end(log) != start;
     if (!is_late)
         log->spare = file;
-    pthread_mutex_unlock(&log->files_lock);
+    lock_release(&log->files_lock);
     if (is_late)
         log_file_free(log, file);
 }
@@ -274,10 +270,10 @@ static void rest(struct commit_log *log)
 /* Under the lock. */
 static void wait_a_while(struct log_room *room)
 {
+    assert(lock_is_held(&room->lock));
     int64_t due_ns = clock_monotonic_ns() + REST_NS;
-    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
     while (!room->is_wanted && !room->is_ending &&
-           pthread_cond_timedwait(&room->wake, &room->lock, &due) == 0)
+           lock_wait_until(&room->lock, &room->wake, due_ns))
         ;
 }
 
@@ -287,33 +283,33 @@ static void *run_allocator(void *arg)
     struct log_room *room = &log->room;
     bool has_rested = false;
     thread_stand_back(); /* outrun, the appender faults for itself */
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     while (!room->is_ending) {
         if (!room->is_wanted && has_rested) {
-            pthread_cond_wait(&room->wake, &room->lock);
+            lock_wait(&room->lock, &room->wake);
             continue;
         }
         if (!room->is_wanted)
             wait_a_while(room);
         has_rested = !room->is_wanted;
         room->is_wanted = false;
-        pthread_mutex_unlock(&room->lock);
+        lock_release(&room->lock);
         if (has_rested)
             rest(log);
         else
             prepare(log);
-        pthread_mutex_lock(&room->lock);
+        lock_take(&room->lock);
     }
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
     return NULL;
 }
 
 void log_room_wake(struct log_room *room)
 {
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     room->is_wanted = true;
     pthread_cond_signal(&room->wake);
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
 }
 
 int log_room_start(struct commit_log *log)
@@ -336,10 +332,10 @@ void log_room_stop(struct commit_log *log)
     struct log_room *room = &log->room;
     if (!room->has_allocator)
         return;
-    pthread_mutex_lock(&room->lock);
+    lock_take(&room->lock);
     room->is_ending = true;
     pthread_cond_signal(&room->wake);
-    pthread_mutex_unlock(&room->lock);
+    lock_release(&room->lock);
     pthread_join(room->allocator, NULL);
     room->has_allocator = false;
 }

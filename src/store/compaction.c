@@ -2,10 +2,8 @@
 
 #include <assert.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/java_hash.h"
@@ -29,7 +27,7 @@ struct compaction {
     int64_t worked_bytes; /* the compactor's: since it paused last */
     json_t *positions;    /* the compactor's, once it runs: what the file says */
 
-    pthread_mutex_t lock; /* guards what follows */
+    struct lock lock; /* guards what follows */
     pthread_cond_t wake;
     bool is_ending;
     struct map topics;                 /* the names alone */
@@ -54,9 +52,9 @@ static struct compaction_queue *find(struct compaction *c, struct slice topic, i
     char text[RECORD_TOPIC_MAX + 16];
     if (topic.len > RECORD_TOPIC_MAX)
         return NULL;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     struct compaction_queue *queue = map_get(&c->queues, key_of(topic, queue_id, text));
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     return queue;
 }
 
@@ -102,9 +100,9 @@ static int open_queue(struct compaction *c, struct slice topic, int32_t queue_id
     }
     (*queue)->done_offset = position_of(c, topic, queue_id);
     plan(c, *queue);
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     map_put(&c->queues, key_of(topic, queue_id, text), *queue);
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     return 0;
 }
 
@@ -141,12 +139,12 @@ static void write_positions(struct compaction *c)
     json_object_begin(&j);
     json_key(&j, SLICE("queueOffsetMap"));
     json_object_begin(&j);
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     while (map_next(&c->queues, &cursor, &key, &value)) {
         json_key(&j, key);
         json_i64(&j, ((struct compaction_queue *)value)->done_offset);
     }
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     json_object_end(&j);
     json_object_end(&j);
     snprintf(path, sizeof path, "%s/" POSITIONS_FILE, c->dir);
@@ -196,12 +194,8 @@ int compaction_open(struct store *store, bool verify, struct compaction **opened
     snprintf(c->dir, sizeof c->dir, "%.3600s/compaction", store->root_dir);
     map_init(&c->topics);
     map_init(&c->queues);
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    lock_init(&c->lock, LOCK_COMPACTIONS);
+    pthread_cond_init(&c->wake, NULL);
     size_t cursor = 0;
     struct slice topic;
     while (options->next_compaction_topic != NULL &&
@@ -235,7 +229,7 @@ void compaction_close(struct compaction *c)
     json_decref(c->positions);
     buf_fini(&c->records);
     pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->lock);
+    lock_fini(&c->lock);
     free(c);
 }
 
@@ -243,28 +237,29 @@ void compaction_close(struct compaction *c)
 
 void compaction_add_topic(struct compaction *c, struct slice topic)
 {
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     if (map_put(&c->topics, topic, c) == NULL) {
         atomic_store(&c->safe, 0); /* what comes from now on is not copied yet */
         atomic_fetch_add(&c->topic_count, 1);
         pthread_cond_signal(&c->wake);
     }
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
 }
 
 bool compaction_has_topic(struct compaction *c, struct slice topic)
 {
     if (atomic_load_explicit(&c->topic_count, memory_order_relaxed) == 0)
         return false;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     bool has = map_get(&c->topics, topic) != NULL;
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     return has;
 }
 
 /* Under the lock. */
 static struct compaction_queue *take_queue_of(struct compaction *c, struct slice topic)
 {
+    assert(lock_is_held(&c->lock));
     size_t cursor = 0;
     struct slice key;
     void *value;
@@ -282,7 +277,7 @@ static struct compaction_queue *take_queue_of(struct compaction *c, struct slice
 void compaction_drop_topic(struct compaction *c, struct slice topic, const char *graveyard)
 {
     struct compaction_queue *queue;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     int first = c->dropped_count;
     if (map_remove(&c->topics, topic) != NULL)
         atomic_fetch_sub(&c->topic_count, 1);
@@ -293,7 +288,7 @@ void compaction_drop_topic(struct compaction *c, struct slice topic, const char 
         c->dropped[c->dropped_count++] = queue;
     }
     int upto = c->dropped_count;
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     for (int i = first; i < upto; i++) { /* topics are deleted by one thread */
         char name[64];
         snprintf(name, sizeof name, "%d-%lld", i, (long long)commit_log_max(c->store->log));
@@ -306,9 +301,9 @@ void compaction_drop_topic(struct compaction *c, struct slice topic, const char 
 /* Under the lock; true: it is to end. */
 static bool wait_ms(struct compaction *c, int64_t ms)
 {
+    assert(lock_is_held(&c->lock));
     int64_t due_ns = clock_monotonic_ns() + ms * 1000000;
-    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
-    while (!c->is_ending && pthread_cond_timedwait(&c->wake, &c->lock, &due) != ETIMEDOUT)
+    while (!c->is_ending && lock_wait_until(&c->lock, &c->wake, due_ns))
         ;
     return c->is_ending;
 }
@@ -318,9 +313,9 @@ static bool pause_between(void *ctx, int64_t bytes)
 {
     struct compaction *c = ctx;
     c->worked_bytes += bytes;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     bool is_ending = c->worked_bytes < PIECE_BYTES ? c->is_ending : wait_ms(c, PIECE_MS);
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     if (c->worked_bytes >= PIECE_BYTES)
         c->worked_bytes = 0;
     return is_ending;
@@ -432,12 +427,12 @@ static void each_topic(struct compaction *c, void (*each)(void *ctx, struct slic
     size_t cursor = 0;
     struct slice name;
     void *value;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     while (map_next(&c->topics, &cursor, &name, &value)) {
         buf_append_slice(&names, name);
         buf_append_u8(&names, 0);
     }
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     for (size_t at = 0; at < names.len; at += strlen((const char *)names.data + at) + 1)
         each(ctx, slice_str((const char *)names.data + at));
     buf_fini(&names);
@@ -458,11 +453,11 @@ static bool sweep_all(struct compaction *c, bool is_last_time)
     int before = atomic_load(&c->topic_count);
     assert(sweep.upto >= atomic_load(&c->safe)); /* what is flushed stays so */
     each_topic(c, sweep_topic, &sweep);
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     bool is_whole = sweep.err == 0 && (is_last_time || !c->is_ending);
     if (is_whole && before == atomic_load(&c->topic_count))
         atomic_store(&c->safe, sweep.upto);
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     return is_whole;
 }
 
@@ -474,11 +469,11 @@ static struct compaction_queue *next_due(struct compaction *c)
     void *value;
     struct compaction_queue *due = NULL;
     int64_t now_ns = clock_monotonic_ns();
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     while (due == NULL && map_next(&c->queues, &cursor, &key, &value))
         if (((struct compaction_queue *)value)->next_compaction_ns <= now_ns)
             due = value;
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     return due;
 }
 
@@ -511,11 +506,11 @@ static void *run_compactor(void *arg)
             sweep_all(c, false);
             compact_due(c);
         }
-        pthread_mutex_lock(&c->lock);
+        lock_take(&c->lock);
         while (!c->is_ending && atomic_load(&c->topic_count) == 0)
-            pthread_cond_wait(&c->wake, &c->lock);
+            lock_wait(&c->lock, &c->wake);
         is_ending = wait_ms(c, tick_ms);
-        pthread_mutex_unlock(&c->lock);
+        lock_release(&c->lock);
     }
     if (atomic_load(&c->topic_count) > 0)
         sweep_all(c, true); /* the reference would not find what is missing */
@@ -537,10 +532,10 @@ void compaction_stop(struct compaction *c)
 {
     if (!c->has_thread)
         return;
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     c->is_ending = true;
     pthread_cond_signal(&c->wake);
-    pthread_mutex_unlock(&c->lock);
+    lock_release(&c->lock);
     pthread_join(c->thread, NULL);
     c->has_thread = false;
 }

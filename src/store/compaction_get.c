@@ -113,7 +113,7 @@ int compaction_queue_get(struct compaction_queue *queue, const struct store_get_
     int err = 0;
     result->status = GET_NO_MATCHED_MESSAGE;
     result->next_offset = request->queue_offset;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     if (queue->is_between)
         err = ERR_IO;
     for (int i = 0; i < queue->file_count && err == 0 && !finding.is_full; i++)
@@ -121,7 +121,7 @@ int compaction_queue_get(struct compaction_queue *queue, const struct store_get_
             err = find_in(&finding, &queue->files[i]);
     if (err == 0 && !finding.is_full && result->next_offset < atomic_load(&queue->next_offset))
         result->next_offset = atomic_load(&queue->next_offset);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     if (err != 0 && result->count > 0)
         err = 0; /* what there is goes out */
     return err;

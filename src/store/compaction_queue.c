@@ -79,7 +79,7 @@ int compaction_queue_open(const char *log_dir, const char *queue_dir, struct sli
     queue->sizes = sizes;
     queue->first_offset = queue->done_offset = -1;
     queue->log_fd = queue->queue_fd = -1;
-    pthread_mutex_init(&queue->lock, NULL);
+    lock_init(&queue->lock, LOCK_COMPACTION_QUEUE);
     snprintf(queue->log_dir, sizeof queue->log_dir, "%s", log_dir);
     snprintf(queue->queue_dir, sizeof queue->queue_dir, "%s", queue_dir);
     int err = disk_make_dirs(queue->log_dir);
@@ -100,7 +100,7 @@ int compaction_queue_open(const char *log_dir, const char *queue_dir, struct sli
 void compaction_queue_free(struct compaction_queue *queue)
 {
     close_files(queue);
-    pthread_mutex_destroy(&queue->lock);
+    lock_fini(&queue->lock);
     free((void *)(uintptr_t)queue->topic.data);
     free(queue->files);
     free(queue);
@@ -154,23 +154,23 @@ int compaction_queue_sync(struct compaction_queue *queue)
     int log_fd = -1;
     int queue_fd = -1;
     int err = 0;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     bool is_needed = !queue->is_dropped && queue->is_dirty;
     bool with_names = queue->has_new_names;
     if (is_needed)
         err = compaction_file_open(queue, last_file(queue)->base, false, &log_fd, &queue_fd);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     if (!is_needed || err != 0)
         return err;
     err = sync_pair(queue, log_fd, queue_fd, with_names);
     disk_close(log_fd);
     disk_close(queue_fd);
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     if (queue->is_dropped)
         err = 0; /* its names went meanwhile */
     else if (err == 0)
         queue->is_dirty = queue->has_new_names = false;
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return err;
 }
 
@@ -179,19 +179,20 @@ int compaction_queue_sync(struct compaction_queue *queue)
 static int end_last(struct compaction_queue *queue)
 {
     int err = 0;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     if (!queue->is_dropped && queue->file_count > 0) {
         queue->is_dirty = true;
         err = compaction_queue_end_file(queue);
         close_files(queue);
     }
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return err != 0 ? err : compaction_queue_sync(queue);
 }
 
 /* Under the lock. */
 static int begin_file(struct compaction_queue *queue)
 {
+    assert(lock_is_held(&queue->lock));
     const struct compaction_file *last = last_file(queue);
     int64_t base = last == NULL ? 0 : last->base + queue->sizes.log_file_bytes;
     assert(queue->log_fd < 0);
@@ -213,9 +214,9 @@ static bool has_room(struct compaction_queue *queue, int32_t bytes)
 
 static bool needs_next(struct compaction_queue *queue, int32_t bytes)
 {
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     bool needs = !queue->is_dropped && !has_room(queue, bytes);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return needs;
 }
 
@@ -223,6 +224,7 @@ static bool needs_next(struct compaction_queue *queue, int32_t bytes)
 static int append_locked(struct compaction_queue *queue, struct slice bytes,
                          const struct store_queue_entry *entry, bool is_next)
 {
+    assert(lock_is_held(&queue->lock));
     uint8_t place[sizeof(int64_t)];
     uint8_t entry_bytes[BCQ_ENTRY_BYTES];
     struct store_queue_entry moved = *entry;
@@ -268,10 +270,10 @@ int compaction_queue_append(struct compaction_queue *queue, struct slice bytes,
     int err = is_next ? end_last(queue) : 0;
     if (err != 0)
         return err;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     if (!queue->is_dropped)
         err = append_locked(queue, bytes, entry, is_next);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return err;
 }
 
@@ -286,7 +288,7 @@ int compaction_queue_cut(struct compaction_queue *queue, int64_t queue_offset)
     char log_path[DISK_PATH_MAX];
     char queue_path[DISK_PATH_MAX];
     int err = 0;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     close_files(queue);
     while (err == 0 && queue->file_count > 1 && last_file(queue)->first_offset >= queue_offset) {
         compaction_file_paths(queue, last_file(queue)->base, log_path, queue_path);
@@ -299,14 +301,14 @@ int compaction_queue_cut(struct compaction_queue *queue, int64_t queue_offset)
         err = compaction_file_cut(queue, last_file(queue), queue_offset);
     atomic_store(&queue->next_offset, 0);
     compaction_queue_note_bounds(queue);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return err;
 }
 
 void compaction_queue_drop(struct compaction_queue *queue, const char *graveyard, const char *name)
 {
     char to[DISK_PATH_MAX];
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     assert(!queue->is_dropped);
     queue->is_dropped = true;
     queue->file_count = 0;
@@ -322,5 +324,5 @@ void compaction_queue_drop(struct compaction_queue *queue, const char *graveyard
         err = disk_rename(queue->queue_dir, to);
     if (err != 0)
         log_error("compaction_queue_not_removed path=%s error=%s", queue->log_dir, err_name(err));
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
 }

@@ -21,9 +21,9 @@
 #ifndef STORE_COMPACTION_QUEUE_H
 #define STORE_COMPACTION_QUEUE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/lock.h"
 #include "store/disk.h"
 #include "store/store.h"
 
@@ -55,7 +55,7 @@ struct compaction_queue {
     int64_t next_compaction_ns;   /* the compactor's */
     bool has_failed;              /* the compactor's: said once */
 
-    pthread_mutex_t lock; /* guards what follows; held over file system calls, but for syncs */
+    struct lock lock; /* guards what follows; held over file system calls, but for syncs */
     struct compaction_file *files;
     int file_count;
     int file_cap;

@@ -291,7 +291,7 @@ static bool take_files(struct walk *walk)
 {
     struct compaction_queue *queue = walk->queue;
     bool has_news = false;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     walk->count = queue->file_count > 0 ? queue->file_count - 1 : 0;
     for (int i = 0; i < walk->count; i++)
         has_news |= queue->files[i].last_offset > queue->done_offset;
@@ -302,7 +302,7 @@ static bool take_files(struct walk *walk)
             abort();
         memcpy(walk->files, queue->files, (size_t)walk->count * sizeof *walk->files);
     }
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     return has_news;
 }
 
@@ -335,6 +335,7 @@ static int write_new_pairs(struct walk *walk)
 /* The new pairs stand where the old ones stood, before what came meanwhile. Under the lock. */
 static void replace_files(struct walk *walk)
 {
+    assert(lock_is_held(&walk->queue->lock));
     struct compaction_queue *queue = walk->queue;
     int new_count = walk->out->file_count;
     int more = queue->file_count - walk->count;
@@ -351,9 +352,9 @@ static void replace_files(struct walk *walk)
 /* The files are between old and new: only the next start tells. */
 static void note_between(struct compaction_queue *queue, int err)
 {
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     queue->is_between = !queue->is_dropped;
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     if (queue->is_between)
         log_error("compaction_swap_failed topic=%.*s queue=%d error=%s: a restart finishes it",
                   SLICE_FMT(queue->topic), queue->queue_id, err_name(err));
@@ -366,13 +367,13 @@ static int put_in_place(struct walk *walk, const struct swap *swap)
     int err = write_swap(queue, swap);
     if (err != 0)
         return err;
-    pthread_mutex_lock(&queue->lock);
+    lock_take(&queue->lock);
     bool is_dropped = queue->is_dropped;
     if (!is_dropped)
         err = take_places(queue, swap);
     if (!is_dropped && err == 0)
         replace_files(walk);
-    pthread_mutex_unlock(&queue->lock);
+    lock_release(&queue->lock);
     if (is_dropped)
         return ERR_CLOSED;
     if (err == 0)

@@ -31,25 +31,17 @@ int64_t consume_queue_max(const struct consume_queue *queue)
         memory_order_acquire);
 }
 
-bool queue_lock_is_held(pthread_mutex_t *lock)
-{
-    if (pthread_mutex_trylock(lock) != 0)
-        return true;
-    pthread_mutex_unlock(lock);
-    return false;
-}
-
 void consume_queue_lock_both(struct consume_queue *queue)
 {
-    pthread_mutex_lock(&consume_queue_locks(queue)->file_lock);
-    pthread_mutex_lock(&consume_queue_locks(queue)->lock);
+    lock_take(&consume_queue_locks(queue)->file_lock);
+    lock_take(&consume_queue_locks(queue)->lock);
 }
 
 void consume_queue_unlock_both(struct consume_queue *queue)
 {
-    pthread_mutex_unlock(&consume_queue_locks(queue)->lock);
+    lock_release(&consume_queue_locks(queue)->lock);
     queue_file_let_go(queue);
-    pthread_mutex_unlock(&consume_queue_locks(queue)->file_lock);
+    lock_release(&consume_queue_locks(queue)->file_lock);
 }
 
 /* ---- append ---------------------------------------------------------------------------------- */
@@ -57,8 +49,8 @@ void consume_queue_unlock_both(struct consume_queue *queue)
 /* The bounds move under the lock, since retention moves them too. */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry)
 {
-    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
-    pthread_mutex_lock(lock);
+    struct lock *lock = &consume_queue_locks(queue)->lock;
+    lock_take(lock);
     if (consume_queue_is_batch(queue)) {
         struct batch_queue *batch = queue_as_batch(queue);
         if (atomic_load(&queue->max) == atomic_load(&queue->min))
@@ -69,7 +61,7 @@ bool consume_queue_append(struct consume_queue *queue, const struct store_queue_
     } else {
         queue_tail_add(queue, entry);
     }
-    pthread_mutex_unlock(lock);
+    lock_release(lock);
     /* The flusher clears it before it takes the lock for the entries: still set, it will have this
      * one, too. */
     return !atomic_load_explicit(&queue->is_dirty, memory_order_relaxed) &&
@@ -94,7 +86,7 @@ static int64_t read_tail(struct consume_queue *queue, int64_t place, int count,
                          struct store_queue_entry *entries, int *got)
 {
     *got = 0;
-    pthread_mutex_lock(&consume_queue_locks(queue)->lock);
+    lock_take(&consume_queue_locks(queue)->lock);
     int64_t written = queue_written(queue);
     int64_t max = atomic_load(&queue->max);
     for (; place >= written && place < max && *got < count; place++) {
@@ -102,7 +94,7 @@ static int64_t read_tail(struct consume_queue *queue, int64_t place, int count,
         assert(queue_entry_is_written(&entries[*got - 1]));
     }
     assert(*got <= count);
-    pthread_mutex_unlock(&consume_queue_locks(queue)->lock);
+    lock_release(&consume_queue_locks(queue)->lock);
     return written;
 }
 
@@ -118,14 +110,14 @@ static int read_written(struct consume_queue *queue, int64_t place, int64_t writ
     *got = upto - place < count ? (int)(upto - place) : count;
     assert(*got > 0);
     /* Who holds file_lock may be waiting for the disk. */
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     if (may_block)
-        pthread_mutex_lock(file_lock);
-    else if (pthread_mutex_trylock(file_lock) != 0)
+        lock_take(file_lock);
+    else if (!lock_try(file_lock))
         return ERR_WOULD_BLOCK;
     int err = queue_file_read(queue, place, *got, may_block, entries);
     queue_file_let_go(queue);
-    pthread_mutex_unlock(file_lock);
+    lock_release(file_lock);
     return err;
 }
 

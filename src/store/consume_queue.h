@@ -27,9 +27,9 @@
 #define STORE_CONSUME_QUEUE_H
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/lock.h"
 #include "store/log_reader.h"
 #include "store/store.h"
 
@@ -58,8 +58,8 @@ enum { QUEUE_FILES_OPEN_MAX = 256 };
  * those of two queues. */
 enum { QUEUE_LOCKS = 64 };
 struct queue_locks {
-    pthread_mutex_t file_lock; /* held over file system calls */
-    pthread_mutex_t lock;      /* after the append lock and file_lock, a leaf */
+    struct lock file_lock; /* held over file system calls */
+    struct lock lock;      /* after the append lock and file_lock, a leaf */
 };
 
 /* What the queues of a store share. */

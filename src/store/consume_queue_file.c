@@ -348,10 +348,10 @@ int queue_find_batch(struct consume_queue *queue, queue_entry_reader *read, bool
 
 int64_t queue_written_end(struct consume_queue *queue)
 {
-    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
-    pthread_mutex_lock(lock);
+    struct lock *lock = &consume_queue_locks(queue)->lock;
+    lock_take(lock);
     int64_t written = queue_written(queue);
-    pthread_mutex_unlock(lock);
+    lock_release(lock);
     return written;
 }
 
@@ -362,6 +362,7 @@ int64_t queue_written_end(struct consume_queue *queue)
 static int64_t find_start(struct consume_queue *queue, const int64_t *files, int count,
                           int64_t written, int64_t log_min, int *whole)
 {
+    assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
     int64_t min = atomic_load(&queue->min);
     for (*whole = 0; *whole < count; ++*whole) {
         int64_t from = files[*whole] / queue->of->kind->entry_bytes;
@@ -382,13 +383,13 @@ static void move_min(struct consume_queue *queue, int64_t min)
 {
     assert(min >= atomic_load(&queue->min));
     assert(min <= atomic_load(&queue->max));
-    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
-    pthread_mutex_lock(lock);
+    struct lock *lock = &consume_queue_locks(queue)->lock;
+    lock_take(lock);
     atomic_store(&queue->min, min);
     if (consume_queue_note_batch_bounds(queue) != 0)
         log_error("consume_queue_start_not_read topic=%.*s queue=%d",
                   SLICE_FMT(consume_queue_topic(queue)), queue->queue_id);
-    pthread_mutex_unlock(lock);
+    lock_release(lock);
 }
 
 /* min moves first: whoever looks for an entry from there on meets no file that goes. */
@@ -402,9 +403,9 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
     consume_queue_dir(queue, dir);
     if (disk_list_numbers(dir, &files, &count) != 0)
         return;
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     int64_t written = queue_written_end(queue);
-    pthread_mutex_lock(file_lock);
+    lock_take(file_lock);
     move_min(queue, find_start(queue, files, count, written, log_min, &whole));
     for (int i = 0; i < whole; i++) {
         char path[DISK_PATH_MAX];
@@ -414,6 +415,6 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
         atomic_fetch_sub(&queue->of->kind->files->count, 1);
     }
     queue_file_let_go(queue);
-    pthread_mutex_unlock(file_lock);
+    lock_release(file_lock);
     free(files);
 }

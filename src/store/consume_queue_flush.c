@@ -14,7 +14,7 @@ static int write_run(struct consume_queue *queue, int64_t place, struct slice en
 {
     char dir[DISK_PATH_MAX];
     size_t size = queue_entry_size(queue);
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
     assert(entries.len % size == 0);
     consume_queue_dir(queue, dir);
     while (entries.len > 0) {
@@ -40,32 +40,32 @@ static int write_run(struct consume_queue *queue, int64_t place, struct slice en
 static int64_t copy_tail(struct consume_queue *queue, struct buf *scratch, uint32_t *count,
                          uint32_t *more)
 {
-    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
+    struct lock *lock = &consume_queue_locks(queue)->lock;
     buf_clear(scratch);
-    pthread_mutex_lock(lock);
+    lock_take(lock);
     int64_t place = queue_written(queue);
     uint32_t all = queue->tail == NULL ? 0 : queue->tail->count;
     *count = all < WRITTEN_AT_ONCE ? all : WRITTEN_AT_ONCE;
     *more = all - *count;
     if (*count > 0)
         buf_append(scratch, queue_tail_at(queue, place), *count * queue_entry_size(queue));
-    pthread_mutex_unlock(lock);
+    lock_release(lock);
     return place;
 }
 
 static void drop_tail(struct consume_queue *queue, int64_t from, uint32_t count)
 {
-    pthread_mutex_t *lock = &consume_queue_locks(queue)->lock;
-    pthread_mutex_lock(lock);
+    struct lock *lock = &consume_queue_locks(queue)->lock;
+    lock_take(lock);
     assert(queue_written(queue) == from);
     struct queue_tail *empty = queue_tail_drop(queue, count);
-    pthread_mutex_unlock(lock);
+    lock_release(lock);
     free(empty);
 }
 
 int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from)
 {
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     uint32_t count;
     uint32_t more;
     int err = 0;
@@ -79,10 +79,10 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_
         }
         if (count == 0 || place >= upto)
             break;
-        pthread_mutex_lock(file_lock);
+        lock_take(file_lock);
         err = queue->is_deleted ? 0 : write_run(queue, place, buf_slice(scratch));
         queue_file_let_go(queue);
-        pthread_mutex_unlock(file_lock);
+        lock_release(file_lock);
         if (err == 0)
             drop_tail(queue, place, count);
         if (more == 0)
@@ -94,24 +94,24 @@ int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_
 /* The file that holds place, with a descriptor of its own: -1 when it is gone. */
 static int open_for_sync(struct consume_queue *queue, int64_t place, int *fd)
 {
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     *fd = -1;
-    pthread_mutex_lock(file_lock);
+    lock_take(file_lock);
     int err = queue->is_deleted ? ERR_NOT_FOUND : queue_file_use(queue, place, false);
     if (err == 0) /* an idle queue keeps no file open */
         *fd = queue_file_take(queue);
-    pthread_mutex_unlock(file_lock);
+    lock_release(file_lock);
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 /* Files that were made have names that survive the loss of power. */
 static int sync_names(struct consume_queue *queue, bool *is_new)
 {
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
-    pthread_mutex_lock(file_lock);
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
+    lock_take(file_lock);
     *is_new = queue->has_new_names && !queue->is_deleted;
     queue->has_new_names = false;
-    pthread_mutex_unlock(file_lock);
+    lock_release(file_lock);
     if (!*is_new)
         return 0;
     char dir[DISK_PATH_MAX];
@@ -122,9 +122,9 @@ static int sync_names(struct consume_queue *queue, bool *is_new)
 
 void consume_queue_start_sync(struct consume_queue *queue, int64_t from)
 {
-    pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
+    struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     int64_t written = queue_written_end(queue);
-    pthread_mutex_lock(file_lock);
+    lock_take(file_lock);
     if (from < written && !queue->is_deleted && queue_file_use(queue, from, false) == 0) {
         int64_t at = queue_file_pos(queue, from);
         int64_t bytes = (written - from) * queue->of->kind->entry_bytes;
@@ -132,7 +132,7 @@ void consume_queue_start_sync(struct consume_queue *queue, int64_t from)
         disk_start_write_back(queue->file->fd, at, bytes < room ? bytes : room);
     }
     queue_file_let_go(queue);
-    pthread_mutex_unlock(file_lock);
+    lock_release(file_lock);
 }
 
 int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new)

@@ -164,8 +164,6 @@ static inline struct batch_queue *queue_as_batch(struct consume_queue *queue)
 
 void consume_queue_lock_both(struct consume_queue *queue);
 void consume_queue_unlock_both(struct consume_queue *queue);
-/* For assertions. Nobody holds one of these locks twice, so that a held one cannot be had. */
-bool queue_lock_is_held(pthread_mutex_t *lock);
 /* From the files or the tail; place < max. */
 MUST_CHECK int consume_queue_read_one(struct consume_queue *queue, int64_t place,
                                       struct store_queue_entry *entry);

@@ -11,8 +11,8 @@ enum { GAP_MOST = 1000000 };
 /* Drops every entry from place on. Under both locks. */
 static int cut_at(struct consume_queue *queue, int64_t place)
 {
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     assert(place >= 0);
     int err = place < queue_written(queue) ? queue_file_zero_from(queue, place) : 0;
     if (err != 0)
@@ -35,8 +35,8 @@ static bool is_all_below(struct consume_queue *queue, int64_t log_min)
 /* False: no queue is that long; the number in the record is damaged. Under both locks. */
 static bool fill_gap(struct consume_queue *queue, int64_t place, int64_t log_min)
 {
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     const struct store_queue_entry filler = { .bytes = CQ_FILLER_LENGTH };
     assert(!consume_queue_is_batch(queue));
     int64_t max = atomic_load(&queue->max);
@@ -118,8 +118,8 @@ static int begin_anew(struct consume_queue *queue)
 {
     int64_t *files = NULL;
     int count = 0;
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->file_lock));
-    assert(queue_lock_is_held(&consume_queue_locks(queue)->lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     char dir[DISK_PATH_MAX];
     consume_queue_dir(queue, dir);
     int err = disk_list_numbers(dir, &files, &count);

@@ -54,6 +54,7 @@ static void make_room(struct consume_queue *queue)
 
 void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
 {
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     int64_t max = atomic_load_explicit(&queue->max, memory_order_relaxed);
     make_room(queue);
     struct queue_tail *tail = queue->tail;
@@ -71,6 +72,7 @@ void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry 
 
 struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count)
 {
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     struct queue_tail *tail = queue->tail;
     assert(tail != NULL && tail->count >= count);
     tail->first += count;
@@ -88,6 +90,7 @@ struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count)
 
 void queue_tail_cut(struct consume_queue *queue, int64_t place)
 {
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
     int64_t written = queue_written(queue);
     assert(place >= 0 && place <= atomic_load(&queue->max));
     if (place > written)

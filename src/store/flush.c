@@ -17,9 +17,7 @@
  * Order matters for the checkpoint only: a position is written into it after what it promises is
  * true, and what a failed sync takes back stays taken back, whichever thread it met.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -44,6 +42,7 @@ static bool has_failed(const struct store *store)
 /* Under sync_lock. */
 static void write_checkpoint(struct store *store, bool sync)
 {
+    assert(lock_is_held(&store->sync_lock));
     char path[DISK_PATH_MAX];
     store_path(store, "checkpoint", path);
     if (store->indexer != NULL) {
@@ -62,6 +61,7 @@ static void write_checkpoint(struct store *store, bool sync)
  * sync_lock. */
 static void doubt(struct store *store)
 {
+    assert(lock_is_held(&store->sync_lock));
     store->checkpoint.dispatched = store->checkpoint.durable;
     store->checkpoint.is_doubtful = true;
     write_checkpoint(store, false);
@@ -70,6 +70,7 @@ static void doubt(struct store *store)
 /* Under sync_lock. */
 static int sync_log(struct store *store, int64_t upto)
 {
+    assert(lock_is_held(&store->sync_lock));
     int64_t from = atomic_load(&store->flushed);
     assert(upto >= 0);
     assert(upto <= commit_log_max(store->log));
@@ -102,10 +103,10 @@ static int sync_log(struct store *store, int64_t upto)
 
 static int flush_log(struct store *store, int64_t upto)
 {
-    pthread_mutex_lock(&store->sync_lock);
+    lock_take(&store->sync_lock);
     bool is_new = atomic_load(&store->flushed) < upto && !has_failed(store);
     int err = sync_log(store, upto);
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     if (is_new && store->options.on_flushed != NULL)
         store->options.on_flushed(store->options.ctx);
     return err;
@@ -115,18 +116,18 @@ static int flush_log(struct store *store, int64_t upto)
  * them. */
 static int64_t settled_end(struct store *store)
 {
-    pthread_mutex_lock(&store->append_lock);
+    lock_take(&store->append_lock);
     int64_t upto = commit_log_max(store->log);
-    pthread_mutex_unlock(&store->append_lock);
+    lock_release(&store->append_lock);
     return upto;
 }
 
 void store_flush_log_when_urgent(struct store *store)
 {
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     bool is_urgent = store->flush_is_urgent;
     store->flush_is_urgent = false;
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
     if (is_urgent)
         (void)flush_log(store, settled_end(store)); /* a failure shows in `refusal` */
 }
@@ -141,14 +142,14 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     if (err == 0) {
         /* A sync that fails may take entries out of the page cache. Should the process die before
          * that is known, the next start must not believe they are there. */
-        pthread_mutex_lock(&store->sync_lock);
+        lock_take(&store->sync_lock);
         int64_t dispatched = store->checkpoint.dispatched;
         store->checkpoint.dispatched = store->checkpoint.durable;
         store->checkpoint.is_doubtful = true;
         write_checkpoint(store, false);
         store->checkpoint.dispatched = dispatched;
         store->checkpoint.is_doubtful = false;
-        pthread_mutex_unlock(&store->sync_lock);
+        lock_release(&store->sync_lock);
         err = store_sync_queues(store);
     }
     if (err != 0) {
@@ -158,13 +159,13 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
     assert(atomic_load(&store->flushed) >= upto);
     assert(store->unsynced.len == 0);
     bool is_settled = store->rewritten_queues >= store->doubtful_queues;
-    pthread_mutex_lock(&store->sync_lock);
+    lock_take(&store->sync_lock);
     store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
     store->checkpoint.queue_files = queue_files;
     atomic_store(&store->durable, store->checkpoint.durable);
     if (is_settled)
         store->checkpoint.logics_ms = newest_ms;
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     return 0;
 }
 
@@ -175,19 +176,19 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     int err = store_write_queues(store, scratch);
     if (err != 0)
         return err;
-    pthread_mutex_lock(&store->sync_lock);
+    lock_take(&store->sync_lock);
     assert(upto >= store->checkpoint.dispatched || has_failed(store));
     store->checkpoint.dispatched = upto;
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     if (durable)
         err = make_durable(store, upto, newest_ms);
-    pthread_mutex_lock(&store->sync_lock);
+    lock_take(&store->sync_lock);
     if (has_failed(store)) { /* the next start looks at all that is doubtful */
         store->checkpoint.dispatched = store->checkpoint.durable;
         store->checkpoint.is_doubtful = true;
     }
     write_checkpoint(store, durable && err == 0);
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     return err;
 }
 
@@ -225,21 +226,22 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
                                                                            : round->next_queue_ns;
 }
 
+/* May wait for a sync; so not under flush_lock, which a put may want. */
 static bool is_all_written(struct store *store)
 {
     int64_t max = commit_log_max(store->log);
-    pthread_mutex_lock(&store->sync_lock);
+    lock_take(&store->sync_lock);
     bool has_queues = store->checkpoint.dispatched >= max && store->checkpoint.durable >= max;
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     return has_queues && (atomic_load(&store->flushed) >= max || has_failed(store));
 }
 
 /* Waits for due_ns, an urgent wish, or the end. Under the lock. */
 static void wait_until(struct store *store, int64_t due_ns)
 {
-    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
+    assert(lock_is_held(&store->flush_lock));
     while (!store->flush_is_ending && !store->flush_is_urgent && !store->durable_is_wanted &&
-           pthread_cond_timedwait(&store->flush_wake, &store->flush_lock, &due) != ETIMEDOUT)
+           lock_wait_until(&store->flush_lock, &store->flush_wake, due_ns))
         ;
 }
 
@@ -248,11 +250,11 @@ static void *run_flusher(void *arg)
     struct store *store = arg;
     struct flush_round round = { .store = store, .scratch = BUF_INIT };
     int64_t due_ns = 0;
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     while (!store->flush_is_ending) {
         if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent &&
             !store->durable_is_wanted) {
-            pthread_cond_wait(&store->flush_wake, &store->flush_lock);
+            lock_wait(&store->flush_lock, &store->flush_wake);
             due_ns = 0;
             continue;
         }
@@ -263,14 +265,15 @@ static void *run_flusher(void *arg)
         store->flush_is_urgent = false;
         store->durable_is_wanted = false;
         atomic_store(&store->is_dirty, false);
-        pthread_mutex_unlock(&store->flush_lock);
+        lock_release(&store->flush_lock);
         due_ns = run_round(&round, is_urgent, wants_durable);
-        pthread_mutex_lock(&store->flush_lock);
+        bool is_behind = !is_all_written(store) && !has_failed(store);
+        lock_take(&store->flush_lock);
         pthread_cond_broadcast(&store->flush_done);
-        if (!is_all_written(store) && !has_failed(store))
+        if (is_behind)
             atomic_store(&store->is_dirty, true);
     }
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
     buf_fini(&round.scratch);
     return NULL;
 }
@@ -278,11 +281,7 @@ static void *run_flusher(void *arg)
 int store_flusher_start(struct store *store)
 {
     assert(!store->has_flusher);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->flush_wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&store->flush_wake, NULL);
     pthread_cond_init(&store->flush_done, NULL);
     atomic_store(&store->is_dirty, true); /* what recovery dispatched */
     int cause = pthread_create(&store->flusher, NULL, run_flusher, store);
@@ -297,10 +296,10 @@ void store_flusher_stop(struct store *store)
 {
     if (!store->has_flusher)
         return;
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     store->flush_is_ending = true;
     pthread_cond_signal(&store->flush_wake);
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
     pthread_join(store->flusher, NULL);
     store->has_flusher = false;
     pthread_cond_destroy(&store->flush_wake);
@@ -322,19 +321,19 @@ int store_flush_all(struct store *store)
 
 void store_request_durable(struct store *store)
 {
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     store->durable_is_wanted = true;
     pthread_cond_signal(&store->flush_wake);
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
 }
 
 void store_flusher_note(struct store *store)
 {
     if (atomic_exchange(&store->is_dirty, true))
         return;
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     pthread_cond_signal(&store->flush_wake);
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
 }
 
 int64_t store_flushed_to(const struct store *store)
@@ -347,21 +346,21 @@ void store_request_flush(struct store *store, int64_t phy_offset)
     assert(phy_offset <= commit_log_max(store->log));
     if (atomic_load(&store->flushed) >= phy_offset)
         return;
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     store->flush_is_urgent = true;
     pthread_cond_signal(&store->flush_wake);
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
 }
 
 bool store_flush_here(struct store *store)
 {
     assert(store->has_flusher);
-    if (pthread_mutex_trylock(&store->sync_lock) != 0) {
+    if (!lock_try(&store->sync_lock)) {
         store_request_flush(store, commit_log_max(store->log));
         return false;
     }
     (void)sync_log(store, settled_end(store)); /* a failure shows in `refusal` */
-    pthread_mutex_unlock(&store->sync_lock);
+    lock_release(&store->sync_lock);
     return true;
 }
 
@@ -369,12 +368,12 @@ int store_sync(struct store *store)
 {
     assert(store->has_flusher);
     int64_t upto = commit_log_max(store->log);
-    pthread_mutex_lock(&store->flush_lock);
+    lock_take(&store->flush_lock);
     while (atomic_load(&store->flushed) < upto && !has_failed(store)) {
         store->flush_is_urgent = true;
         pthread_cond_signal(&store->flush_wake);
-        pthread_cond_wait(&store->flush_done, &store->flush_lock);
+        lock_wait(&store->flush_lock, &store->flush_done);
     }
-    pthread_mutex_unlock(&store->flush_lock);
+    lock_release(&store->flush_lock);
     return atomic_load(&store->flushed) >= upto ? 0 : ERR_IO;
 }

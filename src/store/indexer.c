@@ -17,13 +17,12 @@
 #include "store/indexer.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/index_file.h"
 #include "store/log_reader.h"
@@ -35,14 +34,14 @@ enum { REST_MS = 1000 }; /* without work, then the pages of the index files are 
 struct indexer {
     char dir[DISK_PATH_MAX - 32];
     struct indexer_options options;
-    pthread_mutex_t files_lock; /* guards the files and what is in them */
-    struct index_file **files;  /* oldest first */
+    struct lock files_lock;    /* guards the files and what is in them */
+    struct index_file **files; /* oldest first */
     int file_count;
     int file_cap;
     bool is_doubtful; /* a file could not be synced; the thread's */
     struct index_file
         *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
-    pthread_mutex_t wake_lock; /* guards is_wanted, is_paused, is_hurried, is_ending */
+    struct lock wake_lock; /* guards is_wanted, is_paused, is_hurried, is_ending */
     pthread_cond_t wake;
     pthread_cond_t caught_up; /* a round of filling is over */
     bool is_wanted;
@@ -128,14 +127,10 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
         return ERR_NO_MEMORY;
     indexer->options = *options;
     snprintf(indexer->dir, sizeof indexer->dir, "%s", options->dir);
-    pthread_mutex_init(&indexer->files_lock, NULL);
-    pthread_mutex_init(&indexer->wake_lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&indexer->wake, &attributes);
-    pthread_cond_init(&indexer->caught_up, &attributes);
-    pthread_condattr_destroy(&attributes);
+    lock_init(&indexer->files_lock, LOCK_INDEX_FILES);
+    lock_init(&indexer->wake_lock, LOCK_LEAF);
+    pthread_cond_init(&indexer->wake, NULL);
+    pthread_cond_init(&indexer->caught_up, NULL);
     atomic_store(&indexer->safe_ms, options->safe_ms);
     atomic_store(&indexer->safe_end, options->safe_end < 0 ? 0 : options->safe_end);
     int64_t *names = NULL;
@@ -223,6 +218,7 @@ static int add_key(struct indexer *indexer, const struct record *record, struct 
 /* Under the lock. */
 static int add_record(struct indexer *indexer, const struct record *record)
 {
+    assert(lock_is_held(&indexer->files_lock));
     if ((record->sys_flag & SYS_FLAG_TRANSACTION_MASK) == SYS_FLAG_TRANSACTION_ROLLBACK)
         return 0;
     struct slice uniq_key = property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY));
@@ -280,9 +276,9 @@ static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t 
         *at = file_end < commit_log_max(reader->log) ? file_end : commit_log_max(reader->log);
         return 0;
     }
-    pthread_mutex_lock(&indexer->files_lock);
+    lock_take(&indexer->files_lock);
     err = add_record(indexer, &record);
-    pthread_mutex_unlock(&indexer->files_lock);
+    lock_release(&indexer->files_lock);
     sync_filled(indexer);
     if (err == 0)
         *at += record.total_bytes;
@@ -308,18 +304,18 @@ static int fill(struct indexer *indexer)
     return err;
 }
 
-static struct timespec after_ms(int64_t ms)
+static int64_t after_ms(int64_t ms)
 {
-    int64_t ns = clock_monotonic_ns() + ms * 1000000;
-    return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+    return clock_monotonic_ns() + ms * 1000000;
 }
 
 /* Waits for the end or a query, at most so long. Under the lock. */
 static void pause_unless_hurried(struct indexer *indexer, int64_t ms)
 {
-    struct timespec due = after_ms(ms);
+    int64_t due_ns = after_ms(ms);
+    assert(lock_is_held(&indexer->wake_lock));
     while (!indexer->is_ending && !indexer->is_hurried &&
-           pthread_cond_timedwait(&indexer->wake, &indexer->wake_lock, &due) == 0)
+           lock_wait_until(&indexer->wake_lock, &indexer->wake, due_ns))
         ;
 }
 
@@ -327,12 +323,13 @@ static void pause_unless_hurried(struct indexer *indexer, int64_t ms)
  * meanwhile. */
 static bool rest(struct indexer *indexer)
 {
-    pthread_mutex_unlock(&indexer->wake_lock);
-    pthread_mutex_lock(&indexer->files_lock);
+    assert(lock_is_held(&indexer->wake_lock));
+    lock_release(&indexer->wake_lock);
+    lock_take(&indexer->files_lock);
     for (int i = 0; i < indexer->file_count; i++)
         index_file_rest(indexer->files[i]);
-    pthread_mutex_unlock(&indexer->files_lock);
-    pthread_mutex_lock(&indexer->wake_lock);
+    lock_release(&indexer->files_lock);
+    lock_take(&indexer->wake_lock);
     return true;
 }
 
@@ -340,20 +337,19 @@ static bool rest(struct indexer *indexer)
 static bool wait_for_work(struct indexer *indexer)
 {
     bool has_rested = false;
-    pthread_mutex_lock(&indexer->wake_lock);
+    lock_take(&indexer->wake_lock);
     while ((!indexer->is_wanted || indexer->is_paused) && !indexer->is_hurried &&
            !indexer->is_ending) {
-        struct timespec due = after_ms(REST_MS);
         if (has_rested)
-            pthread_cond_wait(&indexer->wake, &indexer->wake_lock);
-        else if (pthread_cond_timedwait(&indexer->wake, &indexer->wake_lock, &due) != 0)
+            lock_wait(&indexer->wake_lock, &indexer->wake);
+        else if (!lock_wait_until(&indexer->wake_lock, &indexer->wake, after_ms(REST_MS)))
             has_rested = rest(indexer);
     }
     pause_unless_hurried(indexer, GATHER_MS);
     indexer->is_wanted = false;
     indexer->is_hurried = false;
     bool is_ending = indexer->is_ending;
-    pthread_mutex_unlock(&indexer->wake_lock);
+    lock_release(&indexer->wake_lock);
     atomic_store(&indexer->is_woken, false); /* what is appended from here on wakes again */
     return is_ending;
 }
@@ -363,26 +359,26 @@ static void catch_up(struct indexer *indexer)
 {
     enum { PATIENCE_MS = 1000 };
     int64_t upto = commit_log_max(indexer->options.log);
-    struct timespec due = after_ms(PATIENCE_MS);
-    pthread_mutex_lock(&indexer->wake_lock);
-    int cause = 0;
-    while (indexer_done_to(indexer) < upto && !indexer->is_ending && cause == 0) {
+    int64_t due_ns = after_ms(PATIENCE_MS);
+    lock_take(&indexer->wake_lock);
+    bool has_time = true;
+    while (indexer_done_to(indexer) < upto && !indexer->is_ending && has_time) {
         indexer->is_hurried = true;
         pthread_cond_signal(&indexer->wake);
-        cause = pthread_cond_timedwait(&indexer->caught_up, &indexer->wake_lock, &due);
+        has_time = lock_wait_until(&indexer->wake_lock, &indexer->caught_up, due_ns);
     }
-    pthread_mutex_unlock(&indexer->wake_lock);
+    lock_release(&indexer->wake_lock);
 }
 
 /* Files that a process filled which died before it had synced them. */
 static void sync_left_over(struct indexer *indexer)
 {
-    pthread_mutex_lock(&indexer->files_lock);
+    lock_take(&indexer->files_lock);
     int64_t safe_end = atomic_load(&indexer->safe_end);
     for (int i = 0; i + 1 < indexer->file_count; i++)
         if (index_file_end_phy_offset(indexer->files[i]) > safe_end)
             note_synced(indexer, indexer->files[i]);
-    pthread_mutex_unlock(&indexer->files_lock);
+    lock_release(&indexer->files_lock);
 }
 
 static void *run_indexer(void *arg)
@@ -392,7 +388,7 @@ static void *run_indexer(void *arg)
     for (bool is_ending = false; !is_ending;) {
         is_ending = wait_for_work(indexer);
         int err = fill(indexer);
-        pthread_mutex_lock(&indexer->wake_lock);
+        lock_take(&indexer->wake_lock);
         pthread_cond_broadcast(&indexer->caught_up);
         if (err != 0 && !is_ending) {
             log_error("index_stopped_for_now error=%s phy_offset=%lld", err_name(err),
@@ -400,7 +396,7 @@ static void *run_indexer(void *arg)
             pause_unless_hurried(indexer, RETRY_MS);
             indexer->is_wanted = true;
         }
-        pthread_mutex_unlock(&indexer->wake_lock);
+        lock_release(&indexer->wake_lock);
     }
     return NULL;
 }
@@ -420,10 +416,10 @@ int indexer_start(struct indexer *indexer)
 void indexer_stop(struct indexer *indexer)
 {
     if (indexer->has_thread) {
-        pthread_mutex_lock(&indexer->wake_lock);
+        lock_take(&indexer->wake_lock);
         indexer->is_ending = true;
         pthread_cond_signal(&indexer->wake);
-        pthread_mutex_unlock(&indexer->wake_lock);
+        lock_release(&indexer->wake_lock);
         pthread_join(indexer->thread, NULL);
         indexer->has_thread = false;
     }
@@ -440,27 +436,27 @@ void indexer_close(struct indexer *indexer)
     free(indexer->files);
     pthread_cond_destroy(&indexer->caught_up);
     pthread_cond_destroy(&indexer->wake);
-    pthread_mutex_destroy(&indexer->wake_lock);
-    pthread_mutex_destroy(&indexer->files_lock);
+    lock_fini(&indexer->wake_lock);
+    lock_fini(&indexer->files_lock);
     free(indexer);
 }
 
 void indexer_pause(struct indexer *indexer, bool paused)
 {
-    pthread_mutex_lock(&indexer->wake_lock);
+    lock_take(&indexer->wake_lock);
     indexer->is_paused = paused;
     pthread_cond_signal(&indexer->wake);
-    pthread_mutex_unlock(&indexer->wake_lock);
+    lock_release(&indexer->wake_lock);
 }
 
 void indexer_wake(struct indexer *indexer)
 {
     if (atomic_exchange(&indexer->is_woken, true))
         return;
-    pthread_mutex_lock(&indexer->wake_lock);
+    lock_take(&indexer->wake_lock);
     indexer->is_wanted = true;
     pthread_cond_signal(&indexer->wake);
-    pthread_mutex_unlock(&indexer->wake_lock);
+    lock_release(&indexer->wake_lock);
 }
 
 int64_t indexer_done_to(const struct indexer *indexer)
@@ -489,7 +485,7 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
     *last_ms = 0;
     *last_phy_offset = 0;
     catch_up(indexer);
-    pthread_mutex_lock(&indexer->files_lock);
+    lock_take(&indexer->files_lock);
     for (int i = indexer->file_count - 1; i >= 0 && found < most; i--) {
         const struct index_file *file = indexer->files[i];
         if (i == indexer->file_count - 1) {
@@ -505,7 +501,7 @@ int indexer_query(struct indexer *indexer, int32_t hash, int64_t begin_ms, int64
         found += more > 0 ? more : 0; /* what cannot be read is not found, and was logged */
         assert(found <= most);
     }
-    pthread_mutex_unlock(&indexer->files_lock);
+    lock_release(&indexer->files_lock);
     return found;
 }
 
@@ -514,7 +510,7 @@ void indexer_retain(struct indexer *indexer, int64_t log_min)
     assert(log_min >= 0);
     for (;;) {
         struct index_file *expired = NULL;
-        pthread_mutex_lock(&indexer->files_lock);
+        lock_take(&indexer->files_lock);
         if (indexer->file_count > 1 && indexer->files[0] != indexer->filled &&
             index_file_end_phy_offset(indexer->files[0]) < log_min) {
             expired = indexer->files[0];
@@ -522,7 +518,7 @@ void indexer_retain(struct indexer *indexer, int64_t log_min)
             memmove(indexer->files, indexer->files + 1,
                     (size_t)indexer->file_count * sizeof(struct index_file *));
         }
-        pthread_mutex_unlock(&indexer->files_lock);
+        lock_release(&indexer->files_lock);
         if (expired == NULL)
             return;
         char path[DISK_PATH_MAX];

@@ -97,6 +97,7 @@ static struct store_queue_entry entry_in(const struct light_targets *targets, in
 void light_targets_add(struct store *store, const struct light_targets *targets,
                        const struct store_queue_entry *entry)
 {
+    assert(lock_is_held(&store->append_lock));
     for (int i = 0; i < targets->count; i++) {
         const struct store_queue_entry light = entry_in(targets, i, entry);
         if (consume_queue_append(targets->queues[i], &light))
@@ -124,10 +125,10 @@ void light_targets_tell(struct store *store, const struct light_targets *targets
 
 void store_note_past_life(struct store *store, struct slice name)
 {
-    pthread_mutex_lock(&store->gone_lock);
+    lock_take(&store->gone_lock);
     map_put(&store->gone, name, store);
     atomic_store(&store->has_gone, true);
-    pthread_mutex_unlock(&store->gone_lock);
+    lock_release(&store->gone_lock);
 }
 
 bool store_take_past_lives(struct store *store, struct map *names)
@@ -137,12 +138,12 @@ bool store_take_past_lives(struct store *store, struct map *names)
     void *value;
     if (!atomic_exchange(&store->has_gone, false))
         return false;
-    pthread_mutex_lock(&store->gone_lock);
+    lock_take(&store->gone_lock);
     while (map_next(&store->gone, &cursor, &name, &value))
         map_put(names, name, value);
     map_fini(&store->gone);
     map_init(&store->gone);
-    pthread_mutex_unlock(&store->gone_lock);
+    lock_release(&store->gone_lock);
     return true;
 }
 

@@ -86,11 +86,11 @@ static struct scratch *take_scratch(struct store *store)
 {
     struct scratch *scratch = atomic_exchange(&store->last_scratch, NULL);
     if (scratch == NULL) {
-        pthread_mutex_lock(&store->scratch_lock);
+        lock_take(&store->scratch_lock);
         scratch = store->scratches;
         if (scratch != NULL)
             store->scratches = scratch->next;
-        pthread_mutex_unlock(&store->scratch_lock);
+        lock_release(&store->scratch_lock);
     }
     if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
         abort();
@@ -106,10 +106,10 @@ static void give_scratch_back(struct store *store, struct scratch *scratch)
     scratch = atomic_exchange(&store->last_scratch, scratch);
     if (scratch == NULL)
         return;
-    pthread_mutex_lock(&store->scratch_lock);
+    lock_take(&store->scratch_lock);
     scratch->next = store->scratches;
     store->scratches = scratch;
-    pthread_mutex_unlock(&store->scratch_lock);
+    lock_release(&store->scratch_lock);
 }
 
 static void scratch_free(struct scratch *scratch)
@@ -203,6 +203,7 @@ static void add_entries(struct store *store, struct consume_queue *queue,
                         struct store_queue_entry *entries, int count,
                         const struct store_put_result *result)
 {
+    assert(lock_is_held(&store->append_lock));
     int64_t phy_offset = result->phy_offset;
     for (int i = 0; i < count; i++) {
         entries[i].phy_offset = phy_offset;
@@ -239,6 +240,7 @@ static void tell_arrivals(struct store *store, const struct consume_queue *queue
 static int append(struct store *store, struct consume_queue *queue, struct scratch *scratch,
                   int count, int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets)
 {
+    assert(lock_is_held(&store->append_lock));
     uint8_t *into;
     const struct buf *encoded = &scratch->bytes;
     int64_t bytes = (int64_t)encoded->len;
@@ -276,11 +278,11 @@ static uint64_t stamp_now(const struct store *store)
 /* A free lock costs one reading of the clock, not two. */
 static void take_append_lock(struct store *store, struct store_put_result *result)
 {
-    bool was_free = pthread_mutex_trylock(&store->append_lock) == 0;
+    bool was_free = lock_try(&store->append_lock);
     result->asked_ticks = result->locked_ticks = stamp_now(store);
     if (was_free)
         return;
-    pthread_mutex_lock(&store->append_lock);
+    lock_take(&store->append_lock);
     result->locked_ticks = stamp_now(store);
 }
 
@@ -308,7 +310,7 @@ static int put_inner_batch(struct store *store, struct consume_queue *queue,
         is_put = err == 0 && consume_queue_max(queue) == base;
         if (is_put)
             err = append(store, queue, scratch, 1, now_ms, result, NULL);
-        pthread_mutex_unlock(&store->append_lock);
+        lock_release(&store->append_lock);
         result->appended_ticks = stamp_now(store);
         arena_fini(&arena);
     }
@@ -360,7 +362,7 @@ static int put_to_light_queues(struct store *store, struct consume_queue **queue
             err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
         if (is_put && err == 0)
             light_targets_add(store, &targets, scratch_entries(scratch));
-        pthread_mutex_unlock(&store->append_lock);
+        lock_release(&store->append_lock);
         result->appended_ticks = stamp_now(store);
     }
     if (err == 0)
@@ -395,7 +397,7 @@ int store_put(struct store *store, const struct record *records, int count, int6
     } else if ((err = encode(store, records, count, now_ms, scratch)) == 0) {
         take_append_lock(store, result);
         err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
-        pthread_mutex_unlock(&store->append_lock);
+        lock_release(&store->append_lock);
         result->appended_ticks = stamp_now(store);
     }
     if (err == 0) {

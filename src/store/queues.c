@@ -53,10 +53,10 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     queues->log = log;
     queues->may_have_ghosts = may_have_ghosts;
     queues->light_count = -1;
-    pthread_mutex_init(&queues->lock, NULL);
+    lock_init(&queues->lock, LOCK_QUEUES);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
-        pthread_mutex_init(&queues->files.locks[i].file_lock, NULL);
-        pthread_mutex_init(&queues->files.locks[i].lock, NULL);
+        lock_init(&queues->files.locks[i].file_lock, LOCK_QUEUE_FILE);
+        lock_init(&queues->files.locks[i].lock, LOCK_QUEUE);
     }
     map_init_borrowing(&queues->topics);
     map_init(&queues->batch_topics);
@@ -102,25 +102,25 @@ void queues_close(struct queues *queues)
     map_fini(&queues->topics);
     map_fini(&queues->batch_topics);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
-        pthread_mutex_destroy(&queues->files.locks[i].lock);
-        pthread_mutex_destroy(&queues->files.locks[i].file_lock);
+        lock_fini(&queues->files.locks[i].lock);
+        lock_fini(&queues->files.locks[i].file_lock);
     }
-    pthread_mutex_destroy(&queues->lock);
+    lock_fini(&queues->lock);
     free(queues);
 }
 
 void queues_set_batch(struct queues *queues, struct slice topic)
 {
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     map_put(&queues->batch_topics, topic, queues);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
 }
 
 bool queues_is_batch(struct queues *queues, struct slice topic)
 {
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     bool is_batch = map_get(&queues->batch_topics, topic) != NULL;
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     return is_batch;
 }
 
@@ -205,6 +205,7 @@ static struct consume_queue *make_room_for(struct queue_topic *topic, int32_t qu
 /* NULL: no directory can have the name. */
 static struct queue_topic *topic_get(struct queues *queues, struct slice name)
 {
+    assert(lock_is_held(&queues->lock));
     assert(name.len > 0);
     struct queue_topic *topic = map_get(&queues->topics, name);
     if (topic != NULL || !queues_name_a_directory(name))
@@ -229,6 +230,7 @@ static struct queue_topic *topic_get(struct queues *queues, struct slice name)
 static int get_locked(struct queues *queues, struct slice name, int32_t queue_id,
                       struct consume_queue **queue)
 {
+    assert(lock_is_held(&queues->lock));
     struct queue_topic *topic = topic_get(queues, name);
     if (topic == NULL)
         return ERR_INVALID;
@@ -249,15 +251,16 @@ int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
 {
     if (queue_id < 0 || queue_id > QUEUE_ID_MAX || topic.len == 0)
         return ERR_INVALID;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     int err = get_locked(queues, topic, queue_id, queue);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     return err;
 }
 
 /* Under the lock. */
 static bool is_on_disk(const struct queues *queues, struct slice name, int32_t queue_id)
 {
+    assert(lock_is_held(&queues->lock));
     char path[DISK_PATH_MAX];
     snprintf(path, sizeof path, "%s/%.*s/%d", queues_kind_of(queues, name)->path, SLICE_FMT(name),
              queue_id);
@@ -268,13 +271,13 @@ struct consume_queue *queues_find(struct queues *queues, struct slice name, int3
 {
     if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !queues_name_a_directory(name))
         return NULL;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     struct consume_queue *queue = topic == NULL ? NULL : queue_at(topic, queue_id);
     if ((queue == NULL || queue->of == NULL) &&
         (!is_on_disk(queues, name, queue_id) || get_locked(queues, name, queue_id, &queue) != 0))
         queue = NULL;
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     return queue;
 }
 

@@ -45,7 +45,7 @@ int64_t queues_light_count(struct queues *queues);
 /* The light queue goes when it has no entries: it is retired under `append_lock` and then deleted
  * as its topic would be. `gone` is called before there can be another of the name, under the lock
  * of the table; not when the queue has entries, or is gone already. */
-void queues_retire_light(struct queues *queues, struct slice topic, pthread_mutex_t *append_lock,
+void queues_retire_light(struct queues *queues, struct slice topic, struct lock *append_lock,
                          const char *graveyard, void (*gone)(void *ctx, struct slice topic),
                          void *ctx);
 /* It has queues, on disk or in memory. */

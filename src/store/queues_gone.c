@@ -41,16 +41,17 @@ static void mark_deleted(struct queue_topic *topic)
 {
     struct consume_queue *queue;
     for (int32_t id = 0; (queue = queue_topic_next(topic, id)) != NULL; id = queue->queue_id + 1) {
-        pthread_mutex_t *file_lock = &consume_queue_locks(queue)->file_lock;
-        pthread_mutex_lock(file_lock);
+        struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
+        lock_take(file_lock);
         queue->is_deleted = true;
-        pthread_mutex_unlock(file_lock);
+        lock_release(file_lock);
     }
 }
 
 /* Under the lock. */
 static void delete_topic(struct queues *queues, struct slice name, const char *graveyard)
 {
+    assert(lock_is_held(&queues->lock));
     char from[DISK_PATH_MAX];
     char to[DISK_PATH_MAX];
     struct queue_topic *topic = map_remove(&queues->topics, name);
@@ -78,9 +79,9 @@ void queues_delete_topic(struct queues *queues, struct slice name, const char *g
 {
     if (!queues_name_a_directory(name))
         return;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     delete_topic(queues, name, graveyard);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
 }
 
 static void add_if_light(void *ctx, const char *name, bool is_dir)
@@ -96,7 +97,7 @@ int64_t queues_light_count(struct queues *queues)
     struct slice name;
     void *topic;
     char path[DISK_PATH_MAX];
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     if (queues->light_count < 0) {
         queues->light_count = 0;
         disk_each_name(queues->kinds[KIND_SIMPLE].path, add_if_light, queues);
@@ -106,29 +107,29 @@ int64_t queues_light_count(struct queues *queues)
         }
     }
     int64_t count = queues->light_count;
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     return count;
 }
 
-void queues_retire_light(struct queues *queues, struct slice name, pthread_mutex_t *append_lock,
+void queues_retire_light(struct queues *queues, struct slice name, struct lock *append_lock,
                          const char *graveyard, void (*gone)(void *ctx, struct slice topic),
                          void *ctx)
 {
     bool is_idle = false;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     struct consume_queue *queue = topic != NULL ? queue_topic_next(topic, 0) : NULL;
     if (queue != NULL && consume_queue_is_light(queue)) {
-        pthread_mutex_lock(append_lock); /* a put may be on its way to it */
+        lock_take(append_lock); /* a put may be on its way to it */
         is_idle = consume_queue_min(queue) == consume_queue_max(queue);
         queue->is_retired = is_idle;
-        pthread_mutex_unlock(append_lock);
+        lock_release(append_lock);
     }
     if (is_idle) {
         gone(ctx, name);
         delete_topic(queues, name, graveyard);
     }
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
 }
 
 bool queues_has_topic(struct queues *queues, struct slice name)
@@ -136,9 +137,9 @@ bool queues_has_topic(struct queues *queues, struct slice name)
     char path[DISK_PATH_MAX];
     if (!queues_name_a_directory(name))
         return false;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     bool is_known = map_get(&queues->topics, name) != NULL;
     queue_topic_path(queues_kind_of(queues, name), name, path);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     return is_known || disk_exists(path);
 }

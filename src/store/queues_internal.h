@@ -16,7 +16,7 @@ enum { KIND_SIMPLE, KIND_BATCH, KIND_COUNT };
 struct queues {
     struct queue_kind kinds[KIND_COUNT];
     struct commit_log *log;
-    pthread_mutex_t lock;    /* guards the maps and what hangs on them */
+    struct lock lock;        /* guards the maps and what hangs on them */
     struct map topics;       /* borrows; values: struct queue_topic */
     struct map batch_topics; /* the names alone */
     struct queue_topic *deleted;

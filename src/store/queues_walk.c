@@ -36,9 +36,9 @@ static void load_topic(void *ctx, struct slice topic)
     char path[DISK_PATH_MAX];
     int64_t *ids = NULL;
     int count = 0;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     queue_topic_path(queues_kind_of(queues, topic), topic, path);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     int err = disk_list_numbers(path, &ids, &count);
     for (int i = 0; i < count && err == 0; i++) {
         struct consume_queue *queue;
@@ -83,10 +83,10 @@ int queues_each(struct queues *queues, bool load,
     size_t cursor = 0;
     struct slice key;
     void *value;
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     while (map_next(&queues->topics, &cursor, &key, &value))
         list_topic(&all, value);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     for (size_t i = 0; i < all.count; i++)
         each(ctx, all.queues[i]);
     free(all.queues);
@@ -101,11 +101,11 @@ void queues_each_of(struct queues *queues, struct slice name,
     if (!queues_name_a_directory(name))
         return;
     load_topic(&loading, name);
-    pthread_mutex_lock(&queues->lock);
+    lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     if (topic != NULL)
         list_topic(&all, topic);
-    pthread_mutex_unlock(&queues->lock);
+    lock_release(&queues->lock);
     for (size_t i = 0; i < all.count; i++)
         each(ctx, all.queues[i]);
     free(all.queues);

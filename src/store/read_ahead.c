@@ -1,10 +1,10 @@
 #include "store/read_ahead.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/thread_rank.h"
 
@@ -23,7 +23,7 @@ struct read_ahead {
     int64_t step_bytes;
     atomic_bool is_off;
     pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows; a leaf */
+    struct lock lock; /* guards what follows; a leaf */
     pthread_cond_t wake;
     struct stream streams[READ_AHEAD_STREAMS];
     uint64_t turn;
@@ -81,19 +81,19 @@ static void *run(void *arg)
 {
     struct read_ahead *ra = arg;
     thread_stand_back(); /* whoever comes first to what is not there asks for itself */
-    pthread_mutex_lock(&ra->lock);
+    lock_take(&ra->lock);
     while (!ra->is_ending) {
         struct stream *stream = next_wanted(ra);
         if (stream == NULL) {
-            pthread_cond_wait(&ra->wake, &ra->lock);
+            lock_wait(&ra->lock, &ra->wake);
             continue;
         }
         int64_t at = take_step(ra, stream);
-        pthread_mutex_unlock(&ra->lock);
+        lock_release(&ra->lock);
         ask(ra, at);
-        pthread_mutex_lock(&ra->lock);
+        lock_take(&ra->lock);
     }
-    pthread_mutex_unlock(&ra->lock);
+    lock_release(&ra->lock);
     return NULL;
 }
 
@@ -110,7 +110,7 @@ bool read_ahead_is_on(const struct read_ahead *ra)
 void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
 {
     assert(phy_offset >= 0);
-    pthread_mutex_lock(&ra->lock);
+    lock_take(&ra->lock);
     struct stream *stream = stream_of(ra, phy_offset);
     bool is_new = stream == NULL;
     if (is_new) {
@@ -119,7 +119,7 @@ void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
         take_step(ra, stream);
     }
     stream->used = ++ra->turn;
-    pthread_mutex_unlock(&ra->lock);
+    lock_release(&ra->lock);
     if (is_new)
         ask(ra, phy_offset);
 }
@@ -129,7 +129,7 @@ void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
     bool wakes = false;
     if (!read_ahead_is_on(ra))
         return;
-    pthread_mutex_lock(&ra->lock);
+    lock_take(&ra->lock);
     struct stream *stream = stream_of(ra, phy_offset);
     if (stream != NULL) {
         stream->used = ++ra->turn;
@@ -137,17 +137,17 @@ void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
                 stream->upto < commit_log_near_start(ra->log);
         stream->is_wanted |= wakes;
     }
-    pthread_mutex_unlock(&ra->lock);
+    lock_release(&ra->lock);
     if (wakes)
         pthread_cond_signal(&ra->wake);
 }
 
 int64_t read_ahead_end(struct read_ahead *ra, int64_t phy_offset)
 {
-    pthread_mutex_lock(&ra->lock);
+    lock_take(&ra->lock);
     const struct stream *stream = stream_of(ra, phy_offset);
     int64_t end = stream == NULL ? -1 : stream->upto;
-    pthread_mutex_unlock(&ra->lock);
+    lock_release(&ra->lock);
     return end;
 }
 
@@ -160,12 +160,12 @@ int read_ahead_new(struct commit_log *log, int64_t memory_bytes, struct read_ahe
     ra->log = log;
     ra->step_bytes = part < STEP_BYTES_MOST ? part : STEP_BYTES_MOST;
     assert(ra->step_bytes > 0);
-    pthread_mutex_init(&ra->lock, NULL);
+    lock_init(&ra->lock, LOCK_LEAF);
     pthread_cond_init(&ra->wake, NULL);
     int cause = pthread_create(&ra->thread, NULL, run, ra);
     if (cause != 0) {
         log_error("thread_start_failed name=read_ahead errno=%d", cause);
-        pthread_mutex_destroy(&ra->lock);
+        lock_fini(&ra->lock);
         pthread_cond_destroy(&ra->wake);
         free(ra);
         return err_from_errno(cause);
@@ -179,12 +179,12 @@ void read_ahead_free(struct read_ahead *ra)
 {
     if (ra == NULL)
         return;
-    pthread_mutex_lock(&ra->lock);
+    lock_take(&ra->lock);
     ra->is_ending = true;
-    pthread_mutex_unlock(&ra->lock);
+    lock_release(&ra->lock);
     pthread_cond_signal(&ra->wake);
     pthread_join(ra->thread, NULL);
-    pthread_mutex_destroy(&ra->lock);
+    lock_fini(&ra->lock);
     pthread_cond_destroy(&ra->wake);
     free(ra);
 }

@@ -9,10 +9,8 @@
  * follows. Files are cut down in slices before they are unlinked (disk.c), on this thread.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -162,14 +160,13 @@ static void *run_cleaner(void *arg)
     bool starts_full = atomic_load(&store->refusal) == ERR_DISK_FULL;
     int64_t wait_ms = starts_full ? store->options.clean_interval_ms : FIRST_ROUND_MS;
     count_queues(store);
-    pthread_mutex_lock(&store->clean_lock);
+    lock_take(&store->clean_lock);
     bool is_owed = false; /* who asked is owed a round: a file had to stay */
     while (!store->clean_is_ending) {
         int64_t due_ns = clock_monotonic_ns() + wait_ms * 1000000;
-        struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
         while (!store->clean_is_ending && !store->clean_is_wanted &&
                !store->clean_queues_is_wanted &&
-               pthread_cond_timedwait(&store->clean_wake, &store->clean_lock, &due) != ETIMEDOUT)
+               lock_wait_until(&store->clean_lock, &store->clean_wake, due_ns))
             ;
         if (store->clean_is_ending)
             break;
@@ -177,15 +174,15 @@ static void *run_cleaner(void *arg)
         bool queues_asked = store->clean_queues_is_wanted;
         store->clean_is_wanted = false;
         store->clean_queues_is_wanted = false;
-        pthread_mutex_unlock(&store->clean_lock);
+        lock_release(&store->clean_lock);
         if (queues_asked)
             retain_queues(store);
         bool is_held_back = clean(store, clock_wall_ms(), asked);
-        pthread_mutex_lock(&store->clean_lock);
+        lock_take(&store->clean_lock);
         is_owed = asked && is_held_back;
         wait_ms = is_held_back ? HELD_BACK_MS : store->options.clean_interval_ms;
     }
-    pthread_mutex_unlock(&store->clean_lock);
+    lock_release(&store->clean_lock);
     return NULL;
 }
 
@@ -193,12 +190,8 @@ int store_cleaner_start(struct store *store)
 {
     assert(!store->has_cleaner);
     watch_fill_level(store, measure_disks(store)); /* the first round is a while away */
-    pthread_condattr_t attributes;
-    pthread_mutex_init(&store->clean_lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->clean_wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    lock_init(&store->clean_lock, LOCK_LEAF);
+    pthread_cond_init(&store->clean_wake, NULL);
     int cause = pthread_create(&store->cleaner, NULL, run_cleaner, store);
     if (cause != 0)
         return err_from_errno(cause);
@@ -211,22 +204,22 @@ void store_cleaner_stop(struct store *store)
 {
     if (!store->has_cleaner)
         return;
-    pthread_mutex_lock(&store->clean_lock);
+    lock_take(&store->clean_lock);
     store->clean_is_ending = true;
     pthread_cond_signal(&store->clean_wake);
-    pthread_mutex_unlock(&store->clean_lock);
+    lock_release(&store->clean_lock);
     pthread_join(store->cleaner, NULL);
     store->has_cleaner = false;
     pthread_cond_destroy(&store->clean_wake);
-    pthread_mutex_destroy(&store->clean_lock);
+    lock_fini(&store->clean_lock);
 }
 
 static void ask_cleaner(struct store *store, bool *wanted)
 {
-    pthread_mutex_lock(&store->clean_lock);
+    lock_take(&store->clean_lock);
     *wanted = true;
     pthread_cond_signal(&store->clean_wake);
-    pthread_mutex_unlock(&store->clean_lock);
+    lock_release(&store->clean_lock);
 }
 
 void store_clean_now(struct store *store)

@@ -5,9 +5,6 @@
  * (record_damaged), and stays for a repair. A damaged entry is derived, and put right. A round is
  * followed by a rest; the thread then sleeps.
  */
-#include <errno.h>
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/log_reader.h"
@@ -77,10 +74,10 @@ static void scrub_one(struct scrub *scrub, int64_t upto)
 /* Under the lock. True when the thread is to end. */
 static bool wait_ms(struct store *store, int64_t ms)
 {
+    assert(lock_is_held(&store->scrub_lock));
     int64_t due_ns = clock_monotonic_ns() + ms * 1000000;
-    struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
     while (!store->scrub_is_ending &&
-           pthread_cond_timedwait(&store->scrub_wake, &store->scrub_lock, &due) != ETIMEDOUT)
+           lock_wait_until(&store->scrub_lock, &store->scrub_wake, due_ns))
         ;
     return store->scrub_is_ending;
 }
@@ -91,10 +88,10 @@ static void *run_scrubber(void *arg)
     struct scrub scrub = { .store = store };
     log_reader_init(&scrub.reader, store->log);
     log_reader_init_jumping(&scrub.looker, store->log);
-    pthread_mutex_lock(&store->scrub_lock);
+    lock_take(&store->scrub_lock);
     int64_t pause_ms = store->options.scrub_first_ms;
     while (!wait_ms(store, pause_ms)) {
-        pthread_mutex_unlock(&store->scrub_lock);
+        lock_release(&store->scrub_lock);
         int64_t upto = atomic_load(&store->durable);
         int64_t budget = store->options.scrub_bytes_per_second;
         int64_t from = scrub.at;
@@ -111,9 +108,9 @@ static void *run_scrubber(void *arg)
             scrub.at = scrub.records = scrub.damaged = scrub.mended = 0;
             pause_ms = REST_MS;
         }
-        pthread_mutex_lock(&store->scrub_lock);
+        lock_take(&store->scrub_lock);
     }
-    pthread_mutex_unlock(&store->scrub_lock);
+    lock_release(&store->scrub_lock);
     log_reader_fini(&scrub.looker);
     log_reader_fini(&scrub.reader);
     return NULL;
@@ -123,12 +120,8 @@ int store_scrubber_start(struct store *store)
 {
     if (store->options.scrub_bytes_per_second == 0)
         return 0;
-    pthread_condattr_t attributes;
-    pthread_mutex_init(&store->scrub_lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->scrub_wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    lock_init(&store->scrub_lock, LOCK_LEAF);
+    pthread_cond_init(&store->scrub_wake, NULL);
     if (store->options.scrub_first_ms == 0)
         store->options.scrub_first_ms = FIRST_ROUND_MS;
     int cause = pthread_create(&store->scrubber, NULL, run_scrubber, store);
@@ -143,12 +136,12 @@ void store_scrubber_stop(struct store *store)
 {
     if (!store->has_scrubber)
         return;
-    pthread_mutex_lock(&store->scrub_lock);
+    lock_take(&store->scrub_lock);
     store->scrub_is_ending = true;
     pthread_cond_signal(&store->scrub_wake);
-    pthread_mutex_unlock(&store->scrub_lock);
+    lock_release(&store->scrub_lock);
     pthread_join(store->scrubber, NULL);
     store->has_scrubber = false;
     pthread_cond_destroy(&store->scrub_wake);
-    pthread_mutex_destroy(&store->scrub_lock);
+    lock_fini(&store->scrub_lock);
 }

@@ -224,11 +224,11 @@ static void free_parts(struct store *store)
         commit_log_close(store->log);
     disk_close(store->lock_fd);
     store_free_scratches(store);
-    pthread_mutex_destroy(&store->sync_lock);
-    pthread_mutex_destroy(&store->append_lock);
-    pthread_mutex_destroy(&store->flush_lock);
-    pthread_mutex_destroy(&store->scratch_lock);
-    pthread_mutex_destroy(&store->gone_lock);
+    lock_fini(&store->sync_lock);
+    lock_fini(&store->append_lock);
+    lock_fini(&store->flush_lock);
+    lock_fini(&store->scratch_lock);
+    lock_fini(&store->gone_lock);
     map_fini(&store->gone);
     free(store);
 }
@@ -258,11 +258,11 @@ static struct store *store_new(const struct store_options *options)
         snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);
     else
         snprintf(store->log_dir, sizeof store->log_dir, "%.4000s/commitlog", options->root_dir);
-    pthread_mutex_init(&store->sync_lock, NULL);
-    pthread_mutex_init(&store->append_lock, NULL);
-    pthread_mutex_init(&store->flush_lock, NULL);
-    pthread_mutex_init(&store->scratch_lock, NULL);
-    pthread_mutex_init(&store->gone_lock, NULL);
+    lock_init(&store->sync_lock, LOCK_STORE_SYNC);
+    lock_init(&store->append_lock, LOCK_APPEND);
+    lock_init(&store->flush_lock, LOCK_LEAF);
+    lock_init(&store->scratch_lock, LOCK_LEAF);
+    lock_init(&store->gone_lock, LOCK_LEAF);
     map_init(&store->gone);
     parse_delays(store, options->message_delay_level);
     store->memory_bytes = memory_limit_bytes();

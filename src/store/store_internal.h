@@ -38,15 +38,15 @@ struct store {
     int64_t cold_bytes;   /* farther than this from the end of the log counts as on disk */
 
     atomic_bool wants_ticks;
-    pthread_mutex_t sync_lock;              /* guards the sync of the log, and the checkpoint */
-    pthread_mutex_t append_lock;            /* guards the head of the log and the queues' ends */
+    struct lock sync_lock;                  /* guards the sync of the log, and the checkpoint */
+    struct lock append_lock;                /* guards the head of the log and the queues' ends */
     _Atomic(struct scratch *) last_scratch; /* given back last; taken without the lock */
-    pthread_mutex_t scratch_lock;
+    struct lock scratch_lock;
     struct scratch *scratches;
 
-    pthread_mutex_t gone_lock; /* guards `gone`, a leaf */
-    struct map gone;           /* light queues that there were, see
-                                  store_take_past_lives(): the names alone */
+    struct lock gone_lock; /* guards `gone`, a leaf */
+    struct map gone;       /* light queues that there were, see
+                              store_take_past_lives(): the names alone */
     atomic_bool has_gone;
 
     _Atomic int refusal;         /* enum err: why puts are refused */
@@ -55,7 +55,7 @@ struct store {
     _Atomic int64_t last_put_ms; /* store time of the newest record */
 
     /* flusher */
-    pthread_mutex_t flush_lock; /* guards what follows up to the thread */
+    struct lock flush_lock; /* guards what follows up to the thread */
     pthread_cond_t flush_wake;
     pthread_cond_t flush_done; /* a round has ended */
     bool flush_is_ending;
@@ -78,7 +78,7 @@ struct store {
     /* cleaner */
     bool must_count_queues;       /* their number was taken on trust; the cleaner's once it runs */
     atomic_bool queues_were_lost; /* and was wrong */
-    pthread_mutex_t clean_lock;
+    struct lock clean_lock;
     pthread_cond_t clean_wake;
     bool clean_is_ending;
     bool clean_is_wanted;
@@ -89,7 +89,7 @@ struct store {
     _Atomic int queue_disk_percent;
 
     /* scrubber */
-    pthread_mutex_t scrub_lock; /* guards scrub_is_ending */
+    struct lock scrub_lock; /* guards scrub_is_ending */
     pthread_cond_t scrub_wake;
     bool scrub_is_ending;
     bool has_scrubber;

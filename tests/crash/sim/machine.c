@@ -17,6 +17,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
+#include "base/lock.h"
 #include "sim.h"
 
 enum { FIBERS_MAX = 24, STACK_BYTES = 512 << 10, ARENA_BYTES = 96 << 20 };
@@ -64,6 +65,9 @@ struct fiber {
     bool timed_out;
     void *(*run)(void *arg);
     void *arg;
+#ifdef LOCK_CHECKS
+    struct locks_held held; /* while another fiber runs */
+#endif
 };
 
 static struct fiber fibers[FIBERS_MAX];
@@ -101,6 +105,9 @@ static void go_to(int to)
 {
     struct fiber *fiber = &fibers[to];
     current = to;
+#ifdef LOCK_CHECKS
+    locks_held = fiber->held;
+#endif
     if (fiber->has_started)
         siglongjmp(fiber->at, 1);
     fiber->has_started = true;
@@ -153,6 +160,9 @@ static __attribute__((noinline)) void switch_fiber(void)
     int to = pick();
     if (to == current)
         return;
+#ifdef LOCK_CHECKS
+    fibers[current].held = locks_held;
+#endif
     if (sigsetjmp(fibers[current].at, 0) == 0)
         go_to(to);
 }
@@ -422,7 +432,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
 int __wrap_pthread_cond_destroy(pthread_cond_t *cond);
 int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
                                   const struct timespec *due);
 int __wrap_pthread_cond_signal(pthread_cond_t *cond);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *cond);
@@ -532,9 +542,10 @@ int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     return 0;
 }
 
-int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
                                   const struct timespec *due)
 {
+    (void)clock;
     __wrap_pthread_mutex_unlock(mutex);
     wait_for(cond, (int64_t)due->tv_sec * 1000000000 + due->tv_nsec);
     bool timed_out = fibers[current].timed_out;

@@ -347,12 +347,12 @@ static void readers_do_not_wait_for_a_sync(void **state)
     fault_arm_pause("disk.sync", 0, 1000, 200); /* the store beside it syncs too */
     assert_int_equal(pthread_create(&thread, NULL, sync_queue, queue), 0);
     for (; !atomic_load(&is_synced); usleep(1000)) {
-        if (pthread_mutex_trylock(&queue->lock) != 0) {
+        if (!lock_try(&queue->lock)) {
             taken_count++;
             continue;
         }
         free_count++;
-        pthread_mutex_unlock(&queue->lock);
+        lock_release(&queue->lock);
     }
     pthread_join(thread, NULL);
     assert_true(free_count > taken_count);
