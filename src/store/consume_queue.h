@@ -140,13 +140,15 @@ static inline struct queue_locks *consume_queue_locks(const struct consume_queue
 }
 
 /* Opens the queue in zeroed memory, for a batch queue that of a struct batch_queue; its directory
- * need not exist. `of` is borrowed. Its end is found in the files. With `may_have_ghosts` it is
- * checked against the log: entries at the end that lead nowhere, or to another queue's record, are
- * dropped. Without, such an entry is a damaged one, and keeps its place. After a failure the memory
- * is zeroed again.
+ * need not exist. `of` is borrowed. Its end is found in the files. Entries of records
+ * from doubtful_from on may be missing, and others stand behind the end: those at the end that lead
+ * nowhere, or to another queue's record, are dropped, and so is what follows on a hole in a batch
+ * queue. QUEUE_CERTAIN: such an entry is a damaged one, and keeps its place. After a failure the
+ * memory is zeroed again.
  */
+#define QUEUE_CERTAIN INT64_MAX
 MUST_CHECK int consume_queue_open(struct queue_topic *of, int32_t queue_id, struct commit_log *log,
-                                  bool may_have_ghosts, struct consume_queue *queue);
+                                  int64_t doubtful_from, struct consume_queue *queue);
 void consume_queue_close(struct consume_queue *queue);
 /* The directory of the topic; of its files. */
 void queue_topic_dir(const struct queue_topic *topic, char path[DISK_PATH_MAX]);

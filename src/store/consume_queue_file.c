@@ -234,6 +234,18 @@ int queue_file_zero_from(struct consume_queue *queue, int64_t place)
     return err != 0 ? err : disk_sync(queue->file->fd, dir);
 }
 
+int queue_files_zero(struct consume_queue *queue, int64_t place, int64_t upto)
+{
+    int err = 0;
+    assert(place >= 0);
+    while (err == 0 && place < upto) {
+        int64_t file_first = queue_file_of(queue, place) / queue->of->kind->entry_bytes;
+        err = queue_file_zero_from(queue, place);
+        place = file_first + queue_file_places(queue);
+    }
+    return err;
+}
+
 int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *place,
                             struct store_queue_entry *entry)
 {

@@ -134,6 +134,8 @@ MUST_CHECK int queue_file_read(struct consume_queue *queue, int64_t place, int c
  * disk: nobody writes there for a while, and what comes back after a loss of power would be taken
  * for entries. */
 MUST_CHECK int queue_file_zero_from(struct consume_queue *queue, int64_t place);
+/* The same of that file and all behind it, up to the one that holds upto - 1. */
+MUST_CHECK int queue_files_zero(struct consume_queue *queue, int64_t place, int64_t upto);
 /* The first entry in [from, upto) that leads to log_min or behind it, by bisection. Fillers lead
  * nowhere, and may stand for a hole in the midst: what follows on them counts. */
 MUST_CHECK int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,

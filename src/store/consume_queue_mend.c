@@ -14,7 +14,7 @@ static int cut_at(struct consume_queue *queue, int64_t place)
     assert(lock_is_held(&consume_queue_locks(queue)->file_lock));
     assert(lock_is_held(&consume_queue_locks(queue)->lock));
     assert(place >= 0);
-    int err = place < queue_written(queue) ? queue_file_zero_from(queue, place) : 0;
+    int err = queue_files_zero(queue, place, queue_written(queue));
     if (err != 0)
         return err;
     queue_tail_cut(queue, place);

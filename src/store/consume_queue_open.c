@@ -93,6 +93,46 @@ static int drop_misfits(struct consume_queue *queue, int64_t first, int64_t *end
     return fits < 0 ? fits : 0;
 }
 
+/* 1: the record of this entry, and with it those of all before, lies below doubtful_from. Half of
+ * an entry, torn at a sector's end, may look as if it did. */
+static int is_certain(struct consume_queue *queue, int64_t place, int64_t first,
+                      const struct store_queue_entry *entry, int64_t doubtful_from,
+                      struct log_reader *reader)
+{
+    if (entry->phy_offset >= doubtful_from)
+        return 0;
+    if (entry->phy_offset < commit_log_min(reader->log))
+        return place > first ? follows_on_entry(queue, place - 1, entry) : 1;
+    return queue_entry_leads_home(queue, entry, reader);
+}
+
+/* A loss of power may have taken entries and left those behind them, in a file before the last one
+ * too. Bisection in a batch queue bears no hole: the queue ends in front of it, and what followed
+ * is built again, for its records lie behind doubtful_from as that of the hole does. */
+static int drop_behind_hole(struct consume_queue *queue, int64_t first, int64_t *end,
+                            int64_t doubtful_from, struct commit_log *log)
+{
+    int64_t found = *end;
+    struct log_reader reader;
+    int is_over = 0;
+    log_reader_init_jumping(&reader, log);
+    for (int64_t place = found - 1; place >= first && is_over == 0; place--) {
+        struct store_queue_entry entry;
+        is_over = queue_file_read(queue, place, 1, true, &entry);
+        if (is_over == 0 && !queue_entry_is_written(&entry))
+            *end = place;
+        else if (is_over == 0)
+            is_over = is_certain(queue, place, first, &entry, doubtful_from, &reader);
+    }
+    log_reader_fini(&reader);
+    if (is_over < 0 || *end == found)
+        return is_over < 0 ? is_over : 0;
+    log_warn("consume_queue_hole_found topic=%.*s queue=%d from=%lld count=%lld: built again",
+             SLICE_FMT(consume_queue_topic(queue)), queue->queue_id, (long long)*end,
+             (long long)(found - *end));
+    return queue_files_zero(queue, *end, found);
+}
+
 enum { PROBES = 8 }; /* entries looked at beyond what bisection found */
 
 /* The first place in [from, upto) that is not taken, by bisection. */
@@ -224,10 +264,30 @@ static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
+/* The first entry that leads into the log; one behind the last, `end`, when there is none. */
+static int find_start(struct consume_queue *queue, const int64_t *files, int count, int64_t end,
+                      int64_t log_min, int64_t *min)
+{
+    int err = 0;
+    /* More than the first file lies below the log when nobody came to remove them. */
+    for (int i = 0; i < count && err == 0; i++) {
+        int64_t from = files[i] / queue->of->kind->entry_bytes;
+        int64_t upto = from + queue_file_places(queue);
+        upto = upto < end ? upto : end;
+        if (from >= end)
+            break;
+        err = find_min(queue, from, upto, log_min, min);
+        if (*min < upto)
+            break;
+    }
+    return err;
+}
+
 /* Finds min and max in the files listed. */
 static int find_bounds(struct consume_queue *queue, const int64_t *files, int count,
-                       bool may_have_ghosts, struct commit_log *log)
+                       int64_t doubtful_from, struct commit_log *log)
 {
+    bool may_have_ghosts = doubtful_from != QUEUE_CERTAIN;
     int32_t entry_bytes = queue->of->kind->entry_bytes;
     int64_t first = files[0] / entry_bytes;
     int64_t end = first;
@@ -244,11 +304,11 @@ static int find_bounds(struct consume_queue *queue, const int64_t *files, int co
         if (end == from && i > 0)
             end = first; /* an empty file: the end is in an earlier one */
     }
+    if (err == 0 && may_have_ghosts && consume_queue_is_batch(queue))
+        err = drop_behind_hole(queue, first, &end, doubtful_from, log);
     int64_t min = first;
-    if (err == 0 && end > first) {
-        int64_t upto = first + queue_file_places(queue);
-        err = find_min(queue, first, upto < end ? upto : end, commit_log_min(log), &min);
-    }
+    if (err == 0)
+        err = find_start(queue, files, count, end, commit_log_min(log), &min);
     assert(first <= min);
     assert(min <= end || err != 0);
     atomic_store(&queue->min, min);
@@ -289,7 +349,7 @@ static int count_without_gap(const struct consume_queue *queue, const int64_t *f
     return count;
 }
 
-static int find_in_files(struct consume_queue *queue, struct commit_log *log, bool may_have_ghosts)
+static int find_in_files(struct consume_queue *queue, struct commit_log *log, int64_t doubtful_from)
 {
     int64_t *files = NULL;
     int count = 0;
@@ -301,13 +361,13 @@ static int find_in_files(struct consume_queue *queue, struct commit_log *log, bo
     if (err == 0 && consume_queue_is_batch(queue))
         count = count_without_gap(queue, files, count);
     if (err == 0 && count > 0)
-        err = find_bounds(queue, files, count, may_have_ghosts, log);
+        err = find_bounds(queue, files, count, doubtful_from, log);
     free(files);
     return err;
 }
 
 int consume_queue_open(struct queue_topic *of, int32_t queue_id, struct commit_log *log,
-                       bool may_have_ghosts, struct consume_queue *queue)
+                       int64_t doubtful_from, struct consume_queue *queue)
 {
     assert(of->kind->file_bytes > 0);
     assert(of->kind->file_bytes % of->kind->entry_bytes == 0);
@@ -317,7 +377,7 @@ int consume_queue_open(struct queue_topic *of, int32_t queue_id, struct commit_l
     queue->queue_id = (uint16_t)queue_id;
     if (of->kind->is_batch)
         atomic_store(&queue_as_batch(queue)->first_offset, -1);
-    int err = find_in_files(queue, log, may_have_ghosts);
+    int err = find_in_files(queue, log, doubtful_from);
     if (err == 0)
         err = mend_batch_bounds(queue, log);
     if (err == 0)

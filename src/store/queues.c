@@ -43,7 +43,7 @@ static int open_kind(struct queues *queues, int which, const char *root_dir, int
 }
 
 int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_bytes,
-                struct commit_log *log, bool may_have_ghosts, int64_t trusted_count,
+                struct commit_log *log, int64_t doubtful_from, int64_t trusted_count,
                 struct queues **opened)
 {
     assert(log != NULL);
@@ -51,7 +51,7 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     if (queues == NULL)
         return ERR_NO_MEMORY;
     queues->log = log;
-    queues->may_have_ghosts = may_have_ghosts;
+    queues->doubtful_from = doubtful_from;
     queues->light_count = -1;
     lock_init(&queues->lock, LOCK_QUEUES);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
@@ -237,7 +237,7 @@ static int get_locked(struct queues *queues, struct slice name, int32_t queue_id
     struct consume_queue *found = make_room_for(topic, queue_id);
     int err = 0;
     if (found->of == NULL)
-        err = consume_queue_open(topic, queue_id, queues->log, queues->may_have_ghosts, found);
+        err = consume_queue_open(topic, queue_id, queues->log, queues->doubtful_from, found);
     assert((err == 0) == (found->of != NULL));
     *queue = err == 0 ? found : NULL;
     assert(*queue == NULL || found->queue_id == queue_id);

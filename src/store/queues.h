@@ -15,10 +15,11 @@ struct queues;
 /* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
  * to be built again. Topics that have batch queues on disk are known from then on. With
  * trusted_count >= 0 it takes that number for what is there and looks at no file:
- * queues_are_still_there() is then to be asked behind the start.
+ * queues_are_still_there() is then to be asked behind the start. doubtful_from: as
+ * consume_queue_open() has it.
  * ERR_CORRUPT: none has the length configured. */
 MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_bytes,
-                           struct commit_log *log, bool may_have_ghosts, int64_t trusted_count,
+                           struct commit_log *log, int64_t doubtful_from, int64_t trusted_count,
                            struct queues **queues);
 /* Counts what was taken on trust. False: files are missing or cut, the log says how many. Takes its
  * time; while no files expire. */

@@ -15,6 +15,7 @@ struct counting {
     int depth;
     int64_t fit;
     int64_t unfit;
+    int64_t wrong;   /* those that are not empty: of another length by purpose, if all are */
     bool sets_aside; /* else only counts */
 };
 
@@ -30,18 +31,21 @@ static bool has_next_file(const struct counting *counting, const char *path)
     return disk_exists(next);
 }
 
-/* An empty last file is what a process leaves that died while making it (consume_queue_open.c). */
+/* An empty last file is what a process leaves that died while making it (consume_queue_open.c).
+ * Where others are set aside it goes too, so that none stays in front of a hole. */
 static void judge_file(struct counting *counting, const char *path)
 {
     int64_t bytes;
     char to[DISK_PATH_MAX];
-    if (disk_size(path, &bytes) != 0 || (bytes == 0 && !has_next_file(counting, path)))
+    if (disk_size(path, &bytes) != 0 ||
+        (bytes == 0 && !counting->sets_aside && !has_next_file(counting, path)))
         return;
     if (bytes == counting->of->file_bytes) {
         counting->fit++;
         return;
     }
     counting->unfit++;
+    counting->wrong += bytes > 0;
     if (!counting->sets_aside)
         return;
     snprintf(to, sizeof to, "%.3800s", path + strlen(counting->of->path) + 1);
@@ -91,15 +95,16 @@ int queues_count_files(struct queues *queues, const struct queue_kind *of, const
     disk_each_name(of->path, look_at, counting);
     int64_t unfit = counting->unfit;
     int64_t fit = counting->fit;
+    bool is_other_length = counting->wrong > 0 && fit == 0;
     atomic_fetch_add(&queues->files.count, fit);
-    if (unfit > 0 && fit > 0) {
+    if (unfit > 0 && !is_other_length) {
         snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
         counting->sets_aside = true;
         queues->has_set_aside = true;
         disk_each_name(of->path, look_at, counting);
     }
     free(counting);
-    if (unfit > 0 && fit == 0) {
+    if (is_other_length) {
         log_error("consume_queue_files_unfit path=%s expected=%lld: is %s what it was?", of->path,
                   (long long)of->file_bytes,
                   of->is_batch ? "mapperFileSizeBatchConsumeQueue" : "mappedFileSizeConsumeQueue");

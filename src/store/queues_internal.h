@@ -23,10 +23,10 @@ struct queues {
     _Atomic(struct consume_queue *) dirty;
     atomic_int deleted_count;
     struct queue_files files;
-    bool may_have_ghosts; /* entries behind a queue's end (consume_queue.h) */
-    int64_t light_count;  /* topics of light queues; -1: nobody has asked yet. Under the lock */
-    bool has_set_aside;   /* a file that is to be built again */
-    int64_t expected;     /* files when opened, taken on trust; -1: they were counted */
+    int64_t doubtful_from; /* consume_queue_open() */
+    int64_t light_count;   /* topics of light queues; -1: nobody has asked yet. Under the lock */
+    bool has_set_aside;    /* a file that is to be built again */
+    int64_t expected;      /* files when opened, taken on trust; -1: they were counted */
 };
 
 bool queues_name_a_directory(struct slice topic);

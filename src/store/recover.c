@@ -394,11 +394,14 @@ static bool has_remains(struct recovery *recovery)
     return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !is_zero(bytes);
 }
 
-bool store_may_have_ghosts(const struct store *store, bool was_clean)
+int64_t store_doubtful_from(const struct store *store, bool was_clean)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
-    return !checkpoint->is_ours || checkpoint->is_doubtful ||
-           (!was_clean && !checkpoint->is_same_boot);
+    if (!checkpoint->is_ours)
+        return takeover_first_looked_at(store);
+    return checkpoint->is_doubtful || (!was_clean && !checkpoint->is_same_boot)
+               ? checkpoint->durable
+               : QUEUE_CERTAIN;
 }
 
 static int recover(struct recovery *recovery, bool was_clean)
@@ -418,7 +421,8 @@ static int recover(struct recovery *recovery, bool was_clean)
     struct cutting cutting = { .log_min = commit_log_min(store->log), .log_end = recovery->at };
     /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
      */
-    err = queues_each(store->queues, store_may_have_ghosts(store, was_clean), cut_queue, &cutting);
+    err = queues_each(store->queues, store_doubtful_from(store, was_clean) != QUEUE_CERTAIN,
+                      cut_queue, &cutting);
     if (err != 0 || cutting.err != 0)
         return err != 0 ? err : cutting.err;
     bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;

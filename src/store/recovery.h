@@ -26,6 +26,8 @@ MUST_CHECK int recovery_dispatch(struct store *store, struct log_reader *reader,
 /* As recovery_dispatch(), and notes a record that has no place: store_put_left_out(). */
 MUST_CHECK int takeover_dispatch(struct store *store, struct log_reader *looker,
                                  const struct record *record);
+/* Where looking through begins: at a file's start. */
+int64_t takeover_first_looked_at(const struct store *store);
 /* Gives each record below `upto` the queue entry it should have, as far back as
  * takeover_scan_bytes. ERR_IO, ERR_DISK_FULL. */
 MUST_CHECK int takeover_look_through(struct recovery *recovery, int64_t upto);

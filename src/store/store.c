@@ -182,7 +182,7 @@ static int open_parts(struct store *store)
     if (err == 0)
         err = queues_open(
             store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
-            store->log, store_may_have_ghosts(store, was_clean),
+            store->log, store_doubtful_from(store, was_clean),
             store->must_count_queues ? store->checkpoint.queue_files : -1, &store->queues);
     if (err == 0)
         note_batch_topics(store);

@@ -127,8 +127,9 @@ MUST_CHECK int store_get_plain(struct store *store, const struct store_get_reque
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);
 
-/* Queues may have entries behind their end that a loss of power or the reference left there. */
-bool store_may_have_ghosts(const struct store *store, bool was_clean);
+/* The first record whose queue entry may be missing though later ones are there, or may stand for
+ * another: a loss of power or the reference left it so. QUEUE_CERTAIN: there is none. */
+int64_t store_doubtful_from(const struct store *store, bool was_clean);
 /* recover.c: finds the end of the log, rebuilds what is derived from it. */
 MUST_CHECK int store_recover(struct store *store, bool was_clean);
 

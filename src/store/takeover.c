@@ -149,8 +149,7 @@ void store_put_left_out(struct store *store)
 
 /* ---- looking through ------------------------------------------------------------------------- */
 
-/* Where looking begins: a file's start. */
-static int64_t first_looked_at(const struct store *store)
+int64_t takeover_first_looked_at(const struct store *store)
 {
     int64_t file_bytes = commit_log_file_bytes(store->log);
     int64_t min = commit_log_min(store->log);
@@ -162,7 +161,7 @@ int takeover_look_through(struct recovery *recovery, int64_t upto)
 {
     struct store *store = recovery->store;
     int64_t file_bytes = commit_log_file_bytes(store->log);
-    int64_t from = first_looked_at(store);
+    int64_t from = takeover_first_looked_at(store);
     int64_t records = 0;
     int64_t at = from;
     int err = 0;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/fault.h"
+#include "store/checkpoint.h"
 #include "wire/properties.h"
 
 #define FIRST_FILE "batchconsumequeue/bulk/0/00000000000000000000"
@@ -222,6 +224,57 @@ static void a_torn_batch_is_gone_as_a_whole(void **state)
     store_dir_remove(torn);
 }
 
+/* The directory as a loss of power leaves it, whose last checkpoint knew that all below phy_offset
+ * is on the disk. */
+static struct store_dir *copy_without_power(const struct store_dir *dir, int64_t phy_offset)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    struct store_dir *copy = configured(store_dir_copy(dir));
+    store_dir_file_path(copy, "checkpoint", path);
+    fault_arm_value("disk.boot_id", 'x');
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    checkpoint.dispatched = checkpoint.durable = checkpoint.flushed = phy_offset;
+    assert_int_equal(checkpoint_replace(path, &checkpoint, false), 0);
+    store_dir_write(copy, "abort", 0, "1", 1);
+    fault_disarm_all();
+    return copy;
+}
+
+/* Goal: a hole that a loss of power left in a file before the last, or in the midst of the last,
+ * hides nothing. Method: holes of a part of an entry and of several, all over what
+ * was not safe; opened, put to and opened again. */
+static void a_hole_hides_nothing(void **state)
+{
+    enum { COUNT = 2 * FILE_ENTRIES + 4, SAFE = 5 };
+    static const uint8_t zeros[3 * BATCH_ENTRY_BYTES];
+    static const int lengths[] = { 20, BATCH_ENTRY_BYTES, sizeof zeros };
+    struct store_dir *dir = *state;
+    put_some(dir, SAFE);
+    int64_t safe_end = store_dir_log_end(dir);
+    int64_t max = put_some(dir, COUNT - SAFE);
+    store_dir_close(dir);
+    for (int round = 0; round < 40; round++) {
+        int len = lengths[round % 3];
+        int at = SAFE * BATCH_ENTRY_BYTES + round * 19 % ((COUNT - SAFE - 3) * BATCH_ENTRY_BYTES);
+        struct store_dir *crashed = copy_without_power(dir, safe_end);
+        for (int done = 0; done < len; done++) {
+            char name[64];
+            int file_bytes = FILE_ENTRIES * BATCH_ENTRY_BYTES;
+            snprintf(name, sizeof name, "batchconsumequeue/bulk/0/%020d",
+                     (at + done) / file_bytes * file_bytes);
+            store_dir_write(crashed, name, (at + done) % file_bytes, zeros, 1);
+        }
+        store_dir_open(crashed);
+        expect_whole(crashed, 0, max);
+        int64_t more = put_some(crashed, 2);
+        store_dir_close(crashed);
+        store_dir_open(crashed);
+        expect_whole(crashed, 0, more);
+        store_dir_remove(crashed);
+    }
+}
+
 static bool queue_begins_with_the_log(void *ctx)
 {
     struct store_dir *dir = ctx;
@@ -289,6 +342,7 @@ int main(void)
         CASE(lost_queues_are_built_again),
         CASE(a_stale_entry_is_dropped),
         CASE(a_torn_batch_is_gone_as_a_whole),
+        CASE(a_hole_hides_nothing),
         CASE(old_batches_go_with_the_log),
         CASE(in_a_simple_queue_it_is_one_message),
         CASE(a_deleted_topic_forgets_its_kind),

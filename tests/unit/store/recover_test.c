@@ -528,6 +528,86 @@ static void a_queue_may_begin_late(void **state)
     assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), max);
 }
 
+/* Nothing was on the disk when the last checkpoint was written. */
+static void forget_checkpoint(struct store_dir *dir)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    store_dir_file_path(dir, "checkpoint", path);
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    checkpoint.dispatched = checkpoint.durable = checkpoint.flushed = 0;
+    assert_int_equal(checkpoint_replace(path, &checkpoint, false), 0);
+}
+
+/* Goal: entries that lead behind the log's end go from every file of a queue, and do not come back.
+ * Method: a loss of power tears a record whose entry is near the end of a queue file; those behind
+ * it are whole, and so are their entries, in the next file. Then a clean stop, which nobody
+ * doubts. */
+static void what_was_cut_goes_from_every_file(void **state)
+{
+    enum { COUNT = QUEUE_FILE_ENTRIES + 5, TORN = QUEUE_FILE_ENTRIES - 2 };
+    struct store_dir *dir = *state;
+    int64_t torn = 0;
+    for (int i = 0; i < COUNT; i++) {
+        if (i == TORN)
+            torn = store_dir_log_end(dir);
+        put_numbered(dir, "orders", 0);
+    }
+    store_dir_close(dir);
+    forget_checkpoint(dir);
+    store_dir_write(dir, "abort", 0, "1", 1);
+    store_dir_write(dir, LOG_FILE, torn + 92, "T", 1);
+    fault_arm_value("disk.boot_id", 'x');
+    assert_int_equal(recovered_end(dir), torn);
+    expect_numbered(dir, "orders", 0, TORN);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    expect_numbered(dir, "orders", 0, TORN);
+    put_numbered(dir, "orders", 0);
+    expect_numbered(dir, "orders", 0, TORN + 1);
+}
+
+/* Goal: the files of a young store whose lengths a loss of power took are no sign of another
+ * setting: they are built again. Method: all queue files there are, two and three, are empty. */
+static void files_without_length_are_built_again(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int files = 2; files <= 3; files++) {
+        while (store_queue_max(dir->store, SLICE("orders"), 0) < files * QUEUE_FILE_ENTRIES)
+            put_numbered(dir, "orders", 0);
+        store_dir_close(dir);
+        for (int i = 0; i < files; i++) {
+            char name[64];
+            char path[256];
+            snprintf(name, sizeof name, "consumequeue/orders/0/%020d",
+                     i * QUEUE_FILE_ENTRIES * ENTRY_BYTES);
+            store_dir_file_path(dir, name, path);
+            assert_int_equal(truncate(path, 0), 0);
+        }
+        forget_checkpoint(dir);
+        store_dir_write(dir, "abort", 0, "1", 1);
+        store_dir_open(dir);
+        expect_numbered(dir, "orders", 0, files * QUEUE_FILE_ENTRIES);
+    }
+}
+
+/* Goal: a queue begins with the log, however many of its files lie below. Method: the first file of
+ * the log is gone, and nobody came to remove what led there. */
+static void a_queue_begins_with_the_log(void **state)
+{
+    struct store_dir *dir = *state;
+    struct store_queue_entry first;
+    while (store_dir_log_end(dir) < LOG_FILE_BYTES + LOG_FILE_BYTES / 2)
+        put_numbered(dir, "orders", 0);
+    assert_true(store_queue_max(dir->store, SLICE("orders"), 0) > 3 * QUEUE_FILE_ENTRIES);
+    store_dir_close(dir);
+    store_dir_delete(dir, LOG_FILE);
+    store_dir_open(dir);
+    int64_t min = store_queue_min(dir->store, SLICE("orders"), 0);
+    assert_int_equal(store_queue_entry_at(dir->store, SLICE("orders"), 0, min, &first), 0);
+    assert_int_equal(first.phy_offset, LOG_FILE_BYTES);
+}
+
 /* Goal: the queue of a deleted topic that a scan finds again in the middle of the log begins with
  * what was found, also when a loss of power took the fillers in front. Method: the first sector of
  * a queue file is zeros, and the checkpoint begins behind the records of most of it. */
@@ -670,6 +750,9 @@ int main(void)
         STORE_TEST(bytes_behind_the_end_are_zeroed),
         STORE_TEST(ghosts_behind_a_queue_are_dropped),
         STORE_TEST(a_torn_entry_goes_with_those_behind_it),
+        STORE_TEST(what_was_cut_goes_from_every_file),
+        STORE_TEST(files_without_length_are_built_again),
+        STORE_TEST(a_queue_begins_with_the_log),
         STORE_TEST(what_is_derived_is_rebuilt),
         STORE_TEST(a_checkpoint_of_the_reference_is_obeyed),
         STORE_TEST(a_checkpoint_that_leads_astray_is_not_believed),
