@@ -15,11 +15,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "batches.h"
 #include "history.h"
 #include "meta/meta.h"
 #include "waiting.h"
 
-enum { LOG_FILE = 32768, QUEUE_FILE = 8000 };
+enum {
+    LOG_FILE = 32768,
+    QUEUE_FILE = 8000,
+    SHORT_QUEUE_FILE = 20 * 30,
+    BATCH_QUEUE_FILE = 20 * 46
+};
 #define ROOT "/sim/store"
 #define TABLE "/sim/store/config/consumerOffset.json"
 
@@ -107,6 +113,7 @@ static void on_flushed(void *ctx)
         return;
     history_note_flushed(store_flushed_to(store));
     waiting_note_flushed(store_flushed_to(store));
+    batches_note_flushed(store_flushed_to(store));
 }
 
 static void on_arrival(void *ctx, const struct store_arrival *arrival)
@@ -174,6 +181,7 @@ static void *run_producer(void *arg)
     while (ops_left > 0) {
         ops_left--;
         put_some();
+        batches_put(store);
         if (chance_one_in(3))
             machine_sleep_ms(chance_below(chance_one_in(10) ? 2000 : 30));
     }
@@ -333,6 +341,7 @@ static void run_life(void)
     if (store == NULL)
         return;
     history_verify(store, last_end, life_sync_failed);
+    batches_verify(store, last_end, life_sync_failed);
     check_table();
     if (has_waiting)
         waiting_open(store, ROOT, last_end, life_sync_failed);
@@ -355,6 +364,8 @@ static void run_life(void)
         waiting_close();
     int err = store_close(store);
     store = NULL;
+    if (err == 0)
+        batches_note_flushed(INT64_MAX);
     if (err == 0)
         for (int id = 0; id < history.message_count; id++)
             if (history.messages[id].state == MESSAGE_STORED)
@@ -449,6 +460,7 @@ static void run_last_look(void)
     if (store == NULL)
         return;
     history_verify(store, last_end, life_sync_failed);
+    batches_verify(store, last_end, life_sync_failed);
     check_table();
     if (has_waiting) {
         waiting_open(store, ROOT, last_end, life_sync_failed);
@@ -456,6 +468,7 @@ static void run_last_look(void)
         waiting_close();
     }
     look_at_queues(false);
+    batches_look(store, false);
     if (history.has_promises && !history.sync_failed)
         look_up_keys();
     if (store_close(store) != 0)
@@ -463,10 +476,12 @@ static void run_last_look(void)
     if (!history.has_promises || history.sync_failed)
         return;
     sim_disk_remove_tree(ROOT "/consumequeue");
+    sim_disk_remove_tree(ROOT "/batchconsumequeue");
     sim_disk_remove_tree(ROOT "/index");
     sim_disk_remove_tree(ROOT "/checkpoint");
     open_store();
     look_at_queues(true);
+    batches_look(store, true);
     look_up_keys();
     if (store_close(store) != 0)
         violation("the close after building again failed");
@@ -479,7 +494,9 @@ static void choose_options(void)
     store_options_init(&options);
     options.root_dir = ROOT;
     options.commit_log_file_bytes = LOG_FILE;
-    options.consume_queue_file_bytes = QUEUE_FILE;
+    options.consume_queue_file_bytes = seed % 5 == 2 ? SHORT_QUEUE_FILE : QUEUE_FILE;
+    options.batch_queue_file_bytes = BATCH_QUEUE_FILE;
+    options.next_batch_topic = seed % 3 == 1 ? batches_next_topic : NULL;
     options.index_slot_count = 64;
     options.index_entry_count = 180;
     options.light_queues_enable = history.has_light_queues;
@@ -583,6 +600,7 @@ static void run_history(void)
     has_waiting = chance_one_in(2);
     waiting_reset(has_waiting && seed % 2 == 0);
     history.has_light_queues = seed % 3 == 0;
+    batches_reset(seed % 3 == 1);
     choose_options();
     table_writing = 0;
     was_refused = false;
