@@ -34,6 +34,7 @@ static int ack_known(struct pop_keeper *keeper, struct popped *popped, struct po
                      const int64_t *queue_offsets, int count, int64_t now_ms,
                      int64_t *end_phy_offset)
 {
+    assert(count > 0);
     int64_t fresh[POP_CHECKPOINT_MESSAGES_MAX];
     int fresh_count = 0;
     for (int i = 0; i < count && fresh_count < POP_CHECKPOINT_MESSAGES_MAX; i++) {
@@ -41,6 +42,7 @@ static int ack_known(struct pop_keeper *keeper, struct popped *popped, struct po
         if (index >= 0 && !pop_is_acked(point, index))
             fresh[fresh_count++] = queue_offsets[i];
     }
+    assert(fresh_count <= count);
     if (fresh_count == 0)
         return 0;
     popped->invisible_ms = point->invisible_ms; /* the handle's may be altered */
@@ -52,6 +54,7 @@ static int ack_known(struct pop_keeper *keeper, struct popped *popped, struct po
     for (int i = 0; i < fresh_count && (point = pop_find(keeper->table, &popped->key)) != NULL;
          i++) {
         int index = pop_index_of(point, fresh[i]);
+        assert(index >= 0);
         pop_mark(keeper->table, point, index);
     }
     /* its record may be read once more, before the log has brought this ack */
@@ -92,6 +95,7 @@ int pop_change(struct pop_keeper *keeper, struct popped *popped, int64_t queue_o
         .invisible_ms = invisible_ms,
         .count = 1,
     };
+    assert(checkpoint.pop_time_ms > popped->key.pop_time_ms);
     *changed = *popped;
     changed->key.start_offset = queue_offset;
     changed->key.pop_time_ms = checkpoint.pop_time_ms;
@@ -151,6 +155,7 @@ const char *pop_ack_in_order(struct pop_keeper *keeper, const struct popped *pop
     case POP_ORDER_COMMIT:
         break;
     }
+    assert(next >= 0);
     next = behind_batch(keeper, key, next);
     keeper_commit(keeper, key->topic, key->group, key->queue_id, next, now_ms);
     keeper->options.order_changed(keeper->options.ctx);

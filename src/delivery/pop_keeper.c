@@ -34,6 +34,8 @@ int64_t pop_keeper_log_time(const struct pop_keeper *keeper)
 void keeper_commit(struct pop_keeper *keeper, struct slice topic, struct slice group,
                    int32_t queue_id, int64_t queue_offset, int64_t now_ms)
 {
+    assert(queue_id >= 0);
+    assert(queue_offset >= 0);
     offsets_put(keeper->options.offsets, topic, group, queue_id, queue_offset, now_ms);
     keeper->options.offsets_changed(keeper->options.ctx);
 }
@@ -62,6 +64,8 @@ int keeper_put_checkpoint(struct pop_keeper *keeper, const struct pop_checkpoint
                           int32_t revive_queue_id, int64_t next_offset, int64_t now_ms,
                           int64_t *end_phy_offset)
 {
+    assert(checkpoint->count > 0);
+    assert(checkpoint->count <= POP_CHECKPOINT_MESSAGES_MAX);
     struct pop_key key = { checkpoint->topic, checkpoint->group, checkpoint->queue_id,
                            checkpoint->start_offset, checkpoint->pop_time_ms };
     if (pop_find(keeper->table, &key) != NULL)
@@ -85,6 +89,7 @@ int keeper_put_ack(struct pop_keeper *keeper, const struct popped *popped,
                    const int64_t *queue_offsets, int count, int64_t due_ms, int64_t now_ms,
                    int64_t *end_phy_offset)
 {
+    assert(count > 0);
     struct pop_log_place place = place_of(keeper, popped->revive_queue_id, now_ms);
     struct pop_log_ack ack = {
         .topic = popped->key.topic,

@@ -21,6 +21,8 @@ static void want_acks_of(struct pop_keeper *keeper, int32_t queue_id,
                          const struct pop_checkpoint *checkpoint, int64_t log_offset)
 {
     struct revive_queue *queue = &keeper->queues[queue_id];
+    assert(queue_id < keeper->options.revive_queue_count);
+    assert(log_offset >= queue->next);
     int64_t due_ms = checkpoint->pop_time_ms + checkpoint->invisible_ms - POP_CHECKPOINT_AHEAD_MS;
     if (due_ms >= queue->acks_since_ms || pop_is_known(keeper->table, checkpoint->pop_time_ms))
         return;
@@ -104,6 +106,7 @@ static bool take_answer(struct pop_keeper *keeper, int32_t queue_id, struct slic
     bool is_taken = got->status != GET_FOUND || take_records(keeper, queue_id, records, now_ms);
     if (is_taken && got->next_offset > queue->next)
         queue->next = got->next_offset;
+    assert(queue->next >= before);
     /* an entry that leads nowhere must not be looked at for ever */
     bool leads_nowhere = is_taken && queue->next == before && got->max_offset > before;
     /* as it is now: more may have come while a worker read */
@@ -133,6 +136,8 @@ static void read_cold(struct pop_job *job)
  * that asked is none: the disk did not give what was compared. */
 static bool note_looked_back(struct pop_keeper *keeper)
 {
+    assert(keeper->is_looking_back);
+    assert(!keeper->is_reading);
     struct revive_queue *queue = &keeper->queues[keeper->reading_queue];
     keeper->is_looking_back = false;
     if (keeper->reading_from > queue->asked_at && ++queue->look_tries < LOOK_TRIES)
@@ -149,6 +154,7 @@ static void cold_read(struct pop_job *job, int64_t now_ms)
 {
     struct pop_keeper *keeper = by_read_job(job);
     bool is_taken = keeper->read_err == 0;
+    assert(keeper->is_reading);
     keeper->is_reading = false;
     if (keeper->is_stopped)
         return;
@@ -164,7 +170,9 @@ static void cold_read(struct pop_job *job, int64_t now_ms)
 /* A worker reads on in the queue; when nothing is left there, where its acks may be. */
 static void hand_over(struct pop_keeper *keeper, int32_t queue_id)
 {
+    assert(!keeper->is_reading);
     const struct revive_queue *queue = &keeper->queues[queue_id];
+    assert(queue->has_more || queue->must_look_back);
     keeper->reading_queue = queue_id;
     keeper->reading_from = queue->next;
     keeper->is_looking_back = !queue->has_more;
@@ -246,6 +254,8 @@ static int64_t first_to_read(const struct pop_keeper *keeper, int32_t queue_id)
         next = again < next ? again : next;
     }
     int64_t min = store_queue_min(store, topic, queue_id);
+    assert(min >= 0);
+    assert(next >= 0);
     return next < min ? min : next;
 }
 

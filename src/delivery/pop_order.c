@@ -139,6 +139,7 @@ static bool is_kept(const struct order_set *before, int i, const struct pop_orde
 static void set_add_kept(struct order_set *set, const struct order_set *before, int i)
 {
     int to = set->count++;
+    assert(to < ORDER_SET_MAX);
     set->offsets[to] = before->offsets[i];
     set->visible_ms[to] = before->visible_ms[i];
     set->counts[to] = before->counts[i];
@@ -156,6 +157,7 @@ static void set_add_taken(struct order_set *set, const struct order_set *before,
         slice_eq(slice_of(before->attempt_id, before->attempt_len), taken->attempt_id);
     int was = index_of(before, taken->queue_offsets[i]);
     int to = set->count++;
+    assert(to < ORDER_SET_MAX);
     set->offsets[to] = taken->queue_offsets[i];
     set->visible_ms[to] = taken->pop_time_ms + taken->invisible_ms;
     set->counts[to] = was < 0 ? 0 : before->counts[was] + (is_same_attempt ? 0 : 1);
@@ -193,6 +195,7 @@ static void append_counts(const struct order_set *set, const struct pop_order_se
     int32_t least = INT32_MAX;
     for (int t = 0; t < taken->count; t++) {
         int i = index_of(set, taken->queue_offsets[t]);
+        assert(i >= 0);
         if (set->counts[i] > 0)
             pop_order_count_item(out, origin, set->queue.queue_id, set->offsets[i], set->counts[i]);
         if (set->counts[i] < least)
@@ -239,6 +242,7 @@ enum pop_order_answer pop_order_ack(struct pop_order *order, const struct pop_or
     order_set_plan(order, set, now_ms);
     order->is_changed = true;
     *next = first_out(set);
+    assert(*next >= set->offsets[0]);
     return POP_ORDER_COMMIT;
 }
 

@@ -23,6 +23,8 @@ static int offsets_from_json(const json_t *array, struct order_set *set)
         set->offsets[i] = i == 0 ? value : set->offsets[0] + value;
         set->count = (int)i + 1;
     }
+    assert(set->count > 0);
+    assert(set->count <= ORDER_SET_MAX);
     return 0;
 }
 
@@ -77,6 +79,7 @@ static void add_set(struct pop_order *order, struct slice pair, const char *queu
         return;
     read.queue = set->queue;
     *set = read;
+    assert(set->queue.queue_id == queue_id);
     order_set_plan(order, set, 0);
 }
 
@@ -149,6 +152,9 @@ static void visible_to_json(const struct order_set *set, struct json_out *j)
 
 static void set_to_json(const struct order_set *set, struct json_out *j)
 {
+    assert(set->count > 0);
+    assert(set->count <= ORDER_SET_MAX);
+    assert(set->attempt_len <= sizeof set->attempt_id);
     json_key_i64(j, set->queue.queue_id);
     json_object_begin(j);
     if (set->attempt_len > 0)
@@ -196,6 +202,7 @@ static struct order_set **sorted(const struct pop_order *order, size_t *count)
     *count = 0;
     while (map_next(&order->sets, &cursor, &key, &set))
         sets[(*count)++] = set;
+    assert(*count == order->sets.count);
     qsort(sets, *count, sizeof(struct order_set *), compare);
     return sets;
 }

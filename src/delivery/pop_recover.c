@@ -33,6 +33,8 @@ enum { APPLY_BUDGET = 64 };
 
 static struct slice topic_of(const struct pop_keeper *keeper, int at)
 {
+    assert(at >= 0);
+    assert(at <= keeper->options.revive_queue_count);
     return at == 0 ? SLICE(TOPIC_TIMER) : keeper->options.revive_topic;
 }
 
@@ -52,6 +54,7 @@ void pop_keeper_note_log_end(struct pop_keeper *keeper, int64_t now_ms)
         struct slice topic = topic_of(keeper, at);
         int32_t queue_id = queue_id_of(at);
         int64_t end = store_queue_max(keeper->options.store, topic, queue_id);
+        assert(end >= 0);
         if (end != offsets_get(offsets, topic, SLICE(NOTED_GROUP), queue_id))
             offsets_put(offsets, topic, SLICE(NOTED_GROUP), queue_id, end, now_ms);
     }
@@ -142,6 +145,7 @@ static void read_portion(struct pop_job *job)
                  err != 0 ? err_name(err) : store_get_status_name(got.status));
         request.queue_offset = r->queues[r->at].end;
     }
+    assert(request.queue_offset >= r->queues[r->at].next);
     r->queues[r->at].next = request.queue_offset;
 }
 
@@ -168,6 +172,8 @@ static void apply_pair(struct pop_keeper *keeper, struct slice topic, struct sli
 static void end(struct pop_keeper *keeper)
 {
     struct pop_recovery *r = &keeper->recovery;
+    assert(r->is_running);
+    assert(!r->is_job_out);
     r->is_running = false;
     if (r->moved > 0)
         log_info("pop_offsets_recovered queues=%d", r->moved);
@@ -201,6 +207,7 @@ static bool has_queue_left(struct pop_keeper *keeper)
 static void portion_read(struct pop_job *job, int64_t now_ms)
 {
     struct pop_keeper *keeper = by_job(job);
+    assert(keeper->recovery.is_job_out);
     keeper->recovery.is_job_out = false;
     keeper->recovery.go_on_ms = keeper->recovery.tries > 0 ? now_ms + POP_BUSY_RETRY_MS : now_ms;
     keeper_look(keeper);
@@ -241,6 +248,7 @@ static void find_ends(struct pop_keeper *keeper)
 int keeper_recover_begin(struct pop_keeper *keeper, int64_t now_ms)
 {
     struct pop_recovery *r = &keeper->recovery;
+    assert(!r->is_running);
     arena_init(&r->arena);
     if (offsets_get(keeper->options.offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP), 0) < 0) {
         pop_keeper_note_log_end(keeper, now_ms);

@@ -66,6 +66,7 @@ static int read_message(struct store *store, const struct pop_key *key, int64_t 
         out->len = start;
         return ERR_NOT_FOUND;
     }
+    assert(out->len > start);
     return 0;
 }
 
@@ -93,6 +94,8 @@ static int put_again(struct pop_keeper *keeper, const struct pop_key *key, struc
 static void log_revived(struct pop_keeper *keeper, const struct popped *popped, bool is_in_log,
                         const struct revived *revived, int64_t now_ms)
 {
+    assert(revived->count >= 0);
+    assert(revived->count <= POP_CHECKPOINT_MESSAGES_MAX);
     int64_t end;
     int64_t due_ms = is_in_log ? 0 : now_ms + ACK_BEHIND_MS;
     if (revived->count > 0 && keeper_put_ack(keeper, popped, revived->queue_offsets, revived->count,
@@ -111,6 +114,8 @@ static int revive_message(struct pop_keeper *keeper, const struct pop_key *key,
     int index = p == NULL ? -1 : pop_index_of(p, queue_offset);
     if (index < 0 || pop_is_acked(p, index))
         return 0; /* acknowledged while it was read */
+    assert(pop_offset_at(p, index) == queue_offset);
+    assert(revived->count < POP_CHECKPOINT_MESSAGES_MAX);
     if (err == 0) {
         err = put_again(keeper, key, bytes, now_ms);
         arena_reset(&keeper->arena);
@@ -162,6 +167,7 @@ static void read_all(struct pop_job *job)
 
 static void job_free(struct revive_job *r)
 {
+    assert(r->keeper->revive_jobs > 0);
     r->keeper->revive_jobs--;
     buf_fini(&r->records);
     free(r);
@@ -212,6 +218,8 @@ static void hand_over(struct pop_keeper *keeper, const struct pop_point *p, int6
     for (int i = 0; i < p->count; i++)
         if (!pop_is_acked(p, i))
             r->queue_offsets[r->count++] = pop_offset_at(p, i);
+    assert(r->count > 0);
+    assert(r->count <= POP_CHECKPOINT_MESSAGES_MAX);
     keeper->revive_jobs++;
     if (!keeper->options.submit(keeper->options.ctx, &r->job)) {
         put_back_if_left(keeper, &r->key, ERR_WOULD_BLOCK, now_ms);
@@ -223,6 +231,8 @@ static void hand_over(struct pop_keeper *keeper, const struct pop_point *p, int6
 
 static void revive(struct pop_keeper *keeper, struct pop_point *p, int64_t now_ms)
 {
+    assert(p->is_taken);
+    assert(keeper->revive_jobs < REVIVE_JOBS_MAX);
     /* finishing the checkpoint takes its names along: they are copied */
     struct revived revived = { .count = 0 };
     struct arena names;

@@ -25,6 +25,8 @@ static int offsets_found(struct pop_taking *t, const struct buf *body, size_t st
     for (size_t at = start; at < body->len; count++) {
         assert(count < POP_CHECKPOINT_MESSAGES_MAX);
         size_t bytes = get_be32(body->data + at + RECORD_TOTAL_SIZE);
+        assert(bytes > 0);
+        assert(at + bytes <= body->len);
         t->offsets[count] = place_of(t, slice_of(body->data + at, bytes));
         at += bytes;
     }
@@ -33,6 +35,8 @@ static int offsets_found(struct pop_taking *t, const struct buf *body, size_t st
 
 static int put_checkpoint(struct pop_keeper *keeper, struct pop_taking *t, int64_t now_ms)
 {
+    assert(t->count > 0);
+    assert(t->count <= POP_CHECKPOINT_MESSAGES_MAX);
     struct pop_checkpoint checkpoint = {
         .topic = t->topic,
         .group = t->group,
@@ -78,6 +82,8 @@ static int drop_acked(struct pop_keeper *keeper, struct pop_taking *t, struct bu
         }
         at += bytes;
     }
+    assert(to >= start);
+    assert(to <= body->len);
     body->len = to;
     return count;
 }
@@ -103,6 +109,7 @@ static void take_in_order(struct pop_keeper *keeper, struct pop_taking *t, int64
 static void take_found(struct pop_keeper *keeper, struct pop_taking *t, struct buf *body,
                        size_t start, int64_t now_ms)
 {
+    assert(body->len > start);
     t->count = offsets_found(t, body, start);
     t->left = t->got.max_offset - t->got.next_offset;
     if (t->offsets[0] < t->queue_offset)
@@ -136,6 +143,7 @@ static bool is_passed_over(enum store_get_status status)
 bool pop_take(struct pop_keeper *keeper, struct pop_taking *taking, struct buf *body, size_t start,
               bool is_again, int64_t now_ms)
 {
+    assert(start <= body->len);
     const struct store_get_result *got = &taking->got;
     taking->count = 0;
     taking->left = 0;

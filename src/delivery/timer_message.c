@@ -58,6 +58,8 @@ int64_t timer_tick_of(int64_t due_ms, int64_t precision_ms)
 
 int64_t timer_due_of(const struct record *record, int64_t tick_ms, int64_t precision_ms)
 {
+    assert(tick_ms >= 0);
+    assert(precision_ms > 0);
     for (int i = 0; i < TIME_PROPERTIES; i++) {
         int64_t due_ms;
         struct slice value = property_get(record->properties, time_properties[i].name);

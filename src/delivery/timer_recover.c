@@ -33,6 +33,7 @@ static int64_t tick_of(const struct timer *t, const struct timer_unit *unit)
 /* Makes the unit the last of its slot unless a later one is; the slot reaches back to it. */
 static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
 {
+    assert(pos >= 0);
     struct revising *r = ctx;
     struct timer *t = r->timer;
     struct timer_slot slot;
@@ -71,6 +72,8 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
         slot.last_pos = pos;
         slot.count += (unit->magic & TIMER_MAGIC_DELETE) != 0 ? -1 : 1;
     }
+    assert(slot.first_pos <= pos);
+    assert(slot.last_pos >= pos);
     if (!is_kept)
         return timer_wheel_put(&t->work.wheel, tick, &slot);
     r->kept_tick = tick;
@@ -133,6 +136,8 @@ static int64_t first_queue_offset(struct timer *t)
     bool is_whole = timer_log_end(t->work.log) >= t->work.check.log_pos;
     int64_t min = store_queue_min(store, SLICE(TOPIC_TIMER), 0);
     int64_t max = t->opened_queue_max;
+    assert(min >= 0);
+    assert(min <= max);
     /* One behind the queue's end is a flipped bit. */
     if (is_whole && t->work.check.queue_offset > next && t->work.check.queue_offset <= max)
         next = t->work.check.queue_offset;

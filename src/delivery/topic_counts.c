@@ -1,5 +1,6 @@
 #include "delivery/topic_counts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -20,6 +21,7 @@ static struct topic_count *count_of(struct topic_counts *counts, struct slice to
     if (one == NULL)
         abort();
     map_put(&counts->by_topic, topic, one);
+    assert(counts->by_topic.count <= TOPIC_COUNTS_MAX);
     return one;
 }
 
@@ -47,6 +49,7 @@ static bool take_text(void *ctx, struct slice text)
 
 void topic_counts_init(struct topic_counts *counts, const char *member)
 {
+    assert(member != NULL);
     *counts = (struct topic_counts){ .member = member };
     map_init(&counts->by_topic);
 }
@@ -89,6 +92,7 @@ int64_t topic_counts_of(const struct topic_counts *counts, struct slice topic)
 
 void topic_counts_text(struct topic_counts *counts, struct buf *out)
 {
+    assert(counts->member != NULL);
     struct json_out j = json_out_to(out, JSON_DIALECT);
     size_t cursor = 0;
     struct slice topic;

@@ -48,6 +48,7 @@ static int walk_queue(struct txn *t, struct slice topic, int64_t at, int64_t end
         at = got.next_offset > at ? got.next_offset : at + 1;
         if (is_half)
             at = half_window_next(&t->halves, at);
+        assert(at > get.queue_offset);
     }
     return 0;
 }
