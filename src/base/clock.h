@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-int64_t clock_wall_ms(void);      /* milliseconds since the epoch; may jump */
-int64_t clock_wall_ns(void);      /* the same clock, finer */
-int64_t clock_monotonic_ns(void); /* nanoseconds since some start; never goes back */
+int64_t clock_wall_ms(void);       /* milliseconds since the epoch; may jump */
+int64_t clock_wall_ns(void);       /* the same clock, finer */
+int64_t clock_monotonic_ns(void);  /* nanoseconds since some start; never goes back */
+int64_t clock_thread_cpu_ns(void); /* what the calling thread has had of a core */
 
 #endif

@@ -111,11 +111,11 @@ static size_t find(const struct map *m, struct slice key, uint32_t hash)
     }
 }
 
-/* Drops dead slots and builds an index with room for twice the live ones. */
+/* Drops dead slots and builds an index with room for as many more as there are live ones. */
 static void rebuild(struct map *m)
 {
     size_t cap = INDEX_CAP_LEAST;
-    while (cap < (m->count + 1) * 4)
+    while (cap < m->count * 4)
         cap *= 2;
     struct map_slot *slots = malloc(cap / 2 * sizeof *slots);
     uint32_t *index = calloc(cap, sizeof *index);

@@ -30,6 +30,7 @@
 #include <stdatomic.h>
 
 #include "base/lock.h"
+#include "base/slab.h"
 #include "store/log_reader.h"
 #include "store/store.h"
 
@@ -66,6 +67,7 @@ struct queue_locks {
 struct queue_files {
     _Atomic int64_t count; /* files there are */
     atomic_int open_count; /* descriptors in use */
+    struct slab *tails;    /* of the queues that are busy */
     struct queue_locks locks[QUEUE_LOCKS];
 };
 
@@ -99,16 +101,15 @@ struct consume_queue {
     _Atomic int64_t max;
     struct queue_tail *tail; /* entries that are not in the files; NULL: none. Under the lock */
     struct queue_file *file; /* the one used last; NULL: none is open. Under file_lock */
-    struct consume_queue *next_dirty;
     uint16_t queue_id;
-    /* True while entries wait to be written; set by the appender, which then links the queue. */
+    /* True while entries wait to be written; set by the appender, which then lists the queue. */
     atomic_bool is_dirty;
     bool is_retired;    /* a light queue that goes: nothing is appended. Under the append lock */
     bool has_new_names; /* files were made; the flusher gives them durable names. Under file_lock */
     bool is_deleted;    /* under file_lock */
     bool is_unsynced;   /* the flusher's: it knows from where on */
 };
-static_assert(sizeof(struct consume_queue) <= 56, "there are many thousand");
+static_assert(sizeof(struct consume_queue) <= 48, "there are many thousand");
 
 /* A batch queue. Queue offsets; -1: it never had a message. */
 struct batch_queue {
@@ -168,7 +169,7 @@ int32_t consume_queue_count_of(const struct record *record);
 /* An inner batch says twice where it stands; false: not the same. */
 bool consume_queue_agrees_with_itself(const struct record *record);
 
-/* Adds the next entry. Returns true when the queue was clean before: the caller links it as dirty.
+/* Adds the next entry. Returns true when the queue was clean before: the caller lists it as dirty.
  */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
 

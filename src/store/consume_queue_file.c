@@ -116,12 +116,16 @@ void queue_file_let_go(struct consume_queue *queue)
         queue_file_close(queue);
 }
 
-static int open_or_make(struct consume_queue *queue, const char *path, int *fd)
+/* The file that holds `place`, where an entry is to be written. One that is not its first says that
+ * the file is there, in full length. */
+static int open_or_make(struct consume_queue *queue, const char *dir, const char *path,
+                        int64_t place, int *fd)
 {
-    char dir[DISK_PATH_MAX];
+    int err = place % queue_file_places(queue) == 0 ? ERR_NOT_FOUND : disk_open(path, 0, fd);
+    if (err != ERR_NOT_FOUND)
+        return err;
     bool is_new = !disk_exists(path);
-    consume_queue_dir(queue, dir);
-    int err = is_new ? disk_make_dirs(dir) : 0;
+    err = is_new ? disk_make_dirs(dir) : 0;
     if (err == 0)
         err = disk_open(path, queue->of->kind->file_bytes, fd);
     if (err == 0 && is_new) {
@@ -142,7 +146,7 @@ int queue_file_use(struct consume_queue *queue, int64_t place, bool create)
     queue_file_close(queue);
     consume_queue_dir(queue, dir);
     disk_numbered_path(path, dir, start);
-    int err = create ? open_or_make(queue, path, &fd) : disk_open(path, 0, &fd);
+    int err = create ? open_or_make(queue, dir, path, place, &fd) : disk_open(path, 0, &fd);
     if (err != 0)
         return err;
     queue->file = malloc(sizeof *queue->file);

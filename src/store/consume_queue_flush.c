@@ -3,8 +3,6 @@
  * What an append waits for is a copy of some thousand entries at most. A file is synced by a
  * descriptor of its own, without a lock.
  */
-#include <stdlib.h>
-
 #include "store/consume_queue_internal.h"
 
 enum { WRITTEN_AT_ONCE = 2048 }; /* entries: copied under the lock that an append waits for */
@@ -60,7 +58,7 @@ static void drop_tail(struct consume_queue *queue, int64_t from, uint32_t count)
     assert(queue_written(queue) == from);
     struct queue_tail *empty = queue_tail_drop(queue, count);
     lock_release(lock);
-    free(empty);
+    queue_tail_free(queue, empty);
 }
 
 int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from)

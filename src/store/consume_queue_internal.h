@@ -41,9 +41,11 @@ static inline int64_t queue_written(const struct consume_queue *queue)
 uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place);
 /* Adds an entry and moves max. */
 void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry);
-/* The first `count` entries are in the files now. Returns memory that the caller frees without the
+/* The first `count` entries are in the files now. Returns a tail that the caller frees without the
  * lock, or NULL. */
 struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count);
+/* It is the queue's no more, or the queue ends. NULL is fine. */
+void queue_tail_free(const struct consume_queue *queue, struct queue_tail *tail);
 /* The queue ends at `place`, which may be below the tail. */
 void queue_tail_cut(struct consume_queue *queue, int64_t place);
 

@@ -393,6 +393,6 @@ void consume_queue_close(struct consume_queue *queue)
 {
     bool is_batch = consume_queue_is_batch(queue);
     queue_file_close(queue);
-    free(queue->tail);
+    queue_tail_free(queue, queue->tail);
     memset(queue, 0, is_batch ? sizeof(struct batch_queue) : sizeof *queue);
 }

@@ -1,9 +1,7 @@
-/* consume_queue_tail.c - the entries of a queue that are not in its files yet: in one piece of heap
+/* consume_queue_tail.c - the entries of a queue that are not in its files yet: in one piece of
  * memory, from `first` on. It grows with what comes between two rounds of the flusher, and goes
- * when the flusher has taken all of it.
+ * when the flusher has taken all of it: of many queues at once, and for long, so it is of a slab.
  */
-#include <stdlib.h>
-
 #include "store/consume_queue_internal.h"
 
 enum { TAIL_COUNT_LEAST = 2 }; /* many queues may be dirty at once, and little used */
@@ -18,17 +16,35 @@ uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place)
     return tail->entries + (tail->first + (size_t)(place - written)) * queue_entry_size(queue);
 }
 
+static struct slab *slab_of(const struct consume_queue *queue)
+{
+    return queue->of->kind->files->tails;
+}
+
+static size_t tail_bytes(const struct consume_queue *queue, uint32_t cap)
+{
+    return slab_piece_bytes(sizeof(struct queue_tail) + cap * queue_entry_size(queue));
+}
+
+/* Room for so many, or some more. */
 static void set_cap(struct consume_queue *queue, uint32_t cap)
 {
     struct queue_tail *before = queue->tail;
-    struct queue_tail *tail = realloc(before, sizeof *tail + cap * queue_entry_size(queue));
-    if (tail == NULL)
-        abort();
+    size_t bytes = tail_bytes(queue, cap);
+    struct queue_tail *tail = slab_resize(
+        slab_of(queue), before, before == NULL ? 0 : tail_bytes(queue, before->cap), bytes);
     if (before == NULL)
         *tail = (struct queue_tail){ .count = 0 };
-    tail->cap = cap;
+    tail->cap = (uint32_t)((bytes - sizeof *tail) / queue_entry_size(queue));
     queue->tail = tail;
-    assert(tail->first + tail->count <= cap);
+    assert(tail->first + tail->count <= tail->cap);
+    assert(tail->cap >= cap && tail_bytes(queue, tail->cap) == bytes);
+}
+
+void queue_tail_free(const struct consume_queue *queue, struct queue_tail *tail)
+{
+    if (tail != NULL)
+        slab_give_back(slab_of(queue), tail, tail_bytes(queue, tail->cap));
 }
 
 static void move_to_front(struct consume_queue *queue)

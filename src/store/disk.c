@@ -51,7 +51,7 @@ int disk_open(const char *path, int64_t create_bytes, int *fd)
     if (opened < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : failed("open", path, errno);
     struct stat state;
-    int cause = fstat(opened, &state) == 0 ? 0 : errno;
+    int cause = create_bytes == 0 || fstat(opened, &state) == 0 ? 0 : errno;
     if (cause == 0 && create_bytes > 0 && state.st_size == 0 &&
         ftruncate(opened, create_bytes) != 0) {
         cause = errno;

@@ -21,9 +21,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread_rank.h"
 #include "store/store_internal.h"
 
 enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
+enum {
+    QUEUES_REST = 3
+}; /* times the processor time of a round for the queues, which may be many */
 
 struct flush_round {
     struct store *store;
@@ -216,9 +220,12 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
     }
     if (now_ns >= round->next_queue_ns || wants_durable) {
         bool durable = (now_ns >= round->next_durable_ns || wants_durable) && !has_failed(store);
+        int64_t before_ns = clock_thread_cpu_ns();
         flush_queues(store, &round->scratch, durable);
+        int64_t rest_ns = QUEUES_REST * (clock_thread_cpu_ns() - before_ns);
+        int64_t interval_ns = store->options.queue_flush_interval_ms * 1000000;
         now_ns = clock_monotonic_ns();
-        round->next_queue_ns = now_ns + store->options.queue_flush_interval_ms * 1000000;
+        round->next_queue_ns = now_ns + (rest_ns > interval_ns ? rest_ns : interval_ns);
         if (durable)
             round->next_durable_ns = now_ns + (int64_t)DURABLE_MS * 1000000;
     }
@@ -250,6 +257,8 @@ static void *run_flusher(void *arg)
     struct store *store = arg;
     struct flush_round round = { .store = store, .scratch = BUF_INIT };
     int64_t due_ns = 0;
+    if (!store->options.sync_flush) /* else somebody waits */
+        thread_stand_back();
     lock_take(&store->flush_lock);
     while (!store->flush_is_ending) {
         if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent &&

@@ -33,9 +33,10 @@ static void note_unsynced(struct store *store, struct consume_queue *queue, int6
 int store_write_queues(struct store *store, struct buf *scratch)
 {
     int first_err = 0;
-    struct consume_queue *queue = queues_take_dirty(store->queues);
-    while (queue != NULL) {
-        struct consume_queue *next = queue->next_dirty;
+    struct buf dirty = queues_take_dirty(store->queues);
+    struct consume_queue **list = (struct consume_queue **)(void *)dirty.data;
+    for (size_t i = 0; i < dirty.len / sizeof *list; i++) {
+        struct consume_queue *queue = list[i];
         int64_t from;
         assert(atomic_load(&queue->is_dirty));
         int err = consume_queue_write(queue, scratch, &from);
@@ -45,11 +46,11 @@ int store_write_queues(struct store *store, struct buf *scratch)
         if (err != 0) { /* stays in memory: the next round tries again */
             first_err = err;
             if (!atomic_exchange(&queue->is_dirty, true))
-                queues_link_dirty(store->queues, queue);
+                queues_note_dirty(store->queues, queue);
         }
         store_flush_log_when_urgent(store);
-        queue = next;
     }
+    buf_fini(&dirty);
     return first_err;
 }
 

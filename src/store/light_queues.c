@@ -101,7 +101,7 @@ void light_targets_add(struct store *store, const struct light_targets *targets,
     for (int i = 0; i < targets->count; i++) {
         const struct store_queue_entry light = entry_in(targets, i, entry);
         if (consume_queue_append(targets->queues[i], &light))
-            queues_link_dirty(store->queues, targets->queues[i]);
+            queues_note_dirty(store->queues, targets->queues[i]);
         assert(consume_queue_max(targets->queues[i]) == light.queue_offset + 1);
     }
 }

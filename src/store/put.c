@@ -210,7 +210,7 @@ static void add_entries(struct store *store, struct consume_queue *queue,
         entries[i].queue_offset = result->queue_offset + i;
         phy_offset += entries[i].bytes;
         if (consume_queue_append(queue, &entries[i]))
-            queues_link_dirty(store->queues, queue);
+            queues_note_dirty(store->queues, queue);
     }
     assert(phy_offset == result->end_phy_offset);
     assert(consume_queue_is_batch(queue) ||

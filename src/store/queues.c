@@ -3,8 +3,8 @@
  *   topics: name -> queue_topic - parts -> | queue | queue | ... |   PART_QUEUES of one allocation
  *                                       -> NULL: none of these was opened yet
  *
- * A queue in a part that nobody opened is zeros. Dirty queues are a stack that the appender pushes
- * on without a lock and the flusher takes whole; is_dirty keeps a queue from standing in it twice.
+ * A queue in a part that nobody opened is zeros. Dirty queues are a list that the flusher takes
+ * whole; is_dirty keeps a queue from standing in it twice.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -50,10 +50,16 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     struct queues *queues = calloc(1, sizeof *queues);
     if (queues == NULL)
         return ERR_NO_MEMORY;
+    queues->files.tails = slab_new();
+    if (queues->files.tails == NULL) {
+        free(queues);
+        return ERR_NO_MEMORY;
+    }
     queues->log = log;
     queues->doubtful_from = doubtful_from;
     queues->light_count = -1;
     lock_init(&queues->lock, LOCK_QUEUES);
+    lock_init(&queues->dirty_lock, LOCK_LEAF);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
         lock_init(&queues->files.locks[i].file_lock, LOCK_QUEUE_FILE);
         lock_init(&queues->files.locks[i].lock, LOCK_QUEUE);
@@ -106,6 +112,9 @@ void queues_close(struct queues *queues)
         lock_fini(&queues->files.locks[i].file_lock);
     }
     lock_fini(&queues->lock);
+    lock_fini(&queues->dirty_lock);
+    buf_fini(&queues->dirty);
+    slab_free(queues->files.tails);
     free(queues);
 }
 
@@ -283,16 +292,19 @@ struct consume_queue *queues_find(struct queues *queues, struct slice name, int3
 
 /* ---- dirty ones ------------------------------------------------------------------------------ */
 
-void queues_link_dirty(struct queues *queues, struct consume_queue *queue)
+void queues_note_dirty(struct queues *queues, struct consume_queue *queue)
 {
     assert(atomic_load(&queue->is_dirty));
-    struct consume_queue *first = atomic_load(&queues->dirty);
-    do {
-        queue->next_dirty = first;
-    } while (!atomic_compare_exchange_weak(&queues->dirty, &first, queue));
+    lock_take(&queues->dirty_lock);
+    buf_append(&queues->dirty, &queue, sizeof(struct consume_queue *));
+    lock_release(&queues->dirty_lock);
 }
 
-struct consume_queue *queues_take_dirty(struct queues *queues)
+struct buf queues_take_dirty(struct queues *queues)
 {
-    return atomic_exchange(&queues->dirty, NULL);
+    lock_take(&queues->dirty_lock);
+    struct buf taken = queues->dirty;
+    queues->dirty = BUF_INIT;
+    lock_release(&queues->dirty_lock);
+    return taken;
 }

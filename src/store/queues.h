@@ -52,9 +52,10 @@ void queues_retire_light(struct queues *queues, struct slice topic, struct lock 
 /* It has queues, on disk or in memory. */
 bool queues_has_topic(struct queues *queues, struct slice topic);
 
-/* Links a queue that has just become dirty; takes all that are. */
-void queues_link_dirty(struct queues *queues, struct consume_queue *queue);
-struct consume_queue *queues_take_dirty(struct queues *queues);
+/* Lists a queue that has just become dirty. */
+void queues_note_dirty(struct queues *queues, struct consume_queue *queue);
+/* Those that are, struct consume_queue * each; the caller frees the list. */
+struct buf queues_take_dirty(struct queues *queues);
 
 /* Calls `each` for every open queue; with `load`, first opens those that lie on disk. Returns why
  * one of them could not be opened, or 0; `each` is called for the others. */

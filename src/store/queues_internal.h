@@ -20,7 +20,8 @@ struct queues {
     struct map topics;       /* borrows; values: struct queue_topic */
     struct map batch_topics; /* the names alone */
     struct queue_topic *deleted;
-    _Atomic(struct consume_queue *) dirty;
+    struct lock dirty_lock; /* guards `dirty` */
+    struct buf dirty;       /* struct consume_queue * each */
     atomic_int deleted_count;
     struct queue_files files;
     int64_t doubtful_from; /* consume_queue_open() */

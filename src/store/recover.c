@@ -170,7 +170,7 @@ static int place_entry(struct store *store, struct log_reader *reader, const str
         store_note_past_life(store, topic);
     int placed = consume_queue_place(queue, entry, reader);
     if (placed == 1)
-        queues_link_dirty(store->queues, queue);
+        queues_note_dirty(store->queues, queue);
     return placed < 0 ? placed : 0;
 }
 

@@ -19,6 +19,7 @@
 #include "wire/names.h"
 
 enum { KEY_MAX = 1024, QUEUES_MAX = 65536 };
+enum { PUTS_PER_SETTLING = 32 }; /* one topic is looked after with every so many puts */
 
 /* What happens between a topic and a group only. */
 struct pair_series {
@@ -56,6 +57,8 @@ struct stats {
     struct stats_series broker[BROKER_SERIES];
     struct stats_series *last_put; /* the queue's, of the message stored last */
     int series_count;              /* of the nodes, with those there is room for */
+    size_t settled;                /* cursor in topics: those before it have been looked after */
+    uint32_t puts;
     bool by_queue;
     bool folds_light;
     bool is_full;   /* said once */
@@ -222,6 +225,21 @@ static void node_free(struct stats *stats, struct stats_node *node)
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
+/* Looks after the next topic, which may be idle, and have been busy. */
+static void settle_next(struct stats *stats, int64_t now_ns)
+{
+    struct slice name;
+    void *value;
+    if (!map_next(&stats->topics, &stats->settled, &name, &value)) {
+        stats->settled = 0;
+        return;
+    }
+    struct stats_node *node = value;
+    stats_series_settle(&node->all, now_ns);
+    for (int32_t i = 0; i < node->queue_count; i++)
+        stats_series_settle(&node->queues[i], now_ns);
+}
+
 void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_t bytes,
                int64_t now_ns)
 {
@@ -229,6 +247,8 @@ void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_
     topic = folded(stats, topic);
     struct stats_node *node = node_get(stats, &stats->topics, topic, topic.len);
     stats->last_put = NULL;
+    if (++stats->puts % PUTS_PER_SETTLING == 0)
+        settle_next(stats, now_ns);
     add(&stats->broker[BROKER_PUT], count, now_ns);
     if (node == NULL)
         return;

@@ -134,6 +134,12 @@ void stats_series_add(struct stats_series *series, struct stats_slot count, int6
     add_to(slot_at(series, series->slot_count - 1), &count);
 }
 
+void stats_series_settle(struct stats_series *series, int64_t now_ns)
+{
+    if (series->others != NULL && !has_slot_at_hand(series, tick_of(now_ns)))
+        advance(series, tick_of(now_ns));
+}
+
 static int64_t column_of(const struct stats_slot *slot, enum stats_column column)
 {
     switch (column) {

@@ -6,7 +6,8 @@
  *
  * What is counted goes into one slot of 10 s, which stands in all three windows. Slots that left
  * the minute are put together by ten minutes, those that left the hour by hours, those that left
- * the day are dropped: by the first count of another 10 s, or by who asks; nothing wakes for it.
+ * the day are dropped: by the first count of another 10 s, by who asks, or by who looks after those
+ * that are idle.
  * The first slot is part of the series, so that one which is seldom used has no memory beside it.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
@@ -48,6 +49,8 @@ void stats_series_init(struct stats_series *series, int64_t now_ns);
 void stats_series_fini(struct stats_series *series);
 
 void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns);
+/* Puts together what may be: an idle series shrinks as its windows end. */
+void stats_series_settle(struct stats_series *series, int64_t now_ns);
 
 struct stats_sum {
     int64_t sum;

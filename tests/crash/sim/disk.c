@@ -30,14 +30,15 @@ int disk_fill_percent = 10;
 static uint8_t *pool;
 
 void *__real_malloc(size_t bytes);
+void *__real_mmap(void *hint, size_t len, int protection, int flags, int fd, off_t at);
 
 /* ---- inodes ---------------------------------------------------------------------------------- */
 
 struct inode *inode_make(bool is_dir)
 {
     if (pool == NULL)
-        pool = mmap(NULL, (size_t)INODES_MAX * 3 * FILE_MAX, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        pool = __real_mmap(NULL, (size_t)INODES_MAX * 3 * FILE_MAX, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     for (int i = 0; i < INODES_MAX; i++) {
         struct inode *inode = &inodes[i];
         if (inode->is_used)

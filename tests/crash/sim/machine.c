@@ -438,6 +438,7 @@ int __wrap_pthread_cond_signal(pthread_cond_t *cond);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *cond);
 int64_t __wrap_clock_wall_ms(void);
 int64_t __wrap_clock_monotonic_ns(void);
+int64_t __wrap_clock_thread_cpu_ns(void);
 void __wrap_disk_boot_id(uint8_t id[36]);
 bool __wrap_disk_is_of_this_boot(const char *path);
 
@@ -575,6 +576,11 @@ int64_t __wrap_clock_wall_ms(void)
 int64_t __wrap_clock_monotonic_ns(void)
 {
     return now_ns;
+}
+
+int64_t __wrap_clock_thread_cpu_ns(void)
+{
+    return 0;
 }
 
 void __wrap_disk_boot_id(uint8_t id[36])

@@ -59,6 +59,24 @@ static void an_idle_series_is_small(void **state)
     stats_series_fini(&series);
 }
 
+/* Goal: what a burst took goes when it has left the minute, though nobody counts or asks again.
+ * Method: counts in each 10 s of a minute; looked after within it, and ten minutes later. */
+static void a_series_left_alone_shrinks(void **state)
+{
+    struct stats_series series;
+    (void)state;
+    stats_series_init(&series, START);
+    for (int64_t s = 0; s < 60; s += 10)
+        stats_series_add(&series, (struct stats_slot){ .messages = 1 }, START + s * SECOND);
+    stats_series_settle(&series, START + 60 * SECOND);
+    assert_int_equal(series.slot_count, 6);
+    stats_series_settle(&series, START + 200 * SECOND);
+    assert_int_equal(series.slot_count, 1);
+    assert_null(series.others);
+    assert_int_equal(sum_of(&series, STATS_HOUR, START + 200 * SECOND).sum, 6);
+    stats_series_fini(&series);
+}
+
 /* Goal: counts in each second of two hours; each window has exactly what falls into it.
  * Method: a count per second, compared with the number of seconds the window reaches back. */
 static void windows_count_each_second(void **state)
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(windows_forget),
         cmocka_unit_test(windows_count_each_second),
         cmocka_unit_test(an_idle_series_is_small),
+        cmocka_unit_test(a_series_left_alone_shrinks),
         cmocka_unit_test(names_and_keys),
         cmocka_unit_test(nothing_under_other_names),
         cmocka_unit_test(without_detail),

@@ -1,0 +1,217 @@
+/* slab.c - a chunk is found by its pieces' addresses, since it lies at a multiple of its length.
+ *
+ * A chunk's pieces are handed out in order at first, so that no page is touched before it is
+ * needed; those given back are a list. A few chunks that are empty are kept: a queue that gets a
+ * message now and then is not to cost a system call each time.
+ */
+#include "base/slab.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/list.h"
+#include "base/lock.h"
+
+enum { CHUNK_BYTES = 64 << 10, HEAD_BYTES = 64, CLASSES = 7, SPARE_CHUNKS = 2 };
+static_assert(SLAB_PIECE_LEAST << (CLASSES - 1) == SLAB_PIECE_MOST, "a class for each size");
+
+struct free_piece {
+    struct free_piece *next;
+};
+
+struct chunk {
+    struct list link; /* of its class's chunks with room, else of none */
+    struct free_piece *freed;
+    uint32_t piece_bytes;
+    uint32_t used;  /* pieces that are out */
+    uint32_t fresh; /* position of the first byte that was never used */
+};
+static_assert(sizeof(struct chunk) <= HEAD_BYTES, "the head fits");
+
+struct slab {
+    struct lock lock; /* a leaf */
+    struct list with_room[CLASSES];
+    struct chunk *spare[SPARE_CHUNKS];
+    int spare_count;
+    size_t chunk_count;
+};
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+static struct chunk *chunk_map(void)
+{
+    uint8_t *base =
+        mmap(NULL, 2 * CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        abort();
+    size_t before = -(uintptr_t)base % CHUNK_BYTES;
+    if (before > 0)
+        munmap(base, before);
+    munmap(base + before + CHUNK_BYTES, CHUNK_BYTES - before);
+    return (struct chunk *)(void *)(base + before);
+}
+
+static struct chunk *chunk_of(void *piece)
+{
+    return (struct chunk *)(void *)((uint8_t *)piece - (uintptr_t)piece % CHUNK_BYTES);
+}
+
+static bool chunk_is_full(const struct chunk *chunk)
+{
+    return chunk->freed == NULL && chunk->fresh + chunk->piece_bytes > CHUNK_BYTES;
+}
+
+static struct chunk *chunk_get(struct slab *slab, struct list *class, size_t piece_bytes)
+{
+    if (!list_empty(class))
+        return list_entry(class->next, struct chunk, link);
+    struct chunk *chunk;
+    if (slab->spare_count > 0) {
+        chunk = slab->spare[--slab->spare_count];
+    } else {
+        chunk = chunk_map();
+        slab->chunk_count++;
+    }
+    *chunk = (struct chunk){ .piece_bytes = (uint32_t)piece_bytes, .fresh = HEAD_BYTES };
+    list_append(class, &chunk->link);
+    return chunk;
+}
+
+/* It has no piece any more. */
+static void chunk_put(struct slab *slab, struct chunk *chunk)
+{
+    assert(chunk->used == 0);
+    list_remove(&chunk->link);
+    if (slab->spare_count < SPARE_CHUNKS) {
+        slab->spare[slab->spare_count++] = chunk;
+        return;
+    }
+    slab->chunk_count--;
+    munmap(chunk, CHUNK_BYTES);
+}
+
+/* ---- pieces ---------------------------------------------------------------------------------- */
+
+size_t slab_piece_bytes(size_t bytes)
+{
+    size_t piece = SLAB_PIECE_LEAST;
+    while (piece < bytes)
+        piece *= 2;
+    return piece;
+}
+
+static struct list *class_of(struct slab *slab, size_t piece_bytes)
+{
+    int class = __builtin_ctzl(piece_bytes) - __builtin_ctzl(SLAB_PIECE_LEAST);
+    assert(class >= 0 && class < CLASSES);
+    return &slab->with_room[class];
+}
+
+static void *take_piece(struct chunk *chunk)
+{
+    struct free_piece *piece = chunk->freed;
+    chunk->used++;
+    if (piece != NULL) {
+        chunk->freed = piece->next;
+        return piece;
+    }
+    void *fresh = (uint8_t *)chunk + chunk->fresh;
+    chunk->fresh += chunk->piece_bytes;
+    assert(chunk->fresh <= CHUNK_BYTES);
+    return fresh;
+}
+
+void *slab_take(struct slab *slab, size_t bytes)
+{
+    size_t piece_bytes = slab_piece_bytes(bytes);
+    if (piece_bytes > SLAB_PIECE_MOST) {
+        void *large = malloc(piece_bytes);
+        if (large == NULL)
+            abort();
+        return large;
+    }
+    lock_take(&slab->lock);
+    struct chunk *chunk = chunk_get(slab, class_of(slab, piece_bytes), piece_bytes);
+    void *piece = take_piece(chunk);
+    if (chunk_is_full(chunk))
+        list_remove(&chunk->link);
+    lock_release(&slab->lock);
+    return piece;
+}
+
+void slab_give_back(struct slab *slab, void *piece, size_t bytes)
+{
+    size_t piece_bytes = slab_piece_bytes(bytes);
+    if (piece == NULL)
+        return;
+    if (piece_bytes > SLAB_PIECE_MOST) {
+        free(piece);
+        return;
+    }
+    struct free_piece *freed = piece;
+    struct chunk *chunk = chunk_of(piece);
+    lock_take(&slab->lock);
+    assert(chunk->piece_bytes == piece_bytes);
+    assert(chunk->used > 0);
+    bool was_full = chunk_is_full(chunk);
+    freed->next = chunk->freed;
+    chunk->freed = freed;
+    if (--chunk->used == 0)
+        chunk_put(slab, chunk);
+    else if (was_full)
+        list_append(class_of(slab, piece_bytes), &chunk->link);
+    lock_release(&slab->lock);
+}
+
+void *slab_resize(struct slab *slab, void *piece, size_t bytes, size_t wanted_bytes)
+{
+    size_t before = slab_piece_bytes(bytes);
+    size_t after = slab_piece_bytes(wanted_bytes);
+    if (piece != NULL && before > SLAB_PIECE_MOST && after > SLAB_PIECE_MOST) {
+        void *moved = realloc(piece, after); /* large ones are moved without a copy */
+        if (moved == NULL)
+            abort();
+        return moved;
+    }
+    void *other = slab_take(slab, after);
+    if (piece != NULL)
+        memcpy(other, piece, before < after ? before : after);
+    slab_give_back(slab, piece, before);
+    return other;
+}
+
+/* ---- the slab -------------------------------------------------------------------------------- */
+
+struct slab *slab_new(void)
+{
+    struct slab *slab = calloc(1, sizeof *slab);
+    if (slab == NULL)
+        return NULL;
+    lock_init(&slab->lock, LOCK_LEAF);
+    for (int i = 0; i < CLASSES; i++)
+        list_init(&slab->with_room[i]);
+    return slab;
+}
+
+void slab_free(struct slab *slab)
+{
+    if (slab == NULL)
+        return;
+    assert(slab->chunk_count == (size_t)slab->spare_count);
+    for (int i = 0; i < slab->spare_count; i++)
+        munmap(slab->spare[i], CHUNK_BYTES);
+    lock_fini(&slab->lock);
+    free(slab);
+}
+
+size_t slab_chunks(struct slab *slab)
+{
+    lock_take(&slab->lock);
+    size_t count = slab->chunk_count;
+    lock_release(&slab->lock);
+    return count;
+}
