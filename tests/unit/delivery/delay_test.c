@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "delivery/delivery.h"
+#include "store/store_dir.h"
 #include "wire/properties.h"
 
 enum { START_MS = 1000000, DELIVERED_MAX = 64 };
@@ -72,7 +73,10 @@ static int setup(void **state)
     options.consume_queue_file_bytes = 20 * 1000;
     options.index_enable = false;
     options.message_delay_level = "1s 5s 10s";
+    options.flush_interval_ms = ANY_TEST_MS; /* no head is read while the flusher is at its queue */
+    options.queue_flush_interval_ms = ANY_TEST_MS;
     assert_int_equal(store_open(&options, &f->store), 0);
+    store_dir_calm(f->store);
     assert_int_equal(delay_levels_parse(SLICE("1s 5s 10s"), &f->levels), 0);
     arena_init(&f->arena);
     struct delay_offsets none;

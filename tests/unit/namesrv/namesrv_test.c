@@ -147,7 +147,7 @@ static void silent_broker_is_cut_off(void **state)
     struct answer answer;
     running_start(r);
     int broker = running_connect(r);
-    answer = running_call(r, broker, REQ_REGISTER_BROKER, BROKER_A "\nheartbeatTimeoutMillis=20",
+    answer = running_call(r, broker, REQ_REGISTER_BROKER, BROKER_A "\nheartbeatTimeoutMillis=200",
                           register_body(r, false));
     assert_int_equal(answer.header.code, RESP_SUCCESS);
     assert_false(running_receive(r, broker, &answer));

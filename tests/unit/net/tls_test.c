@@ -9,7 +9,7 @@
 
 #include "net/listener.h"
 
-enum { ECHO_BYTES = 5 * 1024 * 1024 };
+enum { ECHO_BYTES = 5 * 1024 * 1024, PATIENCE_MS = 300000 };
 
 /* A TLS echo server and a client of ours, on one loop. */
 struct fixture {
@@ -91,7 +91,7 @@ static void on_connected(void *ctx, struct conn *conn, int err)
 {
     struct fixture *f = ctx;
     assert_int_equal(err, 0);
-    tls_connect(f->client, conn, 5000);
+    tls_connect(f->client, conn, PATIENCE_MS);
     uint8_t *bytes = malloc(f->wanted);
     for (size_t i = 0; i < f->wanted; i++)
         bytes[i] = (uint8_t)(i % 251);
@@ -102,7 +102,7 @@ static void on_connected(void *ctx, struct conn *conn, int err)
 static void on_watchdog(struct loop_timer *timer)
 {
     (void)timer;
-    fail_msg("nothing happened for 60 s");
+    fail_msg("nothing happened for five minutes");
 }
 
 static int setup(void **state)
@@ -161,10 +161,11 @@ static void echo(struct fixture *f, size_t bytes)
     assert_int_equal(tls_client_new(&f->conf, &f->client), 0);
     options.tls = f->server;
     assert_int_equal(listener_open(f->loop, &options, &f->listener), 0);
-    assert_int_equal(conn_dial_start(f->loop, NULL, "127.0.0.1", listener_port(f->listener), 5000,
-                                     &client_limits, &client_user, f, on_connected, f, &dial),
+    assert_int_equal(conn_dial_start(f->loop, NULL, "127.0.0.1", listener_port(f->listener),
+                                     PATIENCE_MS, &client_limits, &client_user, f, on_connected, f,
+                                     &dial),
                      0);
-    loop_timer_start(f->loop, &f->watchdog, 60000);
+    loop_timer_start(f->loop, &f->watchdog, PATIENCE_MS);
     loop_run(f->loop);
     if (f->pause.at != 0)
         conn_resume_input(f->paused);

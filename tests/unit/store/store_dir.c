@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -56,9 +55,10 @@ int store_dir_tear_down(void **state)
 
 void store_dir_close(struct store_dir *dir)
 {
-    assert_non_null(dir->store);
-    assert_int_equal(store_close(dir->store), 0);
+    struct store *store = dir->store;
+    assert_non_null(store);
     dir->store = NULL;
+    assert_int_equal(store_close(store), 0);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -317,9 +317,19 @@ int64_t store_dir_log_end(struct store_dir *dir)
 
 void store_dir_await(bool (*done)(void *ctx), void *ctx)
 {
-    int64_t give_up_ns = clock_monotonic_ns() + INT64_C(10000000000);
+    int64_t give_up_ns = clock_monotonic_ns() + INT64_C(120000000000);
     while (!done(ctx)) {
         assert_true(clock_monotonic_ns() < give_up_ns);
-        sched_yield();
+        usleep(1000);
+    }
+}
+
+void store_dir_calm(struct store *store)
+{
+    for (int i = 0; i < 2; i++) {
+        struct record record = store_dir_record("calm", 0, SLICE("x"), "");
+        struct store_put_result result;
+        assert_int_equal(store_put(store, &record, 1, 1, &result, NULL), 0);
+        assert_int_equal(store_sync(store), 0);
     }
 }

@@ -71,7 +71,15 @@ void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours)
 
 int64_t store_dir_log_end(struct store_dir *dir);
 
-/* Waits until `done` says so; fails the test after ten seconds. Gives way, does not sleep. */
+/* Looks each millisecond whether `done` says so; fails the test after two minutes: a busy disk may
+ * take one. */
 void store_dir_await(bool (*done)(void *ctx), void *ctx);
+
+/* Returns when the flusher's first round is over, which comes with the opening: what is put from
+ * now on stays in memory, and whoever cannot wait reads it, if the intervals of flushing are longer
+ * than the test (ANY_TEST_MS). Puts two messages to a topic of its own, "calm"; the second is
+ * synced in another round than the first, and no round beside the first one does more than that. */
+enum { ANY_TEST_MS = 3600000 };
+void store_dir_calm(struct store *store);
 
 #endif
