@@ -125,6 +125,11 @@ def max_offset(connection, topic, queue_id=0):
     return int(connection.call(30, {"topic": topic, "queueId": queue_id}).ext["offset"])
 
 
+def expect_not_before(connection, topic, due_ms, queue_id=0):
+    """Nothing is there before that time. (Whoever asks later, on a busy machine, learns nothing.)"""
+    assert max_offset(connection, topic, queue_id) == 0 or mq.now_ms() >= due_ms
+
+
 def pull(connection, group, topic, offset=0, **more):
     return connection.call(11, mq.pull_fields(group, topic, offset=offset, **more))
 
@@ -142,7 +147,7 @@ def pull_all(connection, group, topic, queue_id=0, offset=0, count=1):
             answer = pull(connection, group, topic, offset, queue_id=queue_id)
         return len(records) >= count
 
-    servers.wait_until(enough, 12, "%d messages in %s" % (count, topic))
+    servers.wait_until(enough, what="%d messages in %s" % (count, topic))
     return records
 
 

@@ -408,7 +408,7 @@ def test_runtime_information_moves_with_messages(broker, topic, group):
         return all(int(table[key]) > int(before[key]) for key in
                    ("msgPutTotalTodayNow", "msgGetTotalTodayNow", "putMessageTimesTotal",
                     "putMessageSizeTotal", "commitLogMaxOffset"))
-    wait_until(grown, 30, "figures that moved")
+    wait_until(grown, 60, "figures that moved")
 
 
 def test_delay_levels_in_the_runtime_information(broker, topic):
@@ -419,7 +419,7 @@ def test_delay_levels_in_the_runtime_information(broker, topic):
         text = broker.call(28).json()["table"].get("scheduleMessageOffset_1", "0,1")
         done, there = map(int, text.split(","))
         return done == there
-    wait_until(shown, 12, "level 1")
+    wait_until(shown, 60, "level 1")
 
 
 def test_names_of_the_flow_group_are_not_checked(broker):

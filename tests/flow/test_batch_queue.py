@@ -173,8 +173,8 @@ def test_deleted_batch_topic_begins_anew(broker, batch_topic):
 def pop_until(connection, group, topic, check, **more):
     """Pops that wait, until check() of a message is true, and gives that message."""
     def found():
-        return next((m for m in pop(connection, group, topic, poll_ms=1000, timeout=20, **more) if check(m)), None)
-    return servers.wait_until(found, 30, "the message")
+        return next((m for m in pop(connection, group, topic, poll_ms=1000, **more) if check(m)), None)
+    return servers.wait_until(found, 60, "the message")
 
 
 def consumer_offset(connection, group, topic, queue_id=0):

@@ -109,7 +109,7 @@ def test_what_waits_beside_it_is_delivered(broker, name, group, damage, when):
             assert answer.code == 0, answer.remark
         damage.do(b"second of attempt %d" % attempt)
         is_in_time = max_offset(broker, topic, 0) == 0
-    wait_until(lambda: max_offset(broker, topic, 0) >= 2, 30)
+    wait_until(lambda: max_offset(broker, topic, 0) >= 2, 60)
     assert [r.body.split()[0] for r in pull_all(broker, group, topic, 0)] == [b"first", b"third"]
     assert damage.count() > 0
 

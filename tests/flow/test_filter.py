@@ -168,7 +168,7 @@ def test_held_pull_is_woken_by_what_matches(sql, sql_pair, sql_topic, group, is_
 def test_held_pull_that_ends_unmatched_moves_on(sql, sql_pair, sql_topic, group, is_ramjet):
     """Goal: at the deadline 20, with the offset behind what came meanwhile and did not match."""
     with sql_pair.broker.connect() as waiter:
-        fields = mq.pull_fields(group, sql_topic, suspend_ms=500, subscription="price > 5", expressionType="SQL92")
+        fields = mq.pull_fields(group, sql_topic, suspend_ms=3000, subscription="price > 5", expressionType="SQL92")
         opaque = waiter.send(11, fields)
         waiter.call(28)
         send_prices(sql, sql_topic, 1, 2)
@@ -328,7 +328,7 @@ def test_filters_are_kept_in_their_file(sql, sql_pair, sql_topic, group):
             return None
         return table.get(sql_topic, {}).get("groupFilterData", {}).get(group)
 
-    entry = servers.wait_until(saved, 25, "the filter in its file", 0.2)
+    entry = servers.wait_until(saved, 60, "the filter in its file", 0.2)
     bloom = entry.pop("bloomFilterData")
     assert bloom["bitNum"] == 112 and len(bloom["bitPos"]) == 3
     born = entry.pop("bornTime")

@@ -23,7 +23,7 @@ def many(request, target, tmp_path_factory):
             for first in range(0, MANY, 500):
                 topics = [{"topicName": topic_name(n), **TOPIC} for n in range(first, first + 500)]
                 body = json.dumps({"topicConfigList": topics}).encode()
-                assert broker.call(18, body=body, timeout=30).code == 0
+                assert broker.call(18, body=body, timeout=60).code == 0
         yield pair
 
 
@@ -39,7 +39,7 @@ def route_perm(name_server, topic):
 
 def wait_for_perm(many, topic, perm):
     with many.name_server.connect() as name_server:
-        servers.wait_until(lambda: route_perm(name_server, topic) == perm, 40,
+        servers.wait_until(lambda: route_perm(name_server, topic) == perm, 120,
                            "%s has perm %d" % (topic, perm))
 
 

@@ -155,13 +155,13 @@ def test_the_last_ack_wakes_who_waits(broker, connect, topic, group):
     fill(broker, topic, 2)
     message, = take(broker, group, topic, count=1)
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=15000))
+    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=30000))
     assert take(broker, group, topic) == []
     begin = time.monotonic()
     assert ack(broker, group, message).code == 0
     answer = waiting.receive(opaque)
     assert bodies(popped_of(answer, group)) == [b"1"]
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 25
 
 
 def test_the_end_of_its_time_wakes_who_waits(broker, connect, topic, group):
@@ -169,9 +169,9 @@ def test_the_end_of_its_time_wakes_who_waits(broker, connect, topic, group):
     fill(broker, topic, 1)
     take(broker, group, topic, invisible_ms=1500)
     begin = time.monotonic()
-    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=15000), timeout=20)
+    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=30000))
     assert bodies(popped_of(answer, group)) == [b"0"]
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 25
 
 
 def test_other_queues_are_free(broker, topic, group):

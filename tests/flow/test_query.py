@@ -16,7 +16,7 @@ def found(connection, topic, key, count, **more):
         answer = by_key(connection, topic, key, **more)
         records = mq.decode_records(answer.body) if answer.code == 0 else []
         return records if len(records) >= count else None
-    return wait_until(enough, 10, "index of %s" % key)
+    return wait_until(enough, 60, "index of %s" % key)
 
 
 def test_message_is_found_by_its_offset(broker, topic, group):

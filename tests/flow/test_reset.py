@@ -111,7 +111,7 @@ def test_held_pull_is_told_of_a_reset(broker, connect, consumer, topic):
     waiting = connect()
     asked = waiting.send(11, mq.pull_fields(consumer, topic, offset=5, suspend_ms=20000))
     reset(broker, consumer, topic, queueId=0, offset=1)
-    answer = waiting.receive(asked, 12)
+    answer = waiting.receive(asked)
     assert (answer.code, answer.ext["nextBeginOffset"]) == (21, "1")
 
 

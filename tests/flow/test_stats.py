@@ -17,7 +17,7 @@ def wait_for_sum(connection, name, key, total):
     def shown():
         found = stats(connection, name, key)
         return found if found and found["statsMinute"]["sum"] >= total else None
-    return wait_until(shown, 25, "%s of %s" % (name, key))
+    return wait_until(shown, 60, "%s of %s" % (name, key))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_was_never_counted(broker, name, key):
 def test_rates_of_topic_and_group(broker, busy):
     """Goal: 202 and 208 give messages a second."""
     topic, group = busy
-    wait_until(lambda: broker.call(202, {"topic": topic}).json()["topicPutTps"] > 0, 25, "a rate")
+    wait_until(lambda: broker.call(202, {"topic": topic}).json()["topicPutTps"] > 0, 60, "a rate")
     broker.call(15, {"consumerGroup": group, "topic": topic, "queueId": 1, "commitOffset": 3})
-    wait_until(lambda: broker.call(208, {"consumerGroup": group}).json()["consumeTps"] > 0, 25,
+    wait_until(lambda: broker.call(208, {"consumerGroup": group}).json()["consumeTps"] > 0, 60,
                "a rate")

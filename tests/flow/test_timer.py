@@ -8,7 +8,7 @@ import base64
 
 import mini_client as mq
 import pytest
-from conftest import differs, make_topic, max_offset, pull, pull_all, send
+from conftest import differs, expect_not_before, make_topic, pull, pull_all, send
 from servers import wait_until
 
 SEND, RECALL, TIMER_CHECK, TIMER_METRICS = 310, 370, 60, 61
@@ -54,7 +54,7 @@ def test_a_message_comes_at_its_time_and_not_before(broker, topic, group, name_o
     value = {"TIMER_DELIVER_MS": sent_ms + 1200, "TIMER_DELAY_MS": 1200, "TIMER_DELAY_SEC": 1}[name_of_time]
     least_ms = sent_ms + (1000 if name_of_time == "TIMER_DELAY_SEC" else 1200)
     send_timed(broker, topic, b"timed", 2, **{name_of_time: value, "TAGS": "a", "KEYS": "k"})
-    assert max_offset(broker, topic, 2) == 0
+    expect_not_before(broker, topic, least_ms, 2)
     record, = pull_all(broker, group, topic, 2)
     assert record.body == b"timed"
     assert (record.topic, record.queue_id, record.tag) == (topic, 2, "a")
@@ -167,7 +167,7 @@ def test_the_timer_topic_takes_nothing_from_clients(broker, target):
 def test_a_held_pull_is_answered_by_a_timer(broker, connect, topic, group):
     due_ms = mq.now_ms() + 1000
     send_timed(broker, topic, TIMER_DELIVER_MS=due_ms)
-    answer = connect().call(11, mq.pull_fields(group, topic, suspend_ms=15000), timeout=20)
+    answer = connect().call(11, mq.pull_fields(group, topic, suspend_ms=15000))
     assert answer.code == 0
     record, = mq.decode_records(answer.body)
     assert record.store_ms >= due_ms

@@ -201,7 +201,7 @@ def test_garbage_after_the_handshake_is_cut(pair, name_server):
         assert c.call(106).code == 0
         raw = socket.socket(fileno=os.dup(c.socket.fileno()))
         raw.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
-        assert is_closed(raw, 8)
+        assert is_closed(raw, 60)
         raw.close()
     assert name_server.call(106).code == 0
 
@@ -222,7 +222,7 @@ def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet
     began = time.monotonic()
     silent = []
     for i in range(1000):
-        silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 10))
+        silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 60))
         silent[-1].sendall(hello if i % 2 else hello[:len(hello) // 2])
     with mq.Connection(pair.name_server.address, tls=ANY) as honest:
         assert honest.call(106).code == 0
@@ -230,7 +230,7 @@ def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet
     print("resident: %d kB more" % (resident_kb(pair.name_server.pid) - before_kb))
     assert resident_kb(pair.name_server.pid) - before_kb < 256 * 1024
     waiting = {s.fileno(): s for s in silent}
-    while waiting and time.monotonic() - began < HANDSHAKE_S + 20:
+    while waiting and time.monotonic() - began < HANDSHAKE_S + 60:
         ready, _, _ = select.select(list(waiting), [], [], 1)
         for fd in ready:
             try:
@@ -249,13 +249,15 @@ def test_beyond_the_bound_the_oldest_handshake_makes_room(pair, is_ramjet):
     if not is_ramjet:
         pytest.skip("a limit of Ramjet's own")
     hello = client_hello()[0]
+    began = time.monotonic()
     silent = []
     for _ in range(1100):
-        silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 10))
+        silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 60))
         silent[-1].sendall(hello)
     with mq.Connection(pair.name_server.address, tls=ANY) as honest:
         assert honest.call(106).code == 0
-    assert log_count(pair.name_server, "tls_crowded_out") >= 76
+    if time.monotonic() - began < HANDSHAKE_S:  # else the first were cut, and made room by that
+        servers.wait_until(lambda: log_count(pair.name_server, "tls_crowded_out") >= 76, what="lines in the log")
     for sock in silent:
         sock.close()
 
@@ -293,7 +295,7 @@ def test_renegotiation_is_refused(pair, target):
                 break
         client.stdin.write("R\n")
         client.stdin.flush()
-        text, _ = client.communicate(timeout=20)
+        text, _ = client.communicate(timeout=60)
     finally:
         client.kill()
         client.wait()
@@ -336,7 +338,7 @@ def refuses(server, tls):
     """Is a connection of this kind closed without an answer?"""
     try:
         with mq.Connection(server.address, tls=tls) as c:
-            c.call(106, timeout=8)
+            c.call(106, timeout=30)
         return False
     except (OSError, mq.Closed) as error:
         return not isinstance(error, TimeoutError)
@@ -422,9 +424,9 @@ def test_certificates_are_read_again(start, authority, tmp_path, target):
     old = mq.Connection(server.address, tls=trusting(authority))
     first = shown(server)
     replace(cert, next_cert)
-    servers.wait_until(lambda: shown(server) == first and log_count(server, "tls_not_usable"), 20, pause_s=0.2)
+    servers.wait_until(lambda: shown(server) == first and log_count(server, "tls_not_usable"), 60, pause_s=0.2)
     replace(key, next_key)
-    servers.wait_until(lambda: shown(server) != first, 20, "the new certificate", 0.2)
+    servers.wait_until(lambda: shown(server) != first, 60, "the new certificate", 0.2)
     assert old.call(106).code == 0
     assert server.connect().call(106).code == 0
 
@@ -520,4 +522,4 @@ def test_a_kernel_that_offers_tls_and_has_none(target, tmp_path, name):
         for body in bodies:
             send(connection, topic, body)
         assert [r.body for r in pull_all(connection, name("group"), topic, count=len(bodies))] == bodies
-        assert log_count(pair.broker, "tls_certificate_loaded", "kernel_tls=yes") == 1
+        servers.wait_until(lambda: log_count(pair.broker, "tls_certificate_loaded", "kernel_tls=yes") == 1)

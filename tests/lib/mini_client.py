@@ -128,7 +128,7 @@ def decode(data):
 class Connection:
     """A connection to a server: answers by opaque, requests of the server kept aside in `pushed`."""
 
-    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=10.0, language="OTHER",
+    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=60.0, language="OTHER",
                  accepted=None, tls=None, begin=b""):
         """accepted: the socket of a connection that a server opened to us. tls: an ssl.SSLContext.
         begin: bytes that are sent before everything else, TLS included."""

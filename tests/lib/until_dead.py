@@ -51,7 +51,7 @@ class UntilDead(threading.Thread):
         self.start()
         self.wait(count)
         end()
-        self.join(20)
+        self.join(ENOUGH_S)
         assert not self.is_alive() and self.error is None, self.error
 
 
