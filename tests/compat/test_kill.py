@@ -127,7 +127,7 @@ def settled(broker, load):
         except AssertionError:
             return None
     try:
-        return wait_until(look, 30, "every acknowledged message", 0.5)
+        return wait_until(look, 120, "every acknowledged message", 0.5)
     except TimeoutError:
         picture = picture_of(broker, load)
         expect_acknowledged(picture, load)

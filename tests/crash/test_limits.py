@@ -65,11 +65,11 @@ def test_without_descriptors_it_goes_on_and_loses_nothing(broker):
     with broker.connect() as connection:
         assert send(connection, acked, 0) == 0
         held = connect_until_refused(broker, 2 * DESCRIPTORS)
-        wait_until(lambda: "conn_refused" in broker.log_tail(100000), 20, "a line in the log")
+        wait_until(lambda: "conn_refused" in broker.log_tail(100000), 60, "a line in the log")
         codes = [send(connection, acked, number) for number in range(1, 300)]
         for one in held:
             one.close()
-        wait_until(lambda: send(connection, acked, 300) == 0, 20, "sends to go on")
+        wait_until(lambda: send(connection, acked, 300) == 0, 60, "sends to go on")
     assert codes.count(0) > 0
     expect_all(broker, acked)
     broker.kill()

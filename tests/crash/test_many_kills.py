@@ -56,7 +56,7 @@ def connect(broker):
     deadline = time.monotonic() + OPENS_WITHIN_S
     while True:
         try:
-            return broker.connect(timeout=20)
+            return broker.connect()
         except OSError:
             if broker.process.poll() is not None:
                 return None
@@ -117,7 +117,7 @@ def live(broker, account, draw, from_start):
                 send_until_dead(connection, account, draw, kill_after)
     except (mq.Closed, OSError):
         pass
-    assert process.wait(20) == -9, broker.log_tail()
+    assert process.wait(60) == -9, broker.log_tail()
 
 
 @pytest.mark.parametrize("flush", ("ASYNC_FLUSH", "SYNC_FLUSH"))

@@ -72,7 +72,7 @@ def held(broker):
     held from its next start on; with the messages that are out."""
     broker.conf["flushConsumerOffsetInterval"] = 600000
     broker.start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         make_topic(connection)
         for number in range(30):
             send(connection, b"%d" % number)
@@ -88,14 +88,14 @@ def test_sends_and_pulls_do_not_wait(held):
     """Goal: before the log was read, sends are accepted and pulls answered; a pop gets nothing, even if it does not
     ask to wait; when it was read, a pop that waits gets what was not popped, and only that."""
     broker, _ = held
-    with broker.connect(timeout=30) as connection, broker.connect(timeout=60) as other:
+    with broker.connect() as connection, broker.connect() as other:
         send(connection, b"new")
         assert connection.call(PULL, mq.pull_fields("reader", TOPIC)).code == 0
         assert pop_some(connection, broker, 32, poll_ms=0, expect=(POLLING_TIMEOUT,)) == []
         waiting = other.send(POP, pop_fields(GROUP, TOPIC, invisible_ms=LONG_MS, poll_ms=50000))
         assert pop_some(connection, broker, 32, poll_ms=0, expect=(POLLING_TIMEOUT,)) == []
         broker.arm("clear")
-        answer = other.receive(waiting, 60)
+        answer = other.receive(waiting)
         assert answer.code == FOUND
         assert bodies_of(popped_of(answer, GROUP, broker.name)) == [b"%d" % n for n in range(20, 30)] + [b"new"]
         assert pop_some(connection, broker, 32, poll_ms=0) == []
@@ -105,7 +105,7 @@ def test_handles_count_before_the_recovery(held):
     """Goal: an ack and a changed time that come while pops still wait are kept: what is acknowledged stays away, what
     was changed comes at its new time, the rest stays out."""
     broker, out = held
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         for message in out[1:10]:
             assert ack(connection, GROUP, message).code == 0
         answer, changed = change(connection, GROUP, out[0], 3000)
@@ -114,7 +114,7 @@ def test_handles_count_before_the_recovery(held):
         broker.arm("clear")
         assert bodies_of(pop_some(connection, broker, 32)) == [b"%d" % number for number in range(20, 30)]
         again = []
-        wait_until(lambda: again.extend(pop_some(connection, broker, 32, poll_ms=1000)) or again, 30, "message 0")
+        wait_until(lambda: again.extend(pop_some(connection, broker, 32, poll_ms=1000)) or again, 60, "message 0")
         assert mq.now_ms() >= due_ms and bodies_of(again) == [changed.body]
         assert pop_some(connection, broker, 32, poll_ms=0) == []
 
@@ -126,21 +126,21 @@ def test_a_save_in_between_loses_nothing(held):
     broker.kill()
     broker.conf["flushConsumerOffsetInterval"] = 100
     broker.start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         assert connection.call(PUT_GROUP, body={"groupName": "reader"}).code == 0
         answer = connection.call(COMMIT, {"consumerGroup": "reader", "topic": TOPIC, "queueId": 0, "commitOffset": 7})
         assert answer.code == 0, answer.remark
-        wait_until(lambda: TOPIC + "@reader" in offsets_text(broker), 30, "the save")
+        wait_until(lambda: TOPIC + "@reader" in offsets_text(broker), 60, "the save")
     broker.kill()
     broker.take_faults().start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         assert bodies_of(pop_some(connection, broker, 32)) == [b"%d" % number for number in range(20, 30)]
 
 
 def test_a_reset_in_between_stays(held):
     """Goal: an offset that is reset before the recovery is through is not moved by it."""
     broker, _ = held
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         assert connection.call(PUT_GROUP, body={"groupName": GROUP}).code == 0
         answer = connection.call(RESET, {"group": GROUP, "topic": TOPIC, "timestamp": -1, "isForce": True,
                                          "queueId": 0, "offset": 15})
@@ -152,7 +152,7 @@ def test_a_reset_in_between_stays(held):
 def test_a_made_up_checkpoint_moves_no_offset(broker):
     """Goal: a client's timer that looks like a checkpoint is a message like any other."""
     broker.start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         make_topic(connection)
         for number in range(4):
             send(connection, b"%d" % number)
@@ -162,7 +162,7 @@ def test_a_made_up_checkpoint_moves_no_offset(broker):
         send(connection, json.dumps(made_up).encode(), {"TIMER_DELAY_SEC": 3600, "TAGS": "ck", "POP_NEXT": 4})
     broker.kill()
     broker.start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         assert bodies_of(pop_some(connection, broker, 32)) == [b"1", b"2", b"3"]
 
 
@@ -171,8 +171,8 @@ def test_pending_timers_alone_are_noted(broker):
     """Goal: while nobody pops, timers that wait are noted every few thousands, so that a start does not look through
     all of them."""
     broker.start()
-    with broker.connect(timeout=30) as connection:
+    with broker.connect() as connection:
         make_topic(connection)
         assert noted(broker) == 0
         fill_timers(connection, PENDING)
-        wait_until(lambda: noted(broker) >= PENDING // 4096 * 4096, 30, "the note")
+        wait_until(lambda: noted(broker) >= PENDING // 4096 * 4096, 60, "the note")

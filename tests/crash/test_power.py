@@ -143,7 +143,7 @@ def test_no_saved_consumer_offset_is_ahead_of_the_log(broker):
             connection.call(PULL, mq.pull_fields("g", TOPIC, 0, 0))  # makes the group
             connection.oneway(UPDATE_OFFSET, {"consumerGroup": "g", "topic": TOPIC, "queueId": 0,
                                               "commitOffset": end})
-            wait_until(lambda: saved_offset(table) == end and is_on_disk(table), 20)
+            wait_until(lambda: saved_offset(table) == end and is_on_disk(table), 60)
         broker.kill()
         broker.start()
         with broker.connect() as connection:

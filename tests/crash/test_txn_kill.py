@@ -119,7 +119,7 @@ def test_kill_keeps_transactions(broker, seed):
     counts = delivered(broker)
     assert all(count == 1 and decided[number] == COMMIT for number, count in counts.items())
     broker.kill()
-    answering.join(20)
+    answering.join(120)
     assert not answering.is_alive() and answering.error is None, answering.error
 
 

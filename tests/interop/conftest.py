@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import servers  # noqa: E402
 
-CLIENT_DEADLINE_S = 120
+CLIENT_DEADLINE_S = 300
 LONG_BODY_BYTES = 8192
 
 

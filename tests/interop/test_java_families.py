@@ -21,7 +21,7 @@ SINCE_4 = ["orderly", "broadcast", "litepull", "retry", "delay", "sql", "sqlpull
 FAMILIES = {"5.3.3": SINCE_4 + SINCE_5, "4.9.8": SINCE_4}
 # the reference goes on asking about a transaction that was committed a moment ago, and delivers it again each time
 DUPLICATES = "true" if TARGET != "ramjet" else "false"
-DEADLINE_S = 240
+DEADLINE_S = 600
 CONF = {"enablePropertyFilter": "true", "traceTopicEnable": "true", "recallMessageEnable": "true",
         "messageDelayLevel": "1s 2s 3s 4s", "transactionCheckInterval": 1000, "transactionTimeOut": 1000,
         "flushConsumerOffsetInterval": 500, "enableLmq": "true", "enableMultiDispatch": "true",

@@ -14,7 +14,7 @@ NODE_DIR = Path(__file__).parent / "node"
 TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
 FAMILIES = ["retry", "deadletter", "delay", "broadcast", "share"]
 CONF = {"messageDelayLevel": "1s 2s 3s 4s"}
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 
 def install(home):
