@@ -50,6 +50,8 @@ struct log_room {
     pthread_t allocator;
     bool writes_ahead;              /* constant: zeros go to the disk ahead of small syncs */
     bool fills;                     /* allocator's: zeros go to the page cache, in runs */
+    bool fills_late;                /* allocator's: the appender's faults would be there sooner */
+    int64_t fill_again;             /* allocator's: they cost too much before the log ends there */
     int64_t window_most, hot_bytes; /* constant */
     _Atomic int64_t next_wake;      /* the appender wakes the allocator when it gets here */
     int64_t window;                 /* allocator's: how far to populate */

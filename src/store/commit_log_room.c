@@ -22,6 +22,11 @@
  *      head ........ storable |== being filled ==|        the appender takes more, under the lock,
  *                                                         when it gets there before the allocator
  *
+ * Where memory is full and in pieces the kernel has to make room for such a run, page by page, and
+ * an appender who gets there waits for a thread that stands back. So each step is looked at: when
+ * zeros take longer than faults, and the head is near, it gets half of the window as it is; when
+ * they cost more processor time, there are none for a while.
+ *
  * Not with SYNC_FLUSH: the kernel writes a run of pages back as a whole, however little was stored.
  */
 #include "store/commit_log_internal.h"
@@ -41,6 +46,10 @@ enum {
     AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
     SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
     REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
+    WINDOW_STEP = 2 << 20,             /* filled, judged and populated at once */
+    FAULT_NS = 4000,                   /* what a page costs that is not there */
+    JUDGED_PAGES = 256,                /* fewer say little */
+    DEAR_PAUSE_BYTES = 256 << 20,      /* put without zeros when they cost more than faults */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
@@ -132,15 +141,47 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
     return room->fills;
 }
 
-/* The appender gets the window, filled when it is not slow. */
-static void give_window(struct commit_log *log, struct log_file *file, int64_t upto)
+/* Writes zeros up to `upto`, and looks at how that compares with faults. */
+static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
 {
     struct log_room *room = &log->room;
-    while (room->fills && room->window > POPULATE_LEAST && fill_run(log, file, upto))
+    int64_t from = atomic_load(&file->storable);
+    int64_t begin_ns = clock_monotonic_ns();
+    int64_t begin_cpu_ns = clock_thread_cpu_ns();
+    while (fill_run(log, file, upto))
         ;
-    lock_take(&room->lock);
+    int64_t faults_ns = (atomic_load(&file->storable) - from) / PAGE_BYTES * FAULT_NS;
+    if (faults_ns < JUDGED_PAGES * FAULT_NS)
+        return;
+    room->fills_late = clock_monotonic_ns() - begin_ns > faults_ns;
+    if (clock_thread_cpu_ns() - begin_cpu_ns > faults_ns)
+        room->fill_again = commit_log_max(log) + DEAR_PAUSE_BYTES;
+}
+
+static bool fills_now(const struct commit_log *log)
+{
+    const struct log_room *room = &log->room;
+    return room->fills && room->window > POPULATE_LEAST && commit_log_max(log) >= room->fill_again;
+}
+
+/* The appender may store to what lies below `upto`. */
+static void give(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    lock_take(&log->room.lock);
     set_storable(file, upto);
-    lock_release(&room->lock);
+    lock_release(&log->room.lock);
+}
+
+/* When the appender has come close to what would be filled next, and zeros are late, it gets half
+ * of the window as it is. */
+static void leave_lead(struct commit_log *log, struct log_file *file, int64_t pos, int64_t upto)
+{
+    int64_t window = log->room.window;
+    if (!log->room.fills_late || atomic_load(&file->storable) - pos >= window / 4)
+        return;
+    int64_t lead_end = min64(pos + window / 2 / PAGE_BYTES * PAGE_BYTES, upto);
+    give(log, file, lead_end);
+    file->populated = max64(file->populated, lead_end);
 }
 
 /* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
@@ -150,13 +191,35 @@ static void populate(struct log_file *file, int64_t from, int64_t upto, bool wri
 {
     from = max64(from, file->populated) / PAGE_BYTES * PAGE_BYTES;
     upto = upto / PAGE_BYTES * PAGE_BYTES;
-    if (upto <= from || !disk_populate(file->base + from, upto - from))
+    if (upto <= from)
         return;
-    if (written) {
+    if (disk_populate(file->base + from, upto - from) && written) {
         disk_start_write_back(file->fd, from, upto - from);
         (void)disk_populate(file->base + from, upto - from);
     }
-    file->populated = upto;
+    file->populated = upto; /* tried, at least */
+}
+
+/* The appender gets the window, filled when that pays, and populated. In steps: what it has passed
+ * meanwhile is done with. */
+static void give_window(struct commit_log *log, struct log_file *file, int64_t upto, bool written)
+{
+    for (;;) {
+        int64_t pos = (commit_log_max(log) - file->start) / PAGE_BYTES * PAGE_BYTES;
+        bool fills = fills_now(log);
+        if (fills)
+            leave_lead(log, file, pos, upto);
+        else
+            give(log, file, upto);
+        int64_t from = max64(pos, file->populated);
+        int64_t end = min64(from + WINDOW_STEP, upto);
+        if (from >= upto)
+            break;
+        if (fills)
+            fill(log, file, end);
+        populate(file, from, end, written);
+    }
+    give(log, file, upto);
 }
 
 /* Lets the page tables of a part of the file go; the bytes stay in the page cache. */
@@ -238,10 +301,8 @@ static void prepare(struct commit_log *log)
         int64_t pos = max - file->start;
         int64_t upto = min64(pos + log->room.window, log->file_bytes) / PAGE_BYTES * PAGE_BYTES;
         if (log_file_allocate(log, file, pos + max64(ALLOCATE_STEP, 2 * log->room.window)) == 0) {
-            give_window(log, file, upto);
-            populate(file, pos, upto,
-                     log->room.writes_ahead &&
-                         atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES);
+            bool are_syncs_small = atomic_load(&log->room.sync_bytes) < SMALL_SYNC_BYTES;
+            give_window(log, file, upto, log->room.writes_ahead && are_syncs_small);
         }
         if (pos > log->file_bytes / 2 || log->file_bytes - pos < 2 * log->room.window)
             make_spare(log, file->start + log->file_bytes);
