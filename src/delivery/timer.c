@@ -70,7 +70,7 @@ static int open_files(struct timer *t)
     if (err != 0)
         return err;
     path_below(t, "timerlog", path);
-    err = timer_log_open(path, t->options.log_file_bytes, &t->work.log);
+    err = timer_log_open(path, t->options.log_file_bytes, t->work.check.log_pos, &t->work.log);
     if (err != 0)
         return err;
     path_below(t, "timerwheel", path);

@@ -74,6 +74,12 @@ bool timer_file_is_new(const char *path)
     return stat(path, &st) != 0 || st.st_size == 0;
 }
 
+bool timer_file_has_length(const char *path, int64_t bytes)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size == bytes;
+}
+
 int timer_file_open(const char *path, int64_t bytes, int *fd)
 {
     assert(bytes > 0);

@@ -17,6 +17,7 @@ enum { TIMER_PATH_MAX = 4096 };
 
 /* It is not there, or has nothing in it: timer_file_open() will make it. */
 bool timer_file_is_new(const char *path);
+bool timer_file_has_length(const char *path, int64_t bytes);
 /* Opens a file of exactly `bytes`; one that is not there is made, sparse, its directory too,
  * with durable names.
  * ERR_CORRUPT: it has another length, which means another layout. */

@@ -67,8 +67,7 @@ static void path_of(const struct timer_log *log, int64_t start, char path[TIMER_
     snprintf(path, TIMER_PATH_MAX, "%s/%020lld", log->dir, (long long)start);
 }
 
-/* is_followed: a file that is being made has none behind it. */
-static int add_file(struct timer_log *log, int64_t start, bool is_followed)
+static int add_file(struct timer_log *log, int64_t start)
 {
     assert(start % log->file_bytes == 0);
     assert(log->file_count == 0 ||
@@ -76,11 +75,6 @@ static int add_file(struct timer_log *log, int64_t start, bool is_followed)
     char path[TIMER_PATH_MAX];
     int fd;
     path_of(log, start, path);
-    if (is_followed && timer_file_is_new(path)) {
-        log_error("timer_file_length path=%s bytes=0 expected=%lld", path,
-                  (long long)log->file_bytes);
-        return ERR_CORRUPT;
-    }
     log->is_last_new = timer_file_is_new(path);
     int err = timer_file_open(path, log->file_bytes, &fd);
     if (err != 0)
@@ -125,7 +119,80 @@ static int64_t *list_starts(const char *dir, int *count)
     return starts;
 }
 
-int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **opened)
+/* How many of the files found lie one behind the other, from the first on, which holds certain_pos
+ * or lies below. An empty one that others follow is none: only the last may be in the making. */
+static int count_without_gap(const struct timer_log *log, const int64_t *starts, int count,
+                             int64_t certain_pos)
+{
+    char path[TIMER_PATH_MAX];
+    if (count > 0 && starts[0] > certain_pos)
+        return 0;
+    for (int i = 0; i < count; i++) {
+        path_of(log, starts[i], path);
+        if (starts[i] != starts[0] + i * log->file_bytes ||
+            (i + 1 < count && timer_file_is_new(path)))
+            return i;
+    }
+    return count;
+}
+
+/* They are files of this log, and none of another layout. */
+static bool are_ours(const struct timer_log *log, const int64_t *starts, int count)
+{
+    char path[TIMER_PATH_MAX];
+    for (int i = 0; i < count; i++) {
+        path_of(log, starts[i], path);
+        if (starts[i] % log->file_bytes != 0 ||
+            !(timer_file_is_new(path) || timer_file_has_length(path, log->file_bytes)))
+            return false;
+    }
+    return true;
+}
+
+/* Removes the files behind a gap. ERR_CORRUPT: what is missing there was on the disk. */
+static int drop_behind_gap(const struct timer_log *log, const int64_t *starts, int count,
+                           int64_t gap_pos, int64_t certain_pos)
+{
+    char path[TIMER_PATH_MAX];
+    path_of(log, gap_pos / log->file_bytes * log->file_bytes, path);
+    if (gap_pos < certain_pos || !are_ours(log, starts, count)) {
+        log_error("timer_log_gap path=%s certain=%lld: it is missing or empty. Without it and the "
+                  "files behind it the timers are made again from the commit log",
+                  path, (long long)certain_pos);
+        return ERR_CORRUPT;
+    }
+    log_warn("timer_log_gap path=%s files_removed=%d: made again from the commit log", path, count);
+    for (int i = count - 1; i >= 0; i--) { /* what is left stays behind the gap */
+        path_of(log, starts[i], path);
+        unlink(path);
+    }
+    return 0;
+}
+
+static int open_files(struct timer_log *log, int64_t certain_pos)
+{
+    int count;
+    int err = 0;
+    int64_t *starts = list_starts(log->dir, &count);
+    int whole = count_without_gap(log, starts, count, certain_pos);
+    int64_t gap_pos = count == 0 ? 0 : starts[0] + whole * log->file_bytes;
+    if (count > 0 && starts[0] > certain_pos)
+        gap_pos = certain_pos;
+    if (count > 0 && starts[0] % log->file_bytes != 0) {
+        log_error("timer_log_file_unfit dir=%s first=%lld expected=%lld", log->dir,
+                  (long long)starts[0], (long long)log->file_bytes);
+        err = ERR_CORRUPT;
+    }
+    for (int i = 0; err == 0 && i < whole; i++)
+        err = add_file(log, starts[i]);
+    if (err == 0 && whole < count)
+        err = drop_behind_gap(log, starts + whole, count - whole, gap_pos, certain_pos);
+    free(starts);
+    return err;
+}
+
+int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
+                   struct timer_log **opened)
 {
     assert(file_bytes >= TIMER_UNIT_BYTES + FILLER_BYTES);
     struct timer_log *log = calloc(1, sizeof *log);
@@ -135,21 +202,8 @@ int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **opene
     log->file_bytes = file_bytes;
     log->last_pos = -1;
     log->full_unsynced = -1;
-    int count;
-    int err = 0;
-    int64_t *starts = list_starts(dir, &count);
-    for (int i = 0; err == 0 && i < count; i++) {
-        bool follows =
-            i == 0 ? starts[0] % file_bytes == 0 : starts[i] == starts[i - 1] + file_bytes;
-        if (!follows) {
-            log_error("timer_log_gap dir=%s before=%lld", dir, (long long)starts[i]);
-            err = ERR_CORRUPT;
-            break;
-        }
-        err = add_file(log, starts[i], i + 1 < count);
-    }
-    free(starts);
-    if (err == 0 && count > 0) {
+    int err = open_files(log, certain_pos);
+    if (err == 0 && log->file_count > 0) {
         char path[TIMER_PATH_MAX];
         path_of(log, log->files[0].start, path);
         err = timer_file_sync_name(path);
@@ -292,7 +346,7 @@ static int close_file(struct timer_log *log, const struct log_file *file)
 static int make_room(struct timer_log *log)
 {
     if (log->file_count == 0)
-        return add_file(log, log->end, false);
+        return add_file(log, log->end);
     const struct log_file *file = &log->files[log->file_count - 1];
     if (log->end < file->start + log->file_bytes) {
         if (has_room_for_unit(log, log->end - file->start))
@@ -303,7 +357,7 @@ static int make_room(struct timer_log *log)
         log->end = file->start + log->file_bytes;
         log->is_unsynced = false;
     }
-    return add_file(log, log->end, false);
+    return add_file(log, log->end);
 }
 
 int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64_t *pos)

@@ -27,8 +27,13 @@ struct timer_unit {
 
 struct timer_log;
 
-/* Opens what is there. ERR_CORRUPT: a file of another length. */
-MUST_CHECK int timer_log_open(const char *dir, int64_t file_bytes, struct timer_log **log);
+/* Opens what is there. What lies below certain_pos was on the disk once. A file that is missing or
+ * empty before others ends the log when it lies behind: a loss of power took it, and its units are
+ * made again from the queue, as are those of the files behind it, which are removed. So are all
+ * when the log begins behind certain_pos.
+ * ERR_CORRUPT: a file of another length, or one that is missing below certain_pos. */
+MUST_CHECK int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
+                              struct timer_log **log);
 void timer_log_close(struct timer_log *log);
 
 /* 0: go on. > 0: this unit and all behind it do not count. < 0: an error, passed on. */

@@ -564,6 +564,7 @@ static void open_delays(void)
         violation("the delay levels do not open");
 }
 
+/* A bit has turned that no checksum guards: as advised. */
 static void remove_timers(void)
 {
     static const char *const names[] = { "timerlog", "timerwheel", "config/timercheck" };
@@ -584,7 +585,7 @@ static void open_timers(void)
                                            .log_file_bytes = TIMER_LOG_FILE,
                                            .put = put_timed };
     int err = timer_open(&options, now_ms(), &now.timer);
-    if (err == ERR_CORRUPT && !has_promises()) { /* a failed sync, or a flipped bit: as advised */
+    if (err == ERR_CORRUPT && !history.has_promises) {
         remove_timers();
         err = timer_open(&options, now_ms(), &now.timer);
     }

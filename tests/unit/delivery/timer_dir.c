@@ -183,6 +183,24 @@ void timer_dir_lose_power(struct timer_dir *dir, int64_t log_end)
     open_timer(dir);
 }
 
+int timer_dir_reopen(struct timer_dir *dir)
+{
+    close_timer(dir, true);
+    dir->timer = NULL;
+    return timer_open(&dir->options, dir->now_ms, &dir->timer);
+}
+
+int timer_dir_lose_log_file(struct timer_dir *dir, int file, bool is_gone)
+{
+    char path[128];
+    close_timer(dir, true);
+    dir->timer = NULL;
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+             (long long)(file * dir->options.log_file_bytes));
+    assert_int_equal(is_gone ? unlink(path) : truncate(path, 0), 0);
+    return timer_open(&dir->options, dir->now_ms, &dir->timer);
+}
+
 int timer_dir_count(const struct timer_dir *dir, const char *body, int64_t *at_ms)
 {
     int count = 0;

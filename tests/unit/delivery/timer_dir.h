@@ -60,6 +60,12 @@ void timer_dir_restart(struct timer_dir *dir, bool is_killed);
  * of the wheel or the store. */
 void timer_dir_lose_power(struct timer_dir *dir, int64_t log_end);
 
+/* Killed and opened as the options say now. Returns what opening returned. */
+int timer_dir_reopen(struct timer_dir *dir);
+/* Killed, and of the timer log's file number `file` the length is gone, or the name too. Returns
+ * what opening returned. */
+int timer_dir_lose_log_file(struct timer_dir *dir, int file, bool is_gone);
+
 /* How often a message with this body was delivered, and when last. */
 int timer_dir_count(const struct timer_dir *dir, const char *body, int64_t *at_ms);
 

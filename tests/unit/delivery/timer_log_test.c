@@ -1,0 +1,136 @@
+#include "delivery/timer_dir.h"
+
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "delivery/timer_check.h"
+
+/* Of timer_dir.c: so many units lie in a file of the log. */
+enum { FILE_UNITS = 100, COUNT = 2 * FILE_UNITS + 50, WAIT_MS = 5000 };
+
+/* COUNT timers, taken in; due one each millisecond. */
+static int64_t send_many(struct timer_dir *dir)
+{
+    int64_t first_ms = dir->now_ms + WAIT_MS;
+    for (int i = 0; i < COUNT; i++) {
+        char body[16];
+        snprintf(body, sizeof body, "m%d", i);
+        timer_dir_send_at(dir, body, first_ms + i);
+    }
+    timer_dir_settle(dir);
+    return first_ms;
+}
+
+static void expect_all(struct timer_dir *dir, int64_t first_ms)
+{
+    timer_dir_run_until(dir, first_ms + COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        char body[16];
+        int64_t at_ms = 0;
+        snprintf(body, sizeof body, "m%d", i);
+        assert_int_equal(timer_dir_count(dir, body, &at_ms), 1);
+        assert_int_equal(at_ms, first_ms + i);
+    }
+}
+
+/* Where the check point on the disk says that the log goes on. */
+static int64_t saved_pos(const struct timer_dir *dir)
+{
+    struct timer_check check;
+    char path[128];
+    snprintf(path, sizeof path, "%s/config/timercheck", dir->path);
+    assert_int_equal(timer_check_read(path, &check), 0);
+    return check.log_pos;
+}
+
+/* Goal: a file of the log that a loss of power took, behind the check point, takes no timer along.
+ * Method: each of three files in turn loses its length, or its name; each timer comes once, and a
+ * restart finds the log whole. */
+static void a_lost_file_behind_the_check_point_loses_nothing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 6; round++) {
+        struct timer_dir *dir = timer_dir_new(3600);
+        int64_t first_ms = send_many(dir);
+        assert_int_equal(saved_pos(dir), 0);
+        assert_int_equal(timer_dir_lose_log_file(dir, round / 2, round % 2 == 1), 0);
+        timer_dir_settle(dir);
+        timer_dir_restart(dir, true);
+        expect_all(dir, first_ms);
+        timer_dir_remove(dir);
+    }
+}
+
+/* Goal: one that was on the disk when the check point was written is no loss of power: the start is
+ * refused, and the files stay as they are, for the operator to decide. */
+static void a_lost_file_before_the_check_point_is_refused(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t first_ms = send_many(dir);
+    timer_dir_flush(dir);
+    assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
+    assert_int_equal(timer_dir_lose_log_file(dir, 1, true), ERR_CORRUPT);
+    char path[128];
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+             (long long)(2 * dir->options.log_file_bytes));
+    assert_int_equal(remove(path), 0); /* as the message says */
+    assert_int_equal(timer_open(&dir->options, dir->now_ms, &dir->timer), 0);
+    expect_all(dir, first_ms);
+}
+
+/* Goal: files of another layout are refused, not removed. */
+static void another_length_is_refused(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t first_ms = send_many(dir);
+    int64_t file_bytes = dir->options.log_file_bytes;
+    dir->options.log_file_bytes = 2 * file_bytes;
+    assert_int_equal(timer_dir_reopen(dir), ERR_CORRUPT);
+    dir->options.log_file_bytes = file_bytes;
+    assert_int_equal(timer_dir_reopen(dir), 0);
+    expect_all(dir, first_ms);
+}
+
+/* Goal: a check point says of no unit that it is on the disk, whose file could not be brought
+ * there. Method: what a killed process wrote is synced by the recovery, where that fails, once. */
+static void a_recovery_syncs_what_a_killed_process_wrote(void **state)
+{
+    struct timer_dir *dir = *state;
+    send_many(dir);
+    timer_dir_restart(dir, true);
+    fault_arm("timer.sync", 0, 1, ERR_IO);
+    timer_dir_settle(dir);
+    fault_disarm_all();
+    timer_dir_flush(dir);
+    assert_int_equal(saved_pos(dir), 0);
+    timer_dir_restart(dir, true);
+    timer_dir_settle(dir);
+    timer_dir_flush(dir);
+    assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
+}
+
+static int setup(void **state)
+{
+    *state = timer_dir_new(3600);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    timer_dir_remove(*state);
+    fault_disarm_all();
+    return 0;
+}
+
+#define TIMER_LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_file_behind_the_check_point_loses_nothing),
+        TIMER_LOG_TEST(a_lost_file_before_the_check_point_is_refused),
+        TIMER_LOG_TEST(another_length_is_refused),
+        TIMER_LOG_TEST(a_recovery_syncs_what_a_killed_process_wrote),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
