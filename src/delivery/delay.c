@@ -60,6 +60,15 @@ static int32_t queue_of(int level)
     return level - 1;
 }
 
+/* Or a queue that cannot be read passed for an empty one. */
+static int open_queues(const struct delay_options *options)
+{
+    int err = 0;
+    for (int level = 1; level <= options->levels.count && err == 0; level++)
+        err = store_queue_open(options->store, SLICE(TOPIC_SCHEDULE), queue_of(level));
+    return err;
+}
+
 /* Where a level goes on: what was saved, within what the queue still has. */
 static int64_t first_offset(struct store *store, int level, int64_t saved)
 {
@@ -81,6 +90,9 @@ int delay_new(const struct delay_options *options, struct delay **delay)
 {
     assert(options->put != NULL);
     assert(options->levels.count >= 1 && options->levels.count <= DELAY_LEVELS_MAX);
+    int err = open_queues(options);
+    if (err != 0)
+        return err;
     struct delay *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ERR_NO_MEMORY;

@@ -33,6 +33,7 @@ enum { PUT_AGAIN_COUNT = sizeof put_again_seconds / sizeof put_again_seconds[0] 
 
 struct pop_table {
     struct pop_options options;
+    int64_t newest_ms; /* the latest pop time added */
     struct map queues; /* queue id, topic, group -> struct pop_queue */
     struct pop_point **buckets;
     uint32_t bucket_count; /* a power of two */
@@ -279,7 +280,14 @@ int pop_add(struct pop_table *table, const struct pop_checkpoint *checkpoint,
     int err = add(table, checkpoint, revive_queue_id, false, &added);
     if (err == ERR_TOO_BIG && table->options.known_from_ms <= checkpoint->pop_time_ms)
         table->options.known_from_ms = checkpoint->pop_time_ms + 1;
+    if (checkpoint->pop_time_ms > table->newest_ms)
+        table->newest_ms = checkpoint->pop_time_ms;
     return err;
+}
+
+int64_t pop_newest_ms(const struct pop_table *table)
+{
+    return table->newest_ms;
 }
 
 bool pop_is_known(const struct pop_table *table, int64_t pop_time_ms)

@@ -87,7 +87,7 @@ struct pop_key {
 };
 
 struct pop_options {
-    int64_t known_from_ms; /* when this process began to pop */
+    int64_t known_from_ms; /* no pop of an earlier process is of this time or later */
     uint32_t max_count;    /* checkpoints in memory */
 };
 
@@ -117,6 +117,8 @@ MUST_CHECK int pop_add(struct pop_table *table, const struct pop_checkpoint *che
 
 /* Whether what is not in the table certainly is no more. */
 bool pop_is_known(const struct pop_table *table, int64_t pop_time_ms);
+/* The latest time of a pop in this process; 0: there was none. */
+int64_t pop_newest_ms(const struct pop_table *table);
 
 /* The place of a message on the checkpoint; -1: it is not on it. */
 int pop_index_of(const struct pop_point *point, int64_t queue_offset);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "delivery/pop_keeper_internal.h"
+#include "wire/names.h"
 
 /* Messages put again in one pass of the loop, so that requests in between do not wait; a checkpoint
  * is not parted. */
@@ -168,18 +169,41 @@ void pop_keeper_free(struct pop_keeper *keeper)
     free(keeper);
 }
 
+/* Or a queue that cannot be read passed for an empty one. */
+static int open_queues(const struct pop_keeper_options *options)
+{
+    int err = store_queue_open(options->store, SLICE(TOPIC_TIMER), 0);
+    for (int32_t i = 0; i < options->revive_queue_count && err == 0; i++)
+        err = store_queue_open(options->store, options->revive_topic, i);
+    return err;
+}
+
+/* Pops of earlier processes are of times before, also when the clock was set back since: the log
+ * and the table of consumer offsets know of later ones. */
+static int64_t known_from(const struct pop_keeper *keeper, int64_t now_ms)
+{
+    struct store_state state;
+    store_state(keeper->options.store, &state);
+    int64_t noted_ms = keeper_noted_pop_ms(keeper);
+    int64_t last_ms = state.newest_message_ms > noted_ms ? state.newest_message_ms : noted_ms;
+    return now_ms > last_ms ? now_ms : last_ms + 1;
+}
+
 int pop_keeper_open(const struct pop_keeper_options *options, int64_t now_ms,
                     struct pop_keeper **opened)
 {
-    const struct pop_options table_options = { .known_from_ms = now_ms,
-                                               .max_count = options->points_max };
     assert(options->revive_queue_count > 0 && options->revive_queue_count <= POP_REVIVE_QUEUES_MAX);
+    int err = open_queues(options);
+    if (err != 0)
+        return err;
     struct pop_keeper *keeper = calloc(1, sizeof *keeper);
     if (keeper == NULL)
         return ERR_NO_MEMORY;
     keeper->options = *options;
     arena_init(&keeper->arena);
-    int err = pop_order_open(options->order_path, &keeper->order);
+    const struct pop_options table_options = { .known_from_ms = known_from(keeper, now_ms),
+                                               .max_count = options->points_max };
+    err = pop_order_open(options->order_path, &keeper->order);
     if (err == 0)
         err = pop_table_new(&table_options, &keeper->table);
     if (err == 0)

@@ -97,6 +97,8 @@ void keeper_log_read_on(struct pop_keeper *keeper, int64_t now_ms);
 /* Commits how far the revive queues are done. */
 void keeper_log_commit(struct pop_keeper *keeper, int32_t queue_id, int64_t now_ms);
 
+/* pop_recover.c: the latest pop time that the table of consumer offsets knows of; -1: none. */
+int64_t keeper_noted_pop_ms(const struct pop_keeper *keeper);
 /* pop_recover.c: begins to bring consumer offsets up to what the log says was popped. */
 MUST_CHECK int keeper_recover_begin(struct pop_keeper *keeper, int64_t now_ms);
 void keeper_recover_go_on(struct pop_keeper *keeper, int64_t now_ms);

@@ -45,9 +45,29 @@ static int32_t queue_id_of(int at)
 
 /* ---- what is noted ------------------------------------------------------------------------- */
 
+enum {
+    NOTED_POP_TIME = 1
+}; /* in the place of a queue id of the timer topic, which has one queue */
+
+int64_t keeper_noted_pop_ms(const struct pop_keeper *keeper)
+{
+    return offsets_get(keeper->options.offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP),
+                       NOTED_POP_TIME);
+}
+
+/* The next start may come after the clock was set back. */
+static void note_pop_time(struct pop_keeper *keeper, int64_t now_ms)
+{
+    int64_t newest_ms = pop_newest_ms(keeper->table);
+    if (newest_ms > keeper_noted_pop_ms(keeper))
+        offsets_put(keeper->options.offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP), NOTED_POP_TIME,
+                    newest_ms, now_ms);
+}
+
 void pop_keeper_note_log_end(struct pop_keeper *keeper, int64_t now_ms)
 {
     struct offsets *offsets = keeper->options.offsets;
+    note_pop_time(keeper, now_ms);
     if (keeper->recovery.is_running)
         return;
     for (int at = 0; at <= keeper->options.revive_queue_count; at++) {

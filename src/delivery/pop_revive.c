@@ -43,7 +43,7 @@ struct revived {
     int count;
 };
 
-/* Appends the record of a message. ERR_NOT_FOUND: it is no more. */
+/* Appends the record of a message. ERR_NOT_FOUND: it is no more. Another error: it may be there. */
 static int read_message(struct store *store, const struct pop_key *key, int64_t queue_offset,
                         bool may_block, struct buf *out)
 {
@@ -122,7 +122,7 @@ static int revive_message(struct pop_keeper *keeper, const struct pop_key *key,
         if (err == 0)
             revived->queue_offsets[revived->count++] = queue_offset;
     }
-    if (err != 0 && err != ERR_NOT_FOUND && err != ERR_CORRUPT)
+    if (err != 0 && err != ERR_NOT_FOUND)
         return err;
     p = pop_find(keeper->table, key); /* the put may have run callbacks */
     if (p != NULL)

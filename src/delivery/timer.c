@@ -99,7 +99,9 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
         t->options.wheel_slots = TIMER_WHEEL_SLOTS;
     t->options.roll_window_ticks =
         usable_window(options->roll_window_ticks, t->options.wheel_slots);
-    int err = open_files(t);
+    int err = store_queue_open(options->store, SLICE(TOPIC_TIMER), 0);
+    if (err == 0)
+        err = open_files(t);
     if (err != 0) {
         free(t);
         return err;

@@ -301,7 +301,11 @@ int txn_open(const struct txn_options *options, struct txn **txn)
     map_init(&t->moved);
     topic_counts_init(&t->waiting, "transactionCount");
     arena_init(&t->arena);
-    int err = txn_recover(t);
+    int err = store_queue_open(options->store, SLICE(TOPIC_TRANS_HALF), TXN_QUEUE);
+    if (err == 0)
+        err = store_queue_open(options->store, SLICE(TOPIC_TRANS_OP_HALF), TXN_QUEUE);
+    if (err == 0)
+        err = txn_recover(t);
     if (err != 0) {
         txn_free(t);
         return err;

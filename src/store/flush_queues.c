@@ -121,15 +121,15 @@ int store_sync_queues(struct store *store)
 static int rewrite_entry(struct store *store, struct map *again, struct slice topic,
                          int32_t queue_id, int64_t queue_offset)
 {
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    if (queue == NULL) /* its topic was deleted */
-        return 0;
+    struct consume_queue *queue;
     size_t count;
-    int64_t place;
-    const uint64_t key = (uintptr_t)queue;
-    int err = consume_queue_rewrite(queue, queue_offset, &place);
+    int64_t place = -1;
+    int err = queues_find(store->queues, topic, queue_id, &queue);
+    if (err == 0)
+        err = consume_queue_rewrite(queue, queue_offset, &place);
     if (err != 0 || place < 0)
-        return err;
+        return err == ERR_NOT_FOUND ? 0 : err; /* its topic was deleted */
+    const uint64_t key = (uintptr_t)queue;
     struct unsynced *list = unsynced_list(store, &count);
     size_t at = (uintptr_t)map_get(again, map_key_u64(&key));
     if (at > 0) {

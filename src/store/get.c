@@ -330,11 +330,14 @@ int store_get_plain(struct store *store, const struct store_get_request *request
     if (bounded.max_count < 1)
         bounded.max_count = 1;
     *result = (struct store_get_result){ .status = GET_NO_MATCHED_LOGIC_QUEUE };
-    struct consume_queue *queue = queues_find(store->queues, request->topic, request->queue_id);
-    if (queue == NULL) {
+    struct consume_queue *queue;
+    int err = queues_find(store->queues, request->topic, request->queue_id, &queue);
+    if (err == ERR_NOT_FOUND) {
         result->min_offset = store_queue_min(store, request->topic, request->queue_id);
         return 0;
     }
+    if (err != 0)
+        return err;
     result->max_offset = consume_queue_max(queue);
     result->min_offset = consume_queue_min(queue);
     if (!check_bounds(&bounded, result))
@@ -350,7 +353,7 @@ int store_get_plain(struct store *store, const struct store_get_request *request
                                      .max_count = bounded.max_count,
                                      .max_bytes = bounded.max_bytes,
                                      .last_phy = -1 };
-    int err = scan(&collecting);
+    err = scan(&collecting);
     if (collecting.last_phy >= 0 && collecting.last_phy < commit_log_near_start(store->log))
         read_ahead_note(store->read_ahead, collecting.last_phy);
     assert(err == 0 || result->count == 0);
@@ -372,29 +375,38 @@ int store_get(struct store *store, const struct store_get_request *request, stru
 int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                          int64_t queue_offset, struct store_queue_entry *entry)
 {
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
+    struct consume_queue *queue;
     int got = 0;
-    if (queue == NULL || queue_offset < consume_queue_min(queue))
+    int err = queues_find(store->queues, topic, queue_id, &queue);
+    if (err != 0)
+        return err;
+    if (queue_offset < consume_queue_min(queue))
         return ERR_NOT_FOUND;
-    int err = consume_queue_read(queue, queue_offset, 1, true, entry, &got);
+    err = consume_queue_read(queue, queue_offset, 1, true, entry, &got);
     return err != 0 ? err : got == 1 ? 0 : ERR_NOT_FOUND;
+}
+
+int store_queue_open(struct store *store, struct slice topic, int32_t queue_id)
+{
+    struct consume_queue *queue;
+    int err = queues_find(store->queues, topic, queue_id, &queue);
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id)
 {
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    if (queue != NULL && store->compaction != NULL &&
-        compaction_has_topic(store->compaction, topic))
+    struct consume_queue *queue;
+    if (queues_find(store->queues, topic, queue_id, &queue) != 0)
+        return queues_is_batch(store->queues, topic) ? -1 : 0;
+    if (store->compaction != NULL && compaction_has_topic(store->compaction, topic))
         return compaction_min(store->compaction, topic, queue_id, consume_queue_min(queue));
-    if (queue != NULL)
-        return consume_queue_min(queue);
-    return queues_is_batch(store->queues, topic) ? -1 : 0;
+    return consume_queue_min(queue);
 }
 
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id)
 {
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    return queue == NULL ? 0 : consume_queue_max(queue);
+    struct consume_queue *queue;
+    return queues_find(store->queues, topic, queue_id, &queue) != 0 ? 0 : consume_queue_max(queue);
 }
 
 bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
@@ -530,8 +542,8 @@ static int64_t first_of_record(struct consume_queue *queue, int64_t queue_offset
 int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
                                    int64_t timestamp_ms, enum store_boundary boundary)
 {
-    struct consume_queue *queue = queues_find(store->queues, topic, queue_id);
-    if (queue == NULL)
+    struct consume_queue *queue;
+    if (queues_find(store->queues, topic, queue_id, &queue) != 0)
         return 0;
     int64_t min = consume_queue_min(queue);
     int64_t max = consume_queue_max(queue);

@@ -276,18 +276,25 @@ static bool is_on_disk(const struct queues *queues, struct slice name, int32_t q
     return disk_exists(path);
 }
 
-struct consume_queue *queues_find(struct queues *queues, struct slice name, int32_t queue_id)
+int queues_find(struct queues *queues, struct slice name, int32_t queue_id,
+                struct consume_queue **found)
 {
+    int err = 0;
+    *found = NULL;
     if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !queues_name_a_directory(name))
-        return NULL;
+        return ERR_NOT_FOUND;
     lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     struct consume_queue *queue = topic == NULL ? NULL : queue_at(topic, queue_id);
-    if ((queue == NULL || queue->of == NULL) &&
-        (!is_on_disk(queues, name, queue_id) || get_locked(queues, name, queue_id, &queue) != 0))
-        queue = NULL;
+    if (queue != NULL && queue->of != NULL)
+        *found = queue;
+    else if (is_on_disk(queues, name, queue_id))
+        err = get_locked(queues, name, queue_id, found);
+    else
+        err = ERR_NOT_FOUND;
     lock_release(&queues->lock);
-    return queue;
+    assert((err == 0) == (*found != NULL));
+    return err;
 }
 
 /* ---- dirty ones ------------------------------------------------------------------------------ */

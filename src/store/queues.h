@@ -33,8 +33,10 @@ bool queues_is_batch(struct queues *queues, struct slice topic);
 /* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */
 MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
                           struct consume_queue **queue);
-/* NULL when neither memory nor disk knows it. */
-struct consume_queue *queues_find(struct queues *queues, struct slice topic, int32_t queue_id);
+/* ERR_NOT_FOUND: neither memory nor disk knows it. ERR_IO, ERR_CORRUPT: the disk knows it, and it
+ * cannot be opened; the next call tries again. *queue is NULL then. */
+MUST_CHECK int queues_find(struct queues *queues, struct slice topic, int32_t queue_id,
+                           struct consume_queue **queue);
 
 /* Files of consume queues, of all topics. False: there are fewer than `expected`, some were lost.
  */

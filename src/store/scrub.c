@@ -26,8 +26,9 @@ struct scrub {
 static void check_entry(struct scrub *scrub, struct slice topic, int32_t queue_id,
                         const struct store_queue_entry *entry)
 {
-    struct consume_queue *queue = queues_find(scrub->store->queues, topic, queue_id);
-    if (queue != NULL && consume_queue_mend(queue, entry, &scrub->looker) == 1)
+    struct consume_queue *queue;
+    if (queues_find(scrub->store->queues, topic, queue_id, &queue) == 0 &&
+        consume_queue_mend(queue, entry, &scrub->looker) == 1)
         scrub->mended++;
 }
 

@@ -384,6 +384,7 @@ void store_state(struct store *store, struct store_state *state)
         .flushed_phy_offset = atomic_load(&store->flushed),
         .indexed_phy_offset = store->indexer == NULL ? 0 : indexer_done_to(store->indexer),
         .earliest_message_ms = earliest_ms(store),
+        .newest_message_ms = atomic_load(&store->last_put_ms),
         .commit_log_disk_percent = atomic_load(&store->log_disk_percent),
         .consume_queue_disk_percent = atomic_load(&store->queue_disk_percent),
         .light_queues = store->options.light_queues_enable ? queues_light_count(store->queues) : 0,

@@ -255,7 +255,11 @@ struct store_queue_entry {
 MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                                     int64_t queue_offset, struct store_queue_entry *entry);
 
-/* Queue bounds; 0 for a queue that does not exist. A batch queue without a message begins at -1. */
+/* Makes sure that the bounds of a queue can be told from now on. ERR_IO, ERR_CORRUPT: its files
+ * cannot be read; the next call tries again. One that does not exist is none to be opened. */
+MUST_CHECK int store_queue_open(struct store *store, struct slice topic, int32_t queue_id);
+/* Queue bounds; 0 for a queue that does not exist or cannot be opened. A batch queue without a
+ * message begins at -1. */
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
 /* True when the record at queue_offset is near enough to the end of the log to be in memory. */
@@ -291,6 +295,7 @@ struct store_state {
     int64_t flushed_phy_offset;
     int64_t indexed_phy_offset;
     int64_t earliest_message_ms; /* store time of the oldest record, -1 when empty */
+    int64_t newest_message_ms;   /* of the last one; 0: none is known */
     int commit_log_disk_percent;
     int consume_queue_disk_percent;
     int64_t light_queues;

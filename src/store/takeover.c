@@ -56,9 +56,9 @@ bool takeover_is_risen(struct recovery *recovery, struct log_reader *looker,
     struct store_queue_entry entry;
     if (!takeover_is_left_over(recovery, record) || !store_entry_of(store, record, &entry))
         return false;
-    struct consume_queue *queue = queues_find(store->queues, record->topic, record->queue_id);
-    if (queue == NULL || !consume_queue_is_taken_before(queue, &entry, looker) ||
-        leads_to_newer(recovery, record))
+    struct consume_queue *queue;
+    if (queues_find(store->queues, record->topic, record->queue_id, &queue) != 0 ||
+        !consume_queue_is_taken_before(queue, &entry, looker) || leads_to_newer(recovery, record))
         return false;
     log_warn("commit_log_left_over phy_offset=%lld topic=%.*s queue=%d queue_offset=%lld: an "
              "earlier recovery had cut it off; the log ends before it",
@@ -93,8 +93,9 @@ int takeover_dispatch(struct store *store, struct log_reader *looker, const stru
         return err;
     if (slice_to_i64(property_get(record->properties, SLICE(PROPERTY_PUT_AGAIN)), &original))
         forget_left_out(store, original);
-    struct consume_queue *queue = queues_find(store->queues, record->topic, record->queue_id);
-    if (queue == NULL || !consume_queue_leaves_out(queue, &entry, looker))
+    struct consume_queue *queue;
+    if (queues_find(store->queues, record->topic, record->queue_id, &queue) != 0 ||
+        !consume_queue_leaves_out(queue, &entry, looker))
         return 0;
     if (store->left_out.len < LEFT_OUT_MOST * sizeof(int64_t))
         buf_append(&store->left_out, &record->phy_offset, sizeof(int64_t));

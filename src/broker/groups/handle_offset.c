@@ -68,17 +68,30 @@ void handle_update_offset(struct broker *broker, struct request *req)
     }
 }
 
+/* Or one that cannot be read passed for one without messages. False: answered. */
+static bool is_readable(struct broker *broker, struct request *req, struct slice topic,
+                        int32_t queue_id)
+{
+    int err = store_queue_open(broker->store, topic, queue_id);
+    if (err != 0)
+        reply_code(req, RESP_SYSTEM_ERROR, "queue %d of topic %.*s cannot be read: %s", queue_id,
+                   SLICE_FMT(topic), err_name(err));
+    return err == 0;
+}
+
 void handle_max_offset(struct broker *broker, struct request *req)
 {
     struct queue_request fields;
-    if (request_fields(req, &queue_request_fields, &fields) == 0)
+    if (request_fields(req, &queue_request_fields, &fields) == 0 &&
+        is_readable(broker, req, fields.topic, fields.queue_id))
         reply_offset(req, store_queue_max(broker->store, fields.topic, fields.queue_id));
 }
 
 void handle_min_offset(struct broker *broker, struct request *req)
 {
     struct queue_request fields;
-    if (request_fields(req, &queue_request_fields, &fields) == 0)
+    if (request_fields(req, &queue_request_fields, &fields) == 0 &&
+        is_readable(broker, req, fields.topic, fields.queue_id))
         reply_offset(req, store_queue_min(broker->store, fields.topic, fields.queue_id));
 }
 

@@ -58,15 +58,19 @@ bool light_queues_take(struct broker *broker, struct slice topic, struct slice n
     return false;
 }
 
+/* Of a queue that cannot be read nothing is known: its offsets stay. */
 static int64_t max_of(void *ctx, struct slice topic, int32_t queue_id)
 {
-    return store_queue_max(((struct broker *)ctx)->store, topic, queue_id);
+    struct store *store = ((struct broker *)ctx)->store;
+    return store_queue_open(store, topic, queue_id) != 0 ? INT64_MAX
+                                                         : store_queue_max(store, topic, queue_id);
 }
 
 int64_t light_queues_offset(const struct broker *broker, struct slice topic, int32_t queue_id,
                             int64_t queue_offset)
 {
-    if (!broker->takes_light || !name_is_light(topic))
+    if (!broker->takes_light || !name_is_light(topic) ||
+        store_queue_open(broker->store, topic, queue_id) != 0)
         return queue_offset;
     int64_t max = store_queue_max(broker->store, topic, queue_id);
     if (queue_offset <= max)

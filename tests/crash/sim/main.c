@@ -611,9 +611,6 @@ static void run_history(void)
     int lives = 2 + (int)chance_below(6);
     for (int life = 0; life < lives && !was_refused; life++) {
         choose_faults(has_faults);
-        if (has_waiting &&
-            seed % 2 == 0) /* a queue that cannot be opened passes for one that went */
-            life_faults.read_error = 0;
         ops_left = 10 + (int)chance_below(250);
         uint64_t stop_at = chance_one_in(6) ? 0 : 1 + chance_below(1u << (6 + chance_below(9)));
         say("life %d: sync=%d faults=%d stops at event %llu", life, options.sync_flush, has_faults,

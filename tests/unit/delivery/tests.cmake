@@ -1,6 +1,7 @@
 ramjet_unit_test(delivery delay_levels)
 ramjet_unit_test(delivery due_heap)
 ramjet_unit_test(delivery pop)
+ramjet_unit_test(delivery pop_keeper delivery/pop_dir.c store/store_dir.c)
 ramjet_unit_test(delivery pop_order meta/table_dir.c)
 ramjet_unit_test(delivery pop_records)
 ramjet_unit_test(delivery retry)

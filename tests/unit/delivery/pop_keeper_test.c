@@ -1,0 +1,127 @@
+#include "delivery/pop_dir.h"
+
+#include "base/fault.h"
+
+enum { INVISIBLE_MS = 5000, SET_BACK_MS = 20000 };
+
+static int set_up(void **state)
+{
+    *state = pop_dir_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fault_disarm_all();
+    pop_dir_remove(*state);
+    return 0;
+}
+
+/* COUNT messages, popped at once. */
+enum { COUNT = 3 };
+static struct popped pop_some(struct pop_dir *dir, int64_t queue_offsets[COUNT])
+{
+    struct popped popped;
+    pop_dir_send(dir, COUNT);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_int_equal(pop_dir_pop(dir, COUNT, INVISIBLE_MS, &popped, queue_offsets), COUNT);
+    return popped;
+}
+
+/* Goal: what is not acknowledged is put again, once, when its time is over and not before. */
+static void the_rest_comes_again_in_time(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped = pop_some(dir, offsets);
+    int64_t due_ms = popped.key.pop_time_ms + INVISIBLE_MS;
+    pop_dir_ack(dir, &popped, offsets[1]);
+    pop_dir_run_until(dir, due_ms - 1);
+    assert_int_equal(pop_dir_retried(dir), 0);
+    pop_dir_run_until(dir, due_ms + 3000);
+    assert_int_equal(pop_dir_retried(dir), COUNT - 1);
+    pop_dir_restart(dir, dir->now_ms + 1);
+    pop_dir_run_until(dir, dir->now_ms + 2 * INVISIBLE_MS);
+    assert_int_equal(pop_dir_retried(dir), COUNT - 1);
+}
+
+/* Goal: a restart forgets neither checkpoint nor ack, also one that comes before its checkpoint. */
+static void a_restart_forgets_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped = pop_some(dir, offsets);
+    pop_dir_ack(dir, &popped, offsets[0]);
+    pop_dir_restart(dir, dir->now_ms + 1000);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_true(pop_may_come(dir->keeper, &popped));
+    pop_dir_ack(dir, &popped, offsets[2]);
+    pop_dir_run_until(dir, popped.key.pop_time_ms + 3 * INVISIBLE_MS);
+    assert_int_equal(pop_dir_retried(dir), 1);
+    store_dir_expect(dir->files, POP_DIR_RETRY_TOPIC, 0, 0, "m");
+}
+
+/* Goal: a queue that cannot be read when it is opened is no queue that went: what was popped of it
+ * is put again later. Method: nobody has opened it in this process when the checkpoint is due. */
+static void a_read_error_drops_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped = pop_some(dir, offsets);
+    int64_t due_ms = popped.key.pop_time_ms + INVISIBLE_MS;
+    pop_dir_restart(dir, dir->now_ms + 1);
+    pop_dir_run_until(dir, due_ms - 1);
+    assert_non_null(pop_find(pop_keeper_table(dir->keeper), &popped.key));
+    fault_arm("disk.read", 0, INT64_MAX, ERR_IO);
+    pop_dir_run_until(dir, due_ms + 1000);
+    assert_non_null(pop_find(pop_keeper_table(dir->keeper), &popped.key));
+    fault_disarm_all();
+    assert_int_equal(pop_dir_retried(dir), 0);
+    pop_dir_run_until(dir, due_ms + 30000);
+    assert_int_equal(pop_dir_retried(dir), COUNT);
+}
+
+static void expect_all_again(struct pop_dir *dir, const struct popped *popped)
+{
+    pop_dir_run_until(dir, popped->key.pop_time_ms + 2 * INVISIBLE_MS);
+    assert_int_equal(pop_dir_retried(dir), COUNT);
+}
+
+/* Goal: a checkpoint that was written before the clock was set back and the broker started again is
+ * not taken for one that is finished. */
+static void a_clock_set_back_across_a_restart_drops_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped = pop_some(dir, offsets);
+    pop_dir_restart(dir, dir->now_ms - SET_BACK_MS);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_true(pop_may_come(dir->keeper, &popped));
+    expect_all_again(dir, &popped);
+}
+
+/* Goal: the same when the clock was set back first, and messages were stored until the restart. */
+static void a_clock_set_back_before_a_restart_drops_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped = pop_some(dir, offsets);
+    dir->now_ms -= SET_BACK_MS;
+    pop_dir_send(dir, COUNT);
+    pop_dir_restart(dir, dir->now_ms + 1000);
+    expect_all_again(dir, &popped);
+}
+
+#define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        KEEPER_TEST(the_rest_comes_again_in_time),
+        KEEPER_TEST(a_restart_forgets_nothing),
+        KEEPER_TEST(a_read_error_drops_nothing),
+        KEEPER_TEST(a_clock_set_back_across_a_restart_drops_nothing),
+        KEEPER_TEST(a_clock_set_back_before_a_restart_drops_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
