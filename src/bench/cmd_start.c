@@ -16,49 +16,37 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "bench/options.h"
+#include "base/options.h"
 #include "bench/process.h"
 #include "bench/sender.h"
 #include "bench/start_report.h"
+#include "bench/target.h"
 #include "wire/codes.h"
 
 #define MS_NS INT64_C(1000000)
 #define S_NS INT64_C(1000000000)
 
+#define COMMAND "bench start"
+
+static const char about[] =
+    "usage: ramjet bench start [options]\n"
+    "\n"
+    "Starts a broker, measures the time to its first accepted send, watches it idle,\n"
+    "and stops it.\n"
+    "\n";
+
 struct start_settings {
-    char *command;
-    char *broker;
-    char *topic;
+    const char *command;
+    const char *broker;
+    const char *topic;
     int runs;
     int timeout_s;
     int settle_ms;
     int idle_s;
     bool kill;
-    char *name;
-    char *json;
+    const char *name;
+    const char *json;
 };
-
-#define SETTING_INT(member, key, fallback, least, most, text)                                      \
-    CONF_INT(struct start_settings, member, key, fallback, least, most, CONF_AT_START, text)
-#define SETTING_STRING(member, key, fallback, text)                                                \
-    CONF_STRING(struct start_settings, member, key, fallback, CONF_AT_START, text)
-
-static const struct conf_row setting_rows[] = {
-    SETTING_STRING(command, "command", "",
-                   "shell command that starts the broker and stays with it"),
-    SETTING_STRING(broker, "broker", "127.0.0.1:10911", "HOST:PORT it will listen on"),
-    SETTING_STRING(topic, "topic", "BenchmarkTest", "topic of the first message"),
-    SETTING_INT(runs, "runs", 1, 1, START_RUNS_MAX, "times to start and stop it"),
-    SETTING_INT(timeout_s, "timeout", 120, 1, 3600, "seconds to wait for start and for stop"),
-    SETTING_INT(settle_ms, "settle-ms", 2000, 0, 600000, "rest between first send and idle, ms"),
-    SETTING_INT(idle_s, "idle", 5, 1, 3600, "seconds over which the idle process is watched"),
-    CONF_BOOL(struct start_settings, kill, "kill", false, CONF_AT_START,
-              "end each run with SIGKILL instead of SIGTERM"),
-    SETTING_STRING(name, "name", "", "title of the report"),
-    SETTING_STRING(json, "json", "", "file to write the report to as JSON"),
-};
-static const struct conf_table settings_table = { setting_rows,
-                                                  sizeof setting_rows / sizeof setting_rows[0] };
 
 struct start_bench {
     struct start_settings settings;
@@ -241,27 +229,50 @@ static int run_all(struct start_bench *bench)
     return err;
 }
 
-static enum options_outcome parse(struct start_bench *bench, int argc, char **argv)
+static int read_line(struct start_bench *bench, int argc, char **argv)
 {
-    const struct options options = {
-        .usage = "bench start",
-        .text = "Starts a broker, measures the time to its first accepted send, watches it idle,\n"
-                "and stops it.",
-        .table = &settings_table,
-        .values = &bench->settings,
+    struct start_settings *s = &bench->settings;
+    const struct option_row rows[] = {
+        OPTION_TEXT("command", "TEXT", "shell command that starts the broker and stays with it",
+                    &s->command),
+        OPTION_TEXT("broker", "HOST:PORT", "where it will listen", &s->broker),
+        OPTION_TEXT("topic", "TOPIC", "topic of the first message", &s->topic),
+        OPTION_INT("runs", "N", "times to start and stop it", &s->runs, 1, START_RUNS_MAX),
+        OPTION_INT("timeout", "N", "seconds to wait for start and for stop", &s->timeout_s, 1,
+                   3600),
+        OPTION_INT("settle-ms", "N", "rest between first send and idle, ms", &s->settle_ms, 0,
+                   600000),
+        OPTION_INT("idle", "N", "seconds over which the idle process is watched", &s->idle_s, 1,
+                   3600),
+        OPTION_FLAG("kill", "end each run with SIGKILL instead of SIGTERM", &s->kill),
+        OPTION_TEXT("name", "TEXT", "title of the report", &s->name),
+        OPTION_TEXT("json", "FILE", "file to write the report to as JSON", &s->json),
     };
-    enum options_outcome outcome = options_parse(&options, argc, argv);
-    if (outcome != OPTIONS_RUN)
-        return outcome;
-    if (bench->settings.command[0] == '\0') {
+    const struct options options = { COMMAND, about, rows, sizeof rows / sizeof rows[0],
+                                     .shows_values = true };
+    char **words;
+    int word_count;
+    *s = (struct start_settings){ .command = "",
+                                  .broker = "127.0.0.1:10911",
+                                  .topic = "BenchmarkTest",
+                                  .runs = 1,
+                                  .timeout_s = 120,
+                                  .settle_ms = 2000,
+                                  .idle_s = 5,
+                                  .name = "",
+                                  .json = "" };
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    if (s->command[0] == '\0') {
         say("--command is missing", "");
-        return OPTIONS_WRONG;
+        return options_refuse(COMMAND);
     }
-    if (option_address(bench->settings.broker, &bench->address) != 0) {
-        say("--broker is not HOST:PORT of an IPv4 host", bench->settings.broker);
-        return OPTIONS_WRONG;
+    if (target_address(s->broker, &bench->address) != 0) {
+        say("--broker is not HOST:PORT of an IPv4 host", s->broker);
+        return options_refuse(COMMAND);
     }
-    return OPTIONS_RUN;
+    return OPTIONS_GO_ON;
 }
 
 int bench_start(int argc, char **argv)
@@ -269,9 +280,9 @@ int bench_start(int argc, char **argv)
     struct start_bench *bench = calloc(1, sizeof *bench);
     if (bench == NULL)
         return 1;
-    enum options_outcome outcome = parse(bench, argc, argv);
-    int code = outcome == OPTIONS_RUN ? run_all(bench) != 0 : outcome == OPTIONS_WRONG ? 2 : 0;
-    conf_fini(&settings_table, &bench->settings);
+    int code = read_line(bench, argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = run_all(bench) != 0;
     free(bench);
     return code;
 }

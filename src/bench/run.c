@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "bench/commands.h"
 #include "bench/device.h"
-#include "bench/options.h"
 #include "bench/page.h"
 #include "bench/process.h"
 #include "bench/run_options.h"
@@ -310,10 +309,10 @@ int run_scenario(const struct scenario *scenario, int argc, char **argv)
     if (run == NULL)
         return 1;
     run->scenario = scenario;
-    enum options_outcome outcome = run_options_parse(run, argc, argv);
-    int code = outcome == OPTIONS_RUN ? run_all(run) != 0 : outcome == OPTIONS_WRONG ? 2 : 0;
+    int code = run_options_read(run, argc, argv);
+    if (code == OPTIONS_GO_ON)
+        code = run_all(run) != 0;
     report_fini(&run->report);
-    run_options_fini(run);
     free(run);
     return code;
 }

@@ -19,13 +19,13 @@
 enum { RUN_BROKERS_MAX = 6, RUN_VARIANTS_MAX = 5 };
 
 struct run_settings {
-    char *topic;
+    const char *topic;
     int queues;
     int topics;
     int connections;
     int outstanding;
     int size;
-    char *header;
+    const char *header;
     int64_t rate;
     int seconds;
     int64_t messages;
@@ -37,14 +37,14 @@ struct run_settings {
     int timeout_ms;
     int pause_ms;
     int readers;
-    char *read_topic;
+    const char *read_topic;
     int factor_percent;
     bool echo;
     bool echo_sync;
-    char *disk;
-    char *name;
-    char *json;
-    char *html;
+    const char *disk;
+    const char *name;
+    const char *json;
+    const char *html;
 };
 
 struct run_broker {

@@ -6,11 +6,10 @@
 #ifndef BENCH_RUN_OPTIONS_H
 #define BENCH_RUN_OPTIONS_H
 
-#include "bench/options.h"
+#include "base/options.h"
 #include "bench/run.h"
 
-/* Fills run->settings and run->brokers; run->scenario is set. run_options_fini() must follow. */
-enum options_outcome run_options_parse(struct run *run, int argc, char **argv);
-void run_options_fini(struct run *run);
+/* Fills run->settings and run->brokers; run->scenario is set. OPTIONS_GO_ON, or the exit code. */
+int run_options_read(struct run *run, int argc, char **argv);
 
 #endif

@@ -5,7 +5,7 @@
 #define MAIN_CLI_H
 
 #include "client/client.h"
-#include "main/options.h"
+#include "base/options.h"
 
 #define CLI_NAMESRV "127.0.0.1:9876" /* where `ramjet` alone puts its name server */
 

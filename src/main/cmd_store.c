@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
-#include "main/options.h"
+#include "base/options.h"
 #include "store/store.h"
 
 static const char about[] =

@@ -1,2 +1,1 @@
-ramjet_unit_test(main options)
 ramjet_unit_test(main process)

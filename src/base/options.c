@@ -1,4 +1,4 @@
-#include "main/options.h"
+#include "base/options.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -7,8 +7,20 @@
 
 #include "base/slice.h"
 
-enum { ROWS_MAX = 16, HELP_COLUMN = 20 };
+enum { ROWS_MAX = 40, HELP_COLUMN = 20 };
 enum { KEY_HELP = 0x100, KEY_ROW };
+
+/* " (3)" */
+static void print_value(const struct option_row *row)
+{
+    const char *text = row->kind == OPTION_IS_TEXT ? *(const char **)row->value : NULL;
+    if (row->kind == OPTION_IS_NUMBER)
+        printf(" (%lld)", (long long)*(int64_t *)row->value);
+    else if (row->kind == OPTION_IS_INT)
+        printf(" (%d)", *(int *)row->value);
+    else if (text != NULL && text[0] != '\0')
+        printf(" (%s)", text);
+}
 
 static void print_help(const struct options *o)
 {
@@ -19,7 +31,10 @@ static void print_help(const struct options *o)
         bool has_value = row->value_name != NULL;
         snprintf(left, sizeof left, "--%s%s%s", row->name, has_value ? " " : "",
                  has_value ? row->value_name : "");
-        printf("  %-*s%s\n", HELP_COLUMN, left, row->text);
+        printf("  %-*s%s", HELP_COLUMN, left, row->text);
+        if (o->shows_values)
+            print_value(row);
+        printf("\n");
     }
     if (o->epilogue != NULL)
         fputs(o->epilogue, stdout);
@@ -28,8 +43,12 @@ static void print_help(const struct options *o)
 static bool take_number(const char *command, const struct option_row *row, const char *text)
 {
     int64_t number;
+    assert(row->kind != OPTION_IS_INT || (row->least >= INT32_MIN && row->most <= INT32_MAX));
     if (slice_to_i64(slice_str(text), &number) && number >= row->least && number <= row->most) {
-        *(int64_t *)row->value = number;
+        if (row->kind == OPTION_IS_INT)
+            *(int *)row->value = (int)number;
+        else
+            *(int64_t *)row->value = number;
         return true;
     }
     fprintf(stderr, "ramjet %s: --%s takes a number from %lld to %lld, not \"%s\"\n", command,
@@ -47,7 +66,10 @@ static bool take(const char *command, const struct option_row *row, const char *
         *(const char **)row->value = argument;
         return true;
     case OPTION_IS_NUMBER:
+    case OPTION_IS_INT:
         return take_number(command, row, argument);
+    case OPTION_IS_CALL:
+        return row->take(row->value, argument);
     }
     return false;
 }

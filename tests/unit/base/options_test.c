@@ -1,4 +1,4 @@
-#include "main/options.h"
+#include "base/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,18 +11,28 @@
 static struct {
     const char *tag;
     int64_t count;
+    int tries;
     bool is_quiet;
+    int calls;
 } given;
 
 static char **words;
 static int word_count;
+
+static bool take_call(void *ctx, const char *argument)
+{
+    ++*(int *)ctx;
+    return argument[0] != '!';
+}
 
 static int read_line(int argc, const char *const *argv)
 {
     static const struct option_row rows[] = {
         OPTION_TEXT("tag", "TAG", "a tag", &given.tag),
         OPTION_NUMBER("count", "N", "so many", &given.count, 1, 10),
+        OPTION_INT("tries", "N", "how often", &given.tries, 0, 5),
         OPTION_FLAG("quiet", "say nothing", &given.is_quiet),
+        OPTION_CALL("with", "THING", "with this", take_call, &given.calls),
     };
     static const struct options options = { "test",         "usage: ramjet test TOPIC [BODY]\n",
                                             rows,           sizeof rows / sizeof rows[0],
@@ -35,7 +45,9 @@ static int read_line(int argc, const char *const *argv)
     line[argc] = NULL;
     given.tag = "none";
     given.count = 3;
+    given.tries = 2;
     given.is_quiet = false;
+    given.calls = 0;
     optind = 0; /* glibc: begin anew */
     return options_read(&options, argc, line, &words, &word_count);
 }
@@ -55,12 +67,22 @@ static void options_and_words_may_be_mixed(void **state)
     assert_string_equal(words[1], "hello");
 }
 
+static void of_two_the_last_counts_but_calls_are_all_told(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("orders", "--tries", "1", "--with", "a", "--with", "b", "--tries", "4"),
+                     OPTIONS_GO_ON);
+    assert_int_equal(given.tries, 4);
+    assert_int_equal(given.calls, 2);
+}
+
 static void what_is_not_given_stays(void **state)
 {
     (void)state;
     assert_int_equal(READ("orders"), OPTIONS_GO_ON);
     assert_string_equal(given.tag, "none");
     assert_int_equal(given.count, 3);
+    assert_int_equal(given.tries, 2);
     assert_false(given.is_quiet);
 }
 
@@ -80,6 +102,8 @@ static void wrong_lines_are_refused(void **state)
     assert_int_equal(READ("orders", "--count", "11"), 2);
     assert_int_equal(READ("orders", "--count", "7x"), 2);
     assert_int_equal(READ("orders", "--count"), 2);
+    assert_int_equal(READ("orders", "--tries", "6"), 2);
+    assert_int_equal(READ("orders", "--with", "!"), 2);
     assert_int_equal(READ("orders", "--loud"), 2);
     assert_int_equal(READ("orders", "--quiet=yes"), 2);
     assert_int_equal(READ("orders", "a", "b"), 2);
@@ -98,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_words_may_be_mixed),
+        cmocka_unit_test(of_two_the_last_counts_but_calls_are_all_told),
         cmocka_unit_test(what_is_not_given_stays),
         cmocka_unit_test(what_follows_two_dashes_is_a_word),
         cmocka_unit_test(wrong_lines_are_refused),

@@ -7,38 +7,57 @@
  *         OPTION_FLAG("quiet", "print a summary only", &sender.is_quiet),
  *     };
  *
+ * Of an option that is given twice the last counts, but of OPTION_CALL, which is told each.
+ *
  * Ownership  texts point into argv.
  * Errors     said on stderr; the exit code of a command that was called wrongly is 2.
  * Threads    the main thread.
  */
-#ifndef MAIN_OPTIONS_H
-#define MAIN_OPTIONS_H
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum option_kind { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_NUMBER };
+enum option_kind {
+    OPTION_IS_FLAG,
+    OPTION_IS_TEXT,
+    OPTION_IS_NUMBER,
+    OPTION_IS_INT,
+    OPTION_IS_CALL
+};
 
 struct option_row {
     const char *name;
     const char *value_name; /* NULL: it takes none */
     const char *text;
     enum option_kind kind;
-    void *value; /* bool, const char * or int64_t; left as it is when the option is not given */
+    /* bool, const char *, int64_t or int; left as it is when the option is not given. Of a call:
+     * its ctx */
+    void *value;
     int64_t least, most;
+    bool (*take)(void *ctx, const char *argument); /* false: it said on stderr what is wrong */
 };
 
 #define OPTION_FLAG(name, text, value)                                                             \
     {                                                                                              \
-        name, NULL, text, OPTION_IS_FLAG, value, 0, 0                                              \
+        name, NULL, text, OPTION_IS_FLAG, value, 0, 0, NULL                                        \
     }
 #define OPTION_TEXT(name, value_name, text, value)                                                 \
     {                                                                                              \
-        name, value_name, text, OPTION_IS_TEXT, value, 0, 0                                        \
+        name, value_name, text, OPTION_IS_TEXT, value, 0, 0, NULL                                  \
     }
 #define OPTION_NUMBER(name, value_name, text, value, least, most)                                  \
     {                                                                                              \
-        name, value_name, text, OPTION_IS_NUMBER, value, least, most                               \
+        name, value_name, text, OPTION_IS_NUMBER, value, least, most, NULL                         \
+    }
+#define OPTION_INT(name, value_name, text, value, least, most)                                     \
+    {                                                                                              \
+        name, value_name, text, OPTION_IS_INT, value, least, most, NULL                            \
+    }
+#define OPTION_CALL(name, value_name, text, take, ctx)                                             \
+    {                                                                                              \
+        name, value_name, text, OPTION_IS_CALL, ctx, 0, 0, take                                    \
     }
 
 struct options {
@@ -49,6 +68,7 @@ struct options {
     const char *epilogue; /* --help behind them, or NULL */
     int least_words;      /* what is no option */
     int most_words;
+    bool shows_values; /* --help tells the values as they are: the defaults */
 };
 
 enum { OPTIONS_GO_ON = -1 };
