@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "broker/address.h"
+#include "broker/bounds.h"
 #include "broker/later/delays.h"
 #include "broker/later/timers.h"
 #include "broker/later/txns.h"
@@ -98,6 +99,16 @@ static int64_t seconds_to_midnight(int64_t now_ms)
     return 86400 - (local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec);
 }
 
+/* The sum is more than most machines have: it tells what could be asked for, not what is. */
+static void tell_bounds(const struct broker *broker)
+{
+    struct bound rows[BOUNDS_MAX];
+    int count = broker_bounds(&broker->conf, rows);
+    log_info("memory_bounds broker_mib=%lld connection_mib=%lld connections=%d",
+             (long long)(bounds_sum(rows, count, false) >> 20),
+             (long long)(bounds_sum(rows, count, true) >> 20), BOUND_CONNECTIONS);
+}
+
 int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,
                  struct broker **broker)
 {
@@ -123,6 +134,7 @@ int broker_start(struct loop *loop, struct workers *workers, const struct broker
         broker_free(b);
         return err;
     }
+    tell_bounds(b);
     log_info("broker_started name=%s address=%s store=%s", b->conf.broker_name, b->address,
              b->conf.store_path_root_dir);
     *broker = b;

@@ -7,6 +7,7 @@
 
 #include "broker/parts.h"
 #include "base/log.h"
+#include "broker/bounds.h"
 #include "broker/figures/evidence.h"
 #include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
@@ -30,10 +31,6 @@
 #include "client/client.h"
 #include "wire/multi_dispatch.h"
 
-enum { HELD_MAX = 100000, CONNS_MAX = 65536 };
-enum { HELD_FILTER_BYTES_MAX = 64 << 20 };
-/* Parked pulls count as pending: a client has one per queue. */
-enum { PENDING_PER_PEER_MAX = 16384 };
 enum { FAST_PORT_BELOW = 2 };       /* the VIP port of the field: listenPort - 2 */
 enum { GO_AWAY_KNOWN_ABOVE = 475 }; /* version 5.3.1 */
 enum { PATH_BYTES = 4096, HOUR_MS = 3600 * 1000 };
@@ -269,8 +266,8 @@ static int make_holds(struct broker *broker)
 {
     const struct hold_options hold = {
         .loop = broker->loop,
-        .max_count = HELD_MAX,
-        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
+        .max_count = BOUND_PARKED_PULLS,
+        .max_filter_bytes = BOUND_FILTER_BYTES,
         .serve = serve_held,
         .drop = drop_held,
         .ctx = broker,
@@ -279,7 +276,7 @@ static int make_holds(struct broker *broker)
         .loop = broker->loop,
         .max_count = &broker->conf.max_pop_polling_size,
         .max_count_per_queue = &broker->conf.pop_polling_size,
-        .max_filter_bytes = HELD_FILTER_BYTES_MAX,
+        .max_filter_bytes = BOUND_FILTER_BYTES,
         .serve = serve_held_pop,
         .drop = drop_held_pop,
         .ctx = broker,
@@ -341,9 +338,9 @@ static int open_server(struct broker *broker, int port,
     server_options_init(&options);
     options.host = broker->conf.bind_address;
     options.port = port;
-    options.max_conns = CONNS_MAX;
+    options.max_conns = BOUND_CONNECTIONS;
     options.idle_ms = (int64_t)broker->conf.server_channel_max_idle_seconds * 1000;
-    options.pending_max = PENDING_PER_PEER_MAX;
+    options.pending_max = BOUND_REQUESTS_PER_CONNECTION;
     options.receive_buffer_bytes = broker->conf.server_socket_rcv_buf_size;
     options.tls = broker->tls;
     options.on_request = on_request;

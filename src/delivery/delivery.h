@@ -7,6 +7,7 @@
 #ifndef DELIVERY_DELIVERY_H
 #define DELIVERY_DELIVERY_H
 
+#include "delivery/bounds.h"
 #include "delivery/pop.h"
 #include "delivery/pop_keeper.h"
 #include "delivery/pop_order.h"

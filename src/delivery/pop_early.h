@@ -9,9 +9,8 @@
 #ifndef DELIVERY_POP_EARLY_H
 #define DELIVERY_POP_EARLY_H
 
+#include "delivery/bounds.h"
 #include "delivery/pop.h"
-
-enum { POP_EARLY_MAX = 200000 };
 
 struct pop_early {
     struct map by_key;

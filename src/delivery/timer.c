@@ -193,7 +193,7 @@ static int64_t load_due(const struct timer *t, int64_t now_ms)
     const struct timer_work *w = &t->work;
     if (w->is_loading)
         return now_ms;
-    if (t->due.count >= LOADED_MAX || w->loaded_to - t->due.first_tick >= TIMER_DUE_TICKS)
+    if (t->due.count >= TIMERS_LOADED_MAX || w->loaded_to - t->due.first_tick >= TIMER_DUE_TICKS)
         return INT64_MAX; /* deliveries make room first */
     uint32_t tick = w->empty_to > w->loaded_to ? w->empty_to : w->loaded_to;
     return timer_tick_ms(t, tick) - AHEAD_MS;

@@ -9,6 +9,7 @@
 #ifndef DELIVERY_TIMER_INTERNAL_H
 #define DELIVERY_TIMER_INTERNAL_H
 
+#include "delivery/bounds.h"
 #include "delivery/timer_check.h"
 #include "delivery/timer_due.h"
 #include "delivery/timer_log.h"
@@ -17,8 +18,7 @@
 #include "delivery/timer_wheel.h"
 
 enum {
-    AHEAD_MS = 3000,         /* a tick is loaded so long before it begins */
-    LOADED_MAX = 256 * 1024, /* timers in memory above which no further tick is loaded */
+    AHEAD_MS = 3000, /* a tick is loaded so long before it begins */
 };
 
 /* What the worker tells the loop about a timer: a note of `len` bytes of text behind it. */

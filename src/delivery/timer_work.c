@@ -208,7 +208,7 @@ static int enqueue(struct timer *t)
 
 static bool is_full(const struct timer *t)
 {
-    return t->work.waiting + t->work.item_count >= LOADED_MAX;
+    return t->work.waiting + t->work.item_count >= TIMERS_LOADED_MAX;
 }
 
 /* Whether the check point knows the unit as delivered, though its tick was not over then. What does

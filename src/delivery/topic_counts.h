@@ -8,9 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/map.h"
+#include "delivery/bounds.h"
 #include "wire/body_data_version.h"
-
-enum { TOPIC_COUNTS_MAX = 100000 };
 
 struct topic_counts {
     const char *member;  /* of the file that has them: "timingCount" */

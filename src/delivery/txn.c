@@ -25,7 +25,6 @@
 #include "wire/txn_op.h"
 
 /* Ends that could not be noted yet; beyond, no more are taken. */
-enum { OPS_PENDING_MAX = 1024 * 1024 };
 
 /* ---- halves that were stored again ----------------------------------------------------------- */
 
@@ -189,7 +188,7 @@ struct txn_end txn_commit(struct txn *txn, const struct txn_half *half, int64_t 
     if (place < 0)
         return (struct txn_end){ .verdict = verdict_of_ended(txn, half, true),
                                  .end_phy_offset = txn->end_phy_offset };
-    if (txn->op_body.len > OPS_PENDING_MAX)
+    if (txn->op_body.len > TXN_ENDS_BYTES_MAX)
         return (struct txn_end){ .verdict = TXN_FAILED, .err = ERR_DISK_FULL };
     struct record final = txn_final(half);
     struct store_put_result result;
@@ -207,7 +206,7 @@ struct txn_end txn_rollback(struct txn *txn, const struct txn_half *half, bool a
 {
     int64_t place = waiting_place(txn, half);
     struct txn_end end = { .verdict = TXN_ENDED };
-    if (place >= 0 && txn->op_body.len > OPS_PENDING_MAX)
+    if (place >= 0 && txn->op_body.len > TXN_ENDS_BYTES_MAX)
         return (struct txn_end){ .verdict = TXN_FAILED, .err = ERR_DISK_FULL };
     if (place >= 0)
         end_at(txn, half, place, HALF_ROLLED_BACK, now_ms);

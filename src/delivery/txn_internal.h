@@ -6,6 +6,7 @@
 #define DELIVERY_TXN_INTERNAL_H
 
 #include "base/map.h"
+#include "delivery/bounds.h"
 #include "delivery/topic_counts.h"
 #include "delivery/txn.h"
 

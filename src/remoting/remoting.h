@@ -138,6 +138,8 @@ void server_options_init(struct server_options *options);
 MUST_CHECK int server_start(struct loop *loop, const struct server_options *options,
                             struct server **server);
 int server_port(const struct server *server);
+/* What one peer may make a server keep, received and to be sent, beside its requests. */
+int64_t server_peer_bytes_max(void);
 int server_peer_count(const struct server *server);
 /* No new connections and no new requests from here on; requests in hand may still be answered. */
 void server_stop_accepting(struct server *server);

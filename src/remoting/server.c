@@ -54,6 +54,13 @@ static struct conn_limits limits_of(const struct server_options *options)
     };
 }
 
+int64_t server_peer_bytes_max(void)
+{
+    const struct server_options none = { 0 };
+    struct conn_limits limits = limits_of(&none);
+    return (int64_t)(limits.input_max_bytes + limits.output_max_bytes);
+}
+
 static struct sniffed refused(const char *reason)
 {
     return (struct sniffed){ .what = SNIFF_REFUSE, .reason = reason };

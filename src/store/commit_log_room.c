@@ -32,7 +32,6 @@
 #include "store/commit_log_internal.h"
 
 #include <assert.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"

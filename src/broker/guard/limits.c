@@ -6,7 +6,6 @@
 #include "base/map.h"
 #include "broker/guard/ladder.h"
 
-enum { NAMES_MAX = 65536 };
 #define NS_PER_S INT64_C(1000000000)
 
 /* Zeroed: nothing was read yet. */
@@ -46,7 +45,7 @@ static void *entry_of(struct names *names, struct slice name)
     void *entry = map_get(&names->by_name, name);
     if (entry != NULL)
         return entry;
-    if (names->by_name.count >= NAMES_MAX)
+    if (names->by_name.count >= LIMITS_NAMES_MAX)
         forget(names);
     entry = calloc(1, names->entry_bytes);
     if (entry == NULL)

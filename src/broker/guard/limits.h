@@ -5,7 +5,8 @@
  *
  * Units      monotonic nanoseconds; events per second; bytes.
  * Ownership  names are copied.
- * Bounds     65,536 names of each kind; then all of that kind begin anew. LIMITS_THRESHOLDS_MAX
+ * Bounds     LIMITS_NAMES_MAX names of each kind; then all of that kind begin anew.
+ * LIMITS_THRESHOLDS_MAX
  *            thresholds; then no more are taken.
  * Threads    one (the broker's loop).
  */
@@ -21,7 +22,7 @@
 struct limits;
 
 enum limit_kind { LIMIT_TOPIC, LIMIT_GROUP, LIMIT_KINDS };
-enum { LIMITS_WINDOW_S = 5, LIMITS_THRESHOLDS_MAX = 4096 };
+enum { LIMITS_WINDOW_S = 5, LIMITS_NAMES_MAX = 65536, LIMITS_THRESHOLDS_MAX = 4096 };
 
 MUST_CHECK int limits_new(struct limits **limits);
 /* NULL is fine. */

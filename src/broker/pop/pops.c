@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/bounds.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/saver.h"
 #include "broker/later/timers.h"
@@ -11,8 +12,6 @@
 #include "broker/topic_attributes.h"
 #include "broker/topic_rules.h"
 
-/* A checkpoint of one message takes about a hundred bytes. */
-enum { POP_POINTS_MAX = 2000000 };
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 /* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it
@@ -240,7 +239,7 @@ static int open_keeper(struct pops *pops)
         .revive_queue_count = broker->conf.revive_queue_num,
         .broker_name = slice_str(broker->conf.broker_name),
         .self = &broker->self,
-        .points_max = POP_POINTS_MAX,
+        .points_max = BOUND_POP_CHECKPOINTS,
         .put = put,
         .retry_topic = retry_topic,
         .has_batch_queues = has_batch_queues,

@@ -1,3 +1,4 @@
+ramjet_unit_test(broker bounds)
 ramjet_unit_test(broker breaker)
 ramjet_unit_test(broker clients)
 ramjet_unit_test(broker hold)

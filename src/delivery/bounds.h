@@ -1,0 +1,12 @@
+/* bounds.h - how many of each may be in memory; what is beyond waits on the disk, or is refused. */
+#ifndef DELIVERY_BOUNDS_H
+#define DELIVERY_BOUNDS_H
+
+enum {
+    TIMERS_LOADED_MAX = 256 * 1024, /* above, no further tick is loaded */
+    TXN_ENDS_BYTES_MAX = 1 << 20,   /* of ends that are in no op record yet */
+    POP_EARLY_MAX = 200000,         /* checkpoints whose acks came before them */
+    TOPIC_COUNTS_MAX = 100000,      /* in each table of counts */
+};
+
+#endif
