@@ -37,6 +37,8 @@ static_assert(BLOCK_COPY + COPY_BYTES == BLOCK_FLUSHED, "three fields are copied
 static_assert(BLOCK_SEQUENCE + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCKS + BLOCK_COUNT * BLOCK_BYTES <= SECTOR_BYTES,
               "fields and blocks reach the disk together");
+static_assert((int)CHECKPOINT_LIST_AT >= (int)SECTOR_BYTES, "the list lies behind them");
+enum { DOUBT_NONE = 0, DOUBT_ALL = 1, DOUBT_SYNCING = 2 }; /* BLOCK_DOUBTFUL */
 
 static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
 
@@ -93,7 +95,9 @@ static bool decode_block(const uint8_t *block, struct checkpoint *checkpoint)
     checkpoint->flushed = (int64_t)get_be64(block + BLOCK_FLUSHED);
     checkpoint->queue_files = (int64_t)get_be64(block + BLOCK_QUEUE_FILES);
     checkpoint->index_end = (int64_t)get_be64(block + BLOCK_INDEX_END);
-    checkpoint->is_doubtful = get_be64(block + BLOCK_DOUBTFUL) != 0;
+    uint64_t doubt = get_be64(block + BLOCK_DOUBTFUL);
+    checkpoint->is_syncing = doubt == DOUBT_SYNCING;
+    checkpoint->is_doubtful = doubt != DOUBT_NONE && doubt != DOUBT_SYNCING;
     checkpoint->cut_at = (int64_t)get_be64(block + BLOCK_CUT_AT);
     return true;
 }
@@ -188,7 +192,9 @@ static void encode(const struct checkpoint *checkpoint, uint64_t sequence,
     put_be64(block + BLOCK_FLUSHED, (uint64_t)checkpoint->flushed);
     put_be64(block + BLOCK_QUEUE_FILES, (uint64_t)checkpoint->queue_files);
     put_be64(block + BLOCK_INDEX_END, (uint64_t)checkpoint->index_end);
-    put_be64(block + BLOCK_DOUBTFUL, checkpoint->is_doubtful);
+    put_be64(block + BLOCK_DOUBTFUL, checkpoint->is_doubtful  ? DOUBT_ALL
+                                     : checkpoint->is_syncing ? DOUBT_SYNCING
+                                                              : DOUBT_NONE);
     put_be64(block + BLOCK_CUT_AT, (uint64_t)checkpoint->cut_at);
     put_be64(block + BLOCK_SEQUENCE, sequence);
     put_be32(block + BLOCK_CRC, block_crc(block));
@@ -229,4 +235,27 @@ int checkpoint_replace(const char *path, struct checkpoint *checkpoint, bool syn
 {
     int err = checkpoint_write(path, checkpoint, sync);
     return err == 0 ? checkpoint_write(path, checkpoint, sync) : err;
+}
+
+int checkpoint_write_list(const char *path, struct slice list)
+{
+    int fd;
+    assert(list.len <= CHECKPOINT_LIST_BYTES);
+    int err = disk_open(path, CHECKPOINT_BYTES, &fd);
+    if (err != 0)
+        return err;
+    err = disk_write(fd, path, list.data, list.len, CHECKPOINT_LIST_AT);
+    disk_close(fd);
+    return err;
+}
+
+int checkpoint_read_list(const char *path, uint8_t list[CHECKPOINT_LIST_BYTES])
+{
+    int fd;
+    int err = disk_open(path, 0, &fd);
+    if (err != 0)
+        return err;
+    err = disk_read(fd, path, list, CHECKPOINT_LIST_BYTES, CHECKPOINT_LIST_AT, true);
+    disk_close(fd);
+    return err;
 }

@@ -14,6 +14,8 @@
 #include "store/disk.h"
 
 enum { CHECKPOINT_BYTES = 4096 };
+/* What sync_list.h keeps in the page, behind the blocks. */
+enum { CHECKPOINT_LIST_AT = 512, CHECKPOINT_LIST_BYTES = CHECKPOINT_BYTES - CHECKPOINT_LIST_AT };
 
 struct checkpoint {
     int64_t physic_ms; /* store time of the last record known to be on disk */
@@ -27,7 +29,8 @@ struct checkpoint {
     int64_t flushed;     /* the disk has the log up to here, queue entries or not */
     int64_t queue_files; /* how many there were when `durable` became true; fewer: some are lost */
     int64_t index_end;   /* end of the last index file that is on the disk, as index_ms but exact */
-    bool is_doubtful;    /* a sync failed, or was under way: the page cache may lack what it had */
+    bool is_doubtful;    /* a sync failed: the page cache may lack what it had */
+    bool is_syncing;     /* of queue files, those the page's list names, was under way */
     int64_t cut_at;      /* plus one: recovery was about to end the log there; 0: not */
     uint64_t sequence;   /* of the block written or read last */
     /* How much of the block may be believed after reading. */
@@ -44,5 +47,9 @@ MUST_CHECK int checkpoint_read(const char *path, struct checkpoint *checkpoint);
 MUST_CHECK int checkpoint_write(const char *path, struct checkpoint *checkpoint, bool sync);
 /* Both blocks: what was said before is not true any more. */
 MUST_CHECK int checkpoint_replace(const char *path, struct checkpoint *checkpoint, bool sync);
+
+/* The page's list, at most CHECKPOINT_LIST_BYTES of it; it is not brought to the disk. */
+MUST_CHECK int checkpoint_write_list(const char *path, struct slice list);
+MUST_CHECK int checkpoint_read_list(const char *path, uint8_t list[CHECKPOINT_LIST_BYTES]);
 
 #endif

@@ -136,7 +136,35 @@ void store_flush_log_when_urgent(struct store *store)
         (void)flush_log(store, settled_end(store)); /* a failure shows in `refusal` */
 }
 
-/* The log and every queue entry of what lies below `upto` to the disk. */
+/* When the queues' turn comes again, after a round that took so much of a core. */
+static int64_t next_queue_ns(const struct store *store, int64_t cpu_ns)
+{
+    int64_t interval_ns = store->options.queue_flush_interval_ms * 1000000;
+    return clock_monotonic_ns() +
+           (QUEUES_REST * cpu_ns > interval_ns ? QUEUES_REST * cpu_ns : interval_ns);
+}
+
+void store_write_meanwhile(struct store *store)
+{
+    store_flush_log_when_urgent(store);
+    if (clock_monotonic_ns() < store->meanwhile_ns || has_failed(store))
+        return;
+    struct buf scratch = BUF_INIT;
+    int64_t before_ns = clock_thread_cpu_ns();
+    int64_t upto = settled_end(store);
+    int err = store_write_queues(store, &scratch);
+    buf_fini(&scratch);
+    lock_take(&store->sync_lock);
+    if (err == 0 && !has_failed(store)) { /* doubt() says otherwise, and that stays */
+        assert(upto >= store->checkpoint.dispatched);
+        store->checkpoint.dispatched = upto;
+        write_checkpoint(store, false);
+    }
+    lock_release(&store->sync_lock);
+    store->meanwhile_ns = next_queue_ns(store, clock_thread_cpu_ns() - before_ns);
+}
+
+/* The log and every queue entry of what lies below `upto` to the disk. ERR_WOULD_BLOCK: not now. */
 static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
 {
     int64_t queue_files = queues_file_count(store->queues);
@@ -145,23 +173,23 @@ static int make_durable(struct store *store, int64_t upto, int64_t newest_ms)
         err = store_rewrite_entries(store);
     if (err == 0) {
         /* A sync that fails may take entries out of the page cache. Should the process die before
-         * that is known, the next start must not believe they are there. */
+         * that is known, the next start must not believe they are there (sync_list.h). */
         lock_take(&store->sync_lock);
-        int64_t dispatched = store->checkpoint.dispatched;
-        store->checkpoint.dispatched = store->checkpoint.durable;
-        store->checkpoint.is_doubtful = true;
+        store->checkpoint.is_syncing = true;
         write_checkpoint(store, false);
-        store->checkpoint.dispatched = dispatched;
-        store->checkpoint.is_doubtful = false;
         lock_release(&store->sync_lock);
         err = store_sync_queues(store);
+        lock_take(&store->sync_lock);
+        store->checkpoint.is_syncing = false;
+        lock_release(&store->sync_lock);
     }
+    if (err == ERR_WOULD_BLOCK) /* nothing was tried that failed */
+        return err;
     if (err != 0) {
         store_set_refusal(store, ERR_IO); /* as for the log: what failed once is not believed */
         return err;
     }
     assert(atomic_load(&store->flushed) >= upto);
-    assert(store->unsynced.len == 0);
     bool is_settled = store->rewritten_queues >= store->doubtful_queues;
     lock_take(&store->sync_lock);
     store->checkpoint.durable = is_settled ? upto : store->rewritten_queues;
@@ -183,6 +211,7 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     lock_take(&store->sync_lock);
     assert(upto >= store->checkpoint.dispatched || has_failed(store));
     store->checkpoint.dispatched = upto;
+    store->meanwhile_ns = clock_monotonic_ns() + store->options.queue_flush_interval_ms * 1000000;
     lock_release(&store->sync_lock);
     if (durable)
         err = make_durable(store, upto, newest_ms);
@@ -222,10 +251,8 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
         bool durable = (now_ns >= round->next_durable_ns || wants_durable) && !has_failed(store);
         int64_t before_ns = clock_thread_cpu_ns();
         flush_queues(store, &round->scratch, durable);
-        int64_t rest_ns = QUEUES_REST * (clock_thread_cpu_ns() - before_ns);
-        int64_t interval_ns = store->options.queue_flush_interval_ms * 1000000;
         now_ns = clock_monotonic_ns();
-        round->next_queue_ns = now_ns + (rest_ns > interval_ns ? rest_ns : interval_ns);
+        round->next_queue_ns = next_queue_ns(store, clock_thread_cpu_ns() - before_ns);
         if (durable)
             round->next_durable_ns = now_ns + (int64_t)DURABLE_MS * 1000000;
     }

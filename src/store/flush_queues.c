@@ -2,13 +2,15 @@
  * the disk.
  *
  * Queues may be many: who waits for the log is not to wait for all of them, so between two of them
- * it is looked whether somebody does. The directory of a topic that has new queues is synced once,
+ * it is looked whether somebody does. Some are synced at a time, as many as can be named in the
+ * checkpoint's page (sync_list.h). The directory of a topic that has new queues is synced once,
  * and so is the one that holds all topics.
  */
 #include <stdlib.h>
 
 #include "store/log_reader.h"
 #include "store/store_internal.h"
+#include "store/sync_list.h"
 #include "wire/multi_dispatch.h"
 
 /* A queue with entries in its files that may not be on the disk. */
@@ -88,30 +90,64 @@ static int sync_new_names(struct store *store, const struct buf *list)
     return first_err;
 }
 
+/* Syncs those from *next on that the list in the checkpoint's page has room for. */
+static int sync_some(struct store *store, size_t end, size_t *next, struct buf *new_topics)
+{
+    char path[DISK_PATH_MAX];
+    struct sync_list at_stake;
+    size_t count;
+    size_t upto = *next;
+    const struct unsynced *list = unsynced_list(store, &count);
+    assert(end <= count);
+    sync_list_clear(&at_stake);
+    while (upto < end && sync_list_add(&at_stake, list[upto].queue, list[upto].from))
+        upto++;
+    assert(upto > *next);
+    store_path(store, "checkpoint", path);
+    if (sync_list_write(&at_stake, path) != 0)
+        return ERR_WOULD_BLOCK;
+    for (size_t i = *next; i < upto; i++)
+        consume_queue_start_sync(list[i].queue, list[i].from);
+    int err = 0;
+    for (; *next < upto && err == 0; *next += err == 0) {
+        bool is_new;
+        struct consume_queue *queue = list[*next].queue;
+        err = consume_queue_sync(queue, list[*next].from, &is_new);
+        if (is_new)
+            note_new_names(new_topics, queue->of);
+        queue->is_unsynced = err != 0;
+        store_flush_log_when_urgent(store);
+    }
+    return err;
+}
+
+static void forget_synced(struct store *store, size_t count)
+{
+    size_t bytes = count * sizeof(struct unsynced);
+    assert(bytes <= store->unsynced.len);
+    store->unsynced.len -= bytes;
+    if (store->unsynced.len == 0)
+        buf_fini(&store->unsynced);
+    else
+        memmove(store->unsynced.data, store->unsynced.data + bytes, store->unsynced.len);
+}
+
 int store_sync_queues(struct store *store)
 {
-    size_t count;
-    int first_err = 0;
+    size_t end;
+    size_t next = 0;
+    int err = 0;
     struct buf new_topics = BUF_INIT;
-    struct unsynced *list = unsynced_list(store, &count);
-    for (size_t i = 0; i < count; i++) {
-        consume_queue_start_sync(list[i].queue, list[i].from);
-        store_flush_log_when_urgent(store);
+    (void)unsynced_list(store, &end); /* what is written meanwhile is the next time's */
+    while (next < end && err == 0) {
+        err = sync_some(store, end, &next, &new_topics);
+        if (err == 0)
+            store_write_meanwhile(store);
     }
-    for (size_t i = 0; i < count; i++) {
-        bool is_new;
-        int err = consume_queue_sync(list[i].queue, list[i].from, &is_new);
-        list[i].queue->is_unsynced = false;
-        if (is_new)
-            note_new_names(&new_topics, list[i].queue->of);
-        if (err != 0)
-            first_err = err;
-        store_flush_log_when_urgent(store);
-    }
-    int err = sync_new_names(store, &new_topics);
+    int names_err = sync_new_names(store, &new_topics);
     buf_fini(&new_topics);
-    buf_fini(&store->unsynced);
-    return first_err != 0 ? first_err : err;
+    forget_synced(store, next);
+    return err != 0 && err != ERR_WOULD_BLOCK ? err : names_err != 0 ? names_err : err;
 }
 
 /* ---- writing again --------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory_limit.h"
 #include "store/log_reader.h"
+#include "store/sync_list.h"
 
 enum { COLD_PERCENT = 40 };
 
@@ -162,6 +163,39 @@ static bool may_count_later(const struct store *store)
            checkpoint->queue_files != QUEUE_FILES_LOST;
 }
 
+static int open_queues(struct store *store, bool was_clean)
+{
+    const struct store_options *options = &store->options;
+    store->must_count_queues = may_count_later(store);
+    int err = queues_open(
+        store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
+        store->log, store_doubtful_from(store, was_clean),
+        store->must_count_queues ? store->checkpoint.queue_files : -1, &store->queues);
+    if (err == 0)
+        note_batch_topics(store);
+    return err;
+}
+
+/* The process was killed while queue files were synced: what a sync may have taken away that nobody
+ * was told of is looked for. What is missing puts everything in doubt. */
+static int doubt_syncing(struct store *store, bool was_clean)
+{
+    char path[DISK_PATH_MAX];
+    struct checkpoint *checkpoint = &store->checkpoint;
+    bool is_syncing = checkpoint->is_syncing && checkpoint->is_same_boot;
+    checkpoint->is_syncing = false;
+    store_path(store, "checkpoint", path);
+    if (!is_syncing || sync_list_is_whole(path, store))
+        return 0;
+    log_warn("consume_queue_entries_missing path=%s dispatched=%lld durable=%lld", store->root_dir,
+             (long long)checkpoint->dispatched, (long long)checkpoint->durable);
+    checkpoint->is_doubtful = true;
+    checkpoint->dispatched = checkpoint->durable;
+    queues_close(store->queues);
+    store->queues = NULL;
+    return open_queues(store, was_clean);
+}
+
 static int open_parts(struct store *store)
 {
     const struct store_options *options = &store->options;
@@ -172,20 +206,16 @@ static int open_parts(struct store *store)
     int err = checkpoint_read(path, &store->checkpoint);
     if (err != 0)
         return err;
-    bool lost_power =
-        !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     err = commit_log_open(store->log_dir, options->commit_log_file_bytes, options->sync_flush,
                           store->memory_bytes, &store->log);
-    store->must_count_queues = may_count_later(store);
     if (err == 0)
         err = read_ahead_new(store->log, store->memory_bytes, &store->read_ahead);
     if (err == 0)
-        err = queues_open(
-            store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
-            store->log, store_doubtful_from(store, was_clean),
-            store->must_count_queues ? store->checkpoint.queue_files : -1, &store->queues);
+        err = open_queues(store, was_clean);
     if (err == 0)
-        note_batch_topics(store);
+        err = doubt_syncing(store, was_clean);
+    bool lost_power =
+        !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     if (err == 0)
         err = write_abort_mark(store);
     if (err == 0)

@@ -66,6 +66,7 @@ struct store {
     pthread_t flusher;
     struct checkpoint checkpoint; /* under sync_lock once the flusher runs */
     struct buf unsynced;          /* flusher's: queues written and not synced (flush_queues.c) */
+    int64_t meanwhile_ns;         /* flusher's: when store_write_meanwhile() writes again */
     /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
      * known to be on the disk is written again before it is synced: the log up to doubtful_log
      * (under sync_lock), the queue entries of what lies below doubtful_queues (flusher's).
@@ -152,9 +153,14 @@ MUST_CHECK int store_flush_all(struct store *store);
 /* The flusher's: whoever waits for the log is served now. */
 void store_flush_log_when_urgent(struct store *store);
 
+/* The flusher's, in the midst of something long: the same, and what came meanwhile is written to
+ * the queue files now and then, as it would be otherwise. */
+void store_write_meanwhile(struct store *store);
+
 /* flush_queues.c, the flusher's: the queues that are dirty are written. */
 MUST_CHECK int store_write_queues(struct store *store, struct buf *scratch);
-/* Those written since the last time are on the disk. */
+/* Those written before are on the disk. ERR_WOULD_BLOCK: nothing failed, but it could not be
+ * written down what is at stake, so that some were left. */
 MUST_CHECK int store_sync_queues(struct store *store);
 /* A stretch of the queue entries that may not be on the disk is written again. */
 MUST_CHECK int store_rewrite_entries(struct store *store);

@@ -140,6 +140,20 @@ static void a_page_that_the_reference_wrote_is_not_ours(void **state)
     }
 }
 
+/* Goal: a sync that is under way is one thing, a failed one another, which outweighs it. */
+static void what_is_in_doubt_is_said(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct checkpoint read;
+        struct checkpoint checkpoint = { .is_syncing = i & 1, .is_doubtful = i & 2 };
+        assert_int_equal(checkpoint_replace(path, &checkpoint, false), 0);
+        assert_int_equal(checkpoint_read(path, &read), 0);
+        assert_int_equal(read.is_doubtful, i >= 2);
+        assert_int_equal(read.is_syncing, i == 1);
+    }
+}
+
 /* Goal: a page that was cut short is made whole. */
 static void a_page_cut_short_is_written_whole(void **state)
 {
@@ -164,6 +178,7 @@ int main(void)
         CHECKPOINT_TEST(a_write_cut_off_anywhere_leaves_a_block_that_counts),
         CHECKPOINT_TEST(nothing_older_than_a_replacement_is_believed),
         CHECKPOINT_TEST(a_page_that_the_reference_wrote_is_not_ours),
+        CHECKPOINT_TEST(what_is_in_doubt_is_said),
         CHECKPOINT_TEST(a_page_cut_short_is_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
