@@ -38,10 +38,9 @@ struct indexer {
     struct index_file **files; /* oldest first */
     int file_count;
     int file_cap;
-    bool is_doubtful; /* a file could not be synced; the thread's */
-    struct index_file
-        *filled; /* a full file that is not synced yet; set under the lock, cleared by the thread */
-    struct lock wake_lock; /* guards is_wanted, is_paused, is_hurried, is_ending */
+    bool is_doubtful;          /* a file could not be synced; the thread's */
+    struct index_file *filled; /* full, not synced yet; changed by the thread, under the lock */
+    struct lock wake_lock;     /* guards is_wanted, is_paused, is_hurried, is_ending */
     pthread_cond_t wake;
     pthread_cond_t caught_up; /* a round of filling is over */
     bool is_wanted;
@@ -256,9 +255,12 @@ static void note_synced(struct indexer *indexer, struct index_file *file)
 /* Outside the lock, so that queries go on; the cleaner removes no file that was just filled. */
 static void sync_filled(struct indexer *indexer)
 {
-    if (indexer->filled != NULL)
-        note_synced(indexer, indexer->filled);
+    if (indexer->filled == NULL)
+        return;
+    note_synced(indexer, indexer->filled);
+    lock_take(&indexer->files_lock);
     indexer->filled = NULL;
+    lock_release(&indexer->files_lock);
 }
 
 /* Indexes the record at *at and moves on behind it. */
