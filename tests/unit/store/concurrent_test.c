@@ -100,6 +100,7 @@ static void gets_beside_puts(void **state)
     struct buf found = BUF_INIT;
     int64_t last_ms;
     int64_t last_phy_offset;
+    store_dir_await_index(dir);
     assert_int_equal(store_query(dir->store, SLICE("orders"), SLICE("u"), 32, 0, INT64_MAX, &found,
                                  &last_ms, &last_phy_offset),
                      32);

@@ -266,6 +266,7 @@ static void what_is_derived_is_rebuilt(void **state)
     struct buf found = BUF_INIT;
     int64_t last_ms;
     int64_t last_phy_offset;
+    store_dir_await_index(crashed);
     assert_int_equal(store_query(crashed->store, SLICE("orders"), SLICE("u"), 10, 0, INT64_MAX,
                                  &found, &last_ms, &last_phy_offset),
                      10);
@@ -451,6 +452,7 @@ static void keys_are_not_entered_twice(void **state)
         store_dir_put(at, "orders", 0, "x", properties);
         int64_t last_ms;
         int64_t last_phy_offset;
+        store_dir_await_index(at);
         for (int i = 0; i <= round; i++) {
             char key[16];
             snprintf(key, sizeof key, "u%d", i);

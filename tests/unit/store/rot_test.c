@@ -265,6 +265,7 @@ static int find_key(struct store_dir *dir, int number)
     int64_t last_ms, last_phy;
     char key[16];
     snprintf(key, sizeof key, "k%d", number);
+    store_dir_await_index(dir);
     int count = store_query(dir->store, SLICE("orders"), slice_str(key), 8, 0, INT64_MAX, &found,
                             &last_ms, &last_phy);
     buf_fini(&found);

@@ -324,6 +324,18 @@ void store_dir_await(bool (*done)(void *ctx), void *ctx)
     }
 }
 
+static bool is_indexed(void *ctx)
+{
+    struct store_state state;
+    store_state(((struct store_dir *)ctx)->store, &state);
+    return state.indexed_phy_offset >= state.max_phy_offset;
+}
+
+void store_dir_await_index(struct store_dir *dir)
+{
+    store_dir_await(is_indexed, dir);
+}
+
 void store_dir_calm(struct store *store)
 {
     for (int i = 0; i < 2; i++) {

@@ -75,6 +75,9 @@ int64_t store_dir_log_end(struct store_dir *dir);
  * take one. */
 void store_dir_await(bool (*done)(void *ctx), void *ctx);
 
+/* Returns when everything is indexed: a query waits for that, but for a second at most. */
+void store_dir_await_index(struct store_dir *dir);
+
 /* Returns when the flusher's first round is over, which comes with the opening: what is put from
  * now on stays in memory, and whoever cannot wait reads it, if the intervals of flushing are longer
  * than the test (ANY_TEST_MS). Puts two messages to a topic of its own, "calm"; the second is

@@ -299,6 +299,7 @@ static int query(struct store_dir *dir, const char *key, int64_t begin_ms, int64
     int64_t last_ms;
     int64_t last_phy_offset;
     buf_clear(found);
+    store_dir_await_index(dir);
     return store_query(dir->store, SLICE("orders"), slice_str(key), 32, begin_ms, end_ms, found,
                        &last_ms, &last_phy_offset);
 }
