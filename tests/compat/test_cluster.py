@@ -22,7 +22,7 @@ def test_brokers_of_both_kinds_under_one_name_server(kind, tmp_path):
             for broker in (ours, theirs):
                 cargo = Cargo()
                 cargo.load(broker, broker.name, count=40)
-                cargo.expect(broker)
+                cargo.expect_soon(broker)
             with name_server.connect() as connection:
                 route = connection.call(ROUTE, {"topic": "compat-a"}).json()
             assert {row["brokerName"] for row in route["queueDatas"]} == {"ours", "theirs"}

@@ -21,20 +21,6 @@ def broker_on(store, target, name_server, home):
     return Broker(target, home / target, [name_server], store=store)
 
 
-def expect_with_index(cargo, broker, **how):
-    """The reference builds its index behind the log: what is asked too early is asked again."""
-    def found():
-        try:
-            cargo.expect(broker, **how)
-            return True
-        except AssertionError:
-            return False
-    try:
-        wait_until(found, 120, "the whole content", 0.5)
-    except TimeoutError:
-        cargo.expect(broker, **how)
-
-
 @pytest.mark.parametrize("end", (signal.SIGTERM, signal.SIGKILL), ids=("stopped", "killed"))
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_the_directory_goes_to_and_fro(reference, end, name_server, tmp_path):
@@ -49,10 +35,10 @@ def test_the_directory_goes_to_and_fro(reference, end, name_server, tmp_path):
         broker = broker_on(store, target, name_server, tmp_path)
         broker.start()
         try:
-            expect_with_index(cargo, broker, offsets=keeps_offsets)
+            cargo.expect_soon(broker, offsets=keeps_offsets)
             if turn < 3:
                 cargo.load(broker, "turn%d" % turn)
-                expect_with_index(cargo, broker)
+                cargo.expect_soon(broker)
         finally:
             broker.stop(end)
 

@@ -79,6 +79,10 @@ class Model:
             self.out[message.body] = (message, pop_time + invisible)
         return len(found)
 
+    def pop_all(self, invisible_ms, **more):
+        """Until nobody waits. A start reads first what was popped before it: a pop may find nothing yet."""
+        wait_until(lambda: self.pop(invisible_ms, **more) >= 0 and not self.waiting, COMES_BACK_S, "all to be popped")
+
     def is_doubled(self, body, now):
         """A copy beside the one that counts, as docs/durability.md allows."""
         return body in self.doubled and (body in self.done or (body in self.out and self.out[body][1] > now))
@@ -141,8 +145,7 @@ def test_acked_messages_stay_away(model, broker, end):
     Method: half is acknowledged before the end, a quarter after it with the old handles."""
     model.start()
     model.send(40)
-    while model.pop(20000, count=7):
-        pass
+    model.pop_all(20000, count=7)
     bodies = sorted(model.out)
     for body in bodies[:20]:
         model.ack(body)
@@ -163,8 +166,7 @@ def test_a_changed_time_outlives_the_end(model, broker, end):
     """Goal: a message made invisible for longer, before or after the end, comes after its new time only."""
     model.start()
     model.send(8)
-    while model.pop(12000):
-        pass
+    model.pop_all(12000)
     before, after, *others = sorted(model.out)
     model.change(before, 20000)
     model.batch_ack(others)
@@ -181,9 +183,7 @@ def test_a_kill_does_not_pop_again(model, broker):
     for _ in range(5):
         model.start()
         model.send(8)
-        while model.pop(600000):
-            pass
-        assert not model.waiting
+        model.pop_all(600000)
         model.end(broker.kill)
     model.start()
     assert model.pop(1000) == 0
@@ -193,8 +193,7 @@ def test_short_invisible_times_over_a_kill(model, broker):
     """Goal: checkpoints that go to the log at once, for their time is nearly over, are found too."""
     model.start()
     model.send(8)
-    while model.pop(900):
-        pass
+    model.pop_all(900)
     model.end(broker.kill)
     model.start()
     model.drain()
@@ -205,8 +204,7 @@ def test_a_group_that_was_not_on_the_disk_yet(model, broker):
     Method: its table is taken away, and nobody uses the group until its messages are put again."""
     model.start()
     model.send(8)
-    while model.pop(900):
-        pass
+    model.pop_all(900)
     model.end(broker.kill)
     for table in (broker.store / "config").glob("subscriptionGroup.json*"):
         table.unlink()
@@ -220,8 +218,7 @@ def test_a_retry_topic_is_on_the_disk_before_its_messages(model, broker):
     Method: once a message is there, the table of topics on the disk has the topic."""
     model.start()
     model.send(1)
-    while model.pop(900):
-        pass
+    model.pop_all(900)
     wait_until(lambda: retry_count(model.connection) > 0, COMES_BACK_S, "the message on the retry topic")
     topics = (broker.store / "config" / "topics.json").read_text(encoding="utf-8")
     assert "%%RETRY%%%s_%s" % (GROUP, TOPIC) in topics
