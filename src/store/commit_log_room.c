@@ -47,8 +47,9 @@ enum {
     REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
     WINDOW_STEP = 2 << 20,             /* filled, judged and populated at once */
     FAULT_NS = 4000,                   /* what a page costs that is not there */
-    JUDGED_PAGES = 256,                /* fewer say little */
-    DEAR_PAUSE_BYTES = 256 << 20,      /* put without zeros when they cost more than faults */
+    STEP_FAULTS_NS = WINDOW_STEP / PAGE_BYTES * FAULT_NS,
+    JUDGED_PAGES = 256,           /* fewer say little */
+    DEAR_PAUSE_BYTES = 256 << 20, /* put without zeros when they cost more than faults */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
@@ -140,20 +141,21 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
     return room->fills;
 }
 
-/* Writes zeros up to `upto`, and looks at how that compares with faults. */
+/* Writes zeros up to `upto`, and looks at how that compares with faults. Ends sooner when it takes
+ * longer than the faults of a whole step: the appender may be waiting for each run. */
 static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
 {
     struct log_room *room = &log->room;
     int64_t from = atomic_load(&file->storable);
-    int64_t begin_ns = clock_monotonic_ns();
+    int64_t begin_ns = clock_monotonic_ns(), elapsed_ns = 0;
     int64_t begin_cpu_ns = clock_thread_cpu_ns();
-    while (fill_run(log, file, upto))
-        ;
-    int64_t faults_ns = (atomic_load(&file->storable) - from) / PAGE_BYTES * FAULT_NS;
-    if (faults_ns < JUDGED_PAGES * FAULT_NS)
+    while (elapsed_ns < STEP_FAULTS_NS && fill_run(log, file, upto))
+        elapsed_ns = clock_monotonic_ns() - begin_ns;
+    int64_t pages = (atomic_load(&file->storable) - from) / PAGE_BYTES;
+    if (pages < JUDGED_PAGES && elapsed_ns < STEP_FAULTS_NS)
         return;
-    room->fills_late = clock_monotonic_ns() - begin_ns > faults_ns;
-    if (clock_thread_cpu_ns() - begin_cpu_ns > faults_ns)
+    room->fills_late = elapsed_ns > pages * FAULT_NS;
+    if (clock_thread_cpu_ns() - begin_cpu_ns > pages * FAULT_NS)
         room->fill_again = commit_log_max(log) + DEAR_PAUSE_BYTES;
 }
 
@@ -214,8 +216,10 @@ static void give_window(struct commit_log *log, struct log_file *file, int64_t u
         int64_t end = min64(from + WINDOW_STEP, upto);
         if (from >= upto)
             break;
-        if (fills)
+        if (fills) {
             fill(log, file, end);
+            end = min64(end, atomic_load(&file->storable));
+        }
         populate(file, from, end, written);
     }
     give(log, file, upto);
