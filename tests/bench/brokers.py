@@ -48,6 +48,11 @@ class MeasuredBroker(servers.Broker):
         return (f"exec {servers.ramjet_binary()} --data {home} --bind 127.0.0.1 --namesrv-port {servers.free_port()}"
                 f" --broker-port {self.port} >> {self.log_path} 2>&1")
 
+    def cpu_seconds(self):
+        """Processor time of the process so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def own_memory_bytes(self):
         """Memory that is the process's own, not pages of mapped files."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
