@@ -142,7 +142,7 @@ const struct ext_field *fields_encode(const struct fields *fields, enum field_na
     for (int i = 0; i < fields->count; i++) {
         const struct field *row = &fields->rows[i];
         struct slice value;
-        int64_t number;
+        int64_t number = 0;
         enum value_kind kind = field_value(row, from, &value, &number);
         if (kind == VALUE_NONE)
             continue;

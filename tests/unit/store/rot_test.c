@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fault.h"
+#include "store/commit_log.h"
 #include "store/consume_queue.h"
 #include "store/disk.h"
+#include "store/indexer.h"
 #include "store/store_dir.h"
 
 #define LOG_FILE "commitlog/00000000000000000000"
@@ -283,6 +286,53 @@ static void take_first(void *ctx, const char *name, bool is_dir)
         snprintf(first->name, sizeof first->name, "%s", name);
 }
 
+/* Opens the index of a closed store, which drops what is not fit; the directory cannot be synced.
+ */
+static int open_index_unsynced(const struct store_dir *dir)
+{
+    char log_path[256];
+    char path[256];
+    struct commit_log *log;
+    struct indexer *indexer;
+    store_dir_file_path(dir, "commitlog", log_path);
+    store_dir_file_path(dir, "index", path);
+    assert_int_equal(commit_log_open(log_path, LOG_FILE_BYTES, false, 1 << 30, &log), 0);
+    const struct indexer_options options = { .dir = path,
+                                             .slot_count = INDEX_SLOTS,
+                                             .entry_count = INDEX_ENTRIES,
+                                             .log = log,
+                                             .safe_end = -1 };
+    fault_arm("disk.sync_dirs", 0, INT64_MAX, ERR_IO);
+    int err = indexer_open(&options, &indexer);
+    fault_disarm_all();
+    if (err == 0)
+        indexer_close(indexer);
+    commit_log_close(log);
+    return err;
+}
+
+/* Goal: an index file that is dropped is gone on the disk before anything is built on that, or a
+ * loss of power brought it back. Method: where the directory cannot be synced, opening an index
+ * that drops a file fails, and one that drops none does not. */
+static void a_dropped_index_file_does_not_come_back(void **state)
+{
+    struct store_dir *dir = *state;
+    char path[256];
+    char name[128];
+    struct first_file first = { "" };
+    store_dir_put(dir, "orders", 0, "x", "KEYS\001k0\002");
+    assert_int_equal(find_key(dir, 0), 1);
+    store_dir_close(dir);
+    assert_int_equal(open_index_unsynced(dir), 0);
+    store_dir_file_path(dir, "index", path);
+    disk_each_name(path, take_first, &first);
+    snprintf(name, sizeof name, "index/%s", first.name);
+    store_dir_file_path(dir, name, path);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(open_index_unsynced(dir), ERR_IO);
+    assert_false(store_dir_has(dir, name));
+}
+
 /* Goal: an index file that is cut short is made again, though it is not the newest, and no key of
  * the later ones is lost or there twice. */
 static void an_old_index_file_is_made_again(void **state)
@@ -326,6 +376,7 @@ int main(void)
         STORE_TEST(an_old_copy_of_the_log_is_refused),
         STORE_TEST(a_torn_checkpoint_does_not_hide_damage),
         STORE_TEST(a_clock_set_back_moves_nothing),
+        STORE_TEST(a_dropped_index_file_does_not_come_back),
         STORE_TEST(an_old_index_file_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
