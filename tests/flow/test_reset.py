@@ -110,6 +110,7 @@ def test_held_pull_is_told_of_a_reset(broker, connect, consumer, topic):
     """Goal: a pull that waits is answered 21 when its queue is reset."""
     waiting = connect()
     asked = waiting.send(11, mq.pull_fields(consumer, topic, offset=5, suspend_ms=20000))
+    waiting.call(28)  # the pull before it has been read
     reset(broker, consumer, topic, queueId=0, offset=1)
     answer = waiting.receive(asked)
     assert (answer.code, answer.ext["nextBeginOffset"]) == (21, "1")

@@ -10,7 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import servers  # noqa: E402
+from certificates import Authority, trusting_all  # noqa: E402
 
+# every family of each client, plain and over TLS: minutes more
+IS_WHOLE = os.environ.get("INTEROP_WHOLE", "") != ""
+HOWS = ["plain", "tls"] if IS_WHOLE else ["plain"]
 CLIENT_DEADLINE_S = 300
 LONG_BODY_BYTES = 8192
 
@@ -33,6 +37,26 @@ def need():
             pytest.skip("not installed: " + ", ".join(missing))
 
     return check
+
+
+def mutual_tls(home):
+    """Properties by which Java servers and clients speak TLS only and show each other certificates, and our own context."""
+    authority = Authority(home / "authority")
+    cert, key = authority.sign("everyone")
+    config = home / "tls.properties"
+    config.write_text(
+        "tls.test.mode.enable=false\ntls.server.need.client.auth=require\n"
+        + "".join("tls.%s.certPath=%s\ntls.%s.keyPath=%s\ntls.%s.trustCertPath=%s\n"
+                  % (side, cert, side, key, side, authority.cert) for side in ("server", "client"))
+        + "tls.server.authClient=true\ntls.client.authServer=true\n", encoding="ascii")
+    return ({"tls.server.mode": "enforcing", "tls.enable": "true", "tls.config.file": config},
+            trusting_all(cert, key))
+
+
+def stored(broker, topic, queues=1):
+    """How many messages the topic has taken."""
+    with broker.connect() as connection:
+        return sum(int(connection.call(30, {"topic": topic, "queueId": queue}).ext["offset"]) for queue in range(queues))
 
 
 @pytest.fixture

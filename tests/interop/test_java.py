@@ -13,7 +13,7 @@ import signal
 
 import pytest
 import servers
-from certificates import Authority, trusting_all
+from conftest import mutual_tls
 from java_job import GROUPS, QUEUES, TOPICS, Job
 
 MESSAGES = int(os.environ.get("INTEROP_MESSAGES", "20000"))
@@ -54,26 +54,11 @@ def offset(connection, code, group, topic, queue):
     return int(answer.ext["offset"]) if answer.code == 0 else None
 
 
-@pytest.fixture
-def mutual_tls(tmp_path):
-    """Properties by which servers and clients speak TLS only and show each other certificates."""
-    authority = Authority(tmp_path / "authority")
-    cert, key = authority.sign("everyone")
-    config = tmp_path / "tls.properties"
-    config.write_text(
-        "tls.test.mode.enable=false\ntls.server.need.client.auth=require\n"
-        + "".join("tls.%s.certPath=%s\ntls.%s.keyPath=%s\ntls.%s.trustCertPath=%s\n"
-                  % (side, cert, side, key, side, authority.cert) for side in ("server", "client"))
-        + "tls.server.authClient=true\ntls.client.authServer=true\n", encoding="ascii")
-    return ({"tls.server.mode": "enforcing", "tls.enable": "true", "tls.config.file": config},
-            trusting_all(cert, key))
-
-
 @pytest.mark.parametrize("version, encoding, how", [("5.3.3", "JSON", "plain"), ("5.3.3", "ROCKETMQ", "tls"),
                                                     ("4.9.8", "JSON", "tls")])
-def test_acknowledged_messages_reach_both_groups(version, encoding, how, need, tmp_path, mutual_tls):
+def test_acknowledged_messages_reach_both_groups(version, encoding, how, need, tmp_path):
     need("java", "javac", "mvn")
-    properties, tls = mutual_tls if how == "tls" else ({}, None)
+    properties, tls = mutual_tls(tmp_path) if how == "tls" else ({}, None)
     with servers.Pair("ramjet", tmp_path, properties=properties, tls=tls) as pair:
         job = Job(version, pair.name_server, tmp_path / "job", MESSAGES, SEND_SECONDS,
                   {"rocketmq.serialize.type": encoding, **properties})

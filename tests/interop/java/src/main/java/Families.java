@@ -1,4 +1,5 @@
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -10,6 +11,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
@@ -20,6 +22,9 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.MQClientAPIImpl;
+import org.apache.rocketmq.client.impl.factory.MQClientInstance;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.RequestCallback;
@@ -64,6 +69,10 @@ final class Families {
         families.put("broadcast", this::broadcast);
         families.put("litepull", this::litePull);
         families.put("retry", this::retry);
+        families.put("deadletter", this::deadLetter);
+        families.put("query", this::query);
+        families.put("asked", this::asked);
+        families.put("namespace", this::takeAll);
         families.put("delay", topic -> later(topic, "DELAY", "2", 1800));
         families.put("sql", topic -> sql(topic, false));
         families.put("sqlpull", this::sqlPull);
@@ -76,6 +85,8 @@ final class Families {
         families.put("recall", this::recall);
         families.put("pop", this::pop);
         families.put("sqlpop", topic -> sql(topic, true));
+        families.put("namespace2", this::takeAll);
+        families.put("batchqueue", this::batchQueue);
     }
 
     public static void main(String[] args) throws Exception {
@@ -109,8 +120,17 @@ final class Families {
         producer.setInstanceName("producer-" + topic);
         producer.setNamesrvAddr(nameServer);
         producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
+        enterNamespace(producer, topic);
         producer.start();
         return producer;
+    }
+
+    /** Of the first kind, where names get a prefix, or of the second, where each request says it. */
+    private static void enterNamespace(ClientConfig client, String topic) throws ReflectiveOperationException {
+        if (topic.equals("family-namespace"))
+            client.setNamespace("space");
+        if (topic.equals("family-namespace2"))
+            ClientConfig.class.getMethod("setNamespaceV2", String.class).invoke(client, "space");
     }
 
     private DefaultMQPushConsumer consumer(String topic, String member) {
@@ -383,6 +403,115 @@ final class Families {
         require(times.subList(0, 3).equals(List.of(0, 1, 2)), "counts " + times);
         consumer.shutdown();
         producer.shutdown();
+    }
+
+    /** What was refused as often as it may be is a dead letter, and comes no more. Who started this looks for the letters. */
+    private void deadLetter(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        consumer.setMaxReconsumeTimes(1);
+        Set<String> seen = Collections.synchronizedSet(new TreeSet<>());
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            context.setDelayLevelWhenNextConsume(1);
+            messages.forEach(message -> seen.add(text(message) + " " + message.getReconsumeTimes()));
+            return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+        });
+        consumer.start();
+        fill(topic);
+        await("each message twice", () -> seen.size() >= 2 * COUNT);
+        Thread.sleep(2 * QUIET_MS);
+        require(seen.size() == 2 * COUNT, "got " + seen);
+        consumer.shutdown();
+    }
+
+    /** By place, by the client's id, by key and by time. */
+    private void query(String topic) throws Exception {
+        long beginMs = System.currentTimeMillis() - 60000;
+        long endMs = beginMs + 600000;
+        DefaultMQProducer producer = producer(topic);
+        SendResult sent = producer.send(message(topic, 7));
+        MessageQueue queue = sent.getMessageQueue();
+        require(text(producer.viewMessage(topic, sent.getOffsetMsgId())).equals("body-7"), "another message by place");
+        await("the message by its key", () -> { // the index comes behind the log
+            try {
+                List<MessageExt> found = producer.queryMessage(topic, "key-7", 32, beginMs, endMs).getMessageList();
+                return found.size() == 1 && text(found.get(0)).equals("body-7");
+            } catch (MQClientException none) {
+                return false;
+            }
+        });
+        require(text(producer.viewMessage(topic, sent.getMsgId())).equals("body-7"), "another message by its id");
+        require(producer.minOffset(queue) == 0 && producer.maxOffset(queue) == 1, "ends of the queue");
+        require(producer.searchOffset(queue, beginMs) == 0 && producer.searchOffset(queue, endMs) == 1, "by time");
+        require(producer.earliestMsgStoreTime(queue) > beginMs, "time of the first message");
+        producer.shutdown();
+    }
+
+    /** What the broker passes on to a consumer: what it is doing, one message to take, offsets to go back to. */
+    private void asked(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        Map<String, Integer> times = count(consumer);
+        consumer.start();
+        fill(topic);
+        DefaultMQProducer producer = producer(topic);
+        SendResult sent = producer.send(message(topic, COUNT));
+        await("every message", () -> times.size() == COUNT + 1);
+        MQClientInstance client = consumer.getDefaultMQPushConsumerImpl().getmQClientFactory();
+        MQClientAPIImpl calls = client.getMQClientAPIImpl();
+        String broker = client.findBrokerAddressInPublish(sent.getMessageQueue().getBrokerName());
+        String group = consumer.getConsumerGroup();
+        var info = calls.getConsumerRunningInfo(broker, group, client.getClientId(), false, SEND_TIMEOUT_MS);
+        require(info.getMqTable().keySet().containsAll(consumer.fetchSubscribeMessageQueues(topic)), "info " + info);
+        require(takeDirectly(calls, broker, group, client.getClientId(), topic, sent.getOffsetMsgId())
+                .equals("CR_SUCCESS"), "not taken");
+        require(times.get("body-" + COUNT) == 2, "came " + times);
+        calls.invokeBrokerToResetOffset(broker, topic, group, 0, true, SEND_TIMEOUT_MS);
+        await("everything again", () -> times.values().stream().allMatch(n -> n >= 2) && times.get("body-" + COUNT) >= 3);
+        producer.shutdown();
+        consumer.shutdown();
+    }
+
+    /** 4.9.8 does not name the topic. */
+    private static String takeDirectly(MQClientAPIImpl calls, String broker, String group, String client, String topic,
+            String place) throws Exception {
+        for (Method method : MQClientAPIImpl.class.getMethods()) {
+            if (!method.getName().equals("consumeMessageDirectly"))
+                continue;
+            Object result = method.getParameterCount() == 6
+                    ? method.invoke(calls, broker, group, client, topic, place, (long) SEND_TIMEOUT_MS)
+                    : method.invoke(calls, broker, group, client, place, (long) SEND_TIMEOUT_MS);
+            return result.getClass().getMethod("getConsumeResult").invoke(result).toString();
+        }
+        throw new AssertionError("no such call");
+    }
+
+    /** All that is sent comes. */
+    private void takeAll(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        enterNamespace(consumer, topic);
+        consumer.subscribe(topic, "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        fill(topic);
+        await("every message", () -> seen.equals(bodies(1, 0)));
+        consumer.shutdown();
+    }
+
+    /** A batch that the broker keeps as one comes message by message. */
+    private void batchQueue(String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumer(topic, "a");
+        consumer.subscribe(topic, "*");
+        Set<String> seen = collect(consumer);
+        consumer.start();
+        DefaultMQProducer producer = producer(topic);
+        List<Message> batch = new ArrayList<>();
+        for (int i = 0; i < COUNT; i++)
+            batch.add(message(topic, i));
+        producer.send(batch);
+        await("every message", () -> seen.equals(bodies(1, 0)));
+        producer.shutdown();
+        consumer.shutdown();
     }
 
     /** A message with this property comes, and not before `leastMs`. */
