@@ -20,6 +20,9 @@ static int write_run(struct consume_queue *queue, int64_t place, struct slice en
         if (err != 0)
             return err;
         int64_t at = queue_file_pos(queue, place);
+        /* Also that of a file that was there: an earlier life may not have synced its name. */
+        if (at == 0)
+            queue->has_new_names = true;
         size_t room = (size_t)(queue->of->kind->file_bytes - at);
         size_t n = entries.len < room ? entries.len : room;
         assert(n > 0);
