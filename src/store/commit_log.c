@@ -30,6 +30,7 @@ int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush, int64_
     log->file_bytes = file_bytes;
     log_room_init(&log->room, sync_flush, memory_bytes);
     lock_init(&log->files_lock, LOCK_LOG_FILES);
+    lock_init(&log->making, LOCK_LEAF);
     int err = disk_make_dirs(dir);
     if (err == 0) /* also for who died before it came to that */
         err = disk_sync_dirs(dir, 2);
@@ -50,6 +51,7 @@ void commit_log_close(struct commit_log *log)
     log_files_close(log);
     log_room_fini(&log->room);
     lock_fini(&log->files_lock);
+    lock_fini(&log->making);
     free(log);
 }
 

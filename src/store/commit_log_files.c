@@ -10,6 +10,16 @@
 
 #include "base/log.h"
 
+/* Appender and allocator may both make a file. The one that takes the name away again, since there
+ * is no room for the length, must not take it from the other, which found it and then has room. */
+static int make_named(struct commit_log *log, const char *path, int *fd)
+{
+    lock_take(&log->making);
+    int err = disk_open(path, log->file_bytes, fd);
+    lock_release(&log->making);
+    return err;
+}
+
 int log_file_open(struct commit_log *log, int64_t start, bool create, struct log_file **opened)
 {
     assert(start >= 0);
@@ -20,7 +30,7 @@ int log_file_open(struct commit_log *log, int64_t start, bool create, struct log
     if (file == NULL)
         return ERR_NO_MEMORY;
     memcpy(file->path, path, strlen(path) + 1);
-    int err = disk_open(path, create ? log->file_bytes : 0, &file->fd);
+    int err = create ? make_named(log, path, &file->fd) : disk_open(path, 0, &file->fd);
     if (err != 0)
         goto fail;
     err = disk_map(file->fd, file->path, log->file_bytes, &file->base);

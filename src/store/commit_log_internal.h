@@ -72,6 +72,7 @@ struct commit_log {
     int file_cap;
     struct log_file *spare;  /* made ahead, not yet part of the log */
     struct log_file *unused; /* removed, and the last reader is gone */
+    struct lock making;      /* held while a file is given its name and length */
 
     struct log_file *head; /* appender's */
     int64_t reserved_end;  /* appender's */
