@@ -289,6 +289,10 @@ static void fetch(struct collecting *c, const struct store_queue_entry *entries,
         commit_log_will_read(c->store->log, entries[i].phy_offset, entries[i].bytes);
 }
 
+/* What is looked for in a batch queue may stand some entries behind one whose number turned
+ * (queue_find_batch), which is read, and found to lie before. */
+enum { BATCH_ENTRIES_LEAST = 8 };
+
 static int scan(struct collecting *c)
 {
     struct store_queue_entry entries[ENTRIES_PER_READ];
@@ -299,6 +303,8 @@ static int scan(struct collecting *c)
     for (int64_t at = request->queue_offset; at < end && !c->is_full;) {
         int wanted = c->max_count - c->result->count;
         bool takes_all = request->filter == NULL && request->properties_filter == NULL;
+        if (consume_queue_is_batch(c->queue) && wanted < BATCH_ENTRIES_LEAST)
+            wanted = BATCH_ENTRIES_LEAST;
         int count = takes_all && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
         int got;
         int err = consume_queue_read(c->queue, at, count, request->may_block, entries, &got);
