@@ -435,15 +435,17 @@ static void look_up_keys(void)
             continue;
         snprintf(key, sizeof key, "u%d", id);
         buf_clear(&found);
-        int count = store_query(store, slice_str(history.topics[message->topic].name),
-                                slice_str(key), 32, 0, INT64_MAX, &found, &last_ms, &last_place);
+        struct slice topic = slice_str(history.topics[message->topic].name);
+        int count = store_query(store, topic, slice_str(key), 32, 0, INT64_MAX, &found, &last_ms,
+                                &last_place);
         int hits = 0;
         struct slice rest = buf_slice(&found);
         for (int k = 0; k < count; k++) {
             struct record record;
             if (record_decode(rest, RECORD_CHECK_BODY_CRC, &record) != 0)
                 violation("a query served what is no record");
-            hits += history_check_served(&record) == id;
+            if (slice_eq(record.topic, topic)) /* another's key may have the same hash */
+                hits += history_check_served(&record) == id;
             rest = slice_from(rest, (size_t)record.total_bytes);
         }
         if (hits != 1)
