@@ -501,7 +501,7 @@ def test_the_commands_speak_tls(pair, broker, topic, is_ramjet):
         return done.stdout
 
     ramjet("send", topic, "over tls", "--count", "3")
-    assert topic in ramjet("topics").split()
+    servers.wait_until(lambda: topic in ramjet("topics").split(), what="the topic, registered")
     got = ramjet("receive", topic, "--from-first", "--count", "3", "--timeout", "30")
     assert got.count("over tls") == 3
 
