@@ -45,9 +45,8 @@ static int32_t queue_id_of(int at)
 
 /* ---- what is noted ------------------------------------------------------------------------- */
 
-enum {
-    NOTED_POP_TIME = 1
-}; /* in the place of a queue id of the timer topic, which has one queue */
+/* In the place of a queue id of the timer topic, which has one queue. */
+enum { NOTED_POP_TIME = 1 };
 
 int64_t keeper_noted_pop_ms(const struct pop_keeper *keeper)
 {

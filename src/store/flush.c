@@ -25,9 +25,8 @@
 #include "store/store_internal.h"
 
 enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
-enum {
-    QUEUES_REST = 3
-}; /* times the processor time of a round for the queues, which may be many */
+/* Times the processor time of a round for the queues, which may be many. */
+enum { QUEUES_REST = 3 };
 
 struct flush_round {
     struct store *store;

@@ -6,8 +6,7 @@
  * Units      monotonic nanoseconds; events per second; bytes.
  * Ownership  names are copied.
  * Bounds     LIMITS_NAMES_MAX names of each kind; then all of that kind begin anew.
- * LIMITS_THRESHOLDS_MAX
- *            thresholds; then no more are taken.
+ *            LIMITS_THRESHOLDS_MAX thresholds; then no more are taken.
  * Threads    one (the broker's loop).
  */
 #ifndef BROKER_LIMITS_H
