@@ -10,6 +10,28 @@
 enum { ROWS_MAX = 40, HELP_COLUMN = 20 };
 enum { KEY_HELP = 0x100, KEY_ROW };
 
+/* What getopt_long() is told: a name of one letter is one of its short ones. */
+struct known {
+    struct option names[ROWS_MAX + 2];
+    char letters[2 * ROWS_MAX + 2];
+};
+
+static bool is_letter(const struct option_row *row)
+{
+    return row->name[1] == '\0';
+}
+
+/* Begins a complaint: "ramjet send: ", or "ramjet: " when it is of no command. */
+static void complain(const char *command)
+{
+    fprintf(stderr, "ramjet%s%s: ", command[0] == '\0' ? "" : " ", command);
+}
+
+static const char *dashes(const struct option_row *row)
+{
+    return is_letter(row) ? "-" : "--";
+}
+
 /* " (3)" */
 static void print_value(const struct option_row *row)
 {
@@ -29,7 +51,7 @@ static void print_help(const struct options *o)
     for (int i = 0; i < o->row_count; i++) {
         const struct option_row *row = &o->rows[i];
         bool has_value = row->value_name != NULL;
-        snprintf(left, sizeof left, "--%s%s%s", row->name, has_value ? " " : "",
+        snprintf(left, sizeof left, "%s%s%s%s", dashes(row), row->name, has_value ? " " : "",
                  has_value ? row->value_name : "");
         printf("  %-*s%s", HELP_COLUMN, left, row->text);
         if (o->shows_values)
@@ -51,8 +73,9 @@ static bool take_number(const char *command, const struct option_row *row, const
             *(int64_t *)row->value = number;
         return true;
     }
-    fprintf(stderr, "ramjet %s: --%s takes a number from %lld to %lld, not \"%s\"\n", command,
-            row->name, (long long)row->least, (long long)row->most, text);
+    complain(command);
+    fprintf(stderr, "%s%s takes a number from %lld to %lld, not \"%s\"\n", dashes(row), row->name,
+            (long long)row->least, (long long)row->most, text);
     return false;
 }
 
@@ -76,35 +99,67 @@ static bool take(const char *command, const struct option_row *row, const char *
 
 int options_refuse(const char *command)
 {
-    fprintf(stderr, "try `ramjet %s --help`\n", command);
+    if (command[0] == '\0')
+        fprintf(stderr, "try `ramjet -h`\n"); /* --help alone is about all commands */
+    else
+        fprintf(stderr, "try `ramjet %s --help`\n", command);
     return 2;
+}
+
+static void make_known(const struct options *o, struct known *known)
+{
+    struct option *name = known->names;
+    char *letter = known->letters;
+    assert(o->row_count <= ROWS_MAX);
+    *known = (struct known){ .letters = "" };
+    *letter++ = 'h';
+    *name++ = (struct option){ "help", no_argument, NULL, KEY_HELP };
+    for (int i = 0; i < o->row_count; i++) {
+        const struct option_row *row = &o->rows[i];
+        bool has_value = row->value_name != NULL;
+        if (is_letter(row))
+            letter = stpcpy(stpcpy(letter, row->name), has_value ? ":" : "");
+        else
+            *name++ = (struct option){ row->name, has_value, NULL, KEY_ROW + i };
+    }
+    assert(name < known->names + ROWS_MAX + 2);
+    assert(letter < known->letters + sizeof known->letters);
+}
+
+/* The row of what getopt_long() found; NULL: it said what is wrong. */
+static const struct option_row *row_of(const struct options *o, int key)
+{
+    if (key >= KEY_ROW)
+        return &o->rows[key - KEY_ROW];
+    for (int i = 0; i < o->row_count; i++)
+        if (is_letter(&o->rows[i]) && o->rows[i].name[0] == key)
+            return &o->rows[i];
+    return NULL;
 }
 
 int options_read(const struct options *o, int argc, char **argv, char ***words, int *word_count)
 {
-    struct option known[ROWS_MAX + 2] = { { "help", no_argument, NULL, KEY_HELP } };
-    assert(o->row_count <= ROWS_MAX);
-    for (int i = 0; i < o->row_count; i++)
-        known[i + 1] =
-            (struct option){ o->rows[i].name,
-                             o->rows[i].value_name == NULL ? no_argument : required_argument, NULL,
-                             KEY_ROW + i };
+    struct known known;
     int key;
-    while ((key = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+    make_known(o, &known);
+    while ((key = getopt_long(argc, argv, known.letters, known.names, NULL)) != -1) {
         if (key == 'h' || key == KEY_HELP) {
             print_help(o);
             return 0;
         }
-        if (key < KEY_ROW || !take(o->command, &o->rows[key - KEY_ROW], optarg))
+        const struct option_row *row = row_of(o, key);
+        if (row == NULL || !take(o->command, row, optarg))
             return options_refuse(o->command);
     }
     *words = argv + optind;
     *word_count = argc - optind;
     if (*word_count >= o->least_words && *word_count <= o->most_words)
         return OPTIONS_GO_ON;
-    if (*word_count < o->least_words)
+    if (*word_count < o->least_words) {
         fprintf(stderr, "%.*s\n", (int)strcspn(o->about, "\n"), o->about); /* its first line */
-    else
-        fprintf(stderr, "ramjet %s: not expected: %s\n", o->command, (*words)[o->most_words]);
+    } else {
+        complain(o->command);
+        fprintf(stderr, "not expected: %s\n", (*words)[o->most_words]);
+    }
     return options_refuse(o->command);
 }

@@ -7,7 +7,8 @@
  *         OPTION_FLAG("quiet", "print a summary only", &sender.is_quiet),
  *     };
  *
- * Of an option that is given twice the last counts, but of OPTION_CALL, which is told each.
+ * An option whose name is one letter is given as -c. Of an option that is given twice the last
+ * counts, but of OPTION_CALL, which is told each.
  *
  * Ownership  texts point into argv.
  * Errors     said on stderr; the exit code of a command that was called wrongly is 2.
@@ -61,7 +62,7 @@ struct option_row {
     }
 
 struct options {
-    const char *command; /* "send": begins each complaint */
+    const char *command; /* "send": begins each complaint; "": it is the program itself */
     const char *about;   /* --help up to the options */
     const struct option_row *rows;
     int row_count;

@@ -35,7 +35,8 @@ static int print_help(FILE *out)
         snprintf(left, sizeof left, "%s %s", roles[i].name, roles[i].usage);
         fprintf(out, "  ramjet %-38s %s\n", left, roles[i].text);
     }
-    fprintf(out, "\nramjet ROLE --help tells more. Files of settings (-c) are the reference's.\n");
+    fprintf(out, "\nramjet -h and ramjet ROLE --help tell more. Files of settings (-c) are the "
+                 "reference's.\n");
     return out == stdout ? 0 : 2;
 }
 

@@ -6,7 +6,6 @@
  * unregisters, answers what it accepted, flushes; then the name server; then loops, workers, log.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "broker/broker.h"
 #include "main/process.h"
 #include "main/roles.h"
@@ -36,43 +36,51 @@ struct servers {
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
+/* A value of NULL: it was not given, and stays. */
 static void set(const struct conf_table *table, void *values, const char *key, const char *value)
 {
     struct buf complaints = BUF_INIT;
-    int err = conf_set(table, values, slice_str(key), slice_str(value), &complaints);
-    if (err != 0) {
+    if (value != NULL &&
+        conf_set(table, values, slice_str(key), slice_str(value), &complaints) != 0) {
         fprintf(stderr, "ramjet: %.*s", SLICE_FMT(buf_slice(&complaints)));
         exit(EXIT_USAGE);
     }
     buf_fini(&complaints);
 }
 
-static void set_number(const struct conf_table *table, void *values, const char *key, int value)
+/* A port below 0: it was not given. */
+static void set_port(const struct conf_table *table, void *values, int port)
 {
     char text[16];
-    snprintf(text, sizeof text, "%d", value);
-    set(table, values, key, text);
+    snprintf(text, sizeof text, "%d", port);
+    set(table, values, "listenPort", port < 0 ? NULL : text);
 }
 
-/* Every complaint is printed; the process ends when one of them is an error. */
-static void read_conf(const struct conf_table *table, void *values, const char *path)
+/* Every complaint is printed; the process ends when one of them is an error. `path_key` is the
+ * setting that says where the settings came from: changes made meanwhile are written there. */
+static void read_conf(const struct conf_table *table, void *values, const char *path,
+                      const char *path_key)
 {
     struct buf complaints = BUF_INIT;
+    char absolute[PATH_MAX];
+    if (path == NULL)
+        return;
     int err = conf_read_file(table, values, path, &complaints);
     if (complaints.len > 0)
         fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&complaints)));
     if (err != 0)
         exit(EXIT_USAGE);
     buf_fini(&complaints);
+    set(table, values, path_key, realpath(path, absolute));
 }
 
-/* The same for a broker, which writes changes of its settings there. */
-static void read_broker_conf(struct broker_conf *conf, const char *path)
+static int print_conf(const struct conf_table *table, const void *values)
 {
-    char absolute[PATH_MAX];
-    read_conf(&broker_conf_table, conf, path);
-    if (realpath(path, absolute) != NULL)
-        set(&broker_conf_table, conf, "brokerConfigPath", absolute);
+    struct buf text = BUF_INIT;
+    conf_print(table, values, &text);
+    fwrite(text.data, 1, text.len, stdout);
+    buf_fini(&text);
+    return 0;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -189,9 +197,13 @@ static void stop_loops(struct servers *servers)
         loop_thread_stop(servers->namesrv_thread);
 }
 
-/* Serves until a signal, unless starting failed. Returns the exit code. */
-static int serve(struct servers *servers, int err)
+/* Starts, serves until a signal, ends. Returns the exit code. */
+static int serve(struct servers *servers, int (*start)(struct servers *servers))
 {
+    if (process_init(&servers->process) != 0)
+        return 1;
+    int err = start(servers);
+    fflush(stdout);
     if (err == 0)
         process_wait_for_end();
     stop_broker(servers);
@@ -215,121 +227,89 @@ static void fini(struct servers *servers)
     conf_fini(&broker_conf_table, &servers->broker_conf);
 }
 
-/* ---- roles ----------------------------------------------------------------------------------- */
+/* ---- the name server ------------------------------------------------------------------------- */
 
-static int usage(FILE *out, const char *text)
+static int start_namesrv_alone(struct servers *servers)
 {
-    fputs(text, out);
-    return out == stdout ? 0 : EXIT_USAGE;
-}
-
-static const char namesrv_usage[] = "usage: ramjet namesrv [-c FILE]\n"
-                                    "  -c FILE   settings: the reference's namesrv.conf\n"
-                                    "  -p        print the settings and their values, and end\n";
-
-static void print_conf(const struct conf_table *table, const void *values)
-{
-    struct buf text = BUF_INIT;
-    conf_print(table, values, &text);
-    fwrite(text.data, 1, text.len, stdout);
-    buf_fini(&text);
+    int err = run_namesrv(servers);
+    if (err == 0)
+        printf("name server listens on %s:%d\n", servers->namesrv_conf.bind_address,
+               namesrv_port(servers->namesrv));
+    return err;
 }
 
 int role_namesrv(int argc, char **argv)
 {
-    static const struct option long_options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
-    struct servers servers;
+    const char *conf_path = NULL;
     bool prints = false;
+    const struct option_row rows[] = {
+        OPTION_TEXT("c", "FILE", "settings: the reference's namesrv.conf", &conf_path),
+        OPTION_FLAG("p", "print the settings and their values, and end", &prints),
+    };
+    const struct options options = { "namesrv", "usage: ramjet namesrv [-c FILE]\n", rows,
+                                     sizeof rows / sizeof rows[0], .most_words = 0 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    struct servers servers;
     init(&servers);
-    for (int c; (c = getopt_long(argc, argv, "c:ph", long_options, NULL)) != -1;) {
-        if (c == 'c') {
-            read_conf(&namesrv_conf_table, &servers.namesrv_conf, optarg);
-            set(&namesrv_conf_table, &servers.namesrv_conf, "configStorePath", optarg);
-        } else if (c == 'p') {
-            prints = true;
-        } else {
-            return usage(c == 'h' ? stdout : stderr, namesrv_usage);
-        }
-    }
-    if (optind < argc)
-        return usage(stderr, namesrv_usage);
-    int code = 0;
-    if (prints) {
-        print_conf(&namesrv_conf_table, &servers.namesrv_conf);
-    } else {
-        if (process_init(&servers.process) != 0)
-            return 1;
-        int err = run_namesrv(&servers);
-        if (err == 0)
-            printf("name server listens on %s:%d\n", servers.namesrv_conf.bind_address,
-                   namesrv_port(servers.namesrv));
-        fflush(stdout);
-        code = serve(&servers, err);
-    }
+    read_conf(&namesrv_conf_table, &servers.namesrv_conf, conf_path, "configStorePath");
+    code = prints ? print_conf(&namesrv_conf_table, &servers.namesrv_conf)
+                  : serve(&servers, start_namesrv_alone);
     fini(&servers);
     return code;
 }
 
-static const char broker_usage[] =
-    "usage: ramjet broker [-c FILE] [-n HOST:PORT;HOST:PORT]\n"
-    "  -c FILE   settings: the reference's broker.conf\n"
-    "  -n ADDR   name servers, instead of namesrvAddr or the variable NAMESRV_ADDR\n"
-    "  -p        print the settings and their values, and end\n";
+/* ---- the broker ------------------------------------------------------------------------------ */
+
+static int start_broker_alone(struct servers *servers)
+{
+    int err = run_broker(servers);
+    if (err == 0)
+        printf("broker listens on %s:%d, data in %s\n", servers->broker_conf.bind_address,
+               broker_port(servers->broker), servers->broker_conf.store_path_root_dir);
+    return err;
+}
 
 int role_broker(int argc, char **argv)
 {
-    static const struct option long_options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
-    struct servers servers;
-    const char *namesrv_addr = NULL;
+    const char *conf_path = NULL;
+    const char *namesrv = NULL;
     bool prints = false;
+    const struct option_row rows[] = {
+        OPTION_TEXT("c", "FILE", "settings: the reference's broker.conf", &conf_path),
+        OPTION_TEXT("n", "ADDRESS",
+                    "name servers, instead of namesrvAddr or the variable NAMESRV_ADDR", &namesrv),
+        OPTION_FLAG("p", "print the settings and their values, and end", &prints),
+    };
+    const struct options options = { "broker",
+                                     "usage: ramjet broker [-c FILE] [-n HOST:PORT;HOST:PORT]\n",
+                                     rows, sizeof rows / sizeof rows[0], .most_words = 0 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
+    struct servers servers;
     init(&servers);
-    const char *from_environment = getenv("NAMESRV_ADDR");
-    if (from_environment != NULL)
-        set(&broker_conf_table, &servers.broker_conf, "namesrvAddr", from_environment);
-    for (int c; (c = getopt_long(argc, argv, "c:n:ph", long_options, NULL)) != -1;) {
-        if (c == 'c')
-            read_broker_conf(&servers.broker_conf, optarg);
-        else if (c == 'n')
-            namesrv_addr = optarg;
-        else if (c == 'p')
-            prints = true;
-        else
-            return usage(c == 'h' ? stdout : stderr, broker_usage);
-    }
-    if (optind < argc)
-        return usage(stderr, broker_usage);
-    if (namesrv_addr != NULL)
-        set(&broker_conf_table, &servers.broker_conf, "namesrvAddr", namesrv_addr);
-    int code = 0;
-    if (prints) {
-        print_conf(&broker_conf_table, &servers.broker_conf);
-    } else {
-        if (process_init(&servers.process) != 0)
-            return 1;
-        int err = run_broker(&servers);
-        if (err == 0)
-            printf("broker listens on %s:%d, data in %s\n", servers.broker_conf.bind_address,
-                   broker_port(servers.broker), servers.broker_conf.store_path_root_dir);
-        fflush(stdout);
-        code = serve(&servers, err);
-    }
+    set(&broker_conf_table, &servers.broker_conf, "namesrvAddr", getenv("NAMESRV_ADDR"));
+    read_conf(&broker_conf_table, &servers.broker_conf, conf_path, "brokerConfigPath");
+    set(&broker_conf_table, &servers.broker_conf, "namesrvAddr", namesrv);
+    code = prints ? print_conf(&broker_conf_table, &servers.broker_conf)
+                  : serve(&servers, start_broker_alone);
     fini(&servers);
     return code;
 }
 
-static const char all_usage[] =
-    "usage: ramjet [--data DIR] [--bind HOST] [--namesrv-port N] [--broker-port N]\n"
-    "  --data DIR         where everything is kept (default ./ramjet-data)\n"
-    "  --bind HOST        numeric address to listen on (default 0.0.0.0)\n"
-    "  --advertise HOST   address clients are told (default: the first that is not loopback)\n"
-    "  --namesrv-port N   default 9876\n"
-    "  --broker-port N    default 10911\n"
-    "  -c FILE            broker settings: the reference's broker.conf\n";
+/* ---- both ------------------------------------------------------------------------------------ */
 
 struct all_options {
     const char *data;
     const char *bind;
     const char *advertise;
+    const char *conf_path;
     int namesrv_port;
     int broker_port;
 };
@@ -356,18 +336,15 @@ static void set_data_dir(struct servers *servers, const char *data)
 
 static void apply(struct servers *servers, const struct all_options *options)
 {
+    struct namesrv_conf *namesrv_conf = &servers->namesrv_conf;
+    struct broker_conf *broker_conf = &servers->broker_conf;
+    read_conf(&broker_conf_table, broker_conf, options->conf_path, "brokerConfigPath");
     set_data_dir(servers, options->data);
-    if (options->bind != NULL) {
-        set(&namesrv_conf_table, &servers->namesrv_conf, "bindAddress", options->bind);
-        set(&broker_conf_table, &servers->broker_conf, "bindAddress", options->bind);
-    }
-    if (options->advertise != NULL)
-        set(&broker_conf_table, &servers->broker_conf, "brokerIP1", options->advertise);
-    if (options->namesrv_port >= 0)
-        set_number(&namesrv_conf_table, &servers->namesrv_conf, "listenPort",
-                   options->namesrv_port);
-    if (options->broker_port >= 0)
-        set_number(&broker_conf_table, &servers->broker_conf, "listenPort", options->broker_port);
+    set(&namesrv_conf_table, namesrv_conf, "bindAddress", options->bind);
+    set(&broker_conf_table, broker_conf, "bindAddress", options->bind);
+    set(&broker_conf_table, broker_conf, "brokerIP1", options->advertise);
+    set_port(&namesrv_conf_table, namesrv_conf, options->namesrv_port);
+    set_port(&broker_conf_table, broker_conf, options->broker_port);
 }
 
 static void say_hello(const struct servers *servers)
@@ -381,7 +358,6 @@ static void say_hello(const struct servers *servers)
            servers->namesrv_conf.bind_address, port, servers->broker_conf.bind_address,
            broker_port(servers->broker), servers->broker_conf.store_path_root_dir,
            port == 9876 ? "" : "   (with --namesrv HOST:PORT)");
-    fflush(stdout);
 }
 
 static int share_setting(void *ctx, int line, struct slice key, struct slice value)
@@ -407,7 +383,7 @@ static int share_tls(struct servers *servers)
     return err;
 }
 
-static int run_all(struct servers *servers)
+static int start_all(struct servers *servers)
 {
     int err = share_tls(servers);
     if (err == 0)
@@ -428,53 +404,29 @@ static int run_all(struct servers *servers)
 
 int role_all(int argc, char **argv)
 {
-    enum { OPT_NAMESRV_PORT = 256, OPT_BROKER_PORT };
-    static const struct option long_options[] = {
-        { "data", required_argument, NULL, 'd' },
-        { "bind", required_argument, NULL, 'b' },
-        { "advertise", required_argument, NULL, 'a' },
-        { "namesrv-port", required_argument, NULL, OPT_NAMESRV_PORT },
-        { "broker-port", required_argument, NULL, OPT_BROKER_PORT },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
+    struct all_options given = { .data = "ramjet-data", .namesrv_port = -1, .broker_port = -1 };
+    const struct option_row rows[] = {
+        OPTION_TEXT("data", "DIR", "where everything is kept (ramjet-data)", &given.data),
+        OPTION_TEXT("bind", "HOST", "numeric address to listen on (0.0.0.0)", &given.bind),
+        OPTION_TEXT("advertise", "HOST",
+                    "address clients are told (the first that is not loopback)", &given.advertise),
+        OPTION_INT("namesrv-port", "N", "port of the name server (9876)", &given.namesrv_port, 0,
+                   UINT16_MAX),
+        OPTION_INT("broker-port", "N", "port of the broker (10911)", &given.broker_port, 0,
+                   UINT16_MAX),
+        OPTION_TEXT("c", "FILE", "broker settings: the reference's broker.conf", &given.conf_path),
     };
+    const struct options options = { "", "usage: ramjet [--data DIR] [--bind HOST] ...\n", rows,
+                                     sizeof rows / sizeof rows[0], .most_words = 0 };
+    char **words;
+    int word_count;
+    int code = options_read(&options, argc, argv, &words, &word_count);
+    if (code != OPTIONS_GO_ON)
+        return code;
     struct servers servers;
-    struct all_options options = { .data = "ramjet-data", .namesrv_port = -1, .broker_port = -1 };
     init(&servers);
-    for (int c; (c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1;) {
-        int32_t port = 0;
-        bool is_port = c == OPT_NAMESRV_PORT || c == OPT_BROKER_PORT;
-        if (is_port && (!slice_to_i32(slice_str(optarg), &port) || port < 0 || port > 65535))
-            return usage(stderr, all_usage);
-        switch (c) {
-        case 'd':
-            options.data = optarg;
-            break;
-        case 'b':
-            options.bind = optarg;
-            break;
-        case 'a':
-            options.advertise = optarg;
-            break;
-        case OPT_NAMESRV_PORT:
-            options.namesrv_port = port;
-            break;
-        case OPT_BROKER_PORT:
-            options.broker_port = port;
-            break;
-        case 'c':
-            read_broker_conf(&servers.broker_conf, optarg);
-            break;
-        default:
-            return usage(c == 'h' ? stdout : stderr, all_usage);
-        }
-    }
-    if (optind < argc)
-        return usage(stderr, all_usage);
-    apply(&servers, &options);
-    if (process_init(&servers.process) != 0)
-        return 1;
-    int code = serve(&servers, run_all(&servers));
+    apply(&servers, &given);
+    code = serve(&servers, start_all);
     fini(&servers);
     return code;
 }

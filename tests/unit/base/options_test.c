@@ -10,9 +10,11 @@
 
 static struct {
     const char *tag;
+    const char *file;
     int64_t count;
     int tries;
     bool is_quiet;
+    bool prints;
     int calls;
 } given;
 
@@ -29,6 +31,8 @@ static int read_line(int argc, const char *const *argv)
 {
     static const struct option_row rows[] = {
         OPTION_TEXT("tag", "TAG", "a tag", &given.tag),
+        OPTION_TEXT("c", "FILE", "settings", &given.file),
+        OPTION_FLAG("p", "print", &given.prints),
         OPTION_NUMBER("count", "N", "so many", &given.count, 1, 10),
         OPTION_INT("tries", "N", "how often", &given.tries, 0, 5),
         OPTION_FLAG("quiet", "say nothing", &given.is_quiet),
@@ -44,6 +48,8 @@ static int read_line(int argc, const char *const *argv)
         line[i] = (char *)(uintptr_t)argv[i];
     line[argc] = NULL;
     given.tag = "none";
+    given.file = "none";
+    given.prints = false;
     given.count = 3;
     given.tries = 2;
     given.is_quiet = false;
@@ -65,6 +71,19 @@ static void options_and_words_may_be_mixed(void **state)
     assert_int_equal(word_count, 2);
     assert_string_equal(words[0], "orders");
     assert_string_equal(words[1], "hello");
+}
+
+static void names_of_one_letter_have_one_dash(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("orders", "-c", "a.conf"), OPTIONS_GO_ON);
+    assert_string_equal(given.file, "a.conf");
+    assert_false(given.prints);
+    assert_int_equal(READ("-pcb.conf", "orders"), OPTIONS_GO_ON);
+    assert_string_equal(given.file, "b.conf");
+    assert_true(given.prints);
+    assert_int_equal(READ("orders", "-c"), 2);
+    assert_int_equal(READ("orders", "-x"), 2);
 }
 
 static void of_two_the_last_counts_but_calls_are_all_told(void **state)
@@ -122,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_words_may_be_mixed),
+        cmocka_unit_test(names_of_one_letter_have_one_dash),
         cmocka_unit_test(of_two_the_last_counts_but_calls_are_all_told),
         cmocka_unit_test(what_is_not_given_stays),
         cmocka_unit_test(what_follows_two_dashes_is_a_word),
