@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -28,9 +29,7 @@ static void add_chunk(struct arena *a, size_t least)
         bytes = CHUNK_BYTES_MAX;
     if (bytes < least)
         bytes = least;
-    struct arena_chunk *chunk = malloc(sizeof *chunk + bytes);
-    if (chunk == NULL)
-        abort();
+    struct arena_chunk *chunk = memory_take(sizeof *chunk + bytes);
     chunk->older = a->chunks;
     chunk->bytes = bytes;
     a->chunks = chunk;

@@ -1,4 +1,5 @@
 #include "base/bytes.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -22,10 +23,7 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
         size_t cap = b->cap == 0 ? 256 : b->cap;
         while (cap - b->len < more)
             cap *= 2;
-        uint8_t *data = realloc(b->data, cap);
-        if (data == NULL)
-            abort();
-        b->data = data;
+        b->data = memory_resize(b->data, cap, 1);
         b->cap = cap;
     }
     return b->data + b->len;

@@ -1,4 +1,5 @@
 #include "base/conf.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -86,12 +87,7 @@ static void store_value(const struct conf_row *row, void *values, struct slice t
         slice_to_i64(text, at);
         break;
     case CONF_STRING_T: {
-        char *copy = malloc(text.len + 1);
-        if (copy == NULL)
-            abort();
-        if (text.len > 0)
-            memcpy(copy, text.data, text.len);
-        copy[text.len] = 0;
+        char *copy = memory_text(text);
         free(*(char **)at);
         *(char **)at = copy;
         break;
@@ -132,9 +128,7 @@ void conf_copy(const struct conf_table *table, void *copy, const void *values, s
         if (has_no_value(row) || row->type != CONF_STRING_T)
             continue;
         char **at = value_at(row, copy);
-        *at = strdup(*at);
-        if (*at == NULL)
-            abort();
+        *at = memory_text(slice_str(*at));
     }
 }
 
@@ -507,9 +501,7 @@ static void print_row(const struct conf_row *row, const void *values, struct buf
 
 void conf_print(const struct conf_table *table, const void *values, struct buf *out)
 {
-    const struct conf_row **sorted = malloc((table->count + 1) * sizeof *sorted);
-    if (sorted == NULL)
-        abort();
+    const struct conf_row **sorted = memory_take((table->count + 1) * sizeof *sorted);
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
         if (!has_no_value(&table->rows[i]))

@@ -1,6 +1,7 @@
 /* map.c - slots in insertion order, and an open-addressed index of slot numbers beside them, so
  * that walking is a scan and growing moves no value. */
 #include "base/map.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -117,10 +118,8 @@ static void rebuild(struct map *m)
     size_t cap = INDEX_CAP_LEAST;
     while (cap < m->count * 4)
         cap *= 2;
-    struct map_slot *slots = malloc(cap / 2 * sizeof *slots);
-    uint32_t *index = calloc(cap, sizeof *index);
-    if (slots == NULL || index == NULL)
-        abort();
+    struct map_slot *slots = memory_take(cap / 2 * sizeof *slots);
+    uint32_t *index = memory_zeroed(cap, sizeof *index);
     size_t used = 0;
     for (size_t i = 0; i < m->used; i++) {
         if (m->slots[i].key == NULL)
@@ -151,9 +150,7 @@ void *map_get(const struct map *m, struct slice key)
 
 static const uint8_t *copy_key(struct slice key)
 {
-    uint8_t *copy = malloc(key.len + 1);
-    if (copy == NULL)
-        abort();
+    uint8_t *copy = memory_take(key.len + 1);
     if (key.len > 0)
         memcpy(copy, key.data, key.len);
     copy[key.len] = 0;

@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/memory.h"
 
 enum { CHUNK_BYTES = 64 << 10, HEAD_BYTES = 64, CLASSES = 7, SPARE_CHUNKS = 2 };
 static_assert(SLAB_PIECE_LEAST << (CLASSES - 1) == SLAB_PIECE_MOST, "a class for each size");
@@ -47,7 +48,7 @@ static struct chunk *chunk_map(void)
     uint8_t *base =
         mmap(NULL, 2 * CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
-        abort();
+        memory_none(2 * CHUNK_BYTES);
     size_t before = -(uintptr_t)base % CHUNK_BYTES;
     if (before > 0)
         munmap(base, before);
@@ -129,9 +130,7 @@ void *slab_take(struct slab *slab, size_t bytes)
 {
     size_t piece_bytes = slab_piece_bytes(bytes);
     if (piece_bytes > SLAB_PIECE_MOST) {
-        void *large = malloc(piece_bytes);
-        if (large == NULL)
-            abort();
+        void *large = memory_take(piece_bytes);
         return large;
     }
     lock_take(&slab->lock);
@@ -171,12 +170,8 @@ void *slab_resize(struct slab *slab, void *piece, size_t bytes, size_t wanted_by
 {
     size_t before = slab_piece_bytes(bytes);
     size_t after = slab_piece_bytes(wanted_bytes);
-    if (piece != NULL && before > SLAB_PIECE_MOST && after > SLAB_PIECE_MOST) {
-        void *moved = realloc(piece, after); /* large ones are moved without a copy */
-        if (moved == NULL)
-            abort();
-        return moved;
-    }
+    if (piece != NULL && before > SLAB_PIECE_MOST && after > SLAB_PIECE_MOST)
+        return memory_resize(piece, after, 1); /* large ones are moved without a copy */
     void *other = slab_take(slab, after);
     if (piece != NULL)
         memcpy(other, piece, before < after ? before : after);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "broker/address.h"
 #include "broker/bounds.h"
 #include "broker/later/delays.h"
@@ -45,8 +46,7 @@ void broker_config_path(const struct broker *broker, const char *file, char *pat
 static void replace(char **text, const char *by)
 {
     free(*text);
-    *text = strdup(by);
-    assert(*text != NULL);
+    *text = memory_text(slice_str(by));
 }
 
 /* Fills in what the settings leave to the machine. */

@@ -6,6 +6,7 @@
 
 #include "base/crc.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "broker/announcement.h"
 #include "broker/topic_rules.h"
 #include "wire/body_lists.h"
@@ -358,9 +359,9 @@ void registrar_changed(struct registrar *registrar)
 /* Splits "host:port;host:port". */
 static int read_addresses(struct registrar *r, const char *text)
 {
-    char *copy = strdup(text);
+    char *copy = memory_text(slice_str(text));
     char *rest = copy, *address;
-    int err = copy == NULL ? ERR_NO_MEMORY : 0;
+    int err = 0;
     while (err == 0 && (address = strsep(&rest, ";")) != NULL) {
         if (*address == '\0')
             continue;
@@ -370,8 +371,9 @@ static int read_addresses(struct registrar *r, const char *text)
             break;
         }
         struct namesrv *ns = &r->servers[r->server_count++];
-        *ns = (struct namesrv){ .registrar = r, .address = strdup(address), .is_reachable = true };
-        err = ns->address == NULL ? ERR_NO_MEMORY : 0;
+        *ns = (struct namesrv){ .registrar = r,
+                                .address = memory_text(slice_str(address)),
+                                .is_reachable = true };
     }
     free(copy);
     return err;

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
 #include "broker/pop/pop_hold.h"
@@ -12,8 +13,7 @@ struct session *session_of(struct peer *peer)
     struct session *session = peer_user(peer);
     if (session != NULL)
         return session;
-    session = malloc(sizeof *session);
-    assert(session != NULL);
+    session = memory_take(sizeof *session);
     list_init(&session->held);
     list_init(&session->held_pops);
     list_init(&session->members);

@@ -10,6 +10,7 @@
  * Until the members agree on who is who, two of them may read the same queue for a moment, as with
  * every client of this protocol: messages are delivered at least once.
  */
+#include "base/memory.h"
 #include "client/consumer_internal.h"
 
 #include <assert.h>
@@ -228,7 +229,7 @@ static void got_route(void *ctx, const struct route *route, bool no_such_topic, 
     }
     forget_masters(c);
     for (int i = 0; i < route->master_count && i < MASTERS_MAX; i++)
-        c->masters[c->master_count++] = strdup(route->masters[i]);
+        c->masters[c->master_count++] = memory_text(slice_str(route->masters[i]));
     send_heartbeats(c);
 }
 

@@ -1,6 +1,7 @@
 /* consumer_queue.c - one queue of a consumer: asks where the group is, then pulls, one request at a
  * time, waiting at the broker for messages, and says how far it has come.
  */
+#include "base/memory.h"
 #include "client/consumer_internal.h"
 
 #include <assert.h>
@@ -206,15 +207,11 @@ bool pulled_queue_is(const struct pulled_queue *q, const struct route_queue *r)
 
 void pulled_queue_add(struct consumer *c, int topic, const struct route_queue *r)
 {
-    struct pulled_queue *q = calloc(1, sizeof *q);
-    if (q == NULL)
-        abort();
+    struct pulled_queue *q = memory_zeroed(1, sizeof *q);
     q->consumer = c;
     q->topic = topic;
-    q->broker_name = strndup((const char *)r->broker_name.data, r->broker_name.len);
-    q->address = strdup(r->address);
-    if (q->broker_name == NULL || q->address == NULL)
-        abort();
+    q->broker_name = memory_text(r->broker_name);
+    q->address = memory_text(slice_str(r->address));
     q->id = r->queue_id;
     q->next = -1;
     q->committed = -1;

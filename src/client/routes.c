@@ -4,6 +4,7 @@
  * does not answer is passed over for the next one; the one that answered is asked first from then
  * on.
  */
+#include "base/memory.h"
 #include "client/client.h"
 
 #include <stdio.h>
@@ -236,11 +237,9 @@ static struct kept_route *kept_for(struct routes *routes, struct slice topic)
     struct kept_route *kept = map_get(&routes->kept, topic);
     if (kept != NULL)
         return kept;
-    kept = calloc(1, sizeof *kept);
-    if (kept == NULL)
-        abort();
+    kept = memory_zeroed(1, sizeof *kept);
     kept->routes = routes;
-    kept->topic = strndup((const char *)topic.data, topic.len);
+    kept->topic = memory_text(topic);
     arena_init(&kept->arena);
     loop_deferred_init(&kept->next_step, take_step);
     map_put(&routes->kept, topic, kept);
@@ -251,9 +250,7 @@ void routes_find(struct routes *routes, struct slice topic, bool fresh, route_do
                  void *ctx)
 {
     struct kept_route *kept = kept_for(routes, topic);
-    struct waiter *w = malloc(sizeof *w);
-    if (w == NULL)
-        abort();
+    struct waiter *w = memory_take(sizeof *w);
     *w = (struct waiter){ done, ctx, kept->waiters };
     bool under_way = kept->waiters != NULL;
     kept->waiters = w;

@@ -1,4 +1,5 @@
 #include "delivery/due_heap.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,9 +56,7 @@ void due_heap_fini(struct due_heap *heap)
 static void resize(struct due_heap *heap, uint32_t cap)
 {
     assert(cap >= heap->count);
-    heap->slots = reallocarray(heap->slots, cap, sizeof *heap->slots);
-    if (heap->slots == NULL)
-        abort();
+    heap->slots = memory_resize(heap->slots, cap, sizeof *heap->slots);
     heap->cap = cap;
 }
 

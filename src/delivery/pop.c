@@ -14,6 +14,7 @@
  * A revive queue's committed offset stays before the first brought checkpoint that is not finished:
  * whoever reads from there finds all that is left to do.
  */
+#include "base/memory.h"
 #include "delivery/pop_early.h"
 
 #include <assert.h>
@@ -87,9 +88,7 @@ static struct pop_queue *queue_hold(struct pop_table *table, struct slice topic,
         return NULL;
     struct pop_queue *queue = map_get(&table->queues, key);
     if (queue == NULL) {
-        queue = calloc(1, sizeof *queue + topic.len + group.len);
-        if (queue == NULL)
-            abort();
+        queue = memory_zeroed(1, sizeof *queue + topic.len + group.len);
         uint8_t *names = (uint8_t *)(queue + 1);
         memcpy(names, key.data + 5, topic.len + group.len);
         queue->topic = slice_of(names, topic.len);
@@ -159,9 +158,7 @@ static void rehash(struct pop_table *table, uint32_t bucket_count)
 {
     struct pop_point **old = table->buckets;
     uint32_t old_count = table->bucket_count;
-    table->buckets = calloc(bucket_count, sizeof(struct pop_point *));
-    if (table->buckets == NULL)
-        abort();
+    table->buckets = memory_zeroed(bucket_count, sizeof(struct pop_point *));
     table->bucket_count = bucket_count;
     for (uint32_t i = 0; i < old_count; i++) {
         for (struct pop_point *p = old[i], *next; p != NULL; p = next) {
@@ -213,9 +210,7 @@ static struct pop_point *point_new(const struct pop_checkpoint *c)
     for (int i = 0; i < c->count; i++)
         has_distances = has_distances || c->distances[i] != i;
     size_t more = has_distances ? (size_t)c->count * sizeof(int32_t) : 0;
-    struct pop_point *p = calloc(1, sizeof *p + more);
-    if (p == NULL)
-        abort();
+    struct pop_point *p = memory_zeroed(1, sizeof *p + more);
     int64_t invisible_ms = c->invisible_ms < 0 ? 0 : c->invisible_ms;
     p->start_offset = c->start_offset;
     p->pop_time_ms = c->pop_time_ms;

@@ -1,4 +1,5 @@
 #include "delivery/pop_early.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -62,9 +63,7 @@ void pop_early_fini(struct pop_early *early)
 static struct early_acks *acks_make(struct pop_early *early, const struct pop_key *key,
                                     struct slice bytes, int64_t due_ms)
 {
-    struct early_acks *acks = calloc(1, sizeof *acks + bytes.len);
-    if (acks == NULL)
-        abort();
+    struct early_acks *acks = memory_zeroed(1, sizeof *acks + bytes.len);
     acks->start_offset = key->start_offset;
     acks->key_len = bytes.len;
     memcpy(acks->key, bytes.data, bytes.len);

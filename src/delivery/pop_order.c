@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "delivery/pop_order_internal.h"
 
 enum { FORGET_AFTER_MS = 24 * 3600 * 1000 };
@@ -41,9 +42,7 @@ struct order_set *order_set_make(struct pop_order *order, const struct pop_order
     struct order_set *set = map_get(&order->sets, key);
     if (set != NULL)
         return set;
-    set = calloc(1, sizeof *set + queue->topic.len + queue->group.len);
-    if (set == NULL)
-        abort();
+    set = memory_zeroed(1, sizeof *set + queue->topic.len + queue->group.len);
     uint8_t *names = (uint8_t *)(set + 1);
     memcpy(names, key.data + 5, key.len - 5);
     set->queue = (struct pop_order_queue){ slice_of(names, queue->topic.len),

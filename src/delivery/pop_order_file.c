@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "delivery/pop_order_internal.h"
 #include "meta/meta.h"
 
@@ -193,9 +194,8 @@ static int compare(const void *a, const void *b)
 /* All sets, those of a pair together; the caller frees the array. */
 static struct order_set **sorted(const struct pop_order *order, size_t *count)
 {
-    struct order_set **sets = reallocarray(NULL, order->sets.count + 1, sizeof(struct order_set *));
-    if (sets == NULL)
-        abort();
+    struct order_set **sets =
+        memory_resize(NULL, order->sets.count + 1, sizeof(struct order_set *));
     size_t cursor = 0;
     struct slice key;
     void *set;

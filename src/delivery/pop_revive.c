@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "delivery/pop_keeper_internal.h"
 #include "wire/multi_dispatch.h"
 
@@ -205,9 +206,7 @@ static void all_read(struct pop_job *job, int64_t now_ms)
 static void hand_over(struct pop_keeper *keeper, const struct pop_point *p, int64_t now_ms)
 {
     const struct pop_queue *queue = p->queue;
-    struct revive_job *r = calloc(1, sizeof *r + queue->topic.len + queue->group.len);
-    if (r == NULL)
-        abort();
+    struct revive_job *r = memory_zeroed(1, sizeof *r + queue->topic.len + queue->group.len);
     memcpy(r->names, queue->topic.data, queue->topic.len);
     memcpy(r->names + queue->topic.len, queue->group.data, queue->group.len);
     r->job = (struct pop_job){ .work = read_all, .done = all_read };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "delivery/timer_internal.h"
 #include "wire/properties.h"
 
@@ -116,12 +117,7 @@ static enum outcome deliver_item(struct timer *t, const struct timer_item *item,
 
 static void add_cold(struct timer *t, const struct timer_item *item)
 {
-    if (t->cold_count == t->cold_cap) {
-        t->cold_cap = t->cold_cap == 0 ? 16 : t->cold_cap * 2;
-        t->cold = reallocarray(t->cold, t->cold_cap, sizeof *t->cold);
-        if (t->cold == NULL)
-            abort();
-    }
+    MEMORY_GROW(t->cold, t->cold_count, t->cold_cap, 16);
     t->cold[t->cold_count++] = (struct timer_cold){ .item = *item };
 }
 

@@ -1,4 +1,5 @@
 #include "delivery/timer_due.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -76,9 +77,7 @@ static void sink(struct timer_due *due, const struct timer_item *item)
 static void set_cap(struct timer_due *due, size_t cap)
 {
     assert(cap >= due->count);
-    struct timer_item *heap = reallocarray(due->heap, cap, sizeof *heap);
-    if (heap == NULL)
-        abort();
+    struct timer_item *heap = memory_resize(due->heap, cap, sizeof *heap);
     due->heap = heap;
     due->cap = cap;
 }
@@ -132,9 +131,7 @@ void timer_due_cancel(struct timer_due *due, uint32_t tick, struct slice key)
 {
     struct timer_tick *at = tick_at(due, tick);
     if (at->cancelled == NULL) {
-        at->cancelled = malloc(sizeof *at->cancelled);
-        if (at->cancelled == NULL)
-            abort();
+        at->cancelled = memory_take(sizeof *at->cancelled);
         map_init(at->cancelled);
     }
     map_put(at->cancelled, key, at);

@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 enum {
     UNIT_SIZE = 0,
@@ -79,11 +80,7 @@ static int add_file(struct timer_log *log, int64_t start)
     int err = timer_file_open(path, log->file_bytes, &fd);
     if (err != 0)
         return err;
-    struct log_file *files =
-        realloc(log->files, (size_t)(log->file_count + 1) * sizeof *log->files);
-    if (files == NULL)
-        abort();
-    log->files = files;
+    log->files = memory_resize(log->files, (size_t)log->file_count + 1, sizeof *log->files);
     log->files[log->file_count++] = (struct log_file){ start, fd };
     return 0;
 }
@@ -107,10 +104,7 @@ static int64_t *list_starts(const char *dir, int *count)
         int64_t start;
         if (strlen(entry->d_name) != 20 || !slice_to_i64(slice_str(entry->d_name), &start))
             continue;
-        int64_t *longer = realloc(starts, (size_t)(*count + 1) * sizeof *starts);
-        if (longer == NULL)
-            abort();
-        starts = longer;
+        starts = memory_resize(starts, (size_t)*count + 1, sizeof *starts);
         starts[(*count)++] = start;
     }
     closedir(listed);

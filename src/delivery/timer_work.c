@@ -13,6 +13,7 @@
 
 #include "base/java_hash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "delivery/timer_internal.h"
 #include "wire/properties.h"
 
@@ -28,12 +29,7 @@ enum {
 static void emit(struct timer *t, const struct timer_item *item)
 {
     struct timer_work *w = &t->work;
-    if (w->item_count == w->item_cap) {
-        w->item_cap = w->item_cap == 0 ? 64 : w->item_cap * 2;
-        w->items = reallocarray(w->items, w->item_cap, sizeof *w->items);
-        if (w->items == NULL)
-            abort();
-    }
+    MEMORY_GROW(w->items, w->item_count, w->item_cap, 64);
     w->items[w->item_count++] = *item;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "meta/meta.h"
 #include "wire/json.h"
 
@@ -17,9 +18,7 @@ static struct topic_count *count_of(struct topic_counts *counts, struct slice to
     struct topic_count *one = map_get(&counts->by_topic, topic);
     if (one != NULL || counts->by_topic.count >= TOPIC_COUNTS_MAX)
         return one;
-    one = calloc(1, sizeof *one);
-    if (one == NULL)
-        abort();
+    one = memory_zeroed(1, sizeof *one);
     map_put(&counts->by_topic, topic, one);
     assert(counts->by_topic.count <= TOPIC_COUNTS_MAX);
     return one;

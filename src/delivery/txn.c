@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "delivery/txn_internal.h"
 #include "wire/names.h"
 #include "wire/txn_op.h"
@@ -38,8 +39,7 @@ void txn_note_moved(struct txn *t, const struct txn_half *half, const struct mov
     assert(moved->newest > moved->previous);
     struct moved_half *m = txn_find_moved(t, half);
     if (m == NULL) {
-        m = malloc(sizeof *m);
-        assert(m != NULL);
+        m = memory_take(sizeof *m);
         map_put(&t->moved, txn_identity(half, &t->key), m);
     }
     *m = *moved;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "delivery/txn_internal.h"
 
 enum { FIRST_STATES = 256, FIRST_PLACES = 32 };
@@ -38,8 +39,7 @@ void half_window_set(struct half_window *w, int64_t half_offset, enum half_state
         size_t cap = w->cap == 0 ? FIRST_STATES : w->cap;
         while (cap <= index)
             cap *= 2;
-        w->states = realloc(w->states, cap);
-        assert(w->states != NULL);
+        w->states = memory_resize(w->states, cap, sizeof *w->states);
         w->cap = cap;
     }
     if (index >= w->count) {
@@ -77,11 +77,7 @@ void op_places_fini(struct op_places *p)
 void op_places_add(struct op_places *p, int64_t op_offset, int64_t highest_half)
 {
     assert(p->count == 0 || p->places[p->count - 1].op_offset < op_offset);
-    if (p->count == p->cap) {
-        p->cap = p->cap == 0 ? FIRST_PLACES : 2 * p->cap;
-        p->places = realloc(p->places, p->cap * sizeof *p->places);
-        assert(p->places != NULL);
-    }
+    MEMORY_GROW(p->places, p->count, p->cap, FIRST_PLACES);
     p->places[p->count++] = (struct op_place){ op_offset, highest_half };
 }
 

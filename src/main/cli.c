@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "wire/names.h"
 
 enum { CONNECT_TIMEOUT_MS = 3000, IDLE_MS = 120000 };
@@ -42,7 +43,7 @@ static int open_tls(struct cli *cli, const struct cli_target *target)
     conf.client_enable = true;
     if (target->tls_config != NULL) {
         free(conf.config_file);
-        conf.config_file = strdup(target->tls_config);
+        conf.config_file = memory_text(slice_str(target->tls_config));
     }
     int err = tls_client_new(&conf, &cli->tls);
     tls_conf_fini(&conf);

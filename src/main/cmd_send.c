@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "main/cmd.h"
 #include "main/cli.h"
 #include "wire/msg_id.h"
@@ -93,9 +94,7 @@ static struct slice make_properties(struct sender *s, struct arena *arena)
 
 static void send_one(struct sender *s, const struct route_queue *to)
 {
-    struct sending *sending = malloc(sizeof *sending);
-    if (sending == NULL)
-        abort();
+    struct sending *sending = memory_take(sizeof *sending);
     sending->sender = s;
     snprintf(sending->broker_name, sizeof sending->broker_name, "%.*s", SLICE_FMT(to->broker_name));
     struct arena arena;
@@ -225,9 +224,7 @@ static bool property_allowed(const char *option, const char *text)
 
 static char *filler(size_t bytes)
 {
-    char *body = malloc(bytes + 1);
-    if (body == NULL)
-        abort();
+    char *body = memory_take(bytes + 1);
     for (size_t i = 0; i < bytes; i++)
         body[i] = (char)('a' + i % 26);
     return body;
@@ -246,7 +243,8 @@ static bool take_words(struct sender *s, char **words, int word_count, int64_t c
     s->topic = slice_str(words[0]);
     s->count = s->from_stdin ? INT64_MAX : count < 0 ? 1 : count;
     if (!s->from_stdin) {
-        s->body = size >= 0 ? filler((size_t)size) : strdup(body != NULL ? body : "hello");
+        s->body = size >= 0 ? filler((size_t)size)
+                            : memory_text(slice_str(body != NULL ? body : "hello"));
         s->body_bytes = size >= 0 ? (size_t)size : strlen(s->body);
     }
     return true;

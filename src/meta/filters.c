@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "meta/meta.h"
 
 /* Texts and compiled expressions of all groups; who would go beyond has no filter. The table's text
@@ -58,9 +59,7 @@ static struct entry *entry_new(const struct filter_entry *data)
         (sql_bytes(data->sql) + sizeof(int64_t) - 1) / sizeof(int64_t) * sizeof(int64_t);
     size_t bytes = sizeof(struct entry) + sql_room + data->topic.len + data->group.len +
                    data->expression.len + data->expression_type.len;
-    struct entry *e = malloc(bytes);
-    if (e == NULL)
-        abort();
+    struct entry *e = memory_take(bytes);
     uint8_t *next = (uint8_t *)(e + 1);
     e->bytes = bytes;
     e->data = *data;
@@ -103,9 +102,7 @@ static void put_entry(struct filters *f, struct entry *e)
 {
     struct group_filters *g = map_get(&f->by_group, e->data.group);
     if (g == NULL) {
-        g = calloc(1, sizeof *g);
-        if (g == NULL)
-            abort();
+        g = memory_zeroed(1, sizeof *g);
         map_init(&g->by_topic);
         map_put(&f->by_group, e->data.group, g);
     }
@@ -326,9 +323,7 @@ static const struct filter_entry **sorted_entries(const struct filters *f, size_
     size_t room = 0;
     while (next_entry(f, &walk) != NULL)
         room++;
-    const struct filter_entry **all = malloc((room + 1) * sizeof *all);
-    if (all == NULL)
-        abort();
+    const struct filter_entry **all = memory_take((room + 1) * sizeof *all);
     walk = (struct walk){ 0 };
     *count = 0;
     while ((e = next_entry(f, &walk)) != NULL)

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "meta/meta.h"
 #include "meta/owned.h"
 #include "meta/table_text.h"
@@ -32,9 +33,7 @@ static struct group_config *config_copy(const struct group_config *config)
     size_t bytes = sizeof *config + config->name.len +
                    owned_pairs_bytes(config->attributes, config->attribute_count) +
                    owned_pairs_bytes(config->others, config->other_count);
-    struct group_config *copy = malloc(bytes);
-    if (copy == NULL)
-        abort();
+    struct group_config *copy = memory_take(bytes);
     *copy = *config;
     struct owned owned =
         owned_behind(copy, sizeof *copy, config->attribute_count + config->other_count);
@@ -91,9 +90,7 @@ static void forbidden_put(struct groups *groups, const struct forbidden_key *key
     struct forbidden *entry = forbidden_find(groups, key);
     assert(bits != 0);
     if (entry == NULL) {
-        entry = calloc(1, sizeof *entry + key->len);
-        if (entry == NULL)
-            abort();
+        entry = memory_zeroed(1, sizeof *entry + key->len);
         entry->group_len = group_len;
         entry->topic_len = key->len - group_len - 1;
         memcpy(entry->key, key->bytes, key->len);
@@ -245,9 +242,7 @@ void groups_free(struct groups *groups)
 void groups_take_light(struct groups *groups)
 {
     assert(groups->light == NULL);
-    groups->light = calloc(1, sizeof *groups->light);
-    if (groups->light == NULL)
-        abort();
+    groups->light = memory_zeroed(1, sizeof *groups->light);
 }
 
 static bool is_light(const struct groups *groups, struct slice name)

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "meta/table_text.h"
 #include "wire/body_offset_table.h"
 #include "wire/multi_dispatch.h"
@@ -93,12 +94,7 @@ static bool is_queue_at(const struct pair_offsets *pair, size_t place, int32_t q
 
 static void insert_queue(struct pair_offsets *pair, size_t place, struct queue_progress queue)
 {
-    if (pair->count == pair->cap) {
-        pair->cap = pair->cap == 0 ? 4 : pair->cap * 2;
-        pair->queues = reallocarray(pair->queues, pair->cap, sizeof *pair->queues);
-        if (pair->queues == NULL)
-            abort();
-    }
+    MEMORY_GROW(pair->queues, pair->count, pair->cap, 4);
     memmove(&pair->queues[place + 1], &pair->queues[place],
             (pair->count - place) * sizeof *pair->queues);
     pair->queues[place] = queue;
@@ -116,9 +112,7 @@ static void pair_free(struct pair_offsets *pair)
 static struct pair_offsets *pair_add(struct offsets *offsets, const struct pair_key *key,
                                      size_t topic_len)
 {
-    struct pair_offsets *pair = calloc(1, sizeof *pair + key->len);
-    if (pair == NULL)
-        abort();
+    struct pair_offsets *pair = memory_zeroed(1, sizeof *pair + key->len);
     pair->topic_len = topic_len;
     pair->group_len = key->len - topic_len - 1;
     memcpy(pair->key, key->bytes, key->len);
@@ -388,9 +382,7 @@ static void add_pair(const struct offsets *offsets, const struct pair_offsets *p
                      struct json_out *j)
 {
     size_t first = has_light_row(offsets, pair) ? 1 : 0;
-    struct consumer_offset *rows = reallocarray(NULL, pair->count + 1, sizeof *rows);
-    if (rows == NULL)
-        abort();
+    struct consumer_offset *rows = memory_resize(NULL, pair->count + 1, sizeof *rows);
     for (size_t i = first; i < pair->count; i++)
         rows[i - first] = offset_at(pair, i);
     if (pair->count > first)

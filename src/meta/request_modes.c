@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "meta/meta.h"
 
 /* One array by topic, then group: they are set by hand, and looked up at each rebalance only. */
@@ -49,14 +50,8 @@ const struct request_mode_setting *request_modes_get(const struct request_modes 
 static void insert(struct request_modes *modes, const struct request_mode_setting *setting)
 {
     int at = place_of(modes, setting->topic, setting->consumer_group);
-    uint8_t *names = malloc(setting->topic.len + setting->consumer_group.len + 1);
-    if (modes->count == modes->cap) {
-        modes->cap = modes->cap == 0 ? 8 : modes->cap * 2;
-        modes->settings =
-            reallocarray(modes->settings, (size_t)modes->cap, sizeof *modes->settings);
-    }
-    if (names == NULL || modes->settings == NULL)
-        abort();
+    uint8_t *names = memory_take(setting->topic.len + setting->consumer_group.len);
+    MEMORY_GROW(modes->settings, modes->count, modes->cap, 8);
     memmove(&modes->settings[at + 1], &modes->settings[at],
             (size_t)(modes->count - at) * sizeof *modes->settings);
     struct request_mode_setting *made = &modes->settings[at];

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "meta/meta.h"
 #include "meta/owned.h"
 #include "meta/table_text.h"
@@ -29,9 +30,7 @@ static struct topic_config *config_copy(const struct topic_config *config)
 {
     size_t bytes = sizeof *config + config->name.len +
                    owned_pairs_bytes(config->attributes, config->attribute_count);
-    struct topic_config *copy = malloc(bytes);
-    if (copy == NULL)
-        abort();
+    struct topic_config *copy = memory_take(bytes);
     *copy = *config;
     struct owned owned = owned_behind(copy, sizeof *copy, config->attribute_count);
     copy->name = owned_text(&owned, config->name);
@@ -48,12 +47,9 @@ static void put(struct topics *topics, const struct topic_config *config)
 
 static void changed(struct topics *topics, struct slice name, int64_t now_ms)
 {
-    char *copy = strndup((const char *)name.data, name.len);
-    if (copy == NULL)
-        abort();
     char **place = &topics->changed[++topics->change_count % TOPICS_CHANGES_KEPT];
     free(*place);
-    *place = copy;
+    *place = memory_text(name);
     data_version_next(&topics->version, now_ms);
     topics->is_changed = true;
 }
@@ -108,9 +104,7 @@ void topics_free(struct topics *topics)
 void topics_take_light(struct topics *topics)
 {
     assert(topics->light == NULL);
-    topics->light = calloc(1, sizeof *topics->light);
-    if (topics->light == NULL)
-        abort();
+    topics->light = memory_zeroed(1, sizeof *topics->light);
 }
 
 static bool is_light(const struct topics *topics, struct slice name)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "wire/text.h"
 
 struct kv_value {
@@ -55,9 +56,7 @@ static struct map *namespace_of(struct kv *kv, struct slice namespace)
     struct map *entries = map_get(&kv->namespaces, namespace);
     if (entries != NULL)
         return entries;
-    entries = malloc(sizeof *entries);
-    if (entries == NULL)
-        abort();
+    entries = memory_take(sizeof *entries);
     map_init(entries);
     map_put(&kv->namespaces, namespace, entries);
     return entries;
@@ -98,9 +97,7 @@ const char *kv_put(struct kv *kv, struct slice namespace, struct slice key, stru
     const char *why = refusal(kv, namespace, key, value);
     if (why != NULL)
         return why;
-    struct kv_value *copy = malloc(sizeof *copy + value.len);
-    if (copy == NULL)
-        abort();
+    struct kv_value *copy = memory_take(sizeof *copy + value.len);
     copy->len = value.len;
     if (value.len > 0)
         memcpy(copy->bytes, value.data, value.len);

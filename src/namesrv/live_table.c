@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "wire/body_route.h"
 
 static void text_free(struct slice *text)
@@ -14,13 +15,7 @@ static void text_free(struct slice *text)
 /* Replaces an owned text by a copy; data NULL stays so. */
 static void text_set(struct slice *text, struct slice value)
 {
-    uint8_t *copy = NULL;
-    if (value.data != NULL) {
-        copy = malloc(value.len + 1);
-        if (copy == NULL)
-            abort();
-        memcpy(copy, value.data, value.len);
-    }
+    const char *copy = value.data == NULL ? NULL : memory_text(value);
     text_free(text);
     *text = slice_of(copy, value.len);
 }
@@ -69,9 +64,7 @@ struct broker_group *live_group(const struct live_table *table, struct slice nam
 
 struct broker_group *live_group_add(struct live_table *table, struct slice name)
 {
-    struct broker_group *group = calloc(1, sizeof *group);
-    if (group == NULL)
-        abort();
+    struct broker_group *group = memory_zeroed(1, sizeof *group);
     text_set(&group->name, name);
     void *before = map_put(&table->by_name, name, group);
     assert(before == NULL);
@@ -139,14 +132,8 @@ struct broker_member *live_member_add(struct live_table *table, struct broker_gr
                                       int64_t broker_id, struct slice address)
 {
     int place = place_of(group, broker_id);
-    struct broker_member *member = calloc(1, sizeof *member);
-    if (group->member_count == group->member_cap) {
-        group->member_cap = group->member_cap == 0 ? 2 : group->member_cap * 2;
-        group->members =
-            reallocarray(group->members, (size_t)group->member_cap, sizeof *group->members);
-    }
-    if (member == NULL || group->members == NULL)
-        abort();
+    struct broker_member *member = memory_zeroed(1, sizeof *member);
+    MEMORY_GROW(group->members, group->member_count, group->member_cap, 2);
     member->group = group;
     member->broker_id = broker_id;
     text_set(&member->address, address);

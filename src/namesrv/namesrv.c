@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "namesrv/internal.h"
 
 /* ---- brokers that fall silent ------------------------------------------------------------ */
@@ -92,7 +93,7 @@ static void expand_home(char **path)
         return;
     char *expanded = NULL;
     if (asprintf(&expanded, "%s/%s", home, *path + 2) < 0)
-        abort();
+        memory_none(strlen(home) + strlen(*path));
     free(*path);
     *path = expanded;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 void route_table_init(struct route_table *table, const struct namesrv_conf *conf,
                       void (*on_min_id_changed)(void *ctx, const struct min_id_change *change),
@@ -32,9 +33,7 @@ static void tell_min_id(struct route_table *table, const struct broker_group *gr
         return;
     const struct broker_member *least = group->members[0];
     bool is_gain = offline_addr.data == NULL;
-    struct slice *notify = calloc((size_t)group->member_count, sizeof *notify);
-    if (notify == NULL)
-        abort();
+    struct slice *notify = memory_zeroed((size_t)group->member_count, sizeof *notify);
     struct min_id_change change = {
         .broker_name = group->name,
         .min_broker_id = least->broker_id,
@@ -150,9 +149,7 @@ static int add_once(const void **conns, int count, const void *conn)
 void route_table_expire(struct route_table *table, int64_t now_ms,
                         void (*on_expired)(void *ctx, const void *conn), void *ctx)
 {
-    const void **conns = calloc((size_t)table->live.member_count + 1, sizeof *conns);
-    if (conns == NULL)
-        abort();
+    const void **conns = memory_zeroed((size_t)table->live.member_count + 1, sizeof *conns);
     int count = 0;
     list_each(link, &table->live.members) {
         struct broker_member *member = list_entry(link, struct broker_member, link);

@@ -1,4 +1,5 @@
 #include "namesrv/topic_rows.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -52,9 +53,7 @@ static struct topic_entry *entry_of(struct topic_rows *topics, struct slice topi
     struct topic_entry *entry = map_get(&topics->by_topic, topic);
     if (entry != NULL)
         return entry;
-    entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        abort();
+    entry = memory_zeroed(1, sizeof *entry);
     map_put(&topics->by_topic, topic, entry);
     return entry;
 }
@@ -66,12 +65,7 @@ struct topic_row *topic_rows_add(struct topic_rows *topics, struct slice topic,
     struct topic_row *row = topic_entry_row(entry, group);
     if (row != NULL)
         return row;
-    if (entry->count == entry->cap) {
-        entry->cap = entry->cap == 0 ? 1 : entry->cap * 2;
-        entry->rows = reallocarray(entry->rows, (size_t)entry->cap, sizeof *entry->rows);
-        if (entry->rows == NULL)
-            abort();
-    }
+    MEMORY_GROW(entry->rows, entry->count, entry->cap, 1);
     row = &entry->rows[entry->count++];
     *row = (struct topic_row){ .group = group };
     topics->row_count++;
@@ -80,13 +74,7 @@ struct topic_row *topic_rows_add(struct topic_rows *topics, struct slice topic,
 
 void topic_row_set_mapping(struct topic_row *row, struct slice mapping)
 {
-    uint8_t *copy = NULL;
-    if (mapping.data != NULL) {
-        copy = malloc(mapping.len + 1);
-        if (copy == NULL)
-            abort();
-        memcpy(copy, mapping.data, mapping.len);
-    }
+    const char *copy = mapping.data == NULL ? NULL : memory_text(mapping);
     free((void *)(uintptr_t)row->mapping.data);
     row->mapping = slice_of(copy, mapping.len);
 }

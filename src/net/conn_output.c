@@ -4,6 +4,7 @@
  * Chunks come from a small pool of the thread, so a reply that leaves in the pass it was made in
  * reuses memory that is still in the cache.
  */
+#include "base/memory.h"
 #include "net/conn_internal.h"
 
 #include <assert.h>
@@ -44,9 +45,7 @@ static struct out_chunk *chunk_new(void)
         pool = chunk->next;
         pool_count--;
     } else {
-        chunk = malloc(sizeof *chunk);
-        if (chunk == NULL)
-            abort();
+        chunk = memory_take(sizeof *chunk);
     }
     chunk->next = NULL;
     chunk->from = 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "net/loop_internal.h"
 
 static void place(struct loop *loop, struct loop_timer *timer, uint32_t i)
@@ -62,14 +63,7 @@ static void arm(struct loop *loop, struct loop_timer *t, int64_t due_ns)
 {
     assert(loop_is_current(loop));
     loop_timer_stop(t);
-    if (loop->timer_count == loop->timer_cap) {
-        uint32_t cap = loop->timer_cap == 0 ? 64 : loop->timer_cap * 2;
-        struct loop_timer **timers = realloc(loop->timers, cap * sizeof(struct loop_timer *));
-        if (timers == NULL)
-            abort();
-        loop->timers = timers;
-        loop->timer_cap = cap;
-    }
+    MEMORY_GROW(loop->timers, loop->timer_count, loop->timer_cap, 64);
     t->loop = loop;
     t->due_ns = due_ns;
     loop->timer_count++;

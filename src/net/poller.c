@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 enum { BATCH_MAX = 256 };
 
@@ -108,14 +109,7 @@ int poller_change(struct poller *poller, struct loop_watch *watch)
 
 static void keep_gone(struct poller *poller, struct loop_watch *watch)
 {
-    if (poller->gone_count == poller->gone_cap) {
-        int cap = poller->gone_cap == 0 ? 16 : poller->gone_cap * 2;
-        struct loop_watch **gone = realloc(poller->gone, (size_t)cap * sizeof *poller->gone);
-        if (gone == NULL)
-            abort();
-        poller->gone = gone;
-        poller->gone_cap = cap;
-    }
+    MEMORY_GROW(poller->gone, poller->gone_count, poller->gone_cap, 16);
     poller->gone[poller->gone_count++] = watch;
 }
 

@@ -11,6 +11,7 @@
  * Writing    a record at a time, 16 KiB at most; a record that the socket did not take whole is
  *            tried again with the same bytes, which the connection's output keeps.
  */
+#include "base/memory.h"
 #include "net/tls_internal.h"
 
 #include <assert.h>
@@ -63,7 +64,7 @@ static void make_first_method(void)
     if (first_method == NULL || BIO_meth_set_read_ex(first_method, first_read) != 1 ||
         BIO_meth_set_ctrl(first_method, first_control) != 1 ||
         BIO_meth_set_create(first_method, first_create) != 1)
-        abort();
+        memory_none(0);
 }
 
 /* ---- the handshake -------------------------------------------------------------------------- */

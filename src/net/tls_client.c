@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "net/tls_internal.h"
 
 struct tls_client {
@@ -42,7 +43,7 @@ void tls_connect(struct tls_client *client, struct conn *conn, int64_t timeout_m
 {
     struct tls *tls = tls_new(conn);
     if (tls == NULL || tls_set_session(tls, client->context) != 0)
-        abort(); /* out of memory */
+        memory_none(0);
     conn_set_ready_deadline(conn, timeout_ms);
     conn->has_unread =
         true; /* begun by a read, later in this pass: the caller still has the conn */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "remoting/peer.h"
 
 enum {
@@ -179,7 +180,7 @@ static void dial(struct link *link)
                               client->options.connect_timeout_ms, &limits, &peer_conn_user, NULL,
                               on_connected, link, &link->dial);
     if (err != 0)
-        abort(); /* out of memory */
+        memory_none(0); /* it fails at nothing else */
 }
 
 static struct link *link_to(struct client *client, const char *address)
@@ -188,13 +189,9 @@ static struct link *link_to(struct client *client, const char *address)
     struct link *link = map_get(&client->links, key);
     if (link != NULL)
         return link;
-    uint8_t *copy = malloc(key.len + 1);
-    link = calloc(1, sizeof *link);
-    if (link == NULL || copy == NULL)
-        abort();
-    memcpy(copy, key.data, key.len);
+    link = memory_zeroed(1, sizeof *link);
     link->client = client;
-    link->address = slice_of(copy, key.len);
+    link->address = slice_of(memory_text(key), key.len);
     list_init(&link->waiting);
     map_put(&client->links, key, link);
     return link;
@@ -203,9 +200,7 @@ static struct link *link_to(struct client *client, const char *address)
 static void wait_for_connection(struct link *link, const struct call *call, int64_t timeout_ms,
                                 call_done_fn *done, void *ctx)
 {
-    struct waiting_call *waiting = calloc(1, sizeof *waiting);
-    if (waiting == NULL)
-        abort();
+    struct waiting_call *waiting = memory_zeroed(1, sizeof *waiting);
     arena_init(&waiting->arena);
     struct ext_field *ext =
         arena_alloc(&waiting->arena, sizeof *ext * (size_t)(call->ext_count + 1));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/ticks.h"
 
 struct pending_call {
@@ -68,9 +69,7 @@ void peer_call(struct peer *peer, const struct call *call, int64_t timeout_ms, c
                void *ctx)
 {
     struct loop *loop = conn_loop(peer->conn);
-    struct pending_call *pending = calloc(1, sizeof *pending);
-    if (pending == NULL)
-        abort();
+    struct pending_call *pending = memory_zeroed(1, sizeof *pending);
     bool is_open = peer_is_open(peer);
     *pending = (struct pending_call){
         .peer = peer_ref(peer),
@@ -204,9 +203,7 @@ const struct conn_user peer_conn_user = { on_input, on_closed, on_half_closed };
 
 struct peer *peer_new(struct conn *conn, const struct peer_owner *owner)
 {
-    struct peer *peer = calloc(1, sizeof *peer);
-    if (peer == NULL)
-        abort();
+    struct peer *peer = memory_zeroed(1, sizeof *peer);
     peer->conn = conn_ref(conn);
     peer->owner = owner;
     peer->refs = 1;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/thread_end.h"
 #include "remoting/peer.h"
 
@@ -35,9 +36,7 @@ struct request *request_new(struct peer *peer)
         list_remove(&req->link);
         pool_count--;
     } else {
-        req = calloc(1, sizeof *req);
-        if (req == NULL)
-            abort();
+        req = memory_zeroed(1, sizeof *req);
         arena_init(&req->arena);
         list_init(&req->link);
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/memory.h"
 #include "store/checkpoint.h"
 #include "store/consume_queue.h"
 #include "store/offline.h"
@@ -66,9 +67,7 @@ static struct queue_view *view_of(struct checking *c, struct slice topic, int32_
     struct queue_view *view = map_get(&c->queues, name);
     if (view != NULL)
         return view;
-    view = calloc(1, sizeof *view);
-    if (view == NULL)
-        abort();
+    view = memory_zeroed(1, sizeof *view);
     view->fd = -1;
     snprintf(view->dir, sizeof view->dir, "%s/consumequeue/%s", c->offline->root_dir, key);
     int64_t *files = NULL;

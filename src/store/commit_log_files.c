@@ -3,6 +3,7 @@
  * A file that is being read is not unmapped: readers hold a reference. Its name goes at once, its
  * bytes with the last of them, freed by a thread that may take its time.
  */
+#include "base/memory.h"
 #include "store/commit_log_internal.h"
 
 #include <assert.h>
@@ -127,14 +128,7 @@ void log_files_append(struct commit_log *log, struct log_file *file)
 {
     assert(file->refs == 1);
     assert(!file->is_removed);
-    if (log->file_count == log->file_cap) {
-        int cap = log->file_cap == 0 ? 16 : log->file_cap * 2;
-        struct log_file **files = realloc(log->files, (size_t)cap * sizeof(struct log_file *));
-        if (files == NULL)
-            abort();
-        log->files = files;
-        log->file_cap = cap;
-    }
+    MEMORY_GROW(log->files, log->file_count, log->file_cap, 16);
     assert(log->file_count == 0 ||
            log->files[log->file_count - 1]->start + log->file_bytes == file->start);
     log->files[log->file_count++] = file;

@@ -9,6 +9,7 @@
 #include "base/java_hash.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/memory.h"
 #include "store/store_internal.h"
 #include "wire/json.h"
 #include "wire/properties.h"
@@ -282,9 +283,7 @@ void compaction_drop_topic(struct compaction *c, struct slice topic, const char 
     if (map_remove(&c->topics, topic) != NULL)
         atomic_fetch_sub(&c->topic_count, 1);
     while ((queue = take_queue_of(c, topic)) != NULL) {
-        c->dropped = reallocarray(c->dropped, (size_t)c->dropped_count + 1, sizeof queue);
-        if (c->dropped == NULL)
-            abort();
+        c->dropped = memory_resize(c->dropped, (size_t)c->dropped_count + 1, sizeof queue);
         c->dropped[c->dropped_count++] = queue;
     }
     int upto = c->dropped_count;

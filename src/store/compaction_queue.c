@@ -1,6 +1,7 @@
 /* compaction_queue.c - its pairs of files in a row: opened, added to, cut, dropped. One pair is
  * compaction_file.c, finding messages compaction_get.c, replacing pairs compaction_swap.c.
  */
+#include "base/memory.h"
 #include "store/compaction_internal.h"
 
 #include <assert.h>
@@ -27,12 +28,7 @@ static struct compaction_file *last_file(struct compaction_queue *queue)
 static void add_file(struct compaction_queue *queue, struct compaction_file file)
 {
     assert(queue->file_count == 0 || file.base > last_file(queue)->base);
-    if (queue->file_count == queue->file_cap) {
-        queue->file_cap = queue->file_cap == 0 ? 8 : queue->file_cap * 2;
-        queue->files = reallocarray(queue->files, (size_t)queue->file_cap, sizeof *queue->files);
-        if (queue->files == NULL)
-            abort();
-    }
+    MEMORY_GROW(queue->files, queue->file_count, queue->file_cap, 8);
     queue->files[queue->file_count++] = file;
 }
 
@@ -69,12 +65,8 @@ int compaction_queue_open(const char *log_dir, const char *queue_dir, struct sli
                           int32_t queue_id, struct compaction_sizes sizes, bool verify,
                           struct compaction_queue **opened)
 {
-    struct compaction_queue *queue = calloc(1, sizeof *queue);
-    uint8_t *name = malloc(topic.len + 1);
-    if (queue == NULL || name == NULL)
-        abort();
-    memcpy(name, topic.data, topic.len);
-    queue->topic = slice_of(name, topic.len);
+    struct compaction_queue *queue = memory_zeroed(1, sizeof *queue);
+    queue->topic = slice_of(memory_text(topic), topic.len);
     queue->queue_id = queue_id;
     queue->sizes = sizes;
     queue->first_offset = queue->done_offset = -1;

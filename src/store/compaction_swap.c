@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/memory.h"
 #include "store/compaction_internal.h"
 #include "wire/properties.h"
 
@@ -181,10 +182,8 @@ static int read_swap(const struct compaction_queue *queue, struct swap *swap)
     int err = disk_size(path, &bytes);
     if (err != 0 || bytes > SWAP_TEXT_BYTES)
         return err != 0 ? err : ERR_CORRUPT;
-    char *text = calloc(1, (size_t)bytes + 1);
-    swap->bases = calloc((size_t)bytes + 1, sizeof *swap->bases);
-    if (text == NULL || swap->bases == NULL)
-        abort();
+    char *text = memory_zeroed(1, (size_t)bytes + 1);
+    swap->bases = memory_zeroed((size_t)bytes + 1, sizeof *swap->bases);
     err = disk_open(path, 0, &fd);
     if (err == 0) {
         err = disk_read(fd, path, text, (size_t)bytes, 0, true);
@@ -297,9 +296,7 @@ static bool take_files(struct walk *walk)
         has_news |= queue->files[i].last_offset > queue->done_offset;
     if (has_news) {
         assert(walk->count > 0 && walk->files == NULL);
-        walk->files = calloc((size_t)walk->count, sizeof *walk->files);
-        if (walk->files == NULL)
-            abort();
+        walk->files = memory_zeroed((size_t)walk->count, sizeof *walk->files);
         memcpy(walk->files, queue->files, (size_t)walk->count * sizeof *walk->files);
     }
     lock_release(&queue->lock);
@@ -386,9 +383,7 @@ static int put_in_place(struct walk *walk, const struct swap *swap)
 static int swap_pairs(struct walk *walk)
 {
     struct swap swap = { .count = walk->count, .new_count = walk->out->file_count };
-    swap.bases = calloc((size_t)walk->count, sizeof *swap.bases);
-    if (swap.bases == NULL)
-        abort();
+    swap.bases = memory_zeroed((size_t)walk->count, sizeof *swap.bases);
     for (int i = 0; i < walk->count; i++)
         swap.bases[i] = walk->files[i].base;
     int err = put_in_place(walk, &swap);

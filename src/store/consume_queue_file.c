@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "store/consume_queue_internal.h"
 
 /* ---- an entry -------------------------------------------------------------------------------- */
@@ -149,9 +150,7 @@ int queue_file_use(struct consume_queue *queue, int64_t place, bool create)
     int err = create ? open_or_make(queue, dir, path, place, &fd) : disk_open(path, 0, &fd);
     if (err != 0)
         return err;
-    queue->file = malloc(sizeof *queue->file);
-    if (queue->file == NULL)
-        abort();
+    queue->file = memory_take(sizeof *queue->file);
     *queue->file = (struct queue_file){ .fd = fd, .start = start };
     atomic_fetch_add(&queue->of->kind->files->open_count, 1);
     assert(start % queue->of->kind->file_bytes == 0);

@@ -22,6 +22,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -440,13 +441,7 @@ int disk_list_numbers(const char *dir, int64_t **numbers, int *count)
         int64_t number;
         if (!parse_number(entry->d_name, &number))
             continue;
-        if (*count == cap) {
-            cap = cap == 0 ? 16 : cap * 2;
-            int64_t *grown = realloc(*numbers, (size_t)cap * sizeof **numbers);
-            if (grown == NULL)
-                abort();
-            *numbers = grown;
-        }
+        MEMORY_GROW(*numbers, *count, cap, 16);
         (*numbers)[(*count)++] = number;
     }
     closedir(opened);

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "store/index_file.h"
 #include "store/log_reader.h"
 #include "wire/properties.h"
@@ -65,15 +66,7 @@ static struct index_file *newest(const struct indexer *indexer)
 /* Under the lock, but at opening. */
 static void add_file(struct indexer *indexer, struct index_file *file)
 {
-    if (indexer->file_count == indexer->file_cap) {
-        int cap = indexer->file_cap == 0 ? 8 : indexer->file_cap * 2;
-        struct index_file **files =
-            realloc(indexer->files, (size_t)cap * sizeof(struct index_file *));
-        if (files == NULL)
-            abort();
-        indexer->files = files;
-        indexer->file_cap = cap;
-    }
+    MEMORY_GROW(indexer->files, indexer->file_count, indexer->file_cap, 8);
     indexer->files[indexer->file_count++] = file;
 }
 

@@ -6,6 +6,7 @@
  * lock whoever waits for the queue is told. So a reader that sees an entry finds the record, and
  * records of one queue lie in the log in the order of their numbers.
  */
+#include "base/memory.h"
 #include "store/store_internal.h"
 
 #include <stdio.h>
@@ -92,8 +93,8 @@ static struct scratch *take_scratch(struct store *store)
             store->scratches = scratch->next;
         lock_release(&store->scratch_lock);
     }
-    if (scratch == NULL && (scratch = calloc(1, sizeof *scratch)) == NULL)
-        abort();
+    if (scratch == NULL)
+        scratch = memory_zeroed(1, sizeof *scratch);
     buf_clear(&scratch->bytes);
     buf_clear(&scratch->entries);
     return scratch;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/java_hash.h"
+#include "base/memory.h"
 #include "store/queues_internal.h"
 #include "wire/multi_dispatch.h"
 
@@ -188,9 +189,7 @@ struct consume_queue *queue_topic_next(const struct queue_topic *topic, int32_t 
 
 static void grow_parts(struct queue_topic *topic, uint32_t count)
 {
-    uint8_t **parts = reallocarray(topic->parts, count, sizeof *parts);
-    if (parts == NULL)
-        abort();
+    uint8_t **parts = memory_resize(topic->parts, count, sizeof *parts);
     memset(parts + topic->part_count, 0, (count - topic->part_count) * sizeof *parts);
     topic->parts = parts;
     topic->part_count = count;
@@ -205,9 +204,7 @@ static struct consume_queue *make_room_for(struct queue_topic *topic, int32_t qu
     if (part >= topic->part_count)
         grow_parts(topic, part < 2 * topic->part_count ? 2 * topic->part_count : part + 1);
     if (topic->parts[part] == NULL)
-        topic->parts[part] = calloc(part_queues(topic), queue_bytes(topic));
-    if (topic->parts[part] == NULL)
-        abort();
+        topic->parts[part] = memory_zeroed(part_queues(topic), queue_bytes(topic));
     return queue_at(topic, queue_id);
 }
 
@@ -219,9 +216,7 @@ static struct queue_topic *topic_get(struct queues *queues, struct slice name)
     struct queue_topic *topic = map_get(&queues->topics, name);
     if (topic != NULL || !queues_name_a_directory(name))
         return topic;
-    topic = calloc(1, sizeof *topic + name.len);
-    if (topic == NULL)
-        abort();
+    topic = memory_zeroed(1, sizeof *topic + name.len);
     topic->kind = queues_kind_of(queues, name);
     topic->first_lock = (uint32_t)java_hash(name) % QUEUE_LOCKS;
     topic->is_light = name_is_light(name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "store/queues_internal.h"
 
 struct counting {
@@ -80,9 +81,7 @@ static void look_at(void *ctx, const char *name, bool is_dir)
 
 static struct counting *counting_new(struct queues *queues, const struct queue_kind *of)
 {
-    struct counting *counting = calloc(1, sizeof *counting);
-    if (counting == NULL)
-        abort();
+    struct counting *counting = memory_zeroed(1, sizeof *counting);
     counting->queues = queues;
     counting->of = of;
     snprintf(counting->dir, sizeof counting->dir, "%s", of->path);

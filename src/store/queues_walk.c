@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "store/queues_internal.h"
 
 struct topic_walk {
@@ -60,12 +61,7 @@ static void list_topic(struct queue_list *list, const struct queue_topic *topic)
 {
     struct consume_queue *queue;
     for (int32_t id = 0; (queue = queue_topic_next(topic, id)) != NULL; id = queue->queue_id + 1) {
-        if (list->count == list->cap) {
-            list->cap = list->cap == 0 ? 64 : list->cap * 2;
-            list->queues = realloc(list->queues, list->cap * sizeof(struct consume_queue *));
-            if (list->queues == NULL)
-                abort();
-        }
+        MEMORY_GROW(list->queues, list->count, list->cap, 64);
         assert(list->count < list->cap);
         list->queues[list->count++] = queue;
     }

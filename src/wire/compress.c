@@ -1,9 +1,11 @@
 #include "wire/compress.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { ZLIB_LEVEL = 5, ZSTD_LEVEL = 3 };
 /* Output grows in steps of this, so that a small bound stays small. */
@@ -13,36 +15,33 @@ enum { ZSTD_WINDOW_LOG_MAX = 24 };
 
 /* ---- packing -------------------------------------------------------------------------------- */
 
-static int zlib_pack(struct slice in, struct buf *out)
+static void zlib_pack(struct slice in, struct buf *out)
 {
     uLongf bytes = compressBound(in.len);
     uint8_t *to = buf_reserve(out, bytes);
     if (compress2(to, &bytes, in.data, in.len, ZLIB_LEVEL) != Z_OK)
-        return ERR_NO_MEMORY;
+        memory_none(bytes);
     out->len += bytes;
-    return 0;
 }
 
-static int lz4_pack(struct slice in, struct buf *out)
+static void lz4_pack(struct slice in, struct buf *out)
 {
     size_t bound = LZ4F_compressFrameBound(in.len, NULL);
     uint8_t *to = buf_reserve(out, bound);
     size_t bytes = LZ4F_compressFrame(to, bound, in.data, in.len, NULL);
     if (LZ4F_isError(bytes))
-        return ERR_NO_MEMORY;
+        memory_none(bound);
     out->len += bytes;
-    return 0;
 }
 
-static int zstd_pack(struct slice in, struct buf *out)
+static void zstd_pack(struct slice in, struct buf *out)
 {
     size_t bound = ZSTD_compressBound(in.len);
     uint8_t *to = buf_reserve(out, bound);
     size_t bytes = ZSTD_compress(to, bound, in.data, in.len, ZSTD_LEVEL);
     if (ZSTD_isError(bytes))
-        return ERR_NO_MEMORY;
+        memory_none(bound);
     out->len += bytes;
-    return 0;
 }
 
 int compress_append(enum compression type, struct slice in, struct buf *out)
@@ -50,11 +49,14 @@ int compress_append(enum compression type, struct slice in, struct buf *out)
     switch (type) {
     case COMPRESSION_ZLIB_OLD:
     case COMPRESSION_ZLIB:
-        return zlib_pack(in, out);
+        zlib_pack(in, out);
+        return 0;
     case COMPRESSION_LZ4:
-        return lz4_pack(in, out);
+        lz4_pack(in, out);
+        return 0;
     case COMPRESSION_ZSTD:
-        return zstd_pack(in, out);
+        zstd_pack(in, out);
+        return 0;
     }
     return ERR_UNSUPPORTED;
 }
@@ -85,6 +87,8 @@ static enum step_result zlib_step(struct unpacker *u, uint8_t *room, size_t room
     z->avail_out = (uInt)room_bytes;
     uInt given = z->avail_in;
     int result = inflate(z, Z_NO_FLUSH);
+    if (result == Z_MEM_ERROR)
+        memory_none(0);
     u->in = slice_from(u->in, given - z->avail_in);
     *produced = room_bytes - z->avail_out;
     if (result == Z_STREAM_END)
@@ -97,6 +101,8 @@ static enum step_result lz4_step(struct unpacker *u, uint8_t *room, size_t room_
 {
     size_t consumed = u->in.len;
     size_t left = LZ4F_decompress(u->lz4, room, &room_bytes, u->in.data, &consumed, NULL);
+    if (LZ4F_isError(left) && strcmp(LZ4F_getErrorName(left), "ERROR_allocation_failed") == 0)
+        memory_none(0);
     if (LZ4F_isError(left))
         return STEP_BAD;
     u->in = slice_from(u->in, consumed);
@@ -110,6 +116,8 @@ static enum step_result zstd_step(struct unpacker *u, uint8_t *room, size_t room
     ZSTD_inBuffer from = { u->in.data, u->in.len, 0 };
     ZSTD_outBuffer to = { room, room_bytes, 0 };
     size_t left = ZSTD_decompressStream(u->zstd, &to, &from);
+    if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+        memory_none(0);
     if (ZSTD_isError(left))
         return STEP_BAD;
     u->in = slice_from(u->in, from.pos);
@@ -152,7 +160,7 @@ static int zlib_unpack(struct slice in, size_t max_bytes, struct buf *out)
 {
     struct unpacker u = { .in = in, .step = zlib_step, .zlib = { .next_in = NULL } };
     if (inflateInit(&u.zlib) != Z_OK)
-        return ERR_NO_MEMORY;
+        memory_none(0);
     int err = unpack_all(&u, max_bytes, out);
     inflateEnd(&u.zlib);
     return err;
@@ -162,7 +170,7 @@ static int lz4_unpack(struct slice in, size_t max_bytes, struct buf *out)
 {
     struct unpacker u = { .in = in, .step = lz4_step, .lz4 = NULL };
     if (LZ4F_isError(LZ4F_createDecompressionContext(&u.lz4, LZ4F_VERSION)))
-        return ERR_NO_MEMORY;
+        memory_none(0);
     int err = unpack_all(&u, max_bytes, out);
     LZ4F_freeDecompressionContext(u.lz4);
     return err;
@@ -172,10 +180,10 @@ static int zstd_unpack(struct slice in, size_t max_bytes, struct buf *out)
 {
     struct unpacker u = { .in = in, .step = zstd_step, .zstd = ZSTD_createDCtx() };
     if (u.zstd == NULL)
-        return ERR_NO_MEMORY;
-    int err = ERR_NO_MEMORY;
-    if (!ZSTD_isError(ZSTD_DCtx_setParameter(u.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
-        err = unpack_all(&u, max_bytes, out);
+        memory_none(0);
+    size_t is_set = ZSTD_DCtx_setParameter(u.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+    assert(!ZSTD_isError(is_set));
+    int err = unpack_all(&u, max_bytes, out);
     ZSTD_freeDCtx(u.zstd);
     return err;
 }

@@ -16,7 +16,7 @@ enum compression {
     COMPRESSION_ZLIB = 0x300,
 };
 
-/* Appends the packed form of `in`. ERR_UNSUPPORTED: no such type. ERR_NO_MEMORY. */
+/* Appends the packed form of `in`. ERR_UNSUPPORTED: no such type. */
 MUST_CHECK int compress_append(enum compression type, struct slice in, struct buf *out);
 
 /* Appends the unpacked form of the whole of `in`. ERR_TOO_BIG: it has more than max_bytes.

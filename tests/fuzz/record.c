@@ -1,5 +1,6 @@
 /* Goal: a record is read within its bounds; what is a record with its right CRC is written the
  * same. */
+#include "base/memory.h"
 #include "fuzz.h"
 #include "wire/record.h"
 
@@ -25,8 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (is_ours && r.body.len > 0 &&
         record_decode(slice_of(data, size), RECORD_CHECK_BODY_CRC, &r) == 0) {
         CHECK(record_bytes(&r) == (size_t)r.total_bytes);
-        uint8_t *copy = malloc((size_t)r.total_bytes);
-        CHECK(copy != NULL);
+        uint8_t *copy = memory_take((size_t)r.total_bytes);
         record_encode(&r, copy);
         CHECK(memcmp(copy, data, (size_t)r.total_bytes) == 0);
         free(copy);

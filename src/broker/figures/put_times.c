@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/histogram.h"
+#include "base/memory.h"
 
 #define WINDOW_NS (60 * INT64_C(1000000000))
 #define NS_PER_MS INT64_C(1000000)
@@ -18,9 +19,7 @@ struct put_times {
 
 struct put_times *put_times_new(int64_t now_ns)
 {
-    struct put_times *times = calloc(1, sizeof *times);
-    if (times == NULL)
-        abort();
+    struct put_times *times = memory_zeroed(1, sizeof *times);
     times->window = now_ns / WINDOW_NS;
     return times;
 }

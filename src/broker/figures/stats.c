@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "base/memory.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
 
@@ -122,9 +123,7 @@ static void add(struct stats_series *series, struct stats_slot count, int64_t no
 
 static struct stats_node *node_new(const struct stats *stats, struct slice name, size_t topic_len)
 {
-    struct stats_node *node = calloc(1, sizeof *node + name.len);
-    if (node == NULL)
-        abort();
+    struct stats_node *node = memory_zeroed(1, sizeof *node + name.len);
     memcpy(node->name, name.data, name.len);
     node->name_len = (uint16_t)name.len;
     node->topic_len = (uint16_t)topic_len;
@@ -173,9 +172,7 @@ static bool grow_queues(struct stats *stats, struct stats_node *node, int32_t qu
         count *= 2;
     if (!has_room(stats, count - node->queue_count))
         return false;
-    node->queues = reallocarray(node->queues, (size_t)count, sizeof node->queues[0]);
-    if (node->queues == NULL)
-        abort();
+    node->queues = memory_resize(node->queues, (size_t)count, sizeof node->queues[0]);
     memset(node->queues + node->queue_count, 0,
            (size_t)(count - node->queue_count) * sizeof node->queues[0]);
     stats->series_count += count - node->queue_count;
@@ -200,9 +197,7 @@ static struct pair_series *pair_series(struct stats *stats, struct stats_node *n
 {
     if (node->of_pair != NULL || !has_room(stats, PAIR_SERIES))
         return node->of_pair;
-    node->of_pair = calloc(1, sizeof *node->of_pair);
-    if (node->of_pair == NULL)
-        abort();
+    node->of_pair = memory_zeroed(1, sizeof *node->of_pair);
     stats->series_count += PAIR_SERIES;
     return node->of_pair;
 }

@@ -1,5 +1,6 @@
 /* stats_series.c - how often something was counted in the last minute, hour and day. */
 #include "broker/figures/stats_series.h"
+#include "base/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -40,10 +41,7 @@ static struct stats_slot *slot_at(struct stats_series *series, int i)
 static void set_other_cap(struct stats_series *series, uint8_t cap)
 {
     assert(cap + 1 >= series->slot_count);
-    struct stats_slot *others = realloc(series->others, cap * sizeof *others);
-    if (others == NULL)
-        abort();
-    series->others = others;
+    series->others = memory_resize(series->others, cap, sizeof *series->others);
     series->other_cap = cap;
 }
 

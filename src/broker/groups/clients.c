@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 enum { EXPIRY_SCAN_MS = 10000 };
 
@@ -49,8 +50,7 @@ static bool takes_all(const struct subscription *s)
 /* A copy with everything it points to, in one block. */
 static struct client_subscription *subscription_clone(const struct subscription *s)
 {
-    struct client_subscription *copy = malloc(subscription_bytes(s));
-    assert(copy != NULL);
+    struct client_subscription *copy = memory_take(subscription_bytes(s));
     struct slice *tags = (struct slice *)(copy + 1);
     int32_t *codes = (int32_t *)(tags + s->tag_count);
     uint8_t *next = (uint8_t *)(codes + s->code_count);
@@ -113,8 +113,7 @@ static struct map *groups_of(struct clients *c, bool is_consumer)
 
 static struct client_group *group_new(struct clients *c, struct slice name, bool is_consumer)
 {
-    struct client_group *group = calloc(1, sizeof *group + name.len);
-    assert(group != NULL);
+    struct client_group *group = memory_zeroed(1, sizeof *group + name.len);
     memcpy(group + 1, name.data, name.len);
     group->name = slice_of(group + 1, name.len);
     group->is_consumer = is_consumer;
@@ -154,8 +153,7 @@ static void add_id(struct clients *c, struct client_member *m)
 {
     struct list *same = map_get(&c->producer_ids, m->client_id);
     if (same == NULL) {
-        same = malloc(sizeof *same);
-        assert(same != NULL);
+        same = memory_take(sizeof *same);
         list_init(same);
         map_put(&c->producer_ids, m->client_id, same);
     }
@@ -183,8 +181,7 @@ static struct client_member *member_new(struct clients *c, struct client_group *
                                         struct list *members, struct peer *peer,
                                         struct slice client_id)
 {
-    struct client_member *m = calloc(1, sizeof *m + client_id.len);
-    assert(m != NULL);
+    struct client_member *m = memory_zeroed(1, sizeof *m + client_id.len);
     if (client_id.len > 0)
         memcpy(m + 1, client_id.data, client_id.len);
     m->client_id = slice_of(m + 1, client_id.len);

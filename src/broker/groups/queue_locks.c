@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/memory.h"
 
 struct queue_lock {
     int64_t renewed_ms;
@@ -72,8 +73,7 @@ static struct group_locks *group_make(struct queue_locks *locks, struct slice na
 {
     struct group_locks *group = map_get(&locks->groups, name);
     if (group == NULL) {
-        group = calloc(1, sizeof *group);
-        assert(group != NULL);
+        group = memory_zeroed(1, sizeof *group);
         map_init(&group->queues);
         map_put(&locks->groups, name, group);
     }
@@ -82,8 +82,7 @@ static struct group_locks *group_make(struct queue_locks *locks, struct slice na
 
 static struct queue_lock *lock_new(struct slice client_id)
 {
-    struct queue_lock *lock = malloc(sizeof *lock + client_id.len);
-    assert(lock != NULL);
+    struct queue_lock *lock = memory_take(sizeof *lock + client_id.len);
     lock->client_id_bytes = client_id.len;
     if (client_id.len > 0)
         memcpy(lock->client_id, client_id.data, client_id.len);

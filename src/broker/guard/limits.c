@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/memory.h"
 #include "broker/guard/ladder.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -47,9 +48,7 @@ static void *entry_of(struct names *names, struct slice name)
         return entry;
     if (names->by_name.count >= LIMITS_NAMES_MAX)
         forget(names);
-    entry = calloc(1, names->entry_bytes);
-    if (entry == NULL)
-        abort();
+    entry = memory_zeroed(1, names->entry_bytes);
     map_put(&names->by_name, name, entry);
     return entry;
 }

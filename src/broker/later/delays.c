@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "broker/later/timers.h"
 
 /* Messages delivered in one pass of the loop, so that requests in between do not wait. */
@@ -215,9 +216,7 @@ int delays_open(struct broker *broker, const char *path, struct delays **delays)
         .read_job = { .run = read_ahead, .done = read_ahead_done },
         .save_job = { .run = save, .done = save_done },
     };
-    d->path = strdup(path);
-    if (d->path == NULL)
-        goto fail_free;
+    d->path = memory_text(slice_str(path));
     struct delay_options options;
     err = read_settings(d, path, &options);
     if (err != 0)

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/map.h"
+#include "base/memory.h"
 #include "wire/pop_info.h"
 
 enum { TOPIC_NAMES = POP_OF_RETRY_V2 + 1 };
@@ -101,9 +102,7 @@ static void enter_topic(struct pop_hold *h, struct topic_place *place, struct sl
 {
     struct held_topic *topic = map_get(&h->topics, name);
     if (topic == NULL) {
-        topic = malloc(sizeof *topic + name.len);
-        if (topic == NULL)
-            abort();
+        topic = memory_take(sizeof *topic + name.len);
         list_init(&topic->places);
         topic->name_len = name.len;
         memcpy(topic->name, name.data, name.len);
@@ -143,9 +142,7 @@ static struct held_group *group_make(struct pop_hold *h, struct slice topic, str
         names[i] = pop_topic_name(topic, group, (enum pop_origin)i, &arena);
         bytes += names[i].len;
     }
-    struct held_group *made = calloc(1, sizeof *made + bytes);
-    if (made == NULL)
-        abort();
+    struct held_group *made = memory_zeroed(1, sizeof *made + bytes);
     uint8_t *out = (uint8_t *)(made + 1);
     list_init(&made->empty_link);
     map_init(&made->lines);
@@ -183,9 +180,7 @@ static struct held_line *line_find(const struct held_group *group, enum held_kin
 
 static struct held_line *line_make(struct held_group *group, enum held_kind kind, int32_t queue_id)
 {
-    struct held_line *line = calloc(1, sizeof *line);
-    if (line == NULL)
-        abort();
+    struct held_line *line = memory_zeroed(1, sizeof *line);
     list_init(&line->waiting);
     line->group = group;
     line->key = line_key(kind, queue_id);

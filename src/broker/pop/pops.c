@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "broker/bounds.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/saver.h"
@@ -84,9 +85,7 @@ static void job_done(struct job *job)
 static bool submit(void *ctx, struct pop_job *job)
 {
     struct pops *pops = ctx;
-    struct pops_job *j = calloc(1, sizeof *j);
-    if (j == NULL)
-        abort();
+    struct pops_job *j = memory_zeroed(1, sizeof *j);
     *j = (struct pops_job){ .job = { .run = run_job, .done = job_done }, .pops = pops, .of = job };
     if (workers_submit(pops->broker->workers, pops->broker->loop, &j->job) == 0)
         return true;

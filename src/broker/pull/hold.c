@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 
 /* The requests waiting for one queue; there while at least one does. */
 struct held_queue {
@@ -36,8 +37,7 @@ static struct slice queue_key(struct slice topic, int32_t queue_id, uint8_t key[
 
 static struct held_queue *queue_make(struct hold *h, struct slice key)
 {
-    struct held_queue *q = malloc(sizeof *q + key.len);
-    assert(q != NULL);
+    struct held_queue *q = memory_take(sizeof *q + key.len);
     list_init(&q->waiting);
     q->count = 0;
     q->key_bytes = key.len;

@@ -1,6 +1,7 @@
 ramjet_unit_test(meta delay_offsets meta/table_dir.c)
 ramjet_unit_test(meta filters meta/table_dir.c)
 ramjet_unit_test(meta groups meta/table_dir.c)
+ramjet_unit_test(meta no_memory no_memory.c meta/table_dir.c)
 ramjet_unit_test(meta offsets meta/table_dir.c)
 ramjet_unit_test(meta request_modes meta/table_dir.c)
 ramjet_unit_test(meta table_file meta/table_dir.c)
