@@ -255,9 +255,7 @@ static int open_store(struct broker *broker)
     if (err != 0)
         return err;
     store_set_read_ahead(broker->store, conf->data_read_ahead_enable);
-    struct store_state state;
-    store_state(broker->store, &state);
-    broker->start_phy_offset = state.max_phy_offset;
+    broker->start_phy_offset = store_max_phy_offset(broker->store);
     return 0;
 }
 

@@ -167,6 +167,8 @@ int64_t timer_delivered_to(const struct timer *timer, int64_t now_ms);
 /* The check point on the disk: what was due from then on may be delivered again after a crash. 0:
  * there is none. */
 int64_t timer_saved_to(const struct timer *timer);
+/* What of the timer topic comes next into the wheel, by the same check point. */
+int64_t timer_saved_queue_offset(const struct timer *timer);
 
 /* There is something new to say about how far it has come. */
 bool timer_has_progress(const struct timer *timer);

@@ -109,9 +109,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->flushed = t->work.check;
     t->base_tick = first_tick(t, now_ms);
     assert(t->base_tick >= 0 && t->base_tick <= now_ms / t->options.precision_ms);
-    struct store_state state;
-    store_state(options->store, &state);
-    t->opened_end = state.max_phy_offset;
+    t->opened_end = store_max_phy_offset(options->store);
     t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
     t->arrived_due_ms = INT64_MAX;
     t->rolled_ms = t->rolled_old_ms = INT64_MAX;

@@ -29,6 +29,11 @@ int64_t timer_saved_to(const struct timer *t)
     return t->flushed.read_ms;
 }
 
+int64_t timer_saved_queue_offset(const struct timer *t)
+{
+    return t->flushed.queue_offset;
+}
+
 /* Up to when everything of the first tick was delivered: before what waits. */
 static int64_t exact_progress(const struct timer *t)
 {

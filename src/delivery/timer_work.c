@@ -384,12 +384,10 @@ static void read_cold(struct timer_work *w, struct store *store)
 
 static void clean(struct timer *t)
 {
-    struct store_state state;
     if (t->work.now_ms < t->work.clean_due_ms)
         return;
     t->work.clean_due_ms = t->work.now_ms + CLEAN_INTERVAL_MS;
-    store_state(t->options.store, &state);
-    timer_log_clean(t->work.log, state.min_phy_offset);
+    timer_log_clean(t->work.log, store_min_phy_offset(t->options.store));
 }
 
 void timer_work(struct timer *t)

@@ -133,14 +133,14 @@ static void note_final(struct txn *t, const struct record *final, struct buf *by
 
 static int walk_log(struct txn *t, int64_t phy_offset)
 {
-    struct store_state state;
-    store_state(t->options.store, &state);
+    int64_t min = store_min_phy_offset(t->options.store);
+    int64_t max = store_max_phy_offset(t->options.store);
     struct buf origin = BUF_INIT;
     int64_t file_bytes = t->options.log_file_bytes;
     int err = 0;
-    if (phy_offset < state.min_phy_offset || phy_offset > state.max_phy_offset)
-        phy_offset = state.min_phy_offset; /* a damaged entry led here */
-    while (err == 0 && phy_offset < state.max_phy_offset) {
+    if (phy_offset < min || phy_offset > max)
+        phy_offset = min; /* a damaged entry led here */
+    while (err == 0 && phy_offset < max) {
         struct record record;
         int64_t next;
         buf_clear(&t->batch);

@@ -132,6 +132,7 @@ static bool clean(struct store *store, int64_t now_ms, bool asked)
     /* What is derived goes after the files it is derived from are gone for good. */
     if (removed > 0 && disk_sync_dirs(store->log_dir, 0) == 0)
         retain_queues(store);
+    store_earliest_ms(store); /* read here, not by the loop when it is asked for */
     commit_log_free_unused(store->log);
     char graveyard[DISK_PATH_MAX];
     store_path(store, "deleted", graveyard);

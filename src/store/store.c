@@ -283,6 +283,7 @@ static struct store *store_new(const struct store_options *options)
         rounded_up(options->batch_queue_file_bytes, BCQ_ENTRY_BYTES);
     store->lock_fd = -1;
     atomic_store(&store->last_damaged, -1);
+    atomic_store(&store->earliest_of, -1);
     snprintf(store->root_dir, sizeof store->root_dir, "%s", options->root_dir);
     if (options->commit_log_dir != NULL)
         snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);
@@ -395,15 +396,31 @@ void store_each_topic(struct store *store, void (*each)(void *ctx, struct slice 
     queues_each_topic(store->queues, each, ctx);
 }
 
-static int64_t earliest_ms(struct store *store)
+int64_t store_min_phy_offset(const struct store *store)
+{
+    return commit_log_min(store->log);
+}
+
+int64_t store_max_phy_offset(const struct store *store)
+{
+    return commit_log_max(store->log);
+}
+
+int64_t store_earliest_ms(struct store *store)
 {
     struct log_reader reader;
     struct record record;
+    int64_t min = commit_log_min(store->log);
+    if (atomic_load(&store->earliest_of) == min)
+        return atomic_load(&store->earliest_ms);
     log_reader_init(&reader, store->log);
-    bool is_record =
-        log_reader_record(&reader, commit_log_min(store->log), RECORD_CHECK_LENGTHS, &record) == 0;
+    bool is_record = log_reader_record(&reader, min, RECORD_CHECK_LENGTHS, &record) == 0;
     log_reader_fini(&reader);
-    return is_record ? record.store_timestamp : -1;
+    if (!is_record)
+        return -1;
+    atomic_store(&store->earliest_ms, record.store_timestamp);
+    atomic_store(&store->earliest_of, min);
+    return record.store_timestamp;
 }
 
 void store_state(struct store *store, struct store_state *state)
@@ -413,7 +430,7 @@ void store_state(struct store *store, struct store_state *state)
         .max_phy_offset = commit_log_max(store->log),
         .flushed_phy_offset = atomic_load(&store->flushed),
         .indexed_phy_offset = store->indexer == NULL ? 0 : indexer_done_to(store->indexer),
-        .earliest_message_ms = earliest_ms(store),
+        .earliest_message_ms = store_earliest_ms(store),
         .newest_message_ms = atomic_load(&store->last_put_ms),
         .commit_log_disk_percent = atomic_load(&store->log_disk_percent),
         .consume_queue_disk_percent = atomic_load(&store->queue_disk_percent),

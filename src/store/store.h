@@ -167,6 +167,9 @@ void store_set_compaction_topic(struct store *store, struct slice topic);
  * of queues were lost while the store was closed). */
 int store_refuses_puts(const struct store *store);
 
+/* The log has what lies from min to before max: cheap, any thread. Both grow only. */
+int64_t store_min_phy_offset(const struct store *store);
+int64_t store_max_phy_offset(const struct store *store);
 /* Everything below this phy_offset survives the loss of power. Grows only. */
 int64_t store_flushed_to(const struct store *store);
 /* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the
@@ -303,6 +306,8 @@ struct store_state {
     int64_t recovered_records; /* scanned at start-up */
     int64_t start_ms;          /* how long opening took */
 };
+/* All figures of the store, for tools and logs. May read one record from the disk when it is asked
+ * for the first time. */
 void store_state(struct store *store, struct store_state *state);
 
 /* Asks the cleaner for a round now, as if the hour of deleteWhen had come. */

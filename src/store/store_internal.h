@@ -86,6 +86,8 @@ struct store {
     bool clean_queues_is_wanted;
     bool has_cleaner;
     pthread_t cleaner;
+    _Atomic int64_t earliest_ms; /* store time of the record at `earliest_of`, the oldest */
+    _Atomic int64_t earliest_of;
     _Atomic int log_disk_percent;
     _Atomic int queue_disk_percent;
 
@@ -124,6 +126,9 @@ bool store_light_queues_of(const struct store *store, const struct record *recor
 /* get.c: what the commit log has, also of a compacted topic. */
 MUST_CHECK int store_get_plain(struct store *store, const struct store_get_request *request,
                                struct buf *body, struct store_get_result *result);
+/* Store time of the oldest record, -1: there is none. Reads it when it is another than last time.
+ */
+int64_t store_earliest_ms(struct store *store);
 /* Counts a record that is not what its place says, and logs file and position. */
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);

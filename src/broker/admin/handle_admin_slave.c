@@ -7,9 +7,7 @@
 
 void handle_ha_status(struct broker *broker, struct request *req)
 {
-    struct store_state state;
-    store_state(broker->store, &state);
-    struct ha_status status = { .max_phy_offset = state.max_phy_offset };
+    struct ha_status status = { .max_phy_offset = store_max_phy_offset(broker->store) };
     struct buf body = BUF_INIT;
     ha_status_encode(&status, &body);
     reply_body(req, buf_slice(&body));

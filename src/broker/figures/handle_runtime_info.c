@@ -174,19 +174,15 @@ static void add_delays(struct figures *f, struct broker *broker)
 /* How many seconds and messages the timers are behind, by their check point; what waits in them. */
 static void add_timers(struct figures *f, struct broker *broker)
 {
-    enum { READ_MS = 0, QUEUE_OFFSET = 16, CHECK_BYTES = 24 }; /* docs/format/timer.md */
     int64_t read_behind_s = 0, offset_behind = 0;
-    struct buf check = BUF_INIT;
-    if (broker->timers != NULL)
-        timers_check_point(broker->timers, &check);
-    if (check.len >= CHECK_BYTES) {
-        int64_t read_ms = (int64_t)get_be64(check.data + READ_MS);
+    if (broker->timers != NULL) {
+        const struct timer *timer = timers_timer(broker->timers);
+        int64_t read_ms = timer_saved_to(timer);
         if (read_ms > 0) /* 0: there was no timer yet */
             read_behind_s = (loop_now_ms(broker->loop) - read_ms) / 1000;
-        offset_behind = store_queue_max(broker->store, SLICE(TOPIC_TIMER), 0) -
-                        (int64_t)get_be64(check.data + QUEUE_OFFSET);
+        offset_behind =
+            store_queue_max(broker->store, SLICE(TOPIC_TIMER), 0) - timer_saved_queue_offset(timer);
     }
-    buf_fini(&check);
     add_i64(f, "timerReadBehind", read_behind_s < 0 ? 0 : read_behind_s);
     add_i64(f, "timerOffsetBehind", offset_behind < 0 ? 0 : offset_behind);
     add(f, SLICE("timerEnqueueTps"),

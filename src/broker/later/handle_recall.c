@@ -156,7 +156,7 @@ void handle_timer_check_point(struct broker *broker, struct request *req)
         return;
     }
     struct buf body = BUF_INIT;
-    timers_check_point(broker->timers, &body);
+    timer_check_text(timers_timer(broker->timers), &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }
@@ -169,7 +169,7 @@ void handle_timer_metrics(struct broker *broker, struct request *req)
         return;
     }
     struct buf body = BUF_INIT;
-    timers_metrics(broker->timers, &body);
+    timer_metrics_body(timers_timer(broker->timers), &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }

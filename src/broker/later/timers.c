@@ -226,24 +226,9 @@ static void work_done(struct job *job)
     go_on(t);
 }
 
-int64_t timers_delivered_to(const struct timers *t)
+struct timer *timers_timer(const struct timers *t)
 {
-    return timer_delivered_to(t->timer, now(t));
-}
-
-int64_t timers_saved_to(const struct timers *t)
-{
-    return timer_saved_to(t->timer);
-}
-
-void timers_check_point(const struct timers *t, struct buf *out)
-{
-    timer_check_text(t->timer, out);
-}
-
-void timers_metrics(struct timers *t, struct buf *out)
-{
-    timer_metrics_body(t->timer, out);
+    return t->timer;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */

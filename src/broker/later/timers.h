@@ -19,16 +19,8 @@ MUST_CHECK int timers_open(struct broker *broker, struct timers **timers);
 /* A message with these properties was stored in TOPIC_TIMER. */
 void timers_arrived(struct timers *timers, struct slice properties);
 
-/* All that was due by then, of what waited when the broker started, is where it belongs. */
-int64_t timers_delivered_to(const struct timers *timers);
-
-/* The check point on the disk: what was due from then on may be delivered again after a crash. 0:
- * there is none. */
-int64_t timers_saved_to(const struct timers *timers);
-
-/* Bodies of GET_TIMER_CHECK_POINT and GET_TIMER_METRICS. */
-void timers_check_point(const struct timers *timers, struct buf *out);
-void timers_metrics(struct timers *timers, struct buf *out);
+/* To be asked how far it is (delivery.h). */
+struct timer *timers_timer(const struct timers *timers);
 
 /* While `pace`, what is due is delivered a few at a time with pauses between (TIMERS_PACED_COUNT
  * each timers_pace_ms()), so that a backlog leaves the loop to requests. */

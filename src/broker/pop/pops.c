@@ -130,14 +130,15 @@ static bool has_batch_queues(void *ctx, struct slice topic)
 
 static int64_t delivered_to(void *ctx)
 {
-    const struct timers *timers = ((const struct pops *)ctx)->broker->timers;
-    return timers == NULL ? 0 : timers_delivered_to(timers);
+    const struct broker *b = ((const struct pops *)ctx)->broker;
+    return b->timers == NULL ? 0
+                             : timer_delivered_to(timers_timer(b->timers), loop_now_ms(b->loop));
 }
 
 static int64_t saved_to(void *ctx)
 {
-    const struct timers *timers = ((const struct pops *)ctx)->broker->timers;
-    return timers == NULL ? 0 : timers_saved_to(timers);
+    const struct broker *b = ((const struct pops *)ctx)->broker;
+    return b->timers == NULL ? 0 : timer_saved_to(timers_timer(b->timers));
 }
 
 static void offsets_changed_now(void *ctx)

@@ -86,13 +86,12 @@ static bool is_too_slow(const struct pull *p)
 {
     struct broker *broker = broker_of(p);
     struct store_queue_entry entry;
-    struct store_state state;
     if (!broker->conf.disable_consume_if_read_slowly ||
         store_queue_entry_at(broker->store, p->fields.topic, p->fields.queue_id,
                              p->fields.queue_offset, &entry) != 0)
         return false;
-    store_state(broker->store, &state);
-    return state.max_phy_offset - entry.phy_offset > broker->conf.consumer_fallbehind_threshold;
+    return store_max_phy_offset(broker->store) - entry.phy_offset >
+           broker->conf.consumer_fallbehind_threshold;
 }
 
 static void disable_group(struct broker *broker, const struct group_config *group)
