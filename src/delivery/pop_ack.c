@@ -21,6 +21,13 @@ static int64_t due_of(const struct popped *popped)
     return popped->key.pop_time_ms + popped->invisible_ms;
 }
 
+bool pop_is_as_given(const struct pop_point *point, const struct popped *popped)
+{
+    assert(point->pop_time_ms == popped->key.pop_time_ms);
+    return point->invisible_ms == popped->invisible_ms &&
+           point->revive_queue_id == popped->revive_queue_id;
+}
+
 bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped)
 {
     return !pop_is_known(keeper->table, popped->key.pop_time_ms) &&
@@ -45,8 +52,7 @@ static int ack_known(struct pop_keeper *keeper, struct popped *popped, struct po
     assert(fresh_count <= count);
     if (fresh_count == 0)
         return 0;
-    popped->invisible_ms = point->invisible_ms; /* the handle's may be altered */
-    popped->revive_queue_id = point->revive_queue_id;
+    assert(pop_is_as_given(point, popped));
     int err =
         keeper_put_ack(keeper, popped, fresh, fresh_count, due_of(popped), now_ms, end_phy_offset);
     if (err != 0)

@@ -140,6 +140,8 @@ struct popped {
     int32_t revive_queue_id;
 };
 
+/* What the handle of a pop in the table says beside its key is as it was handed out. */
+bool pop_is_as_given(const struct pop_point *point, const struct popped *popped);
 /* A checkpoint that is not in the table may still come from the log. */
 bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped);
 /* Acknowledges messages of the pop; *end_phy_offset: behind what was written, as it was when there

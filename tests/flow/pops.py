@@ -90,6 +90,13 @@ def change(connection, group, popped, invisible_ms, **more):
     return answer, Popped(popped.record, popped.topic, handle)
 
 
+def altered(handle, part, value):
+    """The handle with another value for one of its parts, or with what value() makes of the one it has."""
+    parts = handle.split(" ")
+    parts[part] = str(value(int(parts[part])) if callable(value) else value)
+    return " ".join(parts)
+
+
 def batch_entry(group, topic, handle, offsets):
     """An entry of a batch ack for messages of one pop. topic: without the retry part."""
     start, pop_time, invisible, revive, kind, _, queue = handle.split(" ")[:7]

@@ -5,7 +5,7 @@ import time
 import mini_client as mq
 import pytest
 from conftest import differs, make_topic, send
-from pops import (ACK, NOTIFY, POP, ack, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
+from pops import (ACK, NOTIFY, POP, ack, altered, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
 from servers import wait_until
 
 QUERY_OFFSET, DELETE_TOPIC = 14, 215
@@ -128,6 +128,34 @@ def test_a_handle_of_no_set_moves_no_offset(broker, topic, group, target):
     assert answer.code == differs(target, 0, 13, "the reference takes the offset's word")
     found = wait_until(lambda: take(broker, group, topic), what="messages")
     assert bodies(found) == differs(target, [b"2"], [b"0", b"1", b"2"], "0 and 1 were never out")
+
+
+@pytest.mark.parametrize("part, value, code", (
+    (0, 1 << 40, 13), (1, lambda pop_time: pop_time + 1, 0), (1, lambda pop_time: pop_time + 3600000, 13), (3, 0, 0),
+    (3, 7777, 13), (4, 1, 13), (4, 3, 1), (5, "another", 13), (6, 1, 13), (7, 1, 13)))
+def test_altered_handles_free_nothing(broker, topic, group, target, part, value, code):
+    """Goal: an ack in order whose handle had one field altered leaves the set as it is, and the one that was given
+    still counts."""
+    fill(broker, topic, 2)
+    first, second = take(broker, group, topic)
+    told = ack(broker, group, first, extraInfo=altered(first.handle, part, value)).code
+    if told != differs(target, told, code, "the reference goes by topic, queue and offset of the request"):
+        pytest.fail("%s: %d" % (altered(first.handle, part, value), told))
+    if target == "ramjet":
+        assert committed(broker, group, topic) == 0 and take(broker, group, topic) == []
+        assert [ack(broker, group, message).code for message in (first, second)] == [0, 0]
+        assert committed(broker, group, topic) == 2
+
+
+@pytest.mark.parametrize("other", ("", "a", "a1 ", "A1", "a11", "\u0430" + "1", None))
+def test_another_attempt_gets_nothing(broker, topic, group, other):
+    """Goal: an attempt id that was made up or altered gets none of a set that is out, and changes nothing of it."""
+    fill(broker, topic, 1)
+    message, = take(broker, group, topic, attemptId="a1")
+    assert take(broker, group, topic, attemptId=other) == []
+    fields = {"consumerGroup": group, "topic": topic, "queueId": 0, "pollTime": 0, "bornTime": mq.now_ms(), "order": True}
+    assert broker.call(NOTIFY, {**fields, "attemptId": other}).ext["hasMsg"] == "false"
+    assert bodies(take(broker, group, topic, attemptId="a1")) == bodies([message])
 
 
 def test_batch_ack_in_order(broker, topic, group):

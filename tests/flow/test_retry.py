@@ -103,6 +103,16 @@ def test_message_at_its_limit_is_a_dead_letter(broker, group, received):
     assert pull_all(broker, group, "%DLQ%" + group)[0].body == b"work"
 
 
+@pytest.mark.parametrize("version, ends_in", ((120, "%RETRY%"), (121, "%DLQ%")))
+def test_limit_of_an_old_client_does_not_count(connect, broker, group, received, version, ends_in):
+    """Goal: maxReconsumeTimes counts from clients of 3.4.9 (121) on, in a send back and in a send to the retry topic."""
+    client = connect(version=version)
+    assert send_back(client, group, received, maxReconsumeTimes=0).code == 0
+    fields = mq.send_fields("%RETRY%" + group, reconsumeTimes=1, maxReconsumeTimes=0)
+    assert client.call(310, fields, b"work").code == 0
+    assert [record.body for record in pull_all(broker, group, ends_in + group, count=2)] == [b"work"] * 2
+
+
 def test_limit_of_the_group_is_kept(broker, topic, group):
     """Goal: retryMaxTimes of the group counts when the request names none."""
     assert broker.call(200, body={"groupName": group, "retryMaxTimes": 0}).code == 0

@@ -5,10 +5,12 @@ the very time: what both promise, never early, is tested on both; how late is no
 """
 
 import base64
+import json
 
 import mini_client as mq
 import pytest
-from conftest import differs, expect_not_before, make_topic, pull, pull_all, send
+import servers
+from conftest import BROKER_CONF, differs, expect_not_before, make_topic, max_offset, pull, pull_all, send
 from servers import wait_until
 
 SEND, RECALL, TIMER_CHECK, TIMER_METRICS = 310, 370, 60, 61
@@ -272,6 +274,32 @@ def test_slaves_can_ask_for_the_check_point_and_the_counts(broker, name):
     answer = broker.call(TIMER_CHECK)
     assert answer.code == 0 and len(answer.body) == 56
     wait_until(lambda: broker.call(TIMER_METRICS).json()["timingCount"].get(topic, {}).get("count") == 1)
+
+
+def counted(connection, topic):
+    """How many messages wait for a topic, by request."""
+    return connection.call(TIMER_METRICS).json()["timingCount"].get(topic, {}).get("count")
+
+
+def test_pending_messages_are_counted_in_a_file(target, tmp_path):
+    """Goal: config/timermetrics tells how many messages wait for a topic, a restart goes on from it, and what was
+    delivered is not among them.
+    Method: three wait for hours, one for a moment; then a fourth."""
+    with servers.Pair(target, tmp_path, conf=BROKER_CONF) as both:
+        with both.broker.connect() as connection:
+            topic = make_topic(connection, "counted")
+            for _ in range(3):
+                send_timed(connection, topic, TIMER_DELAY_SEC=7200)
+            send_timed(connection, topic, TIMER_DELAY_MS=300)
+            wait_until(lambda: max_offset(connection, topic) == 1 and counted(connection, topic) == 3, 60, "three to wait")
+        both.broker.stop()
+        saved = json.loads((both.broker.store / "config" / "timermetrics").read_text(encoding="utf-8"))
+        assert saved["timingCount"][topic]["count"] == 3 and "counter" in saved["dataVersion"]
+        both.broker.start()
+        with both.broker.connect() as connection:
+            assert counted(connection, topic) == 3
+            send_timed(connection, topic, TIMER_DELAY_SEC=7200)
+            wait_until(lambda: counted(connection, topic) == 4, 60, "the fourth")
 
 
 def test_a_pending_message_is_found_by_key_in_the_timer_topic(broker, topic, name):

@@ -93,7 +93,25 @@ static const char *handle_fault(struct broker *broker, const struct receipt_hand
         return "it is of another queue";
     if (handle->queue_offset >= 0 && handle->queue_offset != fields->queue_offset)
         return "it is of another message";
+    if (handle->origin != POP_OF_TOPIC && handle->origin != pop_origin_of(fields->topic))
+        return "it is of a retry topic of another kind";
     return NULL;
+}
+
+/* Why it cannot be of this pop, which has the place and the time it names; NULL: it is. */
+static const char *point_fault(const struct pop_point *point, const struct popped *popped,
+                               int64_t queue_offset)
+{
+    if (!pop_is_as_given(point, popped))
+        return "its invisible time or revive queue is not that of its pop";
+    if (pop_index_of(point, queue_offset) < 0)
+        return "the message is not one of its pop";
+    return NULL;
+}
+
+static void refuse_handle(struct request *req, const char *why)
+{
+    reply_code(req, RESP_MESSAGE_ILLEGAL, "the receipt handle is refused: %s", why);
 }
 
 /* The pop a request is about. True: the request was refused. */
@@ -108,7 +126,7 @@ static bool refused_handle(struct broker *broker, struct request *req,
     }
     why = handle_fault(broker, &handle, fields);
     if (why != NULL) {
-        reply_code(req, RESP_MESSAGE_ILLEGAL, "the receipt handle is refused: %s", why);
+        refuse_handle(req, why);
         return true;
     }
     *popped = (struct popped){
@@ -151,9 +169,9 @@ void handle_ack(struct broker *broker, struct request *req)
         return;
     }
     struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
-    if (point != NULL && pop_index_of(point, fields.queue_offset) < 0) {
-        reply_code(req, RESP_MESSAGE_ILLEGAL,
-                   "the receipt handle is refused: the message is not one of its pop");
+    const char *why = point == NULL ? NULL : point_fault(point, &popped, fields.queue_offset);
+    if (why != NULL) {
+        refuse_handle(req, why);
         return;
     }
     int err = ack(broker, &popped, &fields.queue_offset, 1, &end_phy_offset);
@@ -210,7 +228,10 @@ static int ack_entry(struct broker *broker, const struct batch_ack *entry, struc
             (void)ack_in_order(broker, &popped, offsets[i]); /* nobody asks which failed */
         return 0;
     }
-    return count == 0 ? 0 : ack(broker, &popped, offsets, count, end_phy_offset);
+    struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
+    if (count == 0 || (point != NULL && !pop_is_as_given(point, &popped)))
+        return 0;
+    return ack(broker, &popped, offsets, count, end_phy_offset);
 }
 
 void handle_batch_ack(struct broker *broker, struct request *req)
@@ -303,9 +324,13 @@ void handle_change_invisible_time(struct broker *broker, struct request *req)
         return;
     }
     struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
-    int index = point == NULL ? -1 : pop_index_of(point, fields.queue_offset);
+    const char *why = point == NULL ? NULL : point_fault(point, &popped, fields.queue_offset);
+    if (why != NULL) {
+        refuse_change(req, RESP_MESSAGE_ILLEGAL, why);
+        return;
+    }
     if (point == NULL ? !pop_may_come(pops_keeper(broker->pops), &popped)
-                      : index < 0 || pop_is_acked(point, index)) {
+                      : pop_is_acked(point, pop_index_of(point, fields.queue_offset))) {
         refuse_change(req, RESP_NO_MESSAGE,
                       "the message is not out any more: it was acknowledged, changed, or its "
                       "invisible time is over");
