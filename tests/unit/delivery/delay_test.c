@@ -281,6 +281,127 @@ static void a_clock_set_back_does_not_hold_messages_longer(void **state)
     assert_int_equal(f->delivered_count, 1);
 }
 
+/* ---- the model ------------------------------------------------------------------------------- */
+
+enum { LEVELS = 3, MODEL_MESSAGES = 400, BUDGET_MOST = 40 };
+
+/* Levels as plainly as it can be said: a queue each, how far it was delivered, how far when that
+ * was saved. */
+struct delay_model {
+    int sent;
+    int level_of[MODEL_MESSAGES];
+    int64_t due_ms[MODEL_MESSAGES];
+    struct {
+        int ids[MODEL_MESSAGES];
+        int count, at, saved_at;
+    } levels[LEVELS + 1];
+    struct delay_offsets saved;
+    int64_t now_ms;
+    int64_t retry_ms; /* a put failed: until then a level may wait */
+};
+
+static void model_save(struct fixture *f, struct delay_model *m)
+{
+    m->saved = *delay_progress(f->delay);
+    for (int level = 1; level <= LEVELS; level++)
+        m->levels[level].saved_at = m->levels[level].at;
+}
+
+static void model_send(struct fixture *f, struct delay_model *m)
+{
+    static const int64_t delays_ms[LEVELS + 1] = { 0, 1000, 5000, 10000 };
+    char body[16];
+    int level = 1 + (int)(random() % LEVELS);
+    if (m->sent == MODEL_MESSAGES)
+        return;
+    snprintf(body, sizeof body, "%d", m->sent);
+    put_delayed(f, body, level, m->now_ms);
+    m->level_of[m->sent] = level;
+    m->due_ms[m->sent] = m->now_ms + delays_ms[level];
+    m->levels[level].ids[m->levels[level].count++] = m->sent++;
+}
+
+/* What came is the next of its level and is due; what did not come is not due. */
+static void model_run(struct fixture *f, struct delay_model *m, int budget)
+{
+    int refusals = f->refusals;
+    bool is_done = delay_run(f->delay, m->now_ms, budget) > m->now_ms;
+    if (f->refusals < refusals)
+        m->retry_ms = m->now_ms + DELAY_RETRY_MS;
+    for (int i = 0; i < f->delivered_count; i++) {
+        int id = atoi(f->delivered[i].body);
+        int level = m->level_of[id];
+        assert_int_equal(m->levels[level].ids[m->levels[level].at++], id);
+        assert_true(m->due_ms[id] <= m->now_ms);
+    }
+    f->delivered_count = 0;
+    for (int level = 1; level <= LEVELS && is_done && m->now_ms >= m->retry_ms; level++)
+        assert_true(m->levels[level].at == m->levels[level].count ||
+                    m->due_ms[m->levels[level].ids[m->levels[level].at]] > m->now_ms);
+}
+
+/* The service ends: with its progress saved, or killed, and goes on from what was. */
+static void model_restart(struct fixture *f, struct delay_model *m, bool is_killed)
+{
+    if (!is_killed)
+        model_save(f, m);
+    delay_free(f->delay);
+    open_delay(f, &m->saved);
+    for (int level = 1; level <= LEVELS; level++)
+        m->levels[level].at = m->levels[level].saved_at;
+    m->retry_ms = m->now_ms;
+}
+
+static void model_step(struct fixture *f, struct delay_model *m)
+{
+    switch (random() % 16) {
+    case 0:
+        model_save(f, m);
+        break;
+    case 1:
+        model_restart(f, m, true);
+        break;
+    case 2:
+        model_restart(f, m, false);
+        break;
+    case 3:
+        f->refusals = (int)(random() % 4);
+        break;
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        model_send(f, m);
+        break;
+    default:
+        m->now_ms += random() % 1500;
+        model_run(f, m, 1 + (int)(random() % BUDGET_MOST));
+    }
+}
+
+/* Goal: over random sends, times, budgets, failed puts, saves, restarts and kills each level
+ * delivers its messages in their order, none early, none late, none left out, and again only those
+ * since the last save before a kill. Method: a model beside it; many seeds. */
+static void random_use_agrees_with_the_model(void **state)
+{
+    struct fixture *f = *state;
+    static struct delay_model m;
+    m = (struct delay_model){ .now_ms = START_MS, .saved = *delay_progress(f->delay) };
+    for (unsigned seed = 1; seed <= 4; seed++) {
+        srandom(seed);
+        for (int i = 0; i < 500; i++)
+            model_step(f, &m);
+        f->refusals = 0;
+        for (int i = 0; i < MODEL_MESSAGES; i++) {
+            m.now_ms += DELAY_RETRY_MS + 10000;
+            model_run(f, &m, BUDGET_MOST);
+        }
+        for (int level = 1; level <= LEVELS; level++)
+            assert_int_equal(m.levels[level].at, m.levels[level].count);
+    }
+    assert_int_equal(m.sent, MODEL_MESSAGES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(undeliverable_messages_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_hold_messages_longer, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(random_use_agrees_with_the_model, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
