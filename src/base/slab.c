@@ -1,8 +1,9 @@
 /* slab.c - a chunk is found by its pieces' addresses, since it lies at a multiple of its length.
  *
  * A chunk's pieces are handed out in order at first, so that no page is touched before it is
- * needed; those given back are a list. A few chunks that are empty are kept: a queue that gets a
- * message now and then is not to cost a system call each time.
+ * needed; those given back are a list. Chunks that are empty are kept for the next crowd: mapping
+ * and unmapping wait for whoever else changes the address space. slab_trim() unmaps what was never
+ * needed since it was last called. New ones are mapped several at a time.
  */
 #include "base/slab.h"
 
@@ -18,6 +19,7 @@
 #include "base/memory.h"
 
 enum { CHUNK_BYTES = 64 << 10, HEAD_BYTES = 64, CLASSES = 7, SPARE_CHUNKS = 2 };
+enum { MAPPED_AT_ONCE = 16 };
 static_assert(SLAB_PIECE_LEAST << (CLASSES - 1) == SLAB_PIECE_MOST, "a class for each size");
 
 struct free_piece {
@@ -25,7 +27,7 @@ struct free_piece {
 };
 
 struct chunk {
-    struct list link; /* of its class's chunks with room, else of none */
+    struct list link; /* of its class's chunks with room, or the spare ones; else of none */
     struct free_piece *freed;
     uint32_t piece_bytes;
     uint32_t used;  /* pieces that are out */
@@ -36,24 +38,50 @@ static_assert(sizeof(struct chunk) <= HEAD_BYTES, "the head fits");
 struct slab {
     struct lock lock; /* a leaf */
     struct list with_room[CLASSES];
-    struct chunk *spare[SPARE_CHUNKS];
-    int spare_count;
+    struct list spare; /* the one given back last is first: it is the warmest */
+    size_t spare_count;
+    size_t spare_least; /* since the last slab_trim() */
     size_t chunk_count;
+    uint8_t *fresh; /* mapped and never used, up to fresh_end */
+    uint8_t *fresh_end;
 };
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-static struct chunk *chunk_map(void)
+static void map_fresh(struct slab *slab)
 {
+    const size_t bytes = (size_t)MAPPED_AT_ONCE * CHUNK_BYTES;
     uint8_t *base =
-        mmap(NULL, 2 * CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, bytes + CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         memory_none(2 * CHUNK_BYTES);
     size_t before = -(uintptr_t)base % CHUNK_BYTES;
     if (before > 0)
         munmap(base, before);
-    munmap(base + before + CHUNK_BYTES, CHUNK_BYTES - before);
-    return (struct chunk *)(void *)(base + before);
+    munmap(base + before + bytes, CHUNK_BYTES - before);
+    slab->fresh = base + before;
+    slab->fresh_end = slab->fresh + bytes;
+}
+
+static struct chunk *chunk_map(struct slab *slab)
+{
+    if (slab->fresh == slab->fresh_end)
+        map_fresh(slab);
+    uint8_t *chunk = slab->fresh;
+    slab->fresh += CHUNK_BYTES;
+    slab->chunk_count++;
+    assert((uintptr_t)chunk % CHUNK_BYTES == 0);
+    return (struct chunk *)(void *)chunk;
+}
+
+static struct chunk *take_spare(struct slab *slab)
+{
+    struct chunk *chunk = list_entry(slab->spare.next, struct chunk, link);
+    list_remove(&chunk->link);
+    assert(slab->spare_count > 0);
+    if (--slab->spare_count < slab->spare_least)
+        slab->spare_least = slab->spare_count;
+    return chunk;
 }
 
 static struct chunk *chunk_of(void *piece)
@@ -70,13 +98,7 @@ static struct chunk *chunk_get(struct slab *slab, struct list *class, size_t pie
 {
     if (!list_empty(class))
         return list_entry(class->next, struct chunk, link);
-    struct chunk *chunk;
-    if (slab->spare_count > 0) {
-        chunk = slab->spare[--slab->spare_count];
-    } else {
-        chunk = chunk_map();
-        slab->chunk_count++;
-    }
+    struct chunk *chunk = slab->spare_count > 0 ? take_spare(slab) : chunk_map(slab);
     *chunk = (struct chunk){ .piece_bytes = (uint32_t)piece_bytes, .fresh = HEAD_BYTES };
     list_append(class, &chunk->link);
     return chunk;
@@ -87,12 +109,8 @@ static void chunk_put(struct slab *slab, struct chunk *chunk)
 {
     assert(chunk->used == 0);
     list_remove(&chunk->link);
-    if (slab->spare_count < SPARE_CHUNKS) {
-        slab->spare[slab->spare_count++] = chunk;
-        return;
-    }
-    slab->chunk_count--;
-    munmap(chunk, CHUNK_BYTES);
+    list_append(slab->spare.next, &chunk->link); /* in front of the first */
+    slab->spare_count++;
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
@@ -189,6 +207,7 @@ struct slab *slab_new(void)
     lock_init(&slab->lock, LOCK_LEAF);
     for (int i = 0; i < CLASSES; i++)
         list_init(&slab->with_room[i]);
+    list_init(&slab->spare);
     return slab;
 }
 
@@ -196,11 +215,31 @@ void slab_free(struct slab *slab)
 {
     if (slab == NULL)
         return;
-    assert(slab->chunk_count == (size_t)slab->spare_count);
-    for (int i = 0; i < slab->spare_count; i++)
-        munmap(slab->spare[i], CHUNK_BYTES);
+    assert(slab->chunk_count == slab->spare_count);
+    while (slab->spare_count > 0)
+        munmap(take_spare(slab), CHUNK_BYTES);
+    if (slab->fresh != slab->fresh_end)
+        munmap(slab->fresh, (size_t)(slab->fresh_end - slab->fresh));
     lock_fini(&slab->lock);
     free(slab);
+}
+
+/* One at a time: whoever takes a piece waits for the lock, and for the address space. */
+void slab_trim(struct slab *slab)
+{
+    lock_take(&slab->lock);
+    size_t unneeded = slab->spare_least > SPARE_CHUNKS ? slab->spare_least - SPARE_CHUNKS : 0;
+    for (; unneeded > 0 && slab->spare_count > SPARE_CHUNKS; unneeded--) {
+        struct chunk *chunk = list_entry(slab->spare.prev, struct chunk, link);
+        list_remove(&chunk->link);
+        slab->spare_count--;
+        slab->chunk_count--;
+        lock_release(&slab->lock);
+        munmap(chunk, CHUNK_BYTES);
+        lock_take(&slab->lock);
+    }
+    slab->spare_least = slab->spare_count;
+    lock_release(&slab->lock);
 }
 
 size_t slab_chunks(struct slab *slab)

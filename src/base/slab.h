@@ -3,8 +3,9 @@
  *     chunk  | head | piece | piece |  free  | piece | ...          64 KiB, pieces of one size
  *
  * malloc() lays such pieces between others that stay: when the crowd has gone the holes are left,
- * and the process is as large as it ever was. Here they lie by themselves, and a chunk without
- * pieces goes back to the system. What is larger than SLAB_PIECE_MOST comes from malloc().
+ * and the process is as large as it ever was. Here they lie by themselves, and slab_trim() gives
+ * chunks without pieces back to the system. What is larger than SLAB_PIECE_MOST comes from
+ * malloc().
  *
  * Units      bytes.
  * Ownership  a piece is whoever's took it, until it is given back; all are when the slab is freed.
@@ -32,6 +33,10 @@ void *slab_take(struct slab *slab, size_t bytes);
 void slab_give_back(struct slab *slab, void *piece, size_t bytes);
 /* Another piece with what this one held, or its beginning; it may be the same. */
 void *slab_resize(struct slab *slab, void *piece, size_t bytes, size_t wanted_bytes);
+
+/* Gives chunks back to the system that were empty all the time since this was called last, but for
+ * two. To be called now and then by a thread that may wait. */
+void slab_trim(struct slab *slab);
 
 /* Chunks there are, those kept for the next crowd too. */
 size_t slab_chunks(struct slab *slab);

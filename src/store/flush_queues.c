@@ -52,7 +52,7 @@ int store_write_queues(struct store *store, struct buf *scratch)
         }
         store_flush_log_when_urgent(store);
     }
-    buf_fini(&dirty);
+    queues_give_dirty_back(store->queues, &dirty);
     return first_err;
 }
 

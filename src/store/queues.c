@@ -115,6 +115,7 @@ void queues_close(struct queues *queues)
     lock_fini(&queues->lock);
     lock_fini(&queues->dirty_lock);
     buf_fini(&queues->dirty);
+    buf_fini(&queues->dirty_spare);
     slab_free(queues->files.tails);
     free(queues);
 }
@@ -306,7 +307,23 @@ struct buf queues_take_dirty(struct queues *queues)
 {
     lock_take(&queues->dirty_lock);
     struct buf taken = queues->dirty;
-    queues->dirty = BUF_INIT;
+    queues->dirty = queues->dirty_spare;
+    queues->dirty_spare = BUF_INIT;
     lock_release(&queues->dirty_lock);
     return taken;
+}
+
+/* Kept as long as it is used: with many queues it would be grown by a loop each time. */
+void queues_give_dirty_back(struct queues *queues, struct buf *list)
+{
+    enum { USED_PART_LEAST = 8 };
+    if (list->len < list->cap / USED_PART_LEAST)
+        buf_fini(list);
+    buf_clear(list);
+    lock_take(&queues->dirty_lock);
+    assert(queues->dirty_spare.data == NULL); /* one is out at a time */
+    queues->dirty_spare = *list;
+    lock_release(&queues->dirty_lock);
+    *list = BUF_INIT;
+    slab_trim(queues->files.tails);
 }

@@ -56,8 +56,10 @@ bool queues_has_topic(struct queues *queues, struct slice topic);
 
 /* Lists a queue that has just become dirty. */
 void queues_note_dirty(struct queues *queues, struct consume_queue *queue);
-/* Those that are, struct consume_queue * each; the caller frees the list. */
+/* Those that are, struct consume_queue * each. The list is given back, with what no queue needs any
+ * more: by one thread, which may wait. */
 struct buf queues_take_dirty(struct queues *queues);
+void queues_give_dirty_back(struct queues *queues, struct buf *list);
 
 /* Calls `each` for every open queue; with `load`, first opens those that lie on disk. Returns why
  * one of them could not be opened, or 0; `each` is called for the others. */

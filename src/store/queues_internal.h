@@ -20,8 +20,9 @@ struct queues {
     struct map topics;       /* borrows; values: struct queue_topic */
     struct map batch_topics; /* the names alone */
     struct queue_topic *deleted;
-    struct lock dirty_lock; /* guards `dirty` */
+    struct lock dirty_lock; /* guards both lists */
     struct buf dirty;       /* struct consume_queue * each */
+    struct buf dirty_spare; /* the one that was given back */
     atomic_int deleted_count;
     struct queue_files files;
     int64_t doubtful_from; /* consume_queue_open() */

@@ -60,7 +60,7 @@ static void a_piece_is_a_power_of_two(void **state)
 }
 
 /* Goal: a crowd that has gone leaves nothing behind. Method: chunks are counted before and after,
- * and a lonely piece that comes and goes makes no new one. */
+ * the slab is trimmed, and a lonely piece that comes and goes makes no new one. */
 static void a_crowd_that_has_gone_leaves_nothing(void **state)
 {
     (void)state;
@@ -70,10 +70,35 @@ static void a_crowd_that_has_gone_leaves_nothing(void **state)
     assert_true(slab_chunks(slab) > CROWD * 64 / (64 << 10));
     for (int i = 0; i < CROWD; i++)
         slab_give_back(slab, pieces[CROWD - 1 - i], 64);
+    slab_trim(slab);
+    slab_trim(slab);
     assert_int_equal(slab_chunks(slab), EMPTY_KEPT);
     for (int i = 0; i < 10; i++)
         slab_give_back(slab, slab_take(slab, 1000), 1000);
     assert_int_equal(slab_chunks(slab), EMPTY_KEPT);
+    slab_free(slab);
+}
+
+/* Goal: chunks that crowds fill again and again are not unmapped in between. Method: a crowd comes
+ * and goes, the slab is trimmed after each; then one of half the size, whose other half goes. */
+static void a_crowd_that_comes_again_finds_its_chunks(void **state)
+{
+    (void)state;
+    size_t chunks = 0;
+    struct slab *slab = slab_new();
+    for (int turn = 0; turn < 6; turn++) {
+        int crowd = turn < 4 ? CROWD : CROWD / 2;
+        for (int i = 0; i < crowd; i++)
+            pieces[i] = slab_take(slab, 1024);
+        for (int i = 0; i < crowd; i++)
+            slab_give_back(slab, pieces[i], 1024);
+        if (turn == 0)
+            chunks = slab_chunks(slab);
+        slab_trim(slab);
+        if (turn < 4)
+            assert_int_equal(slab_chunks(slab), chunks);
+    }
+    assert_in_range(slab_chunks(slab), chunks / 2 - 1, chunks / 2 + EMPTY_KEPT + 1);
     slab_free(slab);
 }
 
@@ -103,6 +128,7 @@ int main(void)
         cmocka_unit_test(pieces_do_not_overlap),
         cmocka_unit_test(a_piece_is_a_power_of_two),
         cmocka_unit_test(a_crowd_that_has_gone_leaves_nothing),
+        cmocka_unit_test(a_crowd_that_comes_again_finds_its_chunks),
         cmocka_unit_test(a_piece_that_grows_keeps_what_it_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
