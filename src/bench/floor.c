@@ -4,6 +4,9 @@
  * steps from frame to frame, and writes an answer of its own for each into what goes out; those of
  * one read leave with one write. A long frame is answered piece by piece.
  *
+ * One that keeps writes what one read brought behind all before it, into a file whose pages are
+ * new; a write of many pages is the cheapest way the kernel has to make them.
+ *
  * One that syncs answers what it read when its sockets are empty: all of it written behind one
  * another into a file that was written before, so that no sync needs a commit of the journal, and
  * synced once, by the thread that then answers. A disk that fails ends it.
@@ -29,7 +32,7 @@
 #include "base/list.h"
 
 enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64, LENGTH_BYTES = 4 };
-enum { LOG_BYTES = 64 << 20, LOG_BLOCK_BYTES = 1 << 20 };
+enum { LOG_BYTES = 64 << 20, LOG_BLOCK_BYTES = 1 << 20, KEPT_BYTES = 1 << 30 };
 
 struct echo {
     struct list link;
@@ -49,7 +52,8 @@ struct floor {
     struct sockaddr_in address;
     pthread_t thread;
     struct list echoes; /* the thread's */
-    int log_fd;         /* -1: it does not sync */
+    enum floor_kind kind;
+    int log_fd; /* -1: it only sends back */
     off_t log_at;
     int waiting_count;
     struct echo *waiting[ECHO_EVENTS]; /* for the sync; none is closed meanwhile */
@@ -131,6 +135,20 @@ static void answer(struct floor *f, struct echo *echo, bool was_full)
         echo_close(echo);
 }
 
+/* False: the disk failed. */
+static bool keep(struct floor *f, const struct echo *echo)
+{
+    if (f->log_at + (off_t)echo->to > KEPT_BYTES) {
+        if (ftruncate(f->log_fd, 0) != 0)
+            return false;
+        f->log_at = 0;
+    }
+    if (pwrite(f->log_fd, echo->out, echo->to, f->log_at) != (ssize_t)echo->to)
+        return false;
+    f->log_at += (off_t)echo->to;
+    return true;
+}
+
 /* True: there is something new to be synced. */
 static bool serve(struct floor *f, struct echo *echo)
 {
@@ -146,10 +164,14 @@ static bool serve(struct floor *f, struct echo *echo)
         }
         echo->in_len += (size_t)got;
         answer_frames(echo);
-        if (f->log_fd >= 0 && echo->to > 0) {
+        if (f->kind == FLOOR_SYNC && echo->to > 0) {
             echo->waits = true;
             f->waiting[f->waiting_count++] = echo;
             return true;
+        }
+        if (f->kind == FLOOR_KEEP && !keep(f, echo)) {
+            echo_close(echo);
+            return false;
         }
     }
     answer(f, echo, was_full);
@@ -206,22 +228,28 @@ static void *floor_main(void *arg)
     return NULL;
 }
 
-/* A file of LOG_BYTES without a name, all of it on the disk. */
-static int open_log(const char *dir, int *opened)
+/* LOG_BYTES, all of it on the disk. */
+static int write_log(int fd)
 {
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     uint8_t *block = calloc(1, LOG_BLOCK_BYTES);
-    int err = fd < 0 ? err_from_errno(errno) : block == NULL ? ERR_NO_MEMORY : 0;
+    int err = block == NULL ? ERR_NO_MEMORY : 0;
     for (off_t at = 0; err == 0 && at < LOG_BYTES; at += LOG_BLOCK_BYTES)
         if (pwrite(fd, block, LOG_BLOCK_BYTES, at) != LOG_BLOCK_BYTES)
             err = ERR_IO;
     if (err == 0 && fsync(fd) != 0)
         err = err_from_errno(errno);
     free(block);
-    if (err != 0 && fd >= 0)
-        close(fd);
-    *opened = err == 0 ? fd : -1;
     return err;
+}
+
+static int open_log(struct floor *f, const char *dir)
+{
+    if (f->kind == FLOOR_ECHO)
+        return 0;
+    f->log_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (f->log_fd < 0)
+        return err_from_errno(errno);
+    return f->kind == FLOOR_SYNC ? write_log(f->log_fd) : 0;
 }
 
 static int listen_anywhere(struct floor *f)
@@ -248,7 +276,7 @@ static void floor_free(struct floor *f)
     free(f);
 }
 
-int floor_start(const char *sync_dir, struct floor **started)
+int floor_start(enum floor_kind kind, const char *dir, struct floor **started)
 {
     struct floor *f = calloc(1, sizeof *f);
     if (f == NULL)
@@ -258,9 +286,10 @@ int floor_start(const char *sync_dir, struct floor **started)
     f->stop_fd = eventfd(0, EFD_CLOEXEC);
     f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     f->log_fd = -1;
+    f->kind = kind;
     int err = listen_anywhere(f);
-    if (err == 0 && sync_dir != NULL)
-        err = open_log(sync_dir, &f->log_fd);
+    if (err == 0)
+        err = open_log(f, dir);
     if (err == 0) {
         int cause = pthread_create(&f->thread, NULL, floor_main, f);
         err = cause == 0 ? 0 : err_from_errno(cause);

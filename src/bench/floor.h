@@ -2,8 +2,9 @@
  *
  * What an echo of the same bytes through the same load generator costs, no broker on this machine
  * can undercut; it is measured in the same run because it changes from minute to minute. One that
- * syncs is the floor under a send with synchronous flush: what it read is on the disk before it is
- * sent back, with one sync for all that came together.
+ * keeps what it gets is the floor under a send that is stored: what it read is in the page cache,
+ * in pages that were not there before, when it is sent back. One that syncs is the floor under a
+ * send with synchronous flush: it is on the disk then, with one sync for all that came together.
  *
  * Ownership  floor_start() makes the server and its thread, floor_stop() ends both.
  * Threads    start and stop: one caller; the server runs on its own thread.
@@ -15,11 +16,13 @@
 
 #include "base/err.h"
 
+enum floor_kind { FLOOR_ECHO, FLOOR_KEEP, FLOOR_SYNC };
+
 struct floor;
 
-/* Listens on a port of 127.0.0.1 that the kernel picks. sync_dir: where the file is that it syncs,
- * without a name and written over again and again; NULL: it does not. */
-MUST_CHECK int floor_start(const char *sync_dir, struct floor **started);
+/* Listens on a port of 127.0.0.1 that the kernel picks. dir: where the file is that one writes who
+ * keeps or syncs; it has no name, and begins anew when it is long. */
+MUST_CHECK int floor_start(enum floor_kind kind, const char *dir, struct floor **started);
 void floor_stop(struct floor *f);
 
 struct sockaddr_in floor_address(const struct floor *f);

@@ -29,13 +29,13 @@ enum { OPEN_LOOP_OUTSTANDING = 256 };
 /* ---- targets -------------------------------------------------------------------------------- */
 
 /* First, so that brokers are compared with it and not it with them. */
-static int add_floor(struct run *run, const char *name, const char *sync_dir)
+static int add_floor(struct run *run, enum floor_kind kind, const char *name)
 {
     memmove(&run->brokers[1], &run->brokers[0], (size_t)run->broker_count * sizeof run->brokers[0]);
     run->broker_count++;
     run->brokers[0] = (struct run_broker){ .address_text = "here", .is_floor = true };
     snprintf(run->brokers[0].name, sizeof run->brokers[0].name, "%s", name);
-    int err = floor_start(sync_dir, &run->brokers[0].floor);
+    int err = floor_start(kind, run->settings.disk, &run->brokers[0].floor);
     if (err != 0)
         return run_complain(run, &run->brokers[0], "not started", err);
     run->brokers[0].address = floor_address(run->brokers[0].floor);
@@ -258,9 +258,11 @@ static int write_reports(const struct run *run)
 
 static int open_floors(struct run *run)
 {
-    int err = run->settings.echo_sync ? add_floor(run, "echo-sync", run->settings.disk) : 0;
+    int err = run->settings.echo_sync ? add_floor(run, FLOOR_SYNC, "echo-sync") : 0;
+    if (err == 0 && run->settings.echo_keep)
+        err = add_floor(run, FLOOR_KEEP, "echo-keep");
     if (err == 0 && run->settings.echo)
-        err = add_floor(run, "echo", NULL);
+        err = add_floor(run, FLOOR_ECHO, "echo");
     if (err == 0 && run->settings.disk[0] != '\0') {
         err = disk_floor_open(run->settings.disk, &run->disk);
         if (err != 0)

@@ -16,7 +16,7 @@
 #include "bench/floor.h"
 #include "bench/report.h"
 
-enum { RUN_BROKERS_MAX = 6, RUN_VARIANTS_MAX = 5 };
+enum { RUN_BROKERS_MAX = 7, RUN_FLOORS_MAX = 3, RUN_VARIANTS_MAX = 5 };
 
 struct run_settings {
     const char *topic;
@@ -40,6 +40,7 @@ struct run_settings {
     const char *read_topic;
     int factor_percent;
     bool echo;
+    bool echo_keep;
     bool echo_sync;
     const char *disk;
     const char *name;

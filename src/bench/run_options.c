@@ -38,7 +38,7 @@ static bool complain(const struct run *run, const char *what, const char *value)
 static bool take_broker(void *ctx, const char *value)
 {
     struct run *run = ctx;
-    if (run->broker_count == RUN_BROKERS_MAX - 2) /* two places are the floors' */
+    if (run->broker_count == RUN_BROKERS_MAX - RUN_FLOORS_MAX)
         return complain(run, "too many brokers", value);
     struct run_broker *broker = &run->brokers[run->broker_count];
     broker->address_text = target_named_value(value, broker->name, sizeof broker->name);
@@ -111,6 +111,8 @@ static int read_line(struct run *run, const char *command, const char *about, in
         OPTION_INT("factor", "N", "overload: percent of the peak offered", &s->factor_percent, 100,
                    1000),
         OPTION_FLAG("echo", "measure the echo floor, too", &s->echo),
+        OPTION_FLAG("echo-keep", "and an echo that keeps what it gets in new pages of a file there",
+                    &s->echo_keep),
         OPTION_FLAG("echo-sync", "and an echo that syncs to the disk of --disk before it answers",
                     &s->echo_sync),
         OPTION_TEXT("disk", "DIR", "directory whose disk is measured between rounds, too",
@@ -132,9 +134,9 @@ static bool fits_together(const struct run *run)
     const struct run_settings *s = &run->settings;
     if (strcmp(s->header, "json") != 0 && strcmp(s->header, "binary") != 0)
         return complain(run, "--header is json or binary", s->header);
-    if (s->echo_sync && s->disk[0] == '\0')
-        return complain(run, "--echo-sync needs --disk", "");
-    if (run->broker_count == 0 && !s->echo && !s->echo_sync)
+    if ((s->echo_keep || s->echo_sync) && s->disk[0] == '\0')
+        return complain(run, "--echo-keep and --echo-sync need --disk", "");
+    if (run->broker_count == 0 && !s->echo && !s->echo_keep && !s->echo_sync)
         return complain(run, "nothing to measure: give --broker or --echo", "");
     return true;
 }

@@ -120,12 +120,13 @@ def test_what_is_sent_is_delivered(pair, tmp_path, name, target):
     assert sum(many for _, many in got["b"]["histogram"]) == count
 
 
-def test_both_floors_are_measured_beside_the_broker(pair, tmp_path, name):
-    """Goal: the echo and the echo that syncs are targets of their own, before the broker, and lose nothing."""
+def test_all_floors_are_measured_beside_the_broker(pair, tmp_path, name):
+    """Goal: the echo, that which keeps and that which syncs are targets of their own, before the broker, and lose
+    nothing."""
     got = bench(tmp_path, "send", pair.broker.address, "--topic", name(), "--connections", 4,
-                "--echo", "--echo-sync", "--disk", tmp_path, "--timeout-ms", 60000)
-    assert list(got) == ["echo", "echo-sync", "b"]
-    for floor in ("echo", "echo-sync"):
+                "--echo", "--echo-keep", "--echo-sync", "--disk", tmp_path, "--timeout-ms", 60000)
+    assert list(got) == ["echo", "echo-keep", "echo-sync", "b"]
+    for floor in ("echo", "echo-keep", "echo-sync"):
         assert got[floor]["floor"] and got[floor]["summary"]["accepted"] > 0 and got[floor]["summary"]["lost"] == 0
 
 

@@ -19,7 +19,7 @@ static void every_message_comes_back(void **state)
 {
     struct floor *floor;
     struct load_result *result = malloc(sizeof *result);
-    assert_int_equal(floor_start(*state, &floor), 0);
+    assert_int_equal(floor_start(*(enum floor_kind *)*state, ".", &floor), 0);
     for (int type = SERIALIZE_JSON; type <= SERIALIZE_BINARY; type++) {
         const struct send_frame_options options = {
             .type = (enum serialize_type)type, .topic = "t", .queue_count = 8, .body_bytes = 1024
@@ -53,7 +53,7 @@ static void frames_are_answered_however_they_come(void **state)
 {
     static const uint8_t frames[] = { 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 1, 'c' };
     struct floor *floor;
-    assert_int_equal(floor_start(*state, &floor), 0);
+    assert_int_equal(floor_start(*(enum floor_kind *)*state, ".", &floor), 0);
     struct sockaddr_in address = floor_address(floor);
     int client = socket(AF_INET, SOCK_STREAM, 0);
     uint8_t back[sizeof frames];
@@ -74,7 +74,7 @@ static void a_slow_reader_is_waited_for(void **state)
     static uint8_t block[65536] = { 0x7f, 0xff, 0xff, 0xff };
     uint8_t ping[] = { 0, 0, 0, 1, 'p' };
     struct floor *floor;
-    assert_int_equal(floor_start(*state, &floor), 0);
+    assert_int_equal(floor_start(*(enum floor_kind *)*state, ".", &floor), 0);
     struct sockaddr_in address = floor_address(floor);
     int slow = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(slow, (struct sockaddr *)&address, sizeof address), 0);
@@ -95,28 +95,27 @@ static void a_slow_reader_is_waited_for(void **state)
     floor_stop(floor);
 }
 
-/* Goal: where there is no disk to sync to, it says so. */
+/* Goal: where there is no disk to write to, it says so. */
 static void a_missing_directory_is_told(void **state)
 {
-    (void)state;
     struct floor *floor;
-    assert_int_equal(floor_start("no/such/directory", &floor), ERR_NOT_FOUND);
+    assert_int_equal(floor_start(*(enum floor_kind *)*state, "no/such/directory", &floor),
+                     ERR_NOT_FOUND);
 }
 
-/* The directory it syncs to. */
-static char here[] = ".";
-#define SYNCING(test) cmocka_unit_test_prestate(test, here)
+static enum floor_kind echo = FLOOR_ECHO, keep = FLOOR_KEEP, sync_kind = FLOOR_SYNC;
+#define EACH_KIND(test)                                                                            \
+    cmocka_unit_test_prestate(test, &echo), cmocka_unit_test_prestate(test, &keep),                \
+        cmocka_unit_test_prestate(test, &sync_kind)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_message_comes_back),
-        SYNCING(every_message_comes_back),
-        cmocka_unit_test(frames_are_answered_however_they_come),
-        SYNCING(frames_are_answered_however_they_come),
-        cmocka_unit_test(a_slow_reader_is_waited_for),
-        SYNCING(a_slow_reader_is_waited_for),
-        cmocka_unit_test(a_missing_directory_is_told),
+        EACH_KIND(every_message_comes_back),
+        EACH_KIND(frames_are_answered_however_they_come),
+        EACH_KIND(a_slow_reader_is_waited_for),
+        cmocka_unit_test_prestate(a_missing_directory_is_told, &keep),
+        cmocka_unit_test_prestate(a_missing_directory_is_told, &sync_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
