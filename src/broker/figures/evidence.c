@@ -54,6 +54,14 @@ struct handled {
     uint64_t asked_ticks, locked_ticks, appended_ticks; /* when has_put */
 };
 
+/* A thread that runs the loop, and what the kernel had counted of it when that was last read. A
+ * loop with a deputy has two, which may change places with every pass. */
+struct known_thread {
+    int tid;
+    struct kernel_facts last;
+};
+enum { KNOWN_THREADS = 2 };
+
 enum pass_state { NO_PASS, HANDLING, WRITING };
 
 struct evidence {
@@ -79,12 +87,13 @@ struct evidence {
     /* the worker's between submission and `done` */
     struct job job;
     bool has_job;
-    int tid;
+    struct known_thread *asked;
     struct kernel_facts read;
     struct slow logged; /* number 0: only the counters are wanted */
     uint32_t held_back;
 
-    struct kernel_facts last;
+    struct known_thread threads[KNOWN_THREADS];
+    struct known_thread *thread; /* that runs the loop now */
 };
 
 /* ---- the kernel's side: a worker reads, the loop keeps --------------------------------------- */
@@ -115,17 +124,18 @@ static const struct kernel_facts unknown_facts;
 static void read_facts(struct job *job)
 {
     struct evidence *e = (struct evidence *)((char *)job - offsetof(struct evidence, job));
-    kernel_facts_read(&e->read, e->tid);
+    kernel_facts_read(&e->read, e->asked->tid);
 }
 
 static void facts_read(struct job *job)
 {
     struct evidence *e = (struct evidence *)((char *)job - offsetof(struct evidence, job));
-    struct kernel_facts between = kernel_facts_between(&e->last, &e->read);
-    bool has_before = e->last.read_ns != 0;
+    struct kernel_facts *last = &e->asked->last;
+    struct kernel_facts between = kernel_facts_between(last, &e->read);
+    bool has_before = last->read_ns != 0;
     e->has_job = false;
     --*e->options.work_out;
-    e->last = e->read;
+    *last = e->read;
     if (e->logged.number == 0)
         return;
     struct slow *kept = &e->slow[e->logged.number % EVIDENCE_SLOW_MAX];
@@ -143,6 +153,7 @@ static void ask_for_facts(struct evidence *e, const struct slow *slow, uint32_t 
     if (slow != NULL)
         e->logged = *slow;
     e->held_back = held;
+    e->asked = e->thread;
     e->has_job = workers_submit(e->options.workers, e->options.loop, &e->job) == 0;
     *e->options.work_out += e->has_job;
     if (!e->has_job && slow != NULL) { /* the workers are busy: the line matters more */
@@ -235,7 +246,7 @@ static void end_pass(struct evidence *e)
         e->slowest.at_ms = loop_now_ms(e->options.loop);
         e->slowest.requests = e->pass_requests;
         keep_slow(e, &e->slowest);
-    } else if (!e->has_job && now_ns - e->last.read_ns >= FACTS_PERIOD_NS) {
+    } else if (!e->has_job && now_ns - e->thread->last.read_ns >= FACTS_PERIOD_NS) {
         ask_for_facts(e, NULL, 0);
     }
 }
@@ -256,16 +267,19 @@ static void pass_step(struct loop_deferred *deferred)
     e->state = NO_PASS;
 }
 
-/* A loop with a deputy changes its thread now and then; the counters are of one. */
 static void note_thread(struct evidence *e)
 {
     static _Thread_local int tid;
     if (tid == 0)
         tid = gettid();
-    if (e->tid == tid || e->has_job)
+    if (e->thread->tid == tid)
         return;
-    e->tid = tid;
-    e->last.read_ns = 0;
+    struct known_thread *other = &e->threads[e->thread == &e->threads[0]];
+    if (other->tid != tid && e->has_job) /* a new one has time until the worker is done */
+        return;
+    if (other->tid != tid)
+        *other = (struct known_thread){ .tid = tid };
+    e->thread = other;
 }
 
 static void begin_pass(struct evidence *e, const struct request *req)
@@ -426,6 +440,7 @@ int evidence_new(const struct evidence_options *options, struct evidence **evide
         return ERR_NO_MEMORY;
     }
     e->options = *options;
+    e->thread = &e->threads[0];
     e->job.run = read_facts;
     e->job.done = facts_read;
     loop_deferred_init(&e->pass_end, pass_step);
