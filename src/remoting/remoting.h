@@ -49,6 +49,9 @@ static inline bool request_is_oneway(const struct request *req)
 /* Copies header, ext fields and body into the arena, so that the request may outlive the handler.
  */
 void request_detach(struct request *req);
+/* The same for a request of which nothing is wanted any more but its answer: it loses ext fields,
+ * remark and body. */
+void request_strip(struct request *req);
 
 /* Decodes the ext fields by a table. When a mandatory field is missing the request is answered with
  * SYSTEM_ERROR and a remark that names it, and ERR_INVALID returned: it is gone then. */

@@ -94,6 +94,15 @@ void request_detach(struct request *req)
     req->body = arena_copy(arena, req->body);
 }
 
+void request_strip(struct request *req)
+{
+    req->header.ext = NULL;
+    req->header.ext_count = 0;
+    req->header.remark = slice_of(NULL, 0);
+    req->body = slice_of(NULL, 0);
+    req->is_detached = true;
+}
+
 int request_fields(struct request *req, const struct fields *fields, void *into)
 {
     const char *missing = NULL;

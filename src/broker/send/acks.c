@@ -255,8 +255,7 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
         reply_send(req, reply);
         return;
     }
-    req->body = slice_of(NULL, 0); /* stored: not worth a copy */
-    request_detach(req);
+    request_strip(req);
     struct ack *ack = arena_alloc(&req->arena, sizeof *ack);
     *ack = parked;
     list_init(&ack->link);
