@@ -1,10 +1,10 @@
 /* conn_output.c - what waits to be sent: a chain of chunks, sent with one writev at the end of a
  * pass.
  *
- * Chunks come from a small pool of the thread, so a reply that leaves in the pass it was made in
- * reuses memory that is still in the cache.
+ * Chunks come from small pools of the thread, so a reply that leaves in the pass it was made in
+ * reuses memory that is still in the cache. What a connection writes first goes into a small one:
+ * many connections with an answer each would else take, and give back to the system, 64 KiB each.
  */
-#include "base/memory.h"
 #include "net/conn_internal.h"
 
 #include <assert.h>
@@ -12,41 +12,57 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/thread_end.h"
 
-enum { CHUNK_BYTES = 65536, POOL_CHUNKS_MAX = 32, RUNS_MAX = 64 };
+enum { SMALL_BYTES = 4000, LARGE_BYTES = 65536, RUNS_MAX = 64 };
+enum { SMALL_KEPT = 512, LARGE_KEPT = 32 };
 
 struct out_chunk {
     struct out_chunk *next;
     uint32_t from; /* sent up to here */
     uint32_t len;
-    uint8_t bytes[CHUNK_BYTES];
+    uint32_t cap;
+    uint8_t bytes[];
 };
 
-static _Thread_local struct out_chunk *pool;
-static _Thread_local int pool_count;
-static _Thread_local bool pool_has_end; /* it is emptied when the thread ends */
+struct chunk_pool {
+    struct out_chunk *first;
+    int count;
+};
 
-static void empty_pool(void)
+static _Thread_local struct chunk_pool small, large;
+static _Thread_local bool pools_have_end; /* they are emptied when the thread ends */
+
+static void empty_pool(struct chunk_pool *pool)
 {
-    while (pool != NULL) {
-        struct out_chunk *chunk = pool;
-        pool = chunk->next;
+    while (pool->first != NULL) {
+        struct out_chunk *chunk = pool->first;
+        pool->first = chunk->next;
         free(chunk);
     }
-    pool_count = 0;
-    pool_has_end = false;
+    pool->count = 0;
 }
 
-static struct out_chunk *chunk_new(void)
+static void empty_pools(void)
 {
-    struct out_chunk *chunk = pool;
+    empty_pool(&small);
+    empty_pool(&large);
+    pools_have_end = false;
+}
+
+static struct out_chunk *chunk_new(uint32_t cap)
+{
+    struct chunk_pool *pool = cap == SMALL_BYTES ? &small : &large;
+    struct out_chunk *chunk = pool->first;
     if (chunk != NULL) {
-        pool = chunk->next;
-        pool_count--;
+        pool->first = chunk->next;
+        pool->count--;
     } else {
-        chunk = memory_take(sizeof *chunk);
+        chunk = memory_take(sizeof *chunk + cap);
+        chunk->cap = cap;
     }
+    assert(chunk->cap == cap);
     chunk->next = NULL;
     chunk->from = 0;
     chunk->len = 0;
@@ -55,17 +71,19 @@ static struct out_chunk *chunk_new(void)
 
 static void chunk_free(struct out_chunk *chunk)
 {
-    if (pool_count == POOL_CHUNKS_MAX) {
+    bool is_small = chunk->cap == SMALL_BYTES;
+    struct chunk_pool *pool = is_small ? &small : &large;
+    if (pool->count == (is_small ? SMALL_KEPT : LARGE_KEPT)) {
         free(chunk);
         return;
     }
-    if (!pool_has_end) {
-        pool_has_end = true;
-        thread_at_end(empty_pool);
+    if (!pools_have_end) {
+        pools_have_end = true;
+        thread_at_end(empty_pools);
     }
-    chunk->next = pool;
-    pool = chunk;
-    pool_count++;
+    chunk->next = pool->first;
+    pool->first = chunk;
+    pool->count++;
 }
 
 static void drop_first(struct conn *conn)
@@ -87,11 +105,12 @@ void conn_free_output(struct conn *conn)
 /* A chunk with at least `least` bytes free. */
 static struct out_chunk *room(struct conn *conn, size_t least)
 {
-    assert(least <= CHUNK_BYTES);
+    assert(least <= LARGE_BYTES);
     struct out_chunk *last = conn->out_last;
-    if (last != NULL && CHUNK_BYTES - last->len >= least)
+    if (last != NULL && last->cap - last->len >= least)
         return last;
-    struct out_chunk *chunk = chunk_new();
+    struct out_chunk *chunk =
+        chunk_new(last == NULL && least <= SMALL_BYTES ? SMALL_BYTES : LARGE_BYTES);
     if (last == NULL)
         conn->out_first = chunk;
     else
@@ -116,7 +135,7 @@ void conn_write(struct conn *conn, struct slice bytes)
         return;
     while (bytes.len > 0) {
         struct out_chunk *chunk = room(conn, 1);
-        size_t n = CHUNK_BYTES - chunk->len;
+        size_t n = chunk->cap - chunk->len;
         if (n > bytes.len)
             n = bytes.len;
         memcpy(chunk->bytes + chunk->len, bytes.data, n);
@@ -128,7 +147,7 @@ void conn_write(struct conn *conn, struct slice bytes)
 
 uint8_t *conn_room(struct conn *conn, size_t bytes)
 {
-    if (!conn->is_open || bytes > CHUNK_BYTES)
+    if (!conn->is_open || bytes > LARGE_BYTES)
         return NULL;
     struct out_chunk *chunk = room(conn, bytes);
     return chunk->bytes + chunk->len;
@@ -137,7 +156,7 @@ uint8_t *conn_room(struct conn *conn, size_t bytes)
 void conn_wrote(struct conn *conn, size_t bytes)
 {
     struct out_chunk *chunk = conn->out_last;
-    assert(bytes <= CHUNK_BYTES - chunk->len);
+    assert(bytes <= chunk->cap - chunk->len);
     chunk->len += (uint32_t)bytes;
     added(conn, bytes);
 }

@@ -225,6 +225,33 @@ static void needed_bytes_come_at_once(void **state)
     free(bytes);
 }
 
+/* Goal: output comes whole and in order, in whatever pieces it was written.
+ * Method: pieces of all lengths around a page, some in place, until several chunks are full; then
+ * again, from chunks used before. */
+static void output_comes_in_order_in_pieces_of_any_length(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t lengths[] = { 1, 3999, 1, 4000, 4001, 100, 65536, 3, 8192, 65535, 4096 };
+    open_pair(f);
+    size_t read = 0;
+    for (int round = 0; round < 3; round++) {
+        size_t said = read;
+        for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+            uint8_t *room = i % 2 == 0 ? NULL : conn_room(f->conn, lengths[i]);
+            for (size_t at = 0; room != NULL && at < lengths[i]; at++)
+                room[at] = (uint8_t)((said + at) * 7);
+            if (room != NULL)
+                conn_wrote(f->conn, lengths[i]);
+            else
+                conn_says_pattern(f, said, lengths[i]);
+            said += lengths[i];
+        }
+        assert_int_equal(conn_output_bytes(f->conn), said - read);
+        read += peer_reads(f, read);
+        assert_int_equal(read, said);
+    }
+}
+
 /* Goal: a user that takes nothing and asks for nothing cannot grow memory.
  * Method: say more than the bound allows. */
 static void input_nobody_takes_is_bounded(void **state)
@@ -476,6 +503,7 @@ int main(void)
         CONN_TEST(input_nobody_takes_is_bounded),
         CONN_TEST(a_paused_input_waits),
         CONN_TEST(output_arrives_whole),
+        CONN_TEST(output_comes_in_order_in_pieces_of_any_length),
         CONN_TEST(a_slow_reader_is_throttled),
         CONN_TEST(too_much_output_drops_the_peer),
         CONN_TEST(a_stalled_peer_is_dropped),
