@@ -162,13 +162,12 @@ static int enqueue_next(struct timer *t)
 {
     struct timer_work *w = &t->work;
     struct store *store = t->options.store;
-    struct store_queue_entry entry;
     struct record record;
-    int err = store_queue_entry_at(store, SLICE(TOPIC_TIMER), 0, w->queue_next, &entry);
-    if (err != 0)
-        return err;
+    struct store_queue_entry entry = { .count = 0 };
     buf_clear(&w->records);
-    err = store_get_record(store, entry.phy_offset, entry.bytes, true, &w->records);
+    int err = store_get_queued(store, SLICE(TOPIC_TIMER), 0, w->queue_next, &entry, &w->records);
+    if (err != 0 && entry.count == 0) /* there is none */
+        return err;
     if (err == 0)
         err = record_decode(buf_slice(&w->records), RECORD_CHECK_LENGTHS, &record);
     if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {

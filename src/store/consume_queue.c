@@ -176,6 +176,19 @@ int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int co
     return err != 0 ? err : read_places(queue, place, count, may_block, entries, got);
 }
 
+int consume_queue_read_around(struct consume_queue *queue, int64_t queue_offset, int before,
+                              int count, bool may_block, struct store_queue_entry *entries,
+                              int *got, int64_t *first)
+{
+    *got = 0;
+    int err = seek(queue, queue_offset, may_block, first);
+    if (err != 0)
+        return err;
+    int64_t min = atomic_load(&queue->min);
+    *first = *first - before > min ? *first - before : min;
+    return read_places(queue, *first, count, may_block, entries, got);
+}
+
 int64_t consume_queue_reach(struct consume_queue *queue)
 {
     struct store_queue_entry last;

@@ -213,6 +213,13 @@ int64_t consume_queue_reach(struct consume_queue *queue);
 MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
                                   bool may_block, struct store_queue_entry *entries, int *got);
 
+/* The same from `before` places in front of that one on, or from the queue's start; *first is the
+ * place. */
+MUST_CHECK int consume_queue_read_around(struct consume_queue *queue, int64_t queue_offset,
+                                         int before, int count, bool may_block,
+                                         struct store_queue_entry *entries, int *got,
+                                         int64_t *first);
+
 /* Writes what is in the tail to the files; *from is the place of the first. `scratch` is the
  * flusher's. */
 MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from);
@@ -221,7 +228,7 @@ void consume_queue_start_sync(struct consume_queue *queue, int64_t from);
 /* Brings it there. *is_new: so are the names of its files, but not that of its directory yet. */
 MUST_CHECK int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new);
 
-/* The log begins at log_min now: moves min, removes files that lie below it whole. */
-void consume_queue_retain(struct consume_queue *queue, int64_t log_min);
+/* The log has a new start: moves min, removes files that lie below it whole. */
+void consume_queue_retain(struct consume_queue *queue, struct commit_log *log);
 
 #endif

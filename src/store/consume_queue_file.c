@@ -272,8 +272,8 @@ int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t u
     return 0;
 }
 
-int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
-                        int64_t *found)
+static int bisect_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
+                      int64_t *found)
 {
     assert(from >= 0);
     assert(from <= upto);
@@ -291,6 +291,28 @@ int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
     }
     *found = from;
     return 0;
+}
+
+int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
+                        int64_t *found)
+{
+    enum { PROBES = 8 }; /* entries looked at before what bisection found */
+    int64_t end = upto;
+    struct store_queue_entry entry;
+    for (;;) {
+        int64_t before = -1;
+        int err = bisect_min(queue, from, upto, log_min, found);
+        for (int64_t at = *found - 2; err == 0 && at >= from && at >= *found - PROBES; at--) {
+            err = queue_file_read(queue, at, 1, true, &entry);
+            if (err == 0 && !queue_entry_is_below(&entry, log_min))
+                before = at;
+        }
+        if (err == 0 && before < 0) /* a queue that does not start at 0 begins with fillers */
+            return queue_file_skip_fillers(queue, *found, end, found, &entry);
+        if (err != 0)
+            return err;
+        upto = before;
+    }
 }
 
 struct batch_search {
@@ -394,23 +416,38 @@ static int64_t find_start(struct consume_queue *queue, const int64_t *files, int
     return min;
 }
 
-static void move_min(struct consume_queue *queue, int64_t min)
+/* A batch queue begins where its first entry says: that is compared with its record before. */
+static int mend_start(struct consume_queue *queue, int64_t min, struct commit_log *log)
+{
+    struct log_reader reader;
+    if (!consume_queue_is_batch(queue) || min == atomic_load(&queue->min) ||
+        min >= queue_written(queue))
+        return 0;
+    log_reader_init_jumping(&reader, log);
+    int err = queue_mend_batch_bound(queue, min, &reader);
+    log_reader_fini(&reader);
+    return err;
+}
+
+static void move_min(struct consume_queue *queue, int64_t min, struct commit_log *log)
 {
     assert(min >= atomic_load(&queue->min));
     assert(min <= atomic_load(&queue->max));
     struct lock *lock = &consume_queue_locks(queue)->lock;
     lock_take(lock);
+    int err = mend_start(queue, min, log);
     atomic_store(&queue->min, min);
-    if (consume_queue_note_batch_bounds(queue) != 0)
+    if (err == 0)
+        err = consume_queue_note_batch_bounds(queue);
+    if (err != 0)
         log_error("consume_queue_start_not_read topic=%.*s queue=%d",
                   SLICE_FMT(consume_queue_topic(queue)), queue->queue_id);
     lock_release(lock);
 }
 
 /* min moves first: whoever looks for an entry from there on meets no file that goes. */
-void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
+void consume_queue_retain(struct consume_queue *queue, struct commit_log *log)
 {
-    assert(log_min >= 0);
     int64_t *files = NULL;
     int count = 0;
     int whole;
@@ -421,7 +458,7 @@ void consume_queue_retain(struct consume_queue *queue, int64_t log_min)
     struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     int64_t written = queue_written_end(queue);
     lock_take(file_lock);
-    move_min(queue, find_start(queue, files, count, written, log_min, &whole));
+    move_min(queue, find_start(queue, files, count, written, commit_log_min(log), &whole), log);
     for (int i = 0; i < whole; i++) {
         char path[DISK_PATH_MAX];
         queue_file_close(queue);

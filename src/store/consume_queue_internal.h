@@ -138,8 +138,9 @@ MUST_CHECK int queue_file_read(struct consume_queue *queue, int64_t place, int c
 MUST_CHECK int queue_file_zero_from(struct consume_queue *queue, int64_t place);
 /* The same of that file and all behind it, up to the one that holds upto - 1. */
 MUST_CHECK int queue_files_zero(struct consume_queue *queue, int64_t place, int64_t upto);
-/* The first entry in [from, upto) that leads to log_min or behind it, by bisection. Fillers lead
- * nowhere, and may stand for a hole in the midst: what follows on them counts. */
+/* The first entry in [from, upto) of one file that leads to log_min or behind it, by bisection.
+ * Fillers lead nowhere, and may stand for a hole in the midst: what follows on them counts. One
+ * entry that has turned, and seems to lead below the log, hides none before it. */
 MUST_CHECK int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
                                    int64_t log_min, int64_t *found);
 /* The first entry in [from, upto) that is no filler; *place is upto when there is none. */
@@ -171,6 +172,10 @@ void consume_queue_unlock_both(struct consume_queue *queue);
 /* From the files or the tail; place < max. */
 MUST_CHECK int consume_queue_read_one(struct consume_queue *queue, int64_t place,
                                       struct store_queue_entry *entry);
+/* The entry where a batch queue begins or ends says so: one whose numbers differ from those of its
+ * record is put right before anybody goes by it. */
+MUST_CHECK int queue_mend_batch_bound(struct consume_queue *queue, int64_t place,
+                                      struct log_reader *reader);
 /* After min or max moved other than by an append. */
 MUST_CHECK int consume_queue_note_batch_bounds(struct consume_queue *queue);
 

@@ -174,29 +174,6 @@ static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int
     }
 }
 
-/* The first entry in [from, upto) that leads into the log; one that seems to lead below it does not
- * hide those before it. */
-static int find_min(struct consume_queue *queue, int64_t from, int64_t upto, int64_t log_min,
-                    int64_t *min)
-{
-    int64_t end = upto;
-    struct store_queue_entry entry;
-    for (;;) {
-        int64_t before = -1;
-        int err = queue_file_find_min(queue, from, upto, log_min, min);
-        for (int64_t at = *min - 2; err == 0 && at >= from && at >= *min - PROBES; at--) {
-            err = queue_file_read(queue, at, 1, true, &entry);
-            if (err == 0 && !queue_entry_is_below(&entry, log_min))
-                before = at;
-        }
-        if (err == 0 && before < 0) /* a queue that does not start at 0 begins with fillers */
-            return queue_file_skip_fillers(queue, *min, end, min, &entry);
-        if (err != 0)
-            return err;
-        upto = before;
-    }
-}
-
 int consume_queue_note_batch_bounds(struct consume_queue *queue)
 {
     struct store_queue_entry entry;
@@ -223,9 +200,7 @@ int consume_queue_note_batch_bounds(struct consume_queue *queue)
     return 0;
 }
 
-/* The first or last entry of a batch queue says where the queue begins or ends: one that differs
- * from its record is put right before anybody goes by it. */
-static int mend_batch_bound(struct consume_queue *queue, int64_t place, struct log_reader *reader)
+int queue_mend_batch_bound(struct consume_queue *queue, int64_t place, struct log_reader *reader)
 {
     struct store_queue_entry entry;
     struct record record;
@@ -257,9 +232,9 @@ static int mend_batch_bounds(struct consume_queue *queue, struct commit_log *log
     if (!consume_queue_is_batch(queue) || min == max)
         return 0;
     log_reader_init_jumping(&reader, log);
-    int err = mend_batch_bound(queue, max - 1, &reader);
+    int err = queue_mend_batch_bound(queue, max - 1, &reader);
     if (err == 0)
-        err = mend_batch_bound(queue, min, &reader);
+        err = queue_mend_batch_bound(queue, min, &reader);
     log_reader_fini(&reader);
     return err == ERR_NOT_FOUND ? 0 : err;
 }
@@ -276,7 +251,7 @@ static int find_start(struct consume_queue *queue, const int64_t *files, int cou
         upto = upto < end ? upto : end;
         if (from >= end)
             break;
-        err = find_min(queue, from, upto, log_min, min);
+        err = queue_file_find_min(queue, from, upto, log_min, min);
         if (*min < upto)
             break;
     }

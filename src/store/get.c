@@ -7,12 +7,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "store/entry_heal.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
 #include "wire/multi_dispatch.h"
 #include "wire/record_crc.h"
 
-enum { ENTRIES_PER_READ = 128, SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
+enum { SCAN_ENTRIES_LEAST = 800, SCAN_ENTRIES_PER_WANTED = 20 };
 enum { QUERY_MAX = 1024 };
 
 const char *store_get_status_name(enum store_get_status status)
@@ -89,8 +90,8 @@ static bool may_have_expired(const struct store *store, struct consume_queue *qu
            !leads_into_log(store, &first);
 }
 
-static void note_damaged_entry(struct store *store, const struct consume_queue *queue,
-                               const struct store_queue_entry *entry)
+void store_note_damaged_entry(struct store *store, const struct consume_queue *queue,
+                              const struct store_queue_entry *entry)
 {
     atomic_fetch_add(&store->damaged_records, 1);
     if (atomic_exchange(&store->last_damaged, entry->phy_offset) == entry->phy_offset)
@@ -104,35 +105,16 @@ static void note_damaged_entry(struct store *store, const struct consume_queue *
               (long long)entry->queue_offset, (long long)entry->phy_offset, entry->bytes);
 }
 
-/* Nothing guards the numbers in an entry of a batch queue; its record, which was found whole, has
- * them as well. ERR_CORRUPT: the record lies before `from`, which is asked for. */
-static int heal_batch_entry(struct store *store, const struct consume_queue *queue,
-                            const struct record *record, int64_t from,
-                            struct store_queue_entry *entry)
-{
-    struct store_queue_entry said;
-    if (!consume_queue_is_batch(queue) || !consume_queue_agrees_with_itself(record) ||
-        !store_entry_of(store, record, &said) ||
-        (said.queue_offset == entry->queue_offset && said.count == entry->count))
-        return 0;
-    note_damaged_entry(store, queue, entry);
-    entry->queue_offset = said.queue_offset;
-    entry->count = said.count;
-    return said.queue_offset + said.count > from ? 0 : ERR_CORRUPT;
-}
-
 /* Appends the record the entry leads to; *record is of these bytes. ERR_CORRUPT: it is not the one
  * that belongs there. */
-static int read_record(struct store *store, struct consume_queue *queue,
-                       struct store_queue_entry *entry, bool may_block, struct buf *body,
-                       struct record *record)
+static int read_record_at(struct store *store, struct consume_queue *queue,
+                          const struct store_queue_entry *entry, bool may_block, struct buf *body,
+                          struct record *record)
 {
     size_t before = body->len;
-    int err = leads_into_log(store, entry) ? commit_log_read(store->log, entry->phy_offset,
-                                                             (size_t)entry->bytes, may_block, body)
-                                           : ERR_NOT_FOUND;
-    if (err == ERR_NOT_FOUND && !may_have_expired(store, queue, entry))
-        note_damaged_entry(store, queue, entry);
+    if (!leads_into_log(store, entry))
+        return ERR_NOT_FOUND;
+    int err = commit_log_read(store->log, entry->phy_offset, (size_t)entry->bytes, may_block, body);
     if (err != 0)
         return err;
     assert(body->len == before + (size_t)entry->bytes);
@@ -140,16 +122,35 @@ static int read_record(struct store *store, struct consume_queue *queue,
     enum record_check check = store->options.verify_reads ? RECORD_CHECK_ALL : RECORD_CHECK_LENGTHS;
     if (record_decode(slice_of(bytes, (size_t)entry->bytes), check, record) == 0 &&
         record->total_bytes == entry->bytes && record->phy_offset == entry->phy_offset &&
-        is_in_its_place(
-            slice_of(bytes, (size_t)entry->bytes), consume_queue_place_of(queue, record),
-            consume_queue_is_batch(queue) ? record->queue_offset : entry->queue_offset)) {
+        is_in_its_place(slice_of(bytes, (size_t)entry->bytes),
+                        consume_queue_place_of(queue, record), entry->queue_offset)) {
         body->len = before + record_crc_strip(bytes, (size_t)entry->bytes, record);
         return 0;
     }
     body->len = before;
-    store_note_damage(store, entry->phy_offset, consume_queue_topic(queue), queue->queue_id,
-                      entry->queue_offset);
     return ERR_CORRUPT;
+}
+
+/* The same of the record that the entry led to before a bit of it turned. What is found nowhere is
+ * counted and logged. */
+static int read_record(struct store *store, struct consume_queue *queue,
+                       struct store_queue_entry *entry, bool may_block, struct buf *body,
+                       struct record *record)
+{
+    int err = read_record_at(store, queue, entry, may_block, body, record);
+    if (err != ERR_CORRUPT && (err != ERR_NOT_FOUND || may_have_expired(store, queue, entry)))
+        return err;
+    int healed = store_heal_entry(store, queue, may_block, entry);
+    if (healed == 0)
+        return read_record_at(store, queue, entry, may_block, body, record);
+    if (healed != ERR_NOT_FOUND)
+        return healed;
+    if (err == ERR_NOT_FOUND)
+        store_note_damaged_entry(store, queue, entry);
+    else
+        store_note_damage(store, entry->phy_offset, consume_queue_topic(queue), queue->queue_id,
+                          entry->queue_offset);
+    return err;
 }
 
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
@@ -199,10 +200,6 @@ static int take_record(struct collecting *c, struct store_queue_entry *entry)
     int err = read_record(c->store, c->queue, entry, request->may_block, c->body, &record);
     if (err != 0)
         return err;
-    if (heal_batch_entry(c->store, c->queue, &record, c->result->next_offset, entry) != 0) {
-        c->body->len = before;
-        return ERR_CORRUPT;
-    }
     if (!consume_queue_is_light(c->queue) &&
         record.queue_offset != entry->queue_offset) /* is_in_its_place() */
         put_be64(c->body->data + before + RECORD_QUEUE_OFFSET, (uint64_t)entry->queue_offset);
@@ -232,9 +229,6 @@ static int collect(struct collecting *c, struct store_queue_entry *entry)
 {
     const struct store_get_request *request = c->request;
     struct store_get_result *result = c->result;
-    if (consume_queue_is_batch(c->queue) && entry->count > 0 &&
-        entry->queue_offset + entry->count <= result->next_offset)
-        return 0; /* where one that turned led back to */
     if (request->filter == NULL || request->filter(request->filter_ctx, entry->tags_code)) {
         if (!has_room(c, entry)) {
             c->is_full = true;
@@ -289,10 +283,6 @@ static void fetch(struct collecting *c, const struct store_queue_entry *entries,
         commit_log_will_read(c->store->log, entries[i].phy_offset, entries[i].bytes);
 }
 
-/* What is looked for in a batch queue may stand some entries behind one whose number turned
- * (queue_find_batch), which is read, and found to lie before. */
-enum { BATCH_ENTRIES_LEAST = 8 };
-
 static int scan(struct collecting *c)
 {
     struct store_queue_entry entries[ENTRIES_PER_READ];
@@ -303,11 +293,10 @@ static int scan(struct collecting *c)
     for (int64_t at = request->queue_offset; at < end && !c->is_full;) {
         int wanted = c->max_count - c->result->count;
         bool takes_all = request->filter == NULL && request->properties_filter == NULL;
-        if (consume_queue_is_batch(c->queue) && wanted < BATCH_ENTRIES_LEAST)
-            wanted = BATCH_ENTRIES_LEAST;
         int count = takes_all && wanted < ENTRIES_PER_READ ? wanted : ENTRIES_PER_READ;
         int got;
-        int err = consume_queue_read(c->queue, at, count, request->may_block, entries, &got);
+        int err =
+            store_read_entries(c->store, c->queue, at, count, request->may_block, entries, &got);
         if (err == ERR_NOT_FOUND) { /* the file has expired under us */
             c->result->status = GET_OFFSET_FOUND_NULL;
             return 0;
@@ -388,8 +377,19 @@ int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_
         return err;
     if (queue_offset < consume_queue_min(queue))
         return ERR_NOT_FOUND;
-    err = consume_queue_read(queue, queue_offset, 1, true, entry, &got);
+    err = store_read_entries(store, queue, queue_offset, 1, true, entry, &got);
     return err != 0 ? err : got == 1 ? 0 : ERR_NOT_FOUND;
+}
+
+int store_get_queued(struct store *store, struct slice topic, int32_t queue_id,
+                     int64_t queue_offset, struct store_queue_entry *entry, struct buf *out)
+{
+    struct consume_queue *queue;
+    struct record record;
+    int err = store_queue_entry_at(store, topic, queue_id, queue_offset, entry);
+    if (err == 0)
+        err = queues_find(store->queues, topic, queue_id, &queue);
+    return err == 0 ? read_record(store, queue, entry, true, out, &record) : err;
 }
 
 int store_queue_open(struct store *store, struct slice topic, int32_t queue_id)
@@ -524,7 +524,7 @@ static int64_t first_not_before(struct store *store, struct consume_queue *queue
         int64_t middle = min + (max - min) / 2;
         struct store_queue_entry entry;
         int got = 0;
-        if (consume_queue_read(queue, middle, 1, true, &entry, &got) != 0 || got == 0)
+        if (store_read_entries(store, queue, middle, 1, true, &entry, &got) != 0 || got == 0)
             return max;
         if (entry_time(store, &entry) < bound_ms)
             min = entry.queue_offset + entry.count;
@@ -535,12 +535,13 @@ static int64_t first_not_before(struct store *store, struct consume_queue *queue
 }
 
 /* The first of the messages that share a record with this one. */
-static int64_t first_of_record(struct consume_queue *queue, int64_t queue_offset)
+static int64_t first_of_record(struct store *store, struct consume_queue *queue,
+                               int64_t queue_offset)
 {
     struct store_queue_entry entry;
     int got = 0;
     if (!consume_queue_is_batch(queue) ||
-        consume_queue_read(queue, queue_offset, 1, true, &entry, &got) != 0 || got == 0)
+        store_read_entries(store, queue, queue_offset, 1, true, &entry, &got) != 0 || got == 0)
         return queue_offset;
     return entry.queue_offset;
 }
@@ -560,7 +561,7 @@ int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int3
     int64_t after = timestamp_ms == INT64_MAX
                         ? max
                         : first_not_before(store, queue, min, max, timestamp_ms + 1);
-    return after > min ? first_of_record(queue, after - 1) : min;
+    return after > min ? first_of_record(store, queue, after - 1) : min;
 }
 
 /* ---- by key ---------------------------------------------------------------------------------- */

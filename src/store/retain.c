@@ -37,7 +37,7 @@ static bool is_delete_hour(const char *hours, int64_t now_ms)
 
 static void retain_queue(void *ctx, struct consume_queue *queue)
 {
-    consume_queue_retain(queue, *(const int64_t *)ctx);
+    consume_queue_retain(queue, ctx);
 }
 
 static void note_gone(void *ctx, struct slice name)
@@ -63,7 +63,7 @@ static void retire_light_queue(void *ctx, struct consume_queue *queue)
 static void retain_queues(struct store *store)
 {
     int64_t log_min = commit_log_min(store->log);
-    queues_each(store->queues, true, retain_queue, &log_min);
+    queues_each(store->queues, true, retain_queue, store->log);
     if (store->options.light_queues_enable)
         queues_each(store->queues, false, retire_light_queue, store);
     if (store->indexer != NULL)

@@ -258,6 +258,12 @@ struct store_queue_entry {
 MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                                     int64_t queue_offset, struct store_queue_entry *entry);
 
+/* The same, and the record it leads to, appended to `record`; ERR_NOT_FOUND and ERR_CORRUPT also
+ * when the record is gone, or damaged: *entry is what the queue says then. May block. */
+MUST_CHECK int store_get_queued(struct store *store, struct slice topic, int32_t queue_id,
+                                int64_t queue_offset, struct store_queue_entry *entry,
+                                struct buf *record);
+
 /* Makes sure that the bounds of a queue can be told from now on. ERR_IO, ERR_CORRUPT: its files
  * cannot be read; the next call tries again. One that does not exist is none to be opened. */
 MUST_CHECK int store_queue_open(struct store *store, struct slice topic, int32_t queue_id);

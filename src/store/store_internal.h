@@ -133,6 +133,10 @@ int64_t store_earliest_ms(struct store *store);
 void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
                        int32_t queue_id, int64_t queue_offset);
 
+/* Counts an entry that has turned, and logs where it stands. */
+void store_note_damaged_entry(struct store *store, const struct consume_queue *queue,
+                              const struct store_queue_entry *entry);
+
 /* The first record whose queue entry may be missing though later ones are there, or may stand for
  * another: a loss of power or the reference left it so. QUEUE_CERTAIN: there is none. */
 int64_t store_doubtful_from(const struct store *store, bool was_clean);

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "store/checkpoint.h"
+#include "store/consume_queue.h"
 #include "wire/properties.h"
 
 #define FIRST_FILE "batchconsumequeue/bulk/0/00000000000000000000"
@@ -207,6 +208,116 @@ static void a_stale_entry_is_dropped(void **state)
     store_dir_remove(killed);
 }
 
+static bool takes_none(void *ctx, int64_t tags_code)
+{
+    (void)ctx;
+    (void)tags_code;
+    return false;
+}
+
+/* How many records a reader gets, one by one, who begins there and goes on to the end. */
+static int count_read(struct store_dir *dir, int64_t from, store_tag_filter *filter, bool may_block)
+{
+    struct buf body = BUF_INIT;
+    int records = 0;
+    int64_t max = queue_max(dir);
+    for (int64_t at = from; at < max;) {
+        struct store_get_request request = { .topic = SLICE("bulk"),
+                                             .queue_offset = at,
+                                             .max_count = 1,
+                                             .filter = filter,
+                                             .may_block = may_block };
+        struct store_get_result result;
+        struct record record;
+        buf_clear(&body);
+        assert_int_equal(store_get(dir->store, &request, &body, &result), 0);
+        for (struct slice rest = buf_slice(&body); rest.len > 0; records++) {
+            assert_int_equal(record_decode(rest, RECORD_CHECK_ALL, &record), 0);
+            assert_true(record.queue_offset >= from || from - record.queue_offset < 3);
+            rest = slice_from(rest, (size_t)record.total_bytes);
+        }
+        assert_true(result.next_offset > at);
+        assert_true(result.next_offset <= max);
+        at = result.next_offset;
+    }
+    buf_fini(&body);
+    return records;
+}
+
+static int64_t damaged(struct store_dir *dir)
+{
+    struct store_state state;
+    store_state(dir->store, &state);
+    return state.damaged_records;
+}
+
+enum { BATCHES = 8 };
+static const int first_of[BATCHES + 1] = { 0, 1, 3, 6, 7, 9, 12, 13, 15 };
+
+/* Bits of one entry turn, in the file of a store that is open and has read it once. */
+static void flip_and_read_on(struct store_dir *dir, int entry, int64_t in_entry, int bit,
+                             bool may_block)
+{
+    int64_t at = entry * BATCH_ENTRY_BYTES + in_entry;
+    uint8_t before;
+    uint8_t after;
+    store_dir_read(dir, FIRST_FILE, at, &before, 1);
+    for (int i = 0; i < BATCHES; i++) {
+        int64_t told_before = damaged(dir);
+        store_dir_flip(dir, FIRST_FILE, at, bit);
+        assert_int_equal(count_read(dir, first_of[i], NULL, may_block), BATCHES - i);
+        if (i <= entry)
+            assert_true(damaged(dir) > told_before);
+        store_dir_read(dir, FIRST_FILE, at, &after, 1);
+        if (may_block && i <= entry) /* who can wait has put it right */
+            assert_int_equal(after, before);
+        if (after != before)
+            store_dir_flip(dir, FIRST_FILE, at, bit);
+    }
+}
+
+/* Goal: a number of an entry, or its count, that turned, to whatever it turned, hides no record
+ * from who reads on, wherever it begins, and leads nobody past the end of the queue. Method: each
+ * bit of both, in an open store, in the first entry, the last and one in the midst; readers that
+ * begin at each record, that can wait and that cannot; and one whose filter takes nothing. */
+static void a_number_that_turned_hides_nothing(void **state)
+{
+    static const int turned[] = { 0, 3, BATCHES - 1 };
+    enum { NUMBER_BITS = 64, BITS = NUMBER_BITS + 16 };
+    struct store_dir *dir = *state;
+    put_some(dir, BATCHES);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    assert_int_equal(count_read(dir, 0, NULL, true), BATCHES);
+    for (int bit = 0; bit < BITS * 3; bit++) {
+        int in_entry = bit % BITS < NUMBER_BITS ? BCQ_QUEUE_OFFSET + bit % BITS / 8
+                                                : BCQ_COUNT + (bit % BITS - NUMBER_BITS) / 8;
+        int entry = turned[bit / BITS];
+        flip_and_read_on(dir, entry, in_entry, bit % 8, true);
+        flip_and_read_on(dir, entry, in_entry, bit % 8, false);
+        store_dir_flip(dir, FIRST_FILE, entry * BATCH_ENTRY_BYTES + in_entry, bit % 8);
+        assert_int_equal(count_read(dir, 0, takes_none, true), 0);
+        expect_whole(dir, 0, first_of[BATCHES]);
+    }
+}
+
+/* Goal: an entry whose position or length turned leads to its record all the same. Method: as
+ * above. */
+static void a_position_that_turned_hides_nothing(void **state)
+{
+    enum { BITS = 64 + 32 };
+    struct store_dir *dir = *state;
+    put_some(dir, BATCHES);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    assert_int_equal(count_read(dir, 0, NULL, true), BATCHES);
+    for (int bit = 0; bit < BITS; bit++) {
+        flip_and_read_on(dir, 3, CQ_PHY_OFFSET + bit / 8, bit % 8, true);
+        flip_and_read_on(dir, 3, CQ_PHY_OFFSET + bit / 8, bit % 8, false);
+    }
+    expect_whole(dir, 0, first_of[BATCHES]);
+}
+
 /* Goal: a crash that tears the last record takes its batch, and that alone. Method: as a loss of
  * power leaves it, no checkpoint says that the page cache is whole. */
 static void a_torn_batch_is_gone_as_a_whole(void **state)
@@ -304,6 +415,45 @@ static void old_batches_go_with_the_log(void **state)
     expect_whole(dir, min, max);
 }
 
+/* The entry in the midst of its file, by its place. */
+static void flip_entry(struct store_dir *dir, int64_t place, int64_t in_entry, int bit)
+{
+    char name[96];
+    snprintf(name, sizeof name, "batchconsumequeue/bulk/0/%020lld",
+             (long long)(place / FILE_ENTRIES * FILE_ENTRIES * BATCH_ENTRY_BYTES));
+    store_dir_flip(dir, name, place % FILE_ENTRIES * BATCH_ENTRY_BYTES + in_entry, bit);
+}
+
+/* Goal: what an entry says where the queue begins, when old files have gone, is what its record
+ * says. Method: as above; each bit of the number of the entry that will be the first. */
+static void a_start_that_turned_hides_nothing(void **state)
+{
+    struct store_queue_entry first = { .count = 0 };
+    struct store_dir *dir = *state;
+    int64_t place = -1;
+    while (store_dir_log_end(dir) < 2 * LOG_FILE_BYTES)
+        put_some(dir, 20);
+    int64_t max = queue_max(dir);
+    do {
+        int64_t next = first.queue_offset + first.count;
+        assert_int_equal(store_queue_entry_at(dir->store, SLICE("bulk"), 0, next, &first), 0);
+        place++;
+    } while (first.phy_offset < LOG_FILE_BYTES);
+    store_dir_close(dir);
+    store_dir_age(dir, "commitlog/00000000000000000000", 100);
+    for (int bit = 0; bit < 64; bit += 7) {
+        struct store_dir *copy = configured(store_dir_copy(dir));
+        store_dir_open(copy);
+        assert_int_equal(store_queue_min(copy->store, SLICE("bulk"), 0), 0);
+        flip_entry(copy, place, BCQ_QUEUE_OFFSET + bit / 8, bit % 8);
+        store_dir_age(copy, "commitlog/00000000000000000000", 100);
+        store_clean_now(copy->store);
+        store_dir_await(queue_begins_with_the_log, copy);
+        expect_whole(copy, first.queue_offset, max);
+        store_dir_remove(copy);
+    }
+}
+
 /* Goal: an inner batch that comes to an ordinary queue (a retry topic, say) is one message there,
  * also after the queue was built again. */
 static void in_a_simple_queue_it_is_one_message(void **state)
@@ -341,9 +491,12 @@ int main(void)
         CASE(a_killed_store_has_every_batch),
         CASE(lost_queues_are_built_again),
         CASE(a_stale_entry_is_dropped),
+        CASE(a_number_that_turned_hides_nothing),
+        CASE(a_position_that_turned_hides_nothing),
         CASE(a_torn_batch_is_gone_as_a_whole),
         CASE(a_hole_hides_nothing),
         CASE(old_batches_go_with_the_log),
+        CASE(a_start_that_turned_hides_nothing),
         CASE(in_a_simple_queue_it_is_one_message),
         CASE(a_deleted_topic_forgets_its_kind),
     };
