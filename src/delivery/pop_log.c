@@ -121,15 +121,21 @@ static struct pop_keeper *by_read_job(struct pop_job *job)
     return (struct pop_keeper *)((char *)job - offsetof(struct pop_keeper, read_job));
 }
 
+enum { PLACE_UNKNOWN = -1 }; /* the queue could not be read */
+
 static void read_cold(struct pop_job *job)
 {
     struct pop_keeper *keeper = by_read_job(job);
     int32_t queue_id = keeper->reading_queue;
+    keeper->read_err = 0;
     if (keeper->is_looking_back)
-        keeper->reading_from =
-            store_queue_offset_by_time(keeper->options.store, keeper->options.revive_topic,
-                                       queue_id, keeper->looking_back_ms, BOUNDARY_LOWER);
-    keeper->read_err = get(keeper, queue_id, keeper->reading_from, true, &keeper->read_got);
+        keeper->read_err = store_queue_offset_by_time(
+            keeper->options.store, keeper->options.revive_topic, queue_id, keeper->looking_back_ms,
+            BOUNDARY_LOWER, &keeper->reading_from);
+    if (keeper->read_err == 0)
+        keeper->read_err = get(keeper, queue_id, keeper->reading_from, true, &keeper->read_got);
+    else
+        keeper->reading_from = PLACE_UNKNOWN;
 }
 
 /* Reading begins once more where an ack may be that was not read. A place behind the checkpoint
@@ -140,6 +146,8 @@ static bool note_looked_back(struct pop_keeper *keeper)
     assert(!keeper->is_reading);
     struct revive_queue *queue = &keeper->queues[keeper->reading_queue];
     keeper->is_looking_back = false;
+    if (keeper->reading_from == PLACE_UNKNOWN)
+        return false;
     if (keeper->reading_from > queue->asked_at && ++queue->look_tries < LOOK_TRIES)
         return false;
     queue->must_look_back = queue->acks_since_ms < keeper->looking_back_ms;
@@ -249,8 +257,13 @@ static int64_t first_to_read(const struct pop_keeper *keeper, int32_t queue_id)
     int64_t next = keeper->queues[queue_id].done + 1;
     int64_t saved_to_ms = keeper->options.timers_saved_to(keeper->options.ctx);
     if (saved_to_ms > 0) {
-        int64_t again =
-            store_queue_offset_by_time(store, topic, queue_id, saved_to_ms, BOUNDARY_LOWER);
+        int64_t again;
+        int err =
+            store_queue_offset_by_time(store, topic, queue_id, saved_to_ms, BOUNDARY_LOWER, &again);
+        if (err != 0) { /* all of it is read: what was done twice does no harm */
+            log_warn("pop_log_place_not_found queue=%d error=%s", queue_id, err_name(err));
+            again = 0;
+        }
         next = again < next ? again : next;
     }
     int64_t min = store_queue_min(store, topic, queue_id);

@@ -88,9 +88,11 @@ static int open_queue(struct compaction *c, struct slice topic, int32_t queue_id
     int err = compaction_queue_open(log_dir, queue_dir, topic, queue_id, c->sizes, verify, queue);
     if (err != 0)
         return err;
-    int64_t max = store_queue_max(c->store, topic, queue_id);
+    struct store_bounds bounds;
+    err = store_queue_bounds(c->store, topic, queue_id, &bounds);
+    int64_t max = bounds.max;
     int64_t next = atomic_load(&(*queue)->next_offset);
-    if (max > 0 && next > max) { /* a loss of power took them from the commit log */
+    if (err == 0 && max > 0 && next > max) { /* a loss of power took them from the commit log */
         log_warn("compaction_queue_beyond_its_queue topic=%.*s queue=%d next=%lld max=%lld",
                  SLICE_FMT(topic), queue_id, (long long)next, (long long)max);
         err = compaction_queue_cut(*queue, max);

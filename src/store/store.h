@@ -264,26 +264,36 @@ MUST_CHECK int store_get_queued(struct store *store, struct slice topic, int32_t
                                 int64_t queue_offset, struct store_queue_entry *entry,
                                 struct buf *record);
 
-/* Makes sure that the bounds of a queue can be told from now on. ERR_IO, ERR_CORRUPT: its files
- * cannot be read; the next call tries again. One that does not exist is none to be opened. */
+/* Queue bounds: the first message there is, the next one to come. Both 0 for a queue that does not
+ * exist; a batch queue without a message begins at -1. */
+struct store_bounds {
+    int64_t min;
+    int64_t max;
+};
+/* ERR_IO, ERR_CORRUPT: its files cannot be read; the next call tries again. */
+MUST_CHECK int store_queue_bounds(struct store *store, struct slice topic, int32_t queue_id,
+                                  struct store_bounds *bounds);
+/* The same without the bounds: one that was opened, or does not exist, has them from now on. */
 MUST_CHECK int store_queue_open(struct store *store, struct slice topic, int32_t queue_id);
-/* Queue bounds; 0 for a queue that does not exist or cannot be opened. A batch queue without a
- * message begins at -1. */
+/* Of a queue that was opened before. One that cannot be read looks empty here. */
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
-/* True when the record at queue_offset is near enough to the end of the log to be in memory. */
-bool store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
-                           int64_t queue_offset);
+/* Is the record at queue_offset near enough to the end of the log to be in memory? ERR_IO,
+ * ERR_CORRUPT: the queue cannot be read. */
+MUST_CHECK int store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
+                                     int64_t queue_offset, bool *is_in_memory);
 
-/* Store time of the message at queue_offset, -1 when there is none. May block. */
-int64_t store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
-                         int64_t queue_offset);
+/* Store time of the message at queue_offset, -1 when there is none. May block. ERR_IO, ERR_CORRUPT:
+ * the queue cannot be read. */
+MUST_CHECK int store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
+                                int64_t queue_offset, int64_t *time_ms);
 
 enum store_boundary { BOUNDARY_LOWER, BOUNDARY_UPPER };
 /* Queue offset by time (docs/format/consume-queue.md); 0 for a queue that does not exist. May
- * block. */
-int64_t store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
-                                   int64_t timestamp_ms, enum store_boundary boundary);
+ * block. ERR_IO, ERR_CORRUPT: the queue, or a record that decides, cannot be read. */
+MUST_CHECK int store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
+                                          int64_t timestamp_ms, enum store_boundary boundary,
+                                          int64_t *queue_offset);
 
 /* Looks `key` up in the index, newest file first, and appends at most max_count records (collisions
  * of the hash included; the client compares). Returns the number found, or an error. May block. */

@@ -5,6 +5,7 @@
 #include "broker/later/delays.h"
 #include "broker/requests.h"
 #include "broker/saver.h"
+#include "broker/unreadable.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 
@@ -75,9 +76,14 @@ static bool is_named(struct slice names, struct slice name)
 
 /* One group's offset of a queue is taken into account; one that points at what is gone is not. */
 static void take_offset(struct broker *broker, struct slice topic, int32_t queue_id,
-                        int64_t queue_offset, struct queue_offset *least, int count)
+                        int64_t queue_offset, struct queue_offset *least, int count,
+                        struct unreadable *unreadable)
 {
-    if (queue_id >= count || queue_offset < store_queue_min(broker->store, topic, queue_id))
+    struct store_bounds bounds;
+    if (queue_id >= count ||
+        !unreadable_note(unreadable, topic, queue_id,
+                         store_queue_bounds(broker->store, topic, queue_id, &bounds)) ||
+        queue_offset < bounds.min)
         return;
     struct queue_offset *entry = &least[queue_id];
     if (entry->queue_offset < 0 || entry->queue_offset > queue_offset)
@@ -87,7 +93,7 @@ static void take_offset(struct broker *broker, struct slice topic, int32_t queue
 /* The least offset per queue over all groups but those filtered; where the group compared with is
  * behind that, it is the largest number there is: nothing to correct. */
 static void find_least(struct broker *broker, const struct correction_offset_request *fields,
-                       struct queue_offset *least, int count)
+                       struct queue_offset *least, int count, struct unreadable *unreadable)
 {
     size_t pairs = 0;
     struct slice topic, group;
@@ -99,7 +105,7 @@ static void find_least(struct broker *broker, const struct correction_offset_req
         size_t queues = 0;
         while ((queue_id =
                     offsets_next_queue(broker->offsets, topic, group, &queues, &queue_offset)) >= 0)
-            take_offset(broker, topic, queue_id, queue_offset, least, count);
+            take_offset(broker, fields->topic, queue_id, queue_offset, least, count, unreadable);
     }
     size_t queues = 0;
     while ((queue_id = offsets_next_queue(broker->offsets, fields->topic, fields->compare_group,
@@ -120,7 +126,10 @@ void handle_correction_offset(struct broker *broker, struct request *req)
     struct queue_offset *least = arena_alloc(&req->arena, ((size_t)count + 1) * sizeof *least);
     for (int i = 0; i < count; i++)
         least[i] = (struct queue_offset){ .queue = { .queue_id = i }, .queue_offset = -1 };
-    find_least(broker, &fields, least, count);
+    struct unreadable unreadable = { .err = 0 };
+    find_least(broker, &fields, least, count, &unreadable);
+    if (unreadable_answer(req, &unreadable))
+        return;
     int found = 0;
     for (int i = 0; i < count; i++)
         if (least[i].queue_offset >= 0)

@@ -12,6 +12,7 @@
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/requests.h"
+#include "broker/unreadable.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 
@@ -20,9 +21,10 @@ enum { STATS_QUEUES_MAX = 65536 };
 /* All in one answer: what fits into a frame. */
 enum { PROGRESS_QUEUES_MAX = 60000 };
 
-static void reply_offload_body(struct offload *o)
+static void reply_read(struct offload *o, const struct unreadable *unreadable)
 {
-    reply_body(o->req, buf_slice(&o->body));
+    if (!unreadable_answer(o->req, unreadable))
+        reply_body(o->req, buf_slice(&o->body));
 }
 
 /* ---- the queues of a topic, as a group sees them --------------------------------------------- */
@@ -60,18 +62,26 @@ static struct consume_queue_stats *list_queues(struct broker *broker, struct are
     return queues;
 }
 
-/* On a worker: the rest. */
-static void read_queues(struct store *store, struct consume_queue_stats *queues, int count)
+static int read_queue(struct store *store, struct consume_queue_stats *s)
 {
-    for (int i = 0; i < count; i++) {
-        struct consume_queue_stats *s = &queues[i];
-        s->broker_offset = store_queue_max(store, s->queue.topic, s->queue.queue_id);
-        if (s->consumer_offset <= 0)
-            continue;
-        int64_t time =
-            store_queue_time(store, s->queue.topic, s->queue.queue_id, s->consumer_offset - 1);
-        s->last_timestamp = time > 0 ? time : 0;
-    }
+    struct store_bounds bounds;
+    int64_t time_ms = 0;
+    int err = store_queue_bounds(store, s->queue.topic, s->queue.queue_id, &bounds);
+    s->broker_offset = bounds.max;
+    if (err == 0 && s->consumer_offset > 0)
+        err = store_queue_time(store, s->queue.topic, s->queue.queue_id, s->consumer_offset - 1,
+                               &time_ms);
+    s->last_timestamp = time_ms > 0 ? time_ms : 0;
+    return err;
+}
+
+/* On a worker: the rest. */
+static void read_queues(struct store *store, struct consume_queue_stats *queues, int count,
+                        struct unreadable *unreadable)
+{
+    for (int i = 0; i < count; i++)
+        unreadable_note(unreadable, queues[i].queue.topic, queues[i].queue.queue_id,
+                        read_queue(store, &queues[i]));
 }
 
 /* ---- one group ------------------------------------------------------------------------------- */
@@ -88,6 +98,7 @@ struct consume_query {
     struct consume_queue_stats *queues;
     int queue_count;
     double get_rate;
+    struct unreadable unreadable;
 };
 
 static void add_topic(const struct broker *broker, struct arena *arena, struct slice topic,
@@ -141,11 +152,16 @@ static struct topic_node *list_topics(const struct broker *broker,
 static void read_consume_stats(struct offload *o)
 {
     struct consume_query *q = (struct consume_query *)o;
-    read_queues(o->broker->store, q->queues, q->queue_count);
+    read_queues(o->broker->store, q->queues, q->queue_count, &q->unreadable);
     struct consume_stats stats = { .queues = q->queues,
                                    .queue_count = q->queue_count,
                                    .consume_tps = q->get_rate };
     consume_stats_encode(&stats, &o->body);
+}
+
+static void reply_consume_stats(struct offload *o)
+{
+    reply_read(o, &((struct consume_query *)o)->unreadable);
 }
 
 void handle_consume_stats(struct broker *broker, struct request *req)
@@ -172,7 +188,7 @@ void handle_consume_stats(struct broker *broker, struct request *req)
         q->get_rate += stats_get_rate(broker->stats, topics->topic, q->fields.consumer_group,
                                       loop_now_ns(broker->loop));
     }
-    offload_start(&q->offload, broker, req, read_consume_stats, reply_offload_body);
+    offload_start(&q->offload, broker, req, read_consume_stats, reply_consume_stats);
 }
 
 /* ---- every group ----------------------------------------------------------------------------- */
@@ -180,6 +196,7 @@ void handle_consume_stats(struct broker *broker, struct request *req)
 struct progress_query {
     struct offload offload;
     struct broker_progress progress;
+    struct unreadable unreadable;
 };
 
 /* A topic that a group has offsets in. */
@@ -266,10 +283,11 @@ static void list_groups(struct broker *broker, struct arena *arena, const struct
 }
 
 static void read_topic(struct store *store, const struct consume_stats *stats,
-                       struct broker_progress *progress)
+                       struct progress_query *q)
 {
+    struct broker_progress *progress = &q->progress;
     struct consume_queue_stats *queues = (struct consume_queue_stats *)(uintptr_t)stats->queues;
-    read_queues(store, queues, stats->queue_count);
+    read_queues(store, queues, stats->queue_count, &q->unreadable);
     for (int i = 0; i < stats->queue_count; i++) {
         progress->total_diff += queues[i].broker_offset - queues[i].consumer_offset;
         progress->total_inflight_diff += queues[i].pull_offset - queues[i].consumer_offset;
@@ -278,11 +296,17 @@ static void read_topic(struct store *store, const struct consume_stats *stats,
 
 static void read_progress(struct offload *o)
 {
-    struct broker_progress *progress = &((struct progress_query *)o)->progress;
+    struct progress_query *q = (struct progress_query *)o;
+    struct broker_progress *progress = &q->progress;
     for (int g = 0; g < progress->group_count; g++)
         for (int t = 0; t < progress->groups[g].topic_count; t++)
-            read_topic(o->broker->store, &progress->groups[g].topics[t], progress);
+            read_topic(o->broker->store, &progress->groups[g].topics[t], q);
     broker_progress_encode(progress, &o->body);
+}
+
+static void reply_progress(struct offload *o)
+{
+    reply_read(o, &((struct progress_query *)o)->unreadable);
 }
 
 void handle_broker_progress(struct broker *broker, struct request *req)
@@ -300,7 +324,7 @@ void handle_broker_progress(struct broker *broker, struct request *req)
     map_fini(&by_group);
     q->progress.broker_addr = arena_copy(&req->arena, slice_str(broker->address));
     if (queues <= PROGRESS_QUEUES_MAX)
-        offload_start(&q->offload, broker, req, read_progress, reply_offload_body);
+        offload_start(&q->offload, broker, req, read_progress, reply_progress);
     else
         reply_code(req, RESP_SYSTEM_ERROR, "%d queues are more than one answer holds", queues);
 }
@@ -313,6 +337,7 @@ struct span_query {
     int64_t *consumer_offsets;
     int queue_count;
     int64_t now_ms;
+    struct unreadable unreadable;
 };
 
 static struct told_time tell_time(int64_t ms, struct arena *arena)
@@ -328,29 +353,44 @@ static struct told_time tell_time(int64_t ms, struct arena *arena)
     };
 }
 
-static void read_span(struct store *store, struct queue_time_span *span, int64_t consumer_offset,
-                      int64_t now_ms, struct arena *arena)
+static int read_span(struct store *store, struct queue_time_span *span, int64_t consumer_offset,
+                     int64_t now_ms, struct arena *arena)
 {
+    enum { OLDEST, NEWEST, CONSUMED, NEXT, TIMES };
     struct slice topic = span->queue.topic;
     int32_t id = span->queue.queue_id;
-    int64_t max = store_queue_max(store, topic, id);
-    int64_t oldest = store_queue_time(store, topic, id, store_queue_min(store, topic, id));
-    int64_t consumed =
-        consumer_offset > 0 ? store_queue_time(store, topic, id, consumer_offset - 1) : oldest;
-    span->oldest = tell_time(oldest, arena);
-    span->newest = tell_time(store_queue_time(store, topic, id, max - 1), arena);
-    span->consumed = tell_time(consumed, arena);
-    if (consumer_offset < max)
-        span->delay_ms = now_ms - store_queue_time(store, topic, id, consumer_offset);
+    struct store_bounds bounds;
+    int64_t times[TIMES] = { 0 };
+    int err = store_queue_bounds(store, topic, id, &bounds);
+    const int64_t offsets[TIMES] = {
+        [OLDEST] = bounds.min,
+        [NEWEST] = bounds.max - 1,
+        [CONSUMED] = consumer_offset > 0 ? consumer_offset - 1 : bounds.min,
+        [NEXT] = consumer_offset,
+    };
+    for (int i = 0; i < TIMES && err == 0; i++)
+        err = store_queue_time(store, topic, id, offsets[i], &times[i]);
+    span->oldest = tell_time(times[OLDEST], arena);
+    span->newest = tell_time(times[NEWEST], arena);
+    span->consumed = tell_time(times[CONSUMED], arena);
+    if (consumer_offset < bounds.max)
+        span->delay_ms = now_ms - times[NEXT];
+    return err;
 }
 
 static void read_spans(struct offload *o)
 {
     struct span_query *q = (struct span_query *)o;
     for (int i = 0; i < q->queue_count; i++)
-        read_span(o->broker->store, &q->spans[i], q->consumer_offsets[i], q->now_ms,
-                  &o->req->arena);
+        unreadable_note(&q->unreadable, q->spans[i].queue.topic, q->spans[i].queue.queue_id,
+                        read_span(o->broker->store, &q->spans[i], q->consumer_offsets[i], q->now_ms,
+                                  &o->req->arena));
     time_spans_encode(q->spans, q->queue_count, &o->body);
+}
+
+static void reply_spans(struct offload *o)
+{
+    reply_read(o, &((struct span_query *)o)->unreadable);
 }
 
 void handle_time_span(struct broker *broker, struct request *req)
@@ -376,5 +416,5 @@ void handle_time_span(struct broker *broker, struct request *req)
         q->spans[id].queue = (struct message_queue){ fields.topic, broker_name, id };
         q->consumer_offsets[id] = progress_get(broker->progress, fields.topic, fields.group, id);
     }
-    offload_start(&q->offload, broker, req, read_spans, reply_offload_body);
+    offload_start(&q->offload, broker, req, read_spans, reply_spans);
 }

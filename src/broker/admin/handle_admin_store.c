@@ -6,6 +6,7 @@
 #include "broker/internal.h"
 #include "broker/offload.h"
 #include "broker/requests.h"
+#include "broker/unreadable.h"
 #include "wire/body_queue_data.h"
 #include "wire/names.h"
 #include "wire/req_admin.h"
@@ -107,6 +108,7 @@ struct queue_query {
     struct subscription subscription; /* as text: it outlives the client that has it */
     struct queue_data data;
     bool is_there;
+    struct unreadable unreadable;
 };
 
 static struct subscription subscription_copy(const struct subscription *from, struct arena *arena)
@@ -147,8 +149,10 @@ static void read_queue(struct offload *o)
     struct queue_query *q = (struct queue_query *)o;
     const struct query_consume_queue_request *f = &q->fields;
     struct store *store = o->broker->store;
-    q->data.min_index = store_queue_min(store, f->topic, f->queue_id);
-    q->data.max_index = store_queue_max(store, f->topic, f->queue_id);
+    struct store_bounds bounds;
+    int err = store_queue_bounds(store, f->topic, f->queue_id, &bounds);
+    q->data.min_index = bounds.min;
+    q->data.max_index = bounds.max;
     q->is_there = q->data.max_index > 0;
     int count = f->count < 0 ? 0 : f->count;
     if (count > QUEUE_DATA_MAX)
@@ -157,10 +161,13 @@ static void read_queue(struct offload *o)
         arena_alloc(&o->req->arena, ((size_t)count + 1) * sizeof *entries);
     q->data.entries = entries;
     struct store_queue_entry entry;
-    while (q->data.count < count && store_queue_entry_at(store, f->topic, f->queue_id,
-                                                         f->index + q->data.count, &entry) == 0)
-        entries[q->data.count++] =
-            (struct queue_data_entry){ entry.phy_offset, entry.bytes, entry.tags_code };
+    while (err == 0 && q->data.count < count) {
+        err = store_queue_entry_at(store, f->topic, f->queue_id, f->index + q->data.count, &entry);
+        if (err == 0)
+            entries[q->data.count++] =
+                (struct queue_data_entry){ entry.phy_offset, entry.bytes, entry.tags_code };
+    }
+    unreadable_note(&q->unreadable, f->topic, f->queue_id, err == ERR_NOT_FOUND ? 0 : err);
     queue_data_encode(&q->data, &o->body);
 }
 
@@ -168,6 +175,8 @@ static void answer_queue(struct offload *o)
 {
     struct queue_query *q = (struct queue_query *)o;
     const struct query_consume_queue_request *f = &q->fields;
+    if (unreadable_answer(o->req, &q->unreadable))
+        return;
     if (!q->is_there)
         reply_code(o->req, RESP_SYSTEM_ERROR, "%d@%.*s is not exist!", f->queue_id,
                    SLICE_FMT(f->topic));

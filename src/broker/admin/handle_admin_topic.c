@@ -8,6 +8,7 @@
 #include "broker/saved_reply.h"
 #include "broker/topic_attributes.h"
 #include "broker/topic_rules.h"
+#include "broker/unreadable.h"
 #include "wire/body_stats.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
@@ -245,7 +246,21 @@ struct stats_query {
     struct topic_queue_stats *queues;
     int queue_count;
     double put_rate;
+    struct unreadable unreadable;
 };
+
+static int read_queue_stats(struct store *store, struct topic_queue_stats *s)
+{
+    struct store_bounds bounds;
+    int64_t time_ms = 0;
+    int err = store_queue_bounds(store, s->queue.topic, s->queue.queue_id, &bounds);
+    s->min_offset = bounds.min;
+    s->max_offset = bounds.max;
+    if (err == 0 && bounds.max > bounds.min)
+        err = store_queue_time(store, s->queue.topic, s->queue.queue_id, bounds.max - 1, &time_ms);
+    s->last_update_timestamp = time_ms > 0 ? time_ms : 0;
+    return err;
+}
 
 static void read_topic_stats(struct offload *o)
 {
@@ -253,13 +268,8 @@ static void read_topic_stats(struct offload *o)
     struct store *store = o->broker->store;
     for (int i = 0; i < q->queue_count; i++) {
         struct topic_queue_stats *s = &q->queues[i];
-        s->min_offset = store_queue_min(store, s->queue.topic, s->queue.queue_id);
-        s->max_offset = store_queue_max(store, s->queue.topic, s->queue.queue_id);
-        if (s->max_offset <= s->min_offset)
-            continue;
-        int64_t time =
-            store_queue_time(store, s->queue.topic, s->queue.queue_id, s->max_offset - 1);
-        s->last_update_timestamp = time > 0 ? time : 0;
+        unreadable_note(&q->unreadable, s->queue.topic, s->queue.queue_id,
+                        read_queue_stats(store, s));
     }
     struct topic_stats stats = { .queues = q->queues,
                                  .queue_count = q->queue_count,
@@ -267,9 +277,10 @@ static void read_topic_stats(struct offload *o)
     topic_stats_encode(&stats, &o->body);
 }
 
-static void reply_offload_body(struct offload *o)
+static void reply_stats(struct offload *o)
 {
-    reply_body(o->req, buf_slice(&o->body));
+    if (!unreadable_answer(o->req, &((struct stats_query *)o)->unreadable))
+        reply_body(o->req, buf_slice(&o->body));
 }
 
 void handle_topic_stats(struct broker *broker, struct request *req)
@@ -295,5 +306,5 @@ void handle_topic_stats(struct broker *broker, struct request *req)
     q->queues = arena_zalloc(&req->arena, ((size_t)q->queue_count + 1) * sizeof *q->queues);
     for (int i = 0; i < q->queue_count; i++)
         q->queues[i].queue = (struct message_queue){ fields.topic, broker_name, i };
-    offload_start(&q->offload, broker, req, read_topic_stats, reply_offload_body);
+    offload_start(&q->offload, broker, req, read_topic_stats, reply_stats);
 }

@@ -4,6 +4,7 @@
 #include "broker/offload.h"
 #include "broker/requests.h"
 #include "broker/send/light_queues.h"
+#include "broker/unreadable.h"
 #include "wire/req_offset.h"
 
 static void reply_offset(struct request *req, int64_t offset)
@@ -15,14 +16,36 @@ static void reply_offset(struct request *req, int64_t offset)
 
 /* A queue that never held a message, or still holds its first one close to the end of the log: a
  * new group may begin at 0 and miss nothing. */
-static bool may_begin_at_zero(struct broker *broker, struct slice topic, int32_t queue_id)
+static int may_begin_at_zero(struct broker *broker, struct slice topic, int32_t queue_id, bool *may)
 {
     const struct topic_config *config = topics_get(broker->topics, topic);
+    struct store_bounds bounds;
+    *may = false;
     if (config == NULL || queue_id < 0 || queue_id >= config->read_queue_count)
-        return false;
-    return store_queue_min(broker->store, topic, queue_id) <= 0 &&
-           (store_queue_max(broker->store, topic, queue_id) == 0 ||
-            store_queue_in_memory(broker->store, topic, queue_id, 0));
+        return 0;
+    int err = store_queue_bounds(broker->store, topic, queue_id, &bounds);
+    if (err != 0 || bounds.min > 0)
+        return err;
+    *may = bounds.max == 0;
+    return *may ? 0 : store_queue_in_memory(broker->store, topic, queue_id, 0, may);
+}
+
+/* A group that has no offset begins where its client likes, which is at the end for many: that is
+ * not answered for a queue that cannot be read now. */
+static void answer_new_group(struct broker *broker, struct request *req,
+                             const struct query_consumer_offset_request *fields)
+{
+    struct unreadable unreadable = { .err = 0 };
+    bool may_begin = false;
+    if (fields->set_zero_if_not_found)
+        unreadable_note(&unreadable, fields->topic, fields->queue_id,
+                        may_begin_at_zero(broker, fields->topic, fields->queue_id, &may_begin));
+    if (unreadable_answer(req, &unreadable))
+        return;
+    if (may_begin)
+        reply_offset(req, 0);
+    else
+        reply_code(req, RESP_QUERY_NOT_FOUND, "Not found, maybe this group consumer boot first");
 }
 
 void handle_query_offset(struct broker *broker, struct request *req)
@@ -36,11 +59,8 @@ void handle_query_offset(struct broker *broker, struct request *req)
         offset = light_queues_offset(broker, fields.topic, fields.queue_id, offset);
     if (offset >= 0)
         reply_offset(req, offset);
-    else if (fields.set_zero_if_not_found &&
-             may_begin_at_zero(broker, fields.topic, fields.queue_id))
-        reply_offset(req, 0);
     else
-        reply_code(req, RESP_QUERY_NOT_FOUND, "Not found, maybe this group consumer boot first");
+        answer_new_group(broker, req, &fields);
 }
 
 void handle_update_offset(struct broker *broker, struct request *req)
@@ -68,31 +88,22 @@ void handle_update_offset(struct broker *broker, struct request *req)
     }
 }
 
-/* Or one that cannot be read passed for one without messages. False: answered. */
-static bool is_readable(struct broker *broker, struct request *req, struct slice topic,
-                        int32_t queue_id)
-{
-    int err = store_queue_open(broker->store, topic, queue_id);
-    if (err != 0)
-        reply_code(req, RESP_SYSTEM_ERROR, "queue %d of topic %.*s cannot be read: %s", queue_id,
-                   SLICE_FMT(topic), err_name(err));
-    return err == 0;
-}
-
 void handle_max_offset(struct broker *broker, struct request *req)
 {
     struct queue_request fields;
+    struct store_bounds bounds;
     if (request_fields(req, &queue_request_fields, &fields) == 0 &&
-        is_readable(broker, req, fields.topic, fields.queue_id))
-        reply_offset(req, store_queue_max(broker->store, fields.topic, fields.queue_id));
+        bounds_or_answer(broker, req, fields.topic, fields.queue_id, &bounds))
+        reply_offset(req, bounds.max);
 }
 
 void handle_min_offset(struct broker *broker, struct request *req)
 {
     struct queue_request fields;
+    struct store_bounds bounds;
     if (request_fields(req, &queue_request_fields, &fields) == 0 &&
-        is_readable(broker, req, fields.topic, fields.queue_id))
-        reply_offset(req, store_queue_min(broker->store, fields.topic, fields.queue_id));
+        bounds_or_answer(broker, req, fields.topic, fields.queue_id, &bounds))
+        reply_offset(req, bounds.min);
 }
 
 /* ---- what may have to read a record ---------------------------------------------------------- */
@@ -101,6 +112,7 @@ struct search {
     struct offload offload;
     struct search_offset_request fields;
     int64_t offset;
+    struct unreadable unreadable;
 };
 
 static void search_work(struct offload *o)
@@ -108,13 +120,17 @@ static void search_work(struct offload *o)
     struct search *s = (struct search *)o;
     enum store_boundary boundary =
         slice_eq(s->fields.boundary_type, SLICE("upper")) ? BOUNDARY_UPPER : BOUNDARY_LOWER;
-    s->offset = store_queue_offset_by_time(o->broker->store, s->fields.topic, s->fields.queue_id,
-                                           s->fields.timestamp, boundary);
+    unreadable_note(&s->unreadable, s->fields.topic, s->fields.queue_id,
+                    store_queue_offset_by_time(o->broker->store, s->fields.topic,
+                                               s->fields.queue_id, s->fields.timestamp, boundary,
+                                               &s->offset));
 }
 
 static void search_finish(struct offload *o)
 {
-    reply_offset(o->req, ((struct search *)o)->offset);
+    const struct search *s = (struct search *)o;
+    if (!unreadable_answer(o->req, &s->unreadable))
+        reply_offset(o->req, s->offset);
 }
 
 void handle_search_offset(struct broker *broker, struct request *req)
@@ -129,19 +145,28 @@ struct earliest {
     struct offload offload;
     struct queue_request fields;
     int64_t timestamp_ms;
+    struct unreadable unreadable;
 };
 
 static void earliest_work(struct offload *o)
 {
     struct earliest *e = (struct earliest *)o;
     struct store *store = o->broker->store;
-    e->timestamp_ms = store_queue_time(store, e->fields.topic, e->fields.queue_id,
-                                       store_queue_min(store, e->fields.topic, e->fields.queue_id));
+    struct slice topic = e->fields.topic;
+    int32_t queue_id = e->fields.queue_id;
+    struct store_bounds bounds;
+    if (unreadable_note(&e->unreadable, topic, queue_id,
+                        store_queue_bounds(store, topic, queue_id, &bounds)))
+        unreadable_note(&e->unreadable, topic, queue_id,
+                        store_queue_time(store, topic, queue_id, bounds.min, &e->timestamp_ms));
 }
 
 static void earliest_finish(struct offload *o)
 {
-    struct earliest_store_time_response fields = { ((struct earliest *)o)->timestamp_ms };
+    const struct earliest *e = (struct earliest *)o;
+    struct earliest_store_time_response fields = { e->timestamp_ms };
+    if (unreadable_answer(o->req, &e->unreadable))
+        return;
     reply_fields(o->req, RESP_SUCCESS, slice_of(NULL, 0), &earliest_store_time_response_fields,
                  &fields, slice_of(NULL, 0));
 }

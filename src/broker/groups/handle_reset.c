@@ -13,6 +13,7 @@
 #include "broker/offload.h"
 #include "broker/pull/hold.h"
 #include "broker/requests.h"
+#include "broker/unreadable.h"
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 
@@ -23,18 +24,21 @@ struct reset {
     struct reset_offset_request fields;
     struct queue_offset *queues;
     int queue_count;
-    bool is_given; /* the one queue's offset stands in the request */
-    int64_t min;   /* of that queue */
-    int64_t max;
+    bool is_given;              /* the one queue's offset stands in the request */
+    struct store_bounds bounds; /* of that queue */
+    struct unreadable unreadable;
 };
 
-static int64_t find_offset(struct store *store, const struct message_queue *queue,
-                           int64_t timestamp_ms)
+static int find_offset(struct store *store, struct queue_offset *of, int64_t timestamp_ms)
 {
-    if (timestamp_ms < 0)
-        return store_queue_max(store, queue->topic, queue->queue_id);
-    return store_queue_offset_by_time(store, queue->topic, queue->queue_id, timestamp_ms,
-                                      BOUNDARY_LOWER);
+    const struct message_queue *queue = &of->queue;
+    struct store_bounds bounds;
+    if (timestamp_ms >= 0)
+        return store_queue_offset_by_time(store, queue->topic, queue->queue_id, timestamp_ms,
+                                          BOUNDARY_LOWER, &of->queue_offset);
+    int err = store_queue_bounds(store, queue->topic, queue->queue_id, &bounds);
+    of->queue_offset = bounds.max;
+    return err;
 }
 
 static void find_offsets(struct offload *o)
@@ -43,12 +47,13 @@ static void find_offsets(struct offload *o)
     struct store *store = o->broker->store;
     const struct message_queue *first = &r->queues[0].queue;
     if (r->is_given) {
-        r->min = store_queue_min(store, first->topic, first->queue_id);
-        r->max = store_queue_max(store, first->topic, first->queue_id);
+        unreadable_note(&r->unreadable, first->topic, first->queue_id,
+                        store_queue_bounds(store, first->topic, first->queue_id, &r->bounds));
         return;
     }
     for (int i = 0; i < r->queue_count; i++)
-        r->queues[i].queue_offset = find_offset(store, &r->queues[i].queue, r->fields.timestamp);
+        unreadable_note(&r->unreadable, first->topic, r->queues[i].queue.queue_id,
+                        find_offset(store, &r->queues[i], r->fields.timestamp));
 }
 
 /* The queues concerned: one, or all that can be read (or written). */
@@ -90,10 +95,12 @@ static void reset_here(struct offload *o)
         reply_code(o->req, RESP_SYSTEM_ERROR, "No queues to reset.");
         return;
     }
-    if (r->is_given && (f->offset < r->min || f->offset > r->max + 1)) {
+    if (unreadable_answer(o->req, &r->unreadable)) /* none is reset */
+        return;
+    if (r->is_given && (f->offset < r->bounds.min || f->offset > r->bounds.max + 1)) {
         reply_code(o->req, RESP_SYSTEM_ERROR,
                    "Target offset %lld not in consume queue range [%lld-%lld]",
-                   (long long)f->offset, (long long)r->min, (long long)r->max);
+                   (long long)f->offset, (long long)r->bounds.min, (long long)r->bounds.max);
         return;
     }
     for (int i = 0; i < r->queue_count; i++) {
@@ -161,6 +168,8 @@ static void reset_at_clients(struct offload *o)
     const struct reset_offset_request *f = &r->fields;
     const struct client_group *group = clients_consumer_group(o->broker->clients, f->group);
     const struct client_member *too_old = group == NULL ? NULL : find_too_old(group);
+    if (unreadable_answer(o->req, &r->unreadable))
+        return;
     if (!settle_offsets(r)) {
         reply_code(o->req, RESP_SYSTEM_ERROR, "THe consumer group <%.*s> not exist",
                    SLICE_FMT(f->group));

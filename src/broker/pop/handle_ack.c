@@ -10,6 +10,7 @@
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
 #include "broker/requests.h"
+#include "broker/unreadable.h"
 #include "broker/send/acks.h"
 #include "broker/send/put.h"
 #include "wire/body_batch_ack.h"
@@ -63,13 +64,14 @@ static bool refused_place(struct broker *broker, struct request *req,
             peer_address(req->peer)->text);
         return true;
     }
-    int64_t min = store_queue_min(broker->store, fields->topic, fields->queue_id);
-    int64_t max = store_queue_max(broker->store, fields->topic, fields->queue_id);
-    if (fields->queue_offset < min || fields->queue_offset >= max + past_end) {
+    struct store_bounds bounds;
+    if (!bounds_or_answer(broker, req, fields->topic, fields->queue_id, &bounds))
+        return true;
+    if (fields->queue_offset < bounds.min || fields->queue_offset >= bounds.max + past_end) {
         reply_code(req, RESP_NO_MESSAGE,
                    "offset is illegal, key:%.*s@%d, commit:%lld, store:%lld~%lld",
                    SLICE_FMT(fields->topic), fields->queue_id, (long long)fields->queue_offset,
-                   (long long)min, (long long)max);
+                   (long long)bounds.min, (long long)bounds.max);
         return true;
     }
     return false;
@@ -181,18 +183,20 @@ void handle_ack(struct broker *broker, struct request *req)
 /* ---- batches --------------------------------------------------------------------------------- */
 
 /* The messages of an entry that can be, at most as many as a checkpoint has; what else its bits say
- * is skipped, as the reference does. */
+ * is skipped, as the reference does. Below zero: an error, the queue cannot be read. */
 static int offsets_of(struct broker *broker, const struct batch_ack *entry,
                       const struct pop_key *key, int64_t offsets[POP_CHECKPOINT_MESSAGES_MAX])
 {
-    int64_t min = store_queue_min(broker->store, key->topic, key->queue_id);
-    int64_t max = store_queue_max(broker->store, key->topic, key->queue_id);
+    struct store_bounds bounds;
+    int err = store_queue_bounds(broker->store, key->topic, key->queue_id, &bounds);
+    if (err != 0)
+        return err;
     int count = 0;
     int64_t bit = batch_ack_next_bit(entry->bits, 0);
     for (; bit >= 0 && count < POP_CHECKPOINT_MESSAGES_MAX;
          bit = batch_ack_next_bit(entry->bits, bit + 1)) {
         int64_t offset = entry->start_offset + bit;
-        if (offset >= min && offset < max)
+        if (offset >= bounds.min && offset < bounds.max)
             offsets[count++] = offset;
     }
     return count;
@@ -223,6 +227,8 @@ static int ack_entry(struct broker *broker, const struct batch_ack *entry, struc
     if (!is_possible(broker, entry, topics_get(broker->topics, popped.key.topic)))
         return 0;
     int count = offsets_of(broker, entry, &popped.key, offsets);
+    if (count < 0)
+        return count;
     if (entry->revive_queue_id == POP_ORDER_QUEUE_ID) {
         for (int i = 0; i < count; i++)
             (void)ack_in_order(broker, &popped, offsets[i]); /* nobody asks which failed */

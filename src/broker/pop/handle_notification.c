@@ -5,12 +5,14 @@
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
 #include "broker/requests.h"
+#include "broker/unreadable.h"
 
 struct notification {
     struct broker *broker;
     struct held_pop held; /* holds req also before */
     struct notification_request fields;
     int64_t deadline_ms;
+    struct unreadable unreadable;
 };
 
 static void answer(struct notification *n, bool has_msg, bool is_full)
@@ -20,19 +22,25 @@ static void answer(struct notification *n, bool has_msg, bool is_full)
                  &fields, slice_of(NULL, 0));
 }
 
-static bool queue_has_msg(const struct notification *n, struct slice topic, int32_t queue_id)
+static bool queue_has_msg(struct notification *n, struct slice topic, int32_t queue_id)
 {
     struct broker *broker = n->broker;
     struct slice group = n->fields.consumer_group;
-    int64_t offset = pop_begin_offset(broker, topic, group, queue_id, POP_FROM_MIN, false);
+    struct store_bounds bounds;
+    int64_t offset;
+    int err = store_queue_bounds(broker->store, topic, queue_id, &bounds);
+    if (err == 0)
+        err = pop_begin_offset(broker, topic, group, queue_id, POP_FROM_MIN, false, &offset);
+    if (!unreadable_note(&n->unreadable, topic, queue_id, err))
+        return false;
     struct pop_order_queue queue = { topic, group, queue_id };
     if (n->fields.order && pop_order_is_blocked(pops_order(broker->pops), &queue, offset,
                                                 n->fields.attempt_id, loop_now_ms(broker->loop)))
         return false;
-    return store_queue_max(broker->store, topic, queue_id) > offset;
+    return bounds.max > offset;
 }
 
-static bool topic_has_msg(const struct notification *n, struct slice topic)
+static bool topic_has_msg(struct notification *n, struct slice topic)
 {
     const struct topic_config *config = topics_get(n->broker->topics, topic);
     for (int32_t i = 0; config != NULL && i < config->read_queue_count; i++)
@@ -41,7 +49,7 @@ static bool topic_has_msg(const struct notification *n, struct slice topic)
     return false;
 }
 
-static bool retry_has_msg(const struct notification *n)
+static bool retry_has_msg(struct notification *n)
 {
     const struct broker_conf *conf = &n->broker->conf;
     struct arena arena;
@@ -61,16 +69,19 @@ static void look(struct notification *n)
 {
     struct broker *broker = n->broker;
     struct request *req = n->held.req;
+    n->unreadable.err = 0;
     bool has_msg = n->fields.queue_id < 0 ? topic_has_msg(n, n->fields.topic)
                                           : queue_has_msg(n, n->fields.topic, n->fields.queue_id);
+    has_msg = has_msg || retry_has_msg(n);
     int64_t wait_ms = n->deadline_ms - loop_now_ms(broker->loop);
     if (!peer_is_open(req->peer)) {
         request_drop(req);
         return;
     }
-    if (has_msg || retry_has_msg(n) || n->fields.poll_ms <= 0 || wait_ms <= 0 ||
-        broker->is_stopping) {
-        answer(n, has_msg || retry_has_msg(n), false);
+    if (!has_msg && unreadable_answer(req, &n->unreadable))
+        return;
+    if (has_msg || n->fields.poll_ms <= 0 || wait_ms <= 0 || broker->is_stopping) {
+        answer(n, has_msg, false);
         return;
     }
     if (!req->is_detached) {
@@ -146,6 +157,7 @@ struct peek {
     struct slice retry_topic;
     int32_t retry_queues, topic_queues; /* how many there are of each */
     int64_t *offsets;                   /* where each is read: of the retry topic, of the topic */
+    struct unreadable unreadable;
     int64_t rest_num;
     int count;
     int err;
@@ -156,12 +168,14 @@ static void peek_queue(struct peek *p, struct slice topic, int32_t queue_id, int
 {
     struct store *store = p->offload.broker->store;
     struct store_get_result got;
-    int64_t max = store_queue_max(store, topic, queue_id);
-    int64_t min = store_queue_min(store, topic, queue_id);
-    if (offset < min)
-        offset = min;
-    p->rest_num += max > offset ? max - offset : 0;
-    if (p->count >= p->fields.max_msg_nums || offset >= max || p->err != 0)
+    struct store_bounds bounds;
+    if (!unreadable_note(&p->unreadable, topic, queue_id,
+                         store_queue_bounds(store, topic, queue_id, &bounds)))
+        return;
+    if (offset < bounds.min)
+        offset = bounds.min;
+    p->rest_num += bounds.max > offset ? bounds.max - offset : 0;
+    if (p->count >= p->fields.max_msg_nums || offset >= bounds.max || p->err != 0)
         return;
     struct store_get_request request = {
         .topic = topic,
@@ -191,6 +205,8 @@ static void peeked(struct offload *o)
 {
     struct peek *p = (struct peek *)o;
     struct pop_response fields = { .rest_num = p->rest_num };
+    if (p->count == 0 && unreadable_answer(o->req, &p->unreadable))
+        return;
     if (p->err != 0)
         reply_code(o->req, RESP_SYSTEM_ERROR, "the store could not be read: %s", err_name(p->err));
     else if (p->count > 0)
@@ -212,13 +228,17 @@ static void look_up_queues(struct broker *broker, struct peek *p, struct arena *
     p->topic_queues = p->fields.queue_id < 0 ? topic->read_queue_count : 1;
     p->offsets =
         arena_alloc(arena, (size_t)(p->retry_queues + p->topic_queues + 1) * sizeof *p->offsets);
+    struct slice group = p->fields.consumer_group;
     for (int32_t i = 0; i < p->retry_queues; i++)
-        p->offsets[i] = pop_begin_offset(broker, p->retry_topic, p->fields.consumer_group, i,
-                                         POP_FROM_MIN, false);
-    for (int32_t i = 0; i < p->topic_queues; i++)
-        p->offsets[p->retry_queues + i] =
-            pop_begin_offset(broker, p->fields.topic, p->fields.consumer_group,
-                             p->fields.queue_id < 0 ? i : p->fields.queue_id, POP_FROM_MIN, false);
+        unreadable_note(&p->unreadable, p->retry_topic, i,
+                        pop_begin_offset(broker, p->retry_topic, group, i, POP_FROM_MIN, false,
+                                         &p->offsets[i]));
+    for (int32_t i = 0; i < p->topic_queues; i++) {
+        int32_t queue_id = p->fields.queue_id < 0 ? i : p->fields.queue_id;
+        unreadable_note(&p->unreadable, p->fields.topic, queue_id,
+                        pop_begin_offset(broker, p->fields.topic, group, queue_id, POP_FROM_MIN,
+                                         false, &p->offsets[p->retry_queues + i]));
+    }
 }
 
 /* Nobody is in a hurry: always by a worker. */

@@ -42,6 +42,7 @@ struct pop {
     int32_t revive_queue_id;
     int64_t rest_num;
     int count;
+    int err;                /* of a queue that could not be read */
     bool is_cut_short;      /* a queue was passed over, since reads from the disk are left off */
     int64_t end_phy_offset; /* of the latest checkpoint */
     struct buf body, starts, offsets, counts;
@@ -53,6 +54,7 @@ struct pop {
     uint32_t random;
     struct pop_queue *claimed;
     struct pop_taking at; /* the queue at hand */
+    int64_t max;          /* its end, when the scan came to it */
 };
 
 static struct broker *broker_of(const struct pop *p)
@@ -189,6 +191,12 @@ static void end_scan(struct pop *p)
         guard_refuse_cold_read(broker_of(p)->guard, request_of(p), p->fields.consumer_group);
         return;
     }
+    if (p->count == 0 && p->err != 0) { /* what it has would wait unseen */
+        free_buffers(p);
+        reply_code(request_of(p), RESP_SYSTEM_ERROR, "the store could not be read: %s",
+                   err_name(p->err));
+        return;
+    }
     if (p->count == 0) {
         wait_or_give_up(p);
         return;
@@ -283,14 +291,19 @@ static void release(struct pop *p)
     p->claimed = NULL;
 }
 
+static void note_not_read(struct pop *p, int err)
+{
+    p->err = err;
+    log_warn("pop_read_failed topic=%.*s queue=%d offset=%lld reason=%s", SLICE_FMT(topic_at(p)),
+             p->at.queue_id, (long long)p->at.queue_offset, err_name(err));
+}
+
 /* What a read of the queue at hand gave; true: the offset was corrected, read once more. */
 static bool take_result(struct pop *p, size_t start, bool is_again)
 {
     struct broker *broker = broker_of(p);
     if (p->at.read_err != 0)
-        log_warn("pop_read_failed topic=%.*s queue=%d offset=%lld reason=%s",
-                 SLICE_FMT(topic_at(p)), p->at.queue_id, (long long)p->at.queue_offset,
-                 err_name(p->at.read_err));
+        note_not_read(p, p->at.read_err);
     if (pop_take(pops_keeper(broker->pops), &p->at, &p->body, start, is_again, now_ms(p)))
         return true;
     p->rest_num += p->at.left;
@@ -327,8 +340,7 @@ static void finish_cold(struct offload *o)
 
 static int64_t left_in_queue(const struct pop *p)
 {
-    int64_t max = store_queue_max(broker_of(p)->store, topic_at(p), p->at.queue_id);
-    return max > p->at.queue_offset ? max - p->at.queue_offset : 0;
+    return p->max > p->at.queue_offset ? p->max - p->at.queue_offset : 0;
 }
 
 static void hand_to_worker(struct pop *p)
@@ -381,8 +393,16 @@ static bool has_too_many_out(const struct pop *p)
            queue->unacked > conf->pop_inflight_message_threshold;
 }
 
-static void aim(struct pop *p)
+/* An error: the queue cannot be read. */
+static int aim(struct pop *p)
 {
+    struct store_bounds bounds;
+    int64_t queue_offset = 0;
+    int err = store_queue_bounds(broker_of(p)->store, topic_at(p), p->at.queue_id, &bounds);
+    if (err == 0)
+        err = pop_begin_offset(broker_of(p), topic_at(p), p->fields.consumer_group, p->at.queue_id,
+                               p->fields.init_mode, true, &queue_offset);
+    p->max = bounds.max;
     p->at = (struct pop_taking){
         .topic = topic_at(p),
         .group = p->fields.consumer_group,
@@ -393,9 +413,9 @@ static void aim(struct pop *p)
         .is_in_order = p->fields.order,
         .attempt_id = p->fields.attempt_id,
         .counts = &p->counts,
-        .queue_offset = pop_begin_offset(broker_of(p), topic_at(p), p->fields.consumer_group,
-                                         p->at.queue_id, p->fields.init_mode, true),
+        .queue_offset = queue_offset,
     };
+    return err;
 }
 
 /* Pops from the queue at hand; false: a worker goes on. */
@@ -403,7 +423,11 @@ static bool read_queue(struct pop *p)
 {
     struct broker *broker = broker_of(p);
     struct pop_table *table = pops_table(broker->pops);
-    aim(p);
+    int err = aim(p);
+    if (err != 0) {
+        note_not_read(p, err);
+        return true;
+    }
     if (p->fields.order) {
         struct pop_order_queue queue = { topic_at(p), p->fields.consumer_group, p->at.queue_id };
         if (pop_order_is_blocked(pops_order(broker->pops), &queue, p->at.queue_offset,
@@ -417,8 +441,7 @@ static bool read_queue(struct pop *p)
         p->rest_num += left_in_queue(p);
         return true;
     }
-    if (left_in_queue(p) == 0 &&
-        p->at.queue_offset == store_queue_max(broker->store, topic_at(p), p->at.queue_id)) {
+    if (p->at.queue_offset == p->max) {
         release(p); /* nothing new: the usual case of a queue that is looked at and empty */
         return true;
     }
@@ -476,6 +499,7 @@ static void plan(struct pop *p)
     p->stage = 0;
     p->step = 0;
     p->count = 0;
+    p->err = 0;
     p->is_cut_short = false;
     p->rest_num = 0;
     p->end_phy_offset = 0;

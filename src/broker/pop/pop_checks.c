@@ -63,28 +63,33 @@ struct slice pop_invisible_fault(const struct broker *broker, int64_t invisible_
 
 /* A group that never popped the queue, and wants only what comes: everything when the whole queue
  * is fresh, else the last message. */
-static int64_t newest_offset(struct broker *broker, struct slice topic, int32_t queue_id)
+static int newest_offset(struct broker *broker, struct slice topic, int32_t queue_id,
+                         const struct store_bounds *bounds, int64_t *queue_offset)
 {
-    int64_t max = store_queue_max(broker->store, topic, queue_id);
-    if (broker->conf.init_pop_offset_by_check_msg_in_mem &&
-        store_queue_min(broker->store, topic, queue_id) <= 0 &&
-        store_queue_in_memory(broker->store, topic, queue_id, 0))
-        return 0;
-    return max > 0 ? max - 1 : 0;
+    bool is_fresh = false;
+    int err = 0;
+    if (broker->conf.init_pop_offset_by_check_msg_in_mem && bounds->min <= 0)
+        err = store_queue_in_memory(broker->store, topic, queue_id, 0, &is_fresh);
+    *queue_offset = is_fresh || bounds->max == 0 ? 0 : bounds->max - 1;
+    return err;
 }
 
-int64_t pop_begin_offset(struct broker *broker, struct slice topic, struct slice group,
-                         int32_t queue_id, int32_t init_mode, bool keeps)
+int pop_begin_offset(struct broker *broker, struct slice topic, struct slice group,
+                     int32_t queue_id, int32_t init_mode, bool keeps, int64_t *queue_offset)
 {
-    int64_t offset = offsets_get(broker->offsets, topic, group, queue_id);
-    if (offset >= 0)
-        return offset;
-    offset = init_mode == POP_FROM_MIN || topic_is_retry(topic)
-                 ? store_queue_min(broker->store, topic, queue_id)
-                 : newest_offset(broker, topic, queue_id);
-    if (keeps) {
-        offsets_put(broker->offsets, topic, group, queue_id, offset, loop_now_ms(broker->loop));
+    struct store_bounds bounds;
+    *queue_offset = offsets_get(broker->offsets, topic, group, queue_id);
+    if (*queue_offset >= 0)
+        return 0;
+    int err = store_queue_bounds(broker->store, topic, queue_id, &bounds);
+    if (err == 0 && (init_mode == POP_FROM_MIN || topic_is_retry(topic)))
+        *queue_offset = bounds.min;
+    else if (err == 0)
+        err = newest_offset(broker, topic, queue_id, &bounds, queue_offset);
+    if (err == 0 && keeps) {
+        offsets_put(broker->offsets, topic, group, queue_id, *queue_offset,
+                    loop_now_ms(broker->loop));
         saver_changed(broker->saver, TABLE_OFFSETS);
     }
-    return offset;
+    return err;
 }

@@ -25,8 +25,10 @@ struct slice pop_invisible_fault(const struct broker *broker, int64_t invisible_
  * near the clock: they can be reckoned with then. *born_ms 0: it was made now. */
 int64_t pop_deadline_ms(int64_t now_ms, int64_t *born_ms, int64_t *poll_ms);
 
-/* Where a pop of the queue goes on, or begins (`keeps`: and that is its consumer offset then). */
-int64_t pop_begin_offset(struct broker *broker, struct slice topic, struct slice group,
-                         int32_t queue_id, int32_t init_mode, bool keeps);
+/* Where a pop of the queue goes on, or begins (`keeps`: and that is its consumer offset then).
+ * ERR_IO, ERR_CORRUPT: where it begins cannot be told, for the queue cannot be read. */
+MUST_CHECK int pop_begin_offset(struct broker *broker, struct slice topic, struct slice group,
+                                int32_t queue_id, int32_t init_mode, bool keeps,
+                                int64_t *queue_offset);
 
 #endif

@@ -21,6 +21,7 @@
 #include "broker/pull/hold.h"
 #include "broker/requests.h"
 #include "broker/topic_rules.h"
+#include "broker/unreadable.h"
 #include "wire/names.h"
 #include "wire/req_pull.h"
 
@@ -491,11 +492,15 @@ static bool answer_reset(struct pull *p)
                                          p->fields.consumer_group, p->fields.queue_id);
     if (target < 0)
         return false;
-    p->result = (struct store_get_result){
-        .next_offset = target,
-        .min_offset = store_queue_min(broker->store, p->fields.topic, p->fields.queue_id),
-        .max_offset = store_queue_max(broker->store, p->fields.topic, p->fields.queue_id),
-    };
+    struct store_bounds bounds;
+    if (!bounds_or_answer(broker, request_of(p), p->fields.topic, p->fields.queue_id, &bounds)) {
+        progress_reset(broker->progress, p->fields.topic, p->fields.consumer_group,
+                       p->fields.queue_id, target); /* the next pull is told */
+        return true;
+    }
+    p->result = (struct store_get_result){ .next_offset = target,
+                                           .min_offset = bounds.min,
+                                           .max_offset = bounds.max };
     reply_result(p, RESP_PULL_OFFSET_MOVED, SLICE("OFFSET_RESET"), slice_of(NULL, 0));
     return true;
 }

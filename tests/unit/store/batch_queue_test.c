@@ -148,8 +148,10 @@ static void an_empty_queue_begins_before_zero(void **state)
     assert_int_equal(store_queue_min(dir->store, SLICE("bulk"), 0), -1);
     assert_int_equal(queue_max(dir), 0);
     assert_int_equal(store_queue_min(dir->store, SLICE("orders"), 0), 0);
-    assert_int_equal(store_queue_offset_by_time(dir->store, SLICE("bulk"), 0, 5, BOUNDARY_LOWER),
-                     0);
+    int64_t by_time;
+    assert_int_equal(
+        store_queue_offset_by_time(dir->store, SLICE("bulk"), 0, 5, BOUNDARY_LOWER, &by_time), 0);
+    assert_int_equal(by_time, 0);
 }
 
 /* Goal: what was put survives the death of the process at any moment, whole batches only.

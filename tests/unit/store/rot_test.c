@@ -425,6 +425,48 @@ static void an_old_index_file_is_made_again(void **state)
     assert_int_equal(find_key(dir, KEYS - 1), 1);
 }
 
+/* Whatever is asked of the queue fails, and says why. */
+static void expect_unreadable(struct store_dir *dir, int err)
+{
+    struct store_queue_entry entry;
+    int64_t found;
+    bool is_in_memory;
+    struct slice topic = SLICE("orders");
+    assert_int_equal(store_queue_entry_at(dir->store, topic, 0, 1, &entry), err);
+    assert_int_equal(store_queue_in_memory(dir->store, topic, 0, 1, &is_in_memory), err);
+    assert_int_equal(store_queue_time(dir->store, topic, 0, 1, &found), err);
+    assert_int_equal(store_queue_offset_by_time(dir->store, topic, 0, 5, BOUNDARY_LOWER, &found),
+                     err);
+    assert_int_equal(store_queue_offset_by_time(dir->store, topic, 0, 5, BOUNDARY_UPPER, &found),
+                     err);
+}
+
+/* Goal: a queue that cannot be read is never taken for an empty one, or for one that ends where it
+ * could not be read on. Method: reads fail before anybody has opened the queue, and after that. */
+static void an_unreadable_queue_is_not_empty(void **state)
+{
+    struct store_dir *dir = *state;
+    struct store_bounds bounds;
+    put_some(dir, 3);
+    store_dir_close(dir);
+    store_dir_open(dir);
+    fault_arm("disk.read", 0, INT64_MAX, ERR_IO);
+    assert_int_equal(store_queue_bounds(dir->store, SLICE("orders"), 0, &bounds), ERR_IO);
+    assert_int_equal(store_queue_open(dir->store, SLICE("orders"), 0), ERR_IO);
+    expect_unreadable(dir, ERR_IO);
+    fault_disarm_all();
+    assert_int_equal(store_queue_bounds(dir->store, SLICE("orders"), 0, &bounds), 0);
+    assert_int_equal(bounds.min, 0);
+    assert_int_equal(bounds.max, 3);
+    fault_arm("disk.read", 0, INT64_MAX, ERR_IO);
+    expect_unreadable(dir, ERR_IO);
+    assert_int_equal(store_queue_bounds(dir->store, SLICE("orders"), 0, &bounds), 0);
+    assert_int_equal(bounds.max, 3);
+    fault_disarm_all();
+    assert_int_equal(store_queue_bounds(dir->store, SLICE("none"), 0, &bounds), 0);
+    assert_int_equal(bounds.max, 0);
+}
+
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
 
 int main(void)
@@ -438,6 +480,7 @@ int main(void)
         STORE_TEST(who_cannot_wait_finds_what_an_entry_led_to),
         STORE_TEST(what_is_queued_is_found),
         STORE_TEST(an_entry_may_lead_anywhere),
+        STORE_TEST(an_unreadable_queue_is_not_empty),
         STORE_TEST(a_bit_behind_a_queue_is_no_entry),
         STORE_TEST(a_hole_in_a_queue_hides_nothing),
         STORE_TEST(a_cut_queue_file_without_our_checkpoint_is_built_again),

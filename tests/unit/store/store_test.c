@@ -264,6 +264,22 @@ static void a_place_without_a_record_is_not_found(void **state)
     buf_fini(&bytes);
 }
 
+static int64_t offset_by_time(struct store_dir *dir, const char *topic, int64_t time_ms,
+                              enum store_boundary boundary)
+{
+    int64_t found;
+    assert_int_equal(
+        store_queue_offset_by_time(dir->store, slice_str(topic), 0, time_ms, boundary, &found), 0);
+    return found;
+}
+
+static int64_t time_at(struct store_dir *dir, int64_t queue_offset)
+{
+    int64_t time_ms;
+    assert_int_equal(store_queue_time(dir->store, SLICE("orders"), 0, queue_offset, &time_ms), 0);
+    return time_ms;
+}
+
 /* Goal: a time leads to the first message not before it (lower) or the last not after it (upper).
  * Method: stamps 100 200 200 300, every interesting time. */
 static void times_lead_to_queue_offsets(void **state)
@@ -280,17 +296,12 @@ static void times_lead_to_queue_offsets(void **state)
                  { 250, 3, 2 }, { 300, 3, 3 }, { 350, 4, 3 } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t time = 1000000 + rows[i].time;
-        assert_int_equal(
-            store_queue_offset_by_time(dir->store, SLICE("orders"), 0, time, BOUNDARY_LOWER),
-            rows[i].lower);
-        assert_int_equal(
-            store_queue_offset_by_time(dir->store, SLICE("orders"), 0, time, BOUNDARY_UPPER),
-            rows[i].upper);
+        assert_int_equal(offset_by_time(dir, "orders", time, BOUNDARY_LOWER), rows[i].lower);
+        assert_int_equal(offset_by_time(dir, "orders", time, BOUNDARY_UPPER), rows[i].upper);
     }
-    assert_int_equal(store_queue_offset_by_time(dir->store, SLICE("none"), 0, 5, BOUNDARY_LOWER),
-                     0);
-    assert_int_equal(store_queue_time(dir->store, SLICE("orders"), 0, 3), 1000300);
-    assert_int_equal(store_queue_time(dir->store, SLICE("orders"), 0, 4), -1);
+    assert_int_equal(offset_by_time(dir, "none", 5, BOUNDARY_LOWER), 0);
+    assert_int_equal(time_at(dir, 3), 1000300);
+    assert_int_equal(time_at(dir, 4), -1);
 }
 
 static int query(struct store_dir *dir, const char *key, int64_t begin_ms, int64_t end_ms,

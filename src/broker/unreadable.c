@@ -1,0 +1,30 @@
+#include "broker/unreadable.h"
+
+bool unreadable_note(struct unreadable *unreadable, struct slice topic, int32_t queue_id, int err)
+{
+    if (err != 0 && unreadable->err == 0 && topic.len <= sizeof unreadable->topic) {
+        unreadable->err = err;
+        unreadable->queue_id = queue_id;
+        unreadable->topic_len = (uint8_t)topic.len;
+        memcpy(unreadable->topic, topic.data, topic.len);
+    }
+    return err == 0;
+}
+
+bool unreadable_answer(struct request *req, const struct unreadable *unreadable)
+{
+    if (unreadable->err != 0)
+        reply_code(req, RESP_SYSTEM_ERROR, "queue %d of topic %.*s cannot be read: %s",
+                   unreadable->queue_id, (int)unreadable->topic_len,
+                   (const char *)unreadable->topic, err_name(unreadable->err));
+    return unreadable->err != 0;
+}
+
+bool bounds_or_answer(struct broker *broker, struct request *req, struct slice topic,
+                      int32_t queue_id, struct store_bounds *bounds)
+{
+    struct unreadable unreadable = { .err = 0 };
+    unreadable_note(&unreadable, topic, queue_id,
+                    store_queue_bounds(broker->store, topic, queue_id, bounds));
+    return !unreadable_answer(req, &unreadable);
+}

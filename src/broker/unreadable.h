@@ -1,0 +1,28 @@
+/* unreadable.h - a queue whose files cannot be read is answered with an error that names it, never
+ * with numbers as if it were empty.
+ *
+ * Threads    `unreadable_note`: any; the answer: the broker's loop.
+ */
+#ifndef BROKER_UNREADABLE_H
+#define BROKER_UNREADABLE_H
+
+#include "broker/internal.h"
+#include "wire/record.h"
+
+struct unreadable {
+    int err; /* 0: all could be read */
+    int32_t queue_id;
+    uint8_t topic_len;
+    uint8_t topic[RECORD_TOPIC_MAX];
+};
+
+/* Notes the first queue that could not be read. Returns true when err is 0. */
+bool unreadable_note(struct unreadable *unreadable, struct slice topic, int32_t queue_id, int err);
+/* True: there was one, and the request is answered. */
+bool unreadable_answer(struct request *req, const struct unreadable *unreadable);
+
+/* The bounds of one queue. False: it cannot be read, and the request is answered. */
+bool bounds_or_answer(struct broker *broker, struct request *req, struct slice topic,
+                      int32_t queue_id, struct store_bounds *bounds);
+
+#endif
