@@ -84,8 +84,10 @@ struct queue_kind {
 struct queue_topic {
     const struct queue_kind *kind;
     uint8_t **parts;          /* the queues (queues.c); heap */
+    struct late_queue *late;  /* by queue id, what waits to be placed (queues_late.c); heap */
     struct queue_topic *next; /* of the deleted ones */
     uint32_t part_count;
+    uint32_t late_count;
     uint8_t first_lock; /* of queue 0; the others follow */
     bool is_light;      /* its queue 0 is a light one when the kind is simple */
     bool is_new;        /* the flusher's: it gives names of queues durable names */

@@ -32,9 +32,22 @@ static void note_unsynced(struct store *store, struct consume_queue *queue, int6
     buf_append(&store->unsynced, &added, sizeof added);
 }
 
+/* What a start has found in the log for queues that were not open. */
+static int open_late_queues(struct store *store)
+{
+    struct late_walk walk = { 0 };
+    int first_err = 0;
+    for (int is_opened; (is_opened = queues_open_late(store->queues, &walk)) != 0;) {
+        if (is_opened < 0) /* it waits on: the next round tries again */
+            first_err = is_opened;
+        store_flush_log_when_urgent(store);
+    }
+    return first_err;
+}
+
 int store_write_queues(struct store *store, struct buf *scratch)
 {
-    int first_err = 0;
+    int first_err = open_late_queues(store);
     struct buf dirty = queues_take_dirty(store->queues);
     struct consume_queue **list = (struct consume_queue **)(void *)dirty.data;
     for (size_t i = 0; i < dirty.len / sizeof *list; i++) {

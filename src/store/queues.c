@@ -59,6 +59,7 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     queues->log = log;
     queues->doubtful_from = doubtful_from;
     queues->light_count = -1;
+    queues->late.log_end = -1;
     lock_init(&queues->lock, LOCK_QUEUES);
     lock_init(&queues->dirty_lock, LOCK_LEAF);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
@@ -91,6 +92,7 @@ static void free_topic(struct queue_topic *topic)
     for (uint32_t i = 0; i < topic->part_count; i++)
         free(topic->parts[i]);
     free(topic->parts);
+    free(topic->late);
     free(topic);
 }
 
@@ -114,6 +116,8 @@ void queues_close(struct queues *queues)
     }
     lock_fini(&queues->lock);
     lock_fini(&queues->dirty_lock);
+    buf_fini(&queues->late.topics);
+    buf_fini(&queues->late.entries);
     buf_fini(&queues->dirty);
     buf_fini(&queues->dirty_spare);
     slab_free(queues->files.tails);
@@ -165,8 +169,7 @@ static size_t queue_bytes(const struct queue_topic *topic)
     return topic->kind->is_batch ? sizeof(struct batch_queue) : sizeof(struct consume_queue);
 }
 
-/* NULL: nobody opened a queue near it. */
-static struct consume_queue *queue_at(const struct queue_topic *topic, int32_t queue_id)
+struct consume_queue *queue_topic_at(const struct queue_topic *topic, int32_t queue_id)
 {
     uint32_t part = (uint32_t)queue_id / part_queues(topic);
     if (part >= topic->part_count || topic->parts[part] == NULL)
@@ -179,7 +182,7 @@ struct consume_queue *queue_topic_next(const struct queue_topic *topic, int32_t 
 {
     int32_t end = (int32_t)(topic->part_count * part_queues(topic));
     for (int32_t id = from; id < end; id++) {
-        struct consume_queue *queue = queue_at(topic, id);
+        struct consume_queue *queue = queue_topic_at(topic, id);
         if (queue != NULL && queue->of != NULL)
             return queue;
         if (queue == NULL) /* nor the others of its part */
@@ -196,8 +199,7 @@ static void grow_parts(struct queue_topic *topic, uint32_t count)
     topic->part_count = count;
 }
 
-/* Memory for the queue, zeros when it is not open. */
-static struct consume_queue *make_room_for(struct queue_topic *topic, int32_t queue_id)
+struct consume_queue *queue_topic_room_for(struct queue_topic *topic, int32_t queue_id)
 {
     assert(queue_id >= 0);
     assert(queue_id <= QUEUE_ID_MAX);
@@ -206,11 +208,10 @@ static struct consume_queue *make_room_for(struct queue_topic *topic, int32_t qu
         grow_parts(topic, part < 2 * topic->part_count ? 2 * topic->part_count : part + 1);
     if (topic->parts[part] == NULL)
         topic->parts[part] = memory_zeroed(part_queues(topic), queue_bytes(topic));
-    return queue_at(topic, queue_id);
+    return queue_topic_at(topic, queue_id);
 }
 
-/* NULL: no directory can have the name. */
-static struct queue_topic *topic_get(struct queues *queues, struct slice name)
+struct queue_topic *queue_topic_get(struct queues *queues, struct slice name)
 {
     assert(lock_is_held(&queues->lock));
     assert(name.len > 0);
@@ -232,18 +233,20 @@ static struct queue_topic *topic_get(struct queues *queues, struct slice name)
     return topic;
 }
 
-static int get_locked(struct queues *queues, struct slice name, int32_t queue_id,
-                      struct consume_queue **queue)
+int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
+                     struct consume_queue **queue)
 {
     assert(lock_is_held(&queues->lock));
-    struct queue_topic *topic = topic_get(queues, name);
+    struct queue_topic *topic = queue_topic_get(queues, name);
     if (topic == NULL)
         return ERR_INVALID;
-    struct consume_queue *found = make_room_for(topic, queue_id);
+    struct consume_queue *found = queue_topic_room_for(topic, queue_id);
     int err = 0;
     if (found->of == NULL)
         err = consume_queue_open(topic, queue_id, queues->log, queues->doubtful_from, found);
     assert((err == 0) == (found->of != NULL));
+    if (err == 0 && queue_is_late(queues, topic, queue_id))
+        err = queue_place_late(queues, found);
     *queue = err == 0 ? found : NULL;
     assert(*queue == NULL || found->queue_id == queue_id);
     return err;
@@ -257,7 +260,7 @@ int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
     if (queue_id < 0 || queue_id > QUEUE_ID_MAX || topic.len == 0)
         return ERR_INVALID;
     lock_take(&queues->lock);
-    int err = get_locked(queues, topic, queue_id, queue);
+    int err = queue_get_locked(queues, topic, queue_id, queue);
     lock_release(&queues->lock);
     return err;
 }
@@ -281,11 +284,12 @@ int queues_find(struct queues *queues, struct slice name, int32_t queue_id,
         return ERR_NOT_FOUND;
     lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
-    struct consume_queue *queue = topic == NULL ? NULL : queue_at(topic, queue_id);
-    if (queue != NULL && queue->of != NULL)
+    struct consume_queue *queue = topic == NULL ? NULL : queue_topic_at(topic, queue_id);
+    bool is_late = topic != NULL && queue_is_late(queues, topic, queue_id);
+    if (queue != NULL && queue->of != NULL && !is_late)
         *found = queue;
-    else if (is_on_disk(queues, name, queue_id))
-        err = get_locked(queues, name, queue_id, found);
+    else if (is_late || is_on_disk(queues, name, queue_id))
+        err = queue_get_locked(queues, name, queue_id, found);
     else
         err = ERR_NOT_FOUND;
     lock_release(&queues->lock);

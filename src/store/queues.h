@@ -38,6 +38,25 @@ MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t que
 MUST_CHECK int queues_find(struct queues *queues, struct slice topic, int32_t queue_id,
                            struct consume_queue **queue);
 
+/* Recovery, where nothing is doubtful: from now on so many bytes of entries may wait for queues
+ * that are not open. Each gets what is its own before anybody gets the queue. */
+void queues_allow_late(struct queues *queues, int64_t bytes_most);
+/* The entry waits. False: the queue is open, there are too many, or none may be: the caller places
+ * it. */
+bool queues_place_late(struct queues *queues, struct slice topic, int32_t queue_id,
+                       const struct store_queue_entry *entry);
+/* No more come; the log ends there. */
+void queues_end_late(struct queues *queues, int64_t log_end);
+/* Opens one of those that wait, from *walk on, which begins as zeros: 1. 0: there is none. Or why
+ * it could not be opened: it waits on, and the walk may go on behind it. */
+struct late_walk {
+    size_t topic;
+    uint32_t queue_id;
+};
+MUST_CHECK int queues_open_late(struct queues *queues, struct late_walk *walk);
+/* All of them; the first error. */
+MUST_CHECK int queues_open_all_late(struct queues *queues);
+
 /* Files of consume queues, of all topics. False: there are fewer than `expected`, some were lost.
  */
 int64_t queues_file_count(const struct queues *queues);

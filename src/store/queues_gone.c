@@ -57,6 +57,7 @@ static void delete_topic(struct queues *queues, struct slice name, const char *g
     struct queue_topic *topic = map_remove(&queues->topics, name);
     if (topic != NULL) {
         mark_deleted(topic);
+        queue_topic_drop_late(queues, topic);
         topic->next = queues->deleted;
         queues->deleted = topic;
     }

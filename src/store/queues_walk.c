@@ -30,6 +30,23 @@ struct loading {
     int err;
 };
 
+/* Those that wait for their entries may have no directory yet. */
+static void load_late(struct loading *loading, struct slice name)
+{
+    struct queues *queues = loading->queues;
+    lock_take(&queues->lock);
+    const struct queue_topic *topic = map_get(&queues->topics, name);
+    for (uint32_t id = 0; topic != NULL && id < topic->late_count; id++) {
+        struct consume_queue *queue;
+        int err = 0;
+        if (queue_is_late(queues, topic, (int32_t)id))
+            err = queue_get_locked(queues, name, (int32_t)id, &queue);
+        if (err != 0)
+            loading->err = err;
+    }
+    lock_release(&queues->lock);
+}
+
 static void load_topic(void *ctx, struct slice topic)
 {
     struct loading *loading = ctx;
@@ -71,8 +88,10 @@ int queues_each(struct queues *queues, bool load,
                 void (*each)(void *ctx, struct consume_queue *queue), void *ctx)
 {
     struct loading loading = { .queues = queues };
-    if (load)
+    if (load) {
+        loading.err = queues_open_all_late(queues);
         queues_each_topic(queues, load_topic, &loading);
+    }
     /* The list is copied so that `each` runs without the lock; queues are never freed while open.
      */
     struct queue_list all = { 0 };
@@ -97,6 +116,7 @@ void queues_each_of(struct queues *queues, struct slice name,
     if (!queues_name_a_directory(name))
         return;
     load_topic(&loading, name);
+    load_late(&loading, name);
     lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     if (topic != NULL)

@@ -153,11 +153,24 @@ static int64_t choose_start(struct store *store, struct log_reader *reader, bool
 
 /* ---- from there on --------------------------------------------------------------------------- */
 
-/* Puts one queue entry of the record in its place. */
+/* The first of a light queue's entries: it begins here, as far as the log knows. */
+static void note_first_of_light(struct store *store, struct slice topic, int32_t queue_id,
+                                const struct store_queue_entry *entry)
+{
+    if (entry->queue_offset == 0 && queue_id == 0 && name_is_light(topic) &&
+        !queues_is_batch(store->queues, topic))
+        store_note_past_life(store, topic);
+}
+
+/* Puts one queue entry of the record in its place, now or when the queue is asked for. */
 static int place_entry(struct store *store, struct log_reader *reader, const struct record *record,
                        struct slice topic, int32_t queue_id, const struct store_queue_entry *entry)
 {
     struct consume_queue *queue;
+    if (queues_place_late(store->queues, topic, queue_id, entry)) {
+        note_first_of_light(store, topic, queue_id, entry);
+        return 0;
+    }
     int err = queues_get(store->queues, topic, queue_id, &queue);
     if (err == ERR_INVALID) {
         log_error("record_without_a_queue phy_offset=%lld topic=%.*s queue=%d",
@@ -166,8 +179,7 @@ static int place_entry(struct store *store, struct log_reader *reader, const str
     }
     if (err != 0)
         return err;
-    if (consume_queue_is_light(queue) && entry->queue_offset == 0)
-        store_note_past_life(store, topic);
+    note_first_of_light(store, topic, queue_id, entry);
     int placed = consume_queue_place(queue, entry, reader);
     if (placed == 1)
         queues_note_dirty(store->queues, queue);
@@ -404,6 +416,16 @@ int64_t store_doubtful_from(const struct store *store, bool was_clean)
                : QUEUE_CERTAIN;
 }
 
+/* The process died alone, and what is in the queues' files is true: with many queues, opening those
+ * that the log's end has entries for takes seconds. */
+static void allow_late_entries(struct store *store, int64_t start, bool was_clean)
+{
+    enum { PART_OF_MEMORY = 64 };
+    if (!was_clean && start == store->checkpoint.dispatched &&
+        store_doubtful_from(store, was_clean) == QUEUE_CERTAIN)
+        queues_allow_late(store->queues, store->memory_bytes / PART_OF_MEMORY);
+}
+
 static int recover(struct recovery *recovery, bool was_clean)
 {
     struct store *store = recovery->store;
@@ -411,6 +433,7 @@ static int recover(struct recovery *recovery, bool was_clean)
     assert(start >= commit_log_min(store->log));
     assert(start <= commit_log_files_end(store->log));
     recovery->at = start;
+    allow_late_entries(store, start, was_clean);
     int err = store->checkpoint.is_ours ? 0 : takeover_look_through(recovery, start);
     if (err == 0)
         err = scan(recovery);
@@ -418,6 +441,7 @@ static int recover(struct recovery *recovery, bool was_clean)
         err = refuse_damage(recovery, was_clean);
     if (err != 0)
         return err;
+    queues_end_late(store->queues, recovery->at);
     struct cutting cutting = { .log_min = commit_log_min(store->log), .log_end = recovery->at };
     /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
      */

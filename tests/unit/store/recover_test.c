@@ -105,6 +105,105 @@ static void a_killed_store_has_everything(void **state)
     }
 }
 
+/* Messages that only the log of a killed process has, in so many queues. */
+enum { CROWD_TOPICS = 9, CROWD_QUEUES = 3 };
+
+static void put_crowd(struct store_dir *dir)
+{
+    char topic[32];
+    for (int i = 0; i < CROWD_TOPICS * CROWD_QUEUES; i++) {
+        snprintf(topic, sizeof topic, "crowd%d", i / CROWD_QUEUES);
+        put_numbered(dir, topic, i % CROWD_QUEUES);
+    }
+}
+
+static void expect_crowd(struct store_dir *dir, int64_t count)
+{
+    char topic[32];
+    for (int i = CROWD_TOPICS * CROWD_QUEUES - 1; i >= 0; i--) {
+        snprintf(topic, sizeof topic, "crowd%d", i / CROWD_QUEUES);
+        expect_numbered(dir, topic, i % CROWD_QUEUES, count);
+    }
+}
+
+static bool has_all_in_files(void *ctx)
+{
+    struct store_dir *dir = ctx;
+    char path[256];
+    struct checkpoint checkpoint;
+    store_dir_file_path(dir, "checkpoint", path);
+    return checkpoint_read(path, &checkpoint) == 0 &&
+           checkpoint.dispatched == store_dir_log_end(dir);
+}
+
+/* Goal: queues that a start after a kill has not opened yet have everything when they are asked
+ * for, put to, or asked for by nobody. Method: a store that never wrote to queue files since is
+ * killed; killed again right behind the start; then every queue is put to, read, and the store is
+ * left alone until the checkpoint says that all is in files; killed then, and opened. */
+static void queues_nobody_opened_yet_have_everything(void **state)
+{
+    struct store_dir *dir = *state;
+    put_crowd(dir);
+    store_dir_close(dir);
+    dir->options.flush_interval_ms = dir->options.queue_flush_interval_ms = ANY_TEST_MS;
+    store_dir_open(dir);
+    store_dir_calm(dir->store);
+    put_crowd(dir);
+    put_crowd(dir);
+    struct store_dir *killed = store_dir_copy(dir);
+    killed->options.queue_flush_interval_ms = 1;
+    store_dir_open(killed);
+    struct store_state opened;
+    store_state(killed->store, &opened);
+    assert_true(opened.recovered_records >= 2 * CROWD_TOPICS * CROWD_QUEUES);
+    struct store_dir *again = store_dir_copy(killed);
+    put_crowd(killed);
+    expect_crowd(killed, 4);
+    store_dir_open(again);
+    store_dir_await(has_all_in_files, again);
+    struct store_dir *left_alone = store_dir_copy(again);
+    store_dir_open(left_alone);
+    expect_crowd(left_alone, 3);
+    expect_crowd(again, 3);
+    store_dir_remove(left_alone);
+    store_dir_remove(again);
+    store_dir_remove(killed);
+}
+
+/* Goal: a topic that goes before its queues were opened leaves nothing to the next one of its name.
+ * Method: as before; each second topic is deleted right behind the start, and put to. */
+static void topics_deleted_before_they_are_opened_are_gone(void **state)
+{
+    struct store_dir *dir = *state;
+    char topic[32];
+    store_dir_close(dir);
+    dir->options.flush_interval_ms = dir->options.queue_flush_interval_ms = ANY_TEST_MS;
+    store_dir_open(dir);
+    store_dir_calm(dir->store);
+    put_crowd(dir);
+    struct store_dir *killed = store_dir_copy(dir);
+    store_dir_open(killed);
+    for (int i = 0; i < CROWD_TOPICS; i += 2) {
+        snprintf(topic, sizeof topic, "crowd%d", i);
+        assert_true(store_has_queues(killed->store, slice_str(topic)));
+        store_delete_topic(killed->store, slice_str(topic));
+        assert_false(store_has_queues(killed->store, slice_str(topic)));
+        assert_int_equal(store_queue_max(killed->store, slice_str(topic), 0), 0);
+    }
+    put_crowd(killed);
+    for (int i = 0; i < CROWD_TOPICS; i++) {
+        snprintf(topic, sizeof topic, "crowd%d", i);
+        expect_numbered(killed, topic, 1, i % 2 == 0 ? 1 : 2);
+    }
+    store_dir_close(killed);
+    store_dir_open(killed);
+    for (int i = 0; i < CROWD_TOPICS; i++) {
+        snprintf(topic, sizeof topic, "crowd%d", i);
+        expect_numbered(killed, topic, 2, i % 2 == 0 ? 1 : 2);
+    }
+    store_dir_remove(killed);
+}
+
 /* What a machine that lost power leaves: no checkpoint says that the last bytes are good. */
 static struct store_dir *copy_without_checkpoint(const struct store_dir *dir)
 {
@@ -747,6 +846,8 @@ int main(void)
         STORE_TEST(a_clean_restart_goes_on),
         STORE_TEST(files_have_their_full_length),
         STORE_TEST(a_killed_store_has_everything),
+        STORE_TEST(queues_nobody_opened_yet_have_everything),
+        STORE_TEST(topics_deleted_before_they_are_opened_are_gone),
         STORE_TEST(a_torn_record_is_gone),
         STORE_TEST(a_damaged_last_record_is_gone),
         STORE_TEST(bytes_behind_the_end_are_zeroed),
