@@ -37,8 +37,17 @@ enum {
     UNIT_TOPIC_HASH = 40,
     UNIT_RESERVED = 44,
 };
-static_assert(UNIT_RESERVED + sizeof(int64_t) == TIMER_UNIT_BYTES, "a unit has no padding");
+static_assert(UNIT_PREV_POS == UNIT_SIZE + sizeof(int32_t), "no padding");
+static_assert(UNIT_MAGIC == UNIT_PREV_POS + sizeof(int64_t), "no padding");
+static_assert(UNIT_WRITE_MS == UNIT_MAGIC + sizeof(int32_t), "no padding");
+static_assert(UNIT_DELAY_MS == UNIT_WRITE_MS + sizeof(int64_t), "no padding");
+static_assert(UNIT_PHY_OFFSET == UNIT_DELAY_MS + sizeof(int32_t), "no padding");
+static_assert(UNIT_RECORD_BYTES == UNIT_PHY_OFFSET + sizeof(int64_t), "no padding");
+static_assert(UNIT_TOPIC_HASH == UNIT_RECORD_BYTES + sizeof(int32_t), "no padding");
+static_assert(UNIT_RESERVED == UNIT_TOPIC_HASH + sizeof(int32_t), "no padding");
+static_assert(TIMER_UNIT_BYTES == UNIT_RESERVED + sizeof(int64_t), "no padding");
 enum { FILLER_BYTES = 16, FILLER_LEFT = 0, FILLER_MAGIC_AT = 12 };
+static_assert(FILLER_MAGIC_AT == (int)UNIT_MAGIC, "a filler is told from a unit by its magic");
 #define FILLER_MAGIC 0xCBD43194u
 enum { UNIT_MAGIC_BITS = 0xF };
 enum { UNITS_PER_READ = 1024 };

@@ -24,7 +24,11 @@ enum {
     SLOT_MAGIC = 28,
     SLOT_BYTES = 32
 };
-static_assert(SLOT_MAGIC + sizeof(int32_t) == SLOT_BYTES, "a slot has no padding");
+static_assert(SLOT_FIRST_POS == SLOT_TICK + sizeof(int64_t), "no padding");
+static_assert(SLOT_LAST_POS == SLOT_FIRST_POS + sizeof(int64_t), "no padding");
+static_assert(SLOT_COUNT == SLOT_LAST_POS + sizeof(int64_t), "no padding");
+static_assert(SLOT_MAGIC == SLOT_COUNT + sizeof(int32_t), "no padding");
+static_assert(SLOT_BYTES == SLOT_MAGIC + sizeof(int32_t), "no padding");
 enum { SLOTS_PER_READ = 2048, BLOCK_BYTES = SLOTS_PER_READ * SLOT_BYTES };
 
 static const struct timer_slot empty_slot = { TIMER_NO_POS, TIMER_NO_POS, 0 };

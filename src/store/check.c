@@ -105,9 +105,7 @@ static bool entry_at(struct queue_view *view, int64_t queue_offset, struct store
     }
     if (disk_read(view->fd, view->dir, bytes, sizeof bytes, at - file, true) != 0)
         return false;
-    entry->phy_offset = (int64_t)get_be64(bytes + CQ_PHY_OFFSET);
-    entry->bytes = (int32_t)get_be32(bytes + CQ_LENGTH);
-    entry->tags_code = (int64_t)get_be64(bytes + CQ_TAG_HASH);
+    *entry = plain_entry_get(bytes, queue_offset);
     return entry->bytes > 0;
 }
 
@@ -168,7 +166,7 @@ static void check_entry(struct checking *c, const struct record *record)
 
 /* ---- what the queues say --------------------------------------------------------------------- */
 
-static void walk_file(struct checking *c, const char *path, struct queue_view *view, int64_t file)
+static void walk_file(struct checking *c, const char *path, struct queue_view *view)
 {
     enum { RUN = 1024 };
     static uint8_t bytes[RUN * CQ_ENTRY_BYTES];
@@ -182,16 +180,15 @@ static void walk_file(struct checking *c, const char *path, struct queue_view *v
         if (disk_read(fd, path, bytes, len, at, true) != 0)
             break;
         for (size_t i = 0; i + CQ_ENTRY_BYTES <= len; i += CQ_ENTRY_BYTES) {
-            int64_t phy_offset = (int64_t)get_be64(bytes + i + CQ_PHY_OFFSET);
-            int32_t size = (int32_t)get_be32(bytes + i + CQ_LENGTH);
-            bool leads_into_log = size > 0 && size != CQ_FILLER_LENGTH && phy_offset >= log_min;
+            struct store_queue_entry entry = plain_entry_get(bytes + i, 0);
+            bool leads_into_log =
+                entry.bytes > 0 && entry.bytes != CQ_FILLER_LENGTH && entry.phy_offset >= log_min;
             view->matched -= leads_into_log;
             c->result->queue_entries += leads_into_log;
         }
         at += (int64_t)len;
     }
     disk_close(fd);
-    (void)file;
 }
 
 static void walk_queue(void *ctx, const char *name, bool is_dir)
@@ -207,7 +204,7 @@ static void walk_queue(void *ctx, const char *name, bool is_dir)
     if (disk_list_numbers(view->dir, &files, &count) == 0)
         for (int i = 0; i < count; i++) {
             disk_numbered_path(path, view->dir, files[i]);
-            walk_file(c, path, view, files[i]);
+            walk_file(c, path, view);
         }
     free(files);
     /* Every entry into the log belongs to one record: more of them lead astray. */

@@ -33,7 +33,16 @@ enum {
     VERSION = 3,
 };
 static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
+static_assert(BLOCK_DURABLE == BLOCK_DISPATCHED + 8, "no padding");
+static_assert(BLOCK_COPY == BLOCK_DURABLE + 8, "no padding");
 static_assert(BLOCK_COPY + COPY_BYTES == BLOCK_FLUSHED, "three fields are copied");
+static_assert(AT_MASTER == AT_PHYSIC + COPY_BYTES, "they are the page's first");
+static_assert(FIELDS_BYTES == AT_CONFIRM + 8 && FIELDS_BYTES <= AT_BLOCKS, "ours lie behind");
+static_assert(BLOCK_QUEUE_FILES == BLOCK_FLUSHED + 8, "no padding");
+static_assert(BLOCK_INDEX_END == BLOCK_QUEUE_FILES + 8, "no padding");
+static_assert(BLOCK_DOUBTFUL == BLOCK_INDEX_END + 8, "no padding");
+static_assert(BLOCK_CUT_AT == BLOCK_DOUBTFUL + 8, "no padding");
+static_assert(BLOCK_SEQUENCE == BLOCK_CUT_AT + 8, "no padding");
 static_assert(BLOCK_SEQUENCE + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCKS + BLOCK_COUNT * BLOCK_BYTES <= SECTOR_BYTES,
               "fields and blocks reach the disk together");

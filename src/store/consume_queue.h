@@ -35,7 +35,9 @@
 #include "store/store.h"
 
 enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
-static_assert(CQ_TAG_HASH + sizeof(int64_t) == CQ_ENTRY_BYTES, "the entry has no padding");
+static_assert(CQ_LENGTH == CQ_PHY_OFFSET + sizeof(int64_t), "no padding");
+static_assert(CQ_TAG_HASH == CQ_LENGTH + sizeof(int32_t), "no padding");
+static_assert(CQ_ENTRY_BYTES == CQ_TAG_HASH + sizeof(int64_t), "no padding");
 enum {
     BCQ_STORE_TIME = 20,
     BCQ_QUEUE_OFFSET = 28, /* of the first message */
@@ -44,12 +46,23 @@ enum {
     BCQ_RESERVED = 42,
     BCQ_ENTRY_BYTES = 46
 };
-static_assert(BCQ_RESERVED + sizeof(int32_t) == BCQ_ENTRY_BYTES, "the entry has no padding");
+static_assert(BCQ_STORE_TIME == (int)CQ_ENTRY_BYTES, "an entry of a batch begins as any other");
+static_assert(BCQ_QUEUE_OFFSET == BCQ_STORE_TIME + sizeof(int64_t), "no padding");
+static_assert(BCQ_COUNT == BCQ_QUEUE_OFFSET + sizeof(int64_t), "no padding");
+static_assert(BCQ_COMPACTED == BCQ_COUNT + sizeof(int16_t), "no padding");
+static_assert(BCQ_RESERVED == BCQ_COMPACTED + sizeof(int32_t), "no padding");
+static_assert(BCQ_ENTRY_BYTES == BCQ_RESERVED + sizeof(int32_t), "no padding");
+/* An entry of a simple queue: CQ_ENTRY_BYTES at `at`, in the place that is its queue offset. */
+struct store_queue_entry plain_entry_get(const uint8_t *at, int64_t place);
 /* An entry of a queue of batches, or of compacted messages: BCQ_ENTRY_BYTES at `at`. */
 void batch_entry_put(uint8_t *at, const struct store_queue_entry *entry);
 struct store_queue_entry batch_entry_get(const uint8_t *at);
 /* Stands in the entries before the first message of a queue that does not start at 0. */
 enum { CQ_FILLER_LENGTH = 0x7FFFFFFF };
+static inline bool queue_entry_is_filler(const struct store_queue_entry *entry)
+{
+    return entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH;
+}
 
 /* While more files are in use than this, one is closed when it was read or written; so a store with
  * many thousand busy queues needs no more descriptors than one with few. */

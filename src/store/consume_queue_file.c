@@ -42,6 +42,15 @@ void queue_entry_put(const struct consume_queue *queue, uint8_t *at,
         put_plain(at, entry);
 }
 
+struct store_queue_entry plain_entry_get(const uint8_t *at, int64_t place)
+{
+    return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
+                                       .bytes = (int32_t)get_be32(at + CQ_LENGTH),
+                                       .tags_code = (int64_t)get_be64(at + CQ_TAG_HASH),
+                                       .queue_offset = place,
+                                       .count = 1 };
+}
+
 struct store_queue_entry batch_entry_get(const uint8_t *at)
 {
     return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
@@ -55,13 +64,7 @@ struct store_queue_entry batch_entry_get(const uint8_t *at)
 struct store_queue_entry queue_entry_get(const struct consume_queue *queue, const uint8_t *at,
                                          int64_t place)
 {
-    if (consume_queue_is_batch(queue))
-        return batch_entry_get(at);
-    return (struct store_queue_entry){ .phy_offset = (int64_t)get_be64(at + CQ_PHY_OFFSET),
-                                       .bytes = (int32_t)get_be32(at + CQ_LENGTH),
-                                       .tags_code = (int64_t)get_be64(at + CQ_TAG_HASH),
-                                       .queue_offset = place,
-                                       .count = 1 };
+    return consume_queue_is_batch(queue) ? batch_entry_get(at) : plain_entry_get(at, place);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -51,11 +51,6 @@ void queue_tail_cut(struct consume_queue *queue, int64_t place);
 
 /* ---- an entry -------------------------------------------------------------------------------- */
 
-static inline bool queue_entry_is_filler(const struct store_queue_entry *entry)
-{
-    return entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH;
-}
-
 static inline bool queue_entry_is_written(const struct store_queue_entry *entry)
 {
     return entry->bytes > 0 && entry->phy_offset >= 0 && entry->queue_offset >= 0 &&

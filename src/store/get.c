@@ -79,7 +79,7 @@ static bool may_have_expired(const struct store *store, struct consume_queue *qu
 {
     struct store_queue_entry first;
     int got = 0;
-    if (entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH)
+    if (queue_entry_is_filler(entry))
         return true;
     if (entry->bytes <= 0 || entry->phy_offset < 0 ||
         entry->phy_offset >= commit_log_min(store->log))
@@ -473,7 +473,7 @@ int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, 
     int err = commit_log_read(store->log, phy_offset, sizeof(int32_t), true, out);
     if (err != 0)
         return err;
-    int32_t bytes = (int32_t)get_be32(out->data + before);
+    int32_t bytes = (int32_t)get_be32(out->data + before + RECORD_TOTAL_SIZE);
     out->len = before;
     if (bytes <= RECORD_BORN_HOST ||
         bytes > store->options.max_message_bytes + (int32_t)(2 * RECORD_PROPERTIES_MAX))

@@ -24,8 +24,16 @@ enum {
 };
 enum { ENTRY_HASH = 0, ENTRY_PHY = 4, ENTRY_SECONDS = 12, ENTRY_PREVIOUS = 16 };
 enum { ALLOCATE_STEP = 4 << 20 };
-static_assert(ENTRY_PREVIOUS + 4 == INDEX_ENTRY_BYTES, "the entry has no padding");
-static_assert(AT_COUNT + 4 == INDEX_HEADER_BYTES, "the header has no padding");
+static_assert(AT_END_MS == AT_BEGIN_MS + sizeof(int64_t), "no padding");
+static_assert(AT_BEGIN_PHY == AT_END_MS + sizeof(int64_t), "no padding");
+static_assert(AT_END_PHY == AT_BEGIN_PHY + sizeof(int64_t), "no padding");
+static_assert(AT_SLOTS_USED == AT_END_PHY + sizeof(int64_t), "no padding");
+static_assert(AT_COUNT == AT_SLOTS_USED + sizeof(int32_t), "no padding");
+static_assert(INDEX_HEADER_BYTES == AT_COUNT + sizeof(int32_t), "no padding");
+static_assert(ENTRY_PHY == ENTRY_HASH + sizeof(int32_t), "no padding");
+static_assert(ENTRY_SECONDS == ENTRY_PHY + sizeof(int64_t), "no padding");
+static_assert(ENTRY_PREVIOUS == ENTRY_SECONDS + sizeof(int32_t), "no padding");
+static_assert(INDEX_ENTRY_BYTES == ENTRY_PREVIOUS + sizeof(int32_t), "no padding");
 
 static int64_t header_i64(const struct index_file *file, int at)
 {

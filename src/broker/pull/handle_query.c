@@ -28,7 +28,7 @@ static struct slice fit_in_frame(struct slice records)
 {
     size_t used = 0;
     while (records.len - used >= sizeof(int32_t)) {
-        size_t next = used + get_be32(records.data + used);
+        size_t next = used + get_be32(records.data + used + RECORD_TOTAL_SIZE);
         if (next > records.len || next > FRAME_MAX_BYTES - QUERY_HEADER_ROOM)
             break;
         used = next;
