@@ -14,14 +14,6 @@ struct request;
 /* Answers or parks the request; it is the handler's from the call on. */
 typedef void request_handler(struct broker *broker, struct request *req);
 
-struct request_row {
-    int32_t code;
-    const char *name;
-    request_handler *handle;
-};
-extern const struct request_row request_rows[];
-extern const int request_row_count;
-
 /* Hands the request to its handler; an unknown code is answered here. */
 void request_dispatch(struct broker *broker, struct request *req);
 /* The same for what came in at the fast port, where pulls are not served. */
