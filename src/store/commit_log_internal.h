@@ -29,8 +29,8 @@ struct log_file {
     int fd;
     int refs;                  /* under files_lock; one is the log's own */
     _Atomic int64_t allocated; /* bytes from the start that have blocks */
-    /* The appender stores below; what is above may be the allocator's to fill (commit_log_room.c).
-     * Changed under the room's lock. */
+    /* The appender stores below; what is above is being filled, by itself or by the allocator
+     * (commit_log_room.c). Changed under the room's lock. */
     _Atomic int64_t storable;
     bool is_filling;   /* right above `storable`; under the room's lock */
     int64_t populated; /* allocator's */
@@ -49,9 +49,10 @@ struct log_room {
     bool has_allocator;
     pthread_t allocator;
     bool writes_ahead;              /* constant: zeros go to the disk ahead of small syncs */
-    bool fills;                     /* allocator's: zeros go to the page cache, in runs */
+    _Atomic bool fills;             /* zeros go to the page cache, in runs; false once it failed */
     bool fills_late;                /* allocator's: the appender's faults would be there sooner */
-    int64_t fill_again;             /* allocator's: they cost too much before the log ends there */
+    _Atomic int64_t fill_again;     /* they cost too much before the log ends there */
+    int64_t own_pages, own_cpu_ns;  /* appender's: filled by itself, not judged yet */
     int64_t window_most, hot_bytes; /* constant */
     _Atomic int64_t next_wake;      /* the appender wakes the allocator when it gets here */
     int64_t window;                 /* allocator's: how far to populate */

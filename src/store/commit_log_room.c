@@ -12,14 +12,14 @@
  * is written back and write-protected again meanwhile. The window grows with the speed of the
  * head, and is small when it rests. Behind the head the mapping's page tables are let
  * go (the page cache keeps the bytes), so resident memory does not grow with the log. The next file
- * is made while the head file is being filled. When the appender is faster, it allocates for
- * itself.
+ * is made while the head file is being filled. When the appender is faster, it allocates and fills
+ * for itself.
  *
  * A page that comes by a fault costs the kernel 4 us, by a write of 64 KiB one: a head that is not
  * slow has zeros written ahead of it, and only then its window populated. Nothing is stored where
  * zeros are being written: `storable` of a file is where the appender stops.
  *
- *      head ........ storable |== being filled ==|        the appender takes more, under the lock,
+ *      head ........ storable |== being filled ==|        the appender fills the next run itself
  *                                                         when it gets there before the allocator
  *
  * Where memory is full and in pieces the kernel has to make room for such a run, page by page, and
@@ -49,6 +49,8 @@ enum {
     FAULT_NS = 4000,                   /* what a page costs that is not there */
     STEP_FAULTS_NS = WINDOW_STEP / PAGE_BYTES * FAULT_NS,
     JUDGED_PAGES = 256,           /* fewer say little */
+    OWN_JUDGED_PAGES = 2048,      /* one run in many meets a reclaim of memory */
+    OWN_STEP = 1 << 20,           /* allocated at once by the appender */
     DEAR_PAUSE_BYTES = 256 << 20, /* put without zeros when they cost more than faults */
 };
 
@@ -98,19 +100,96 @@ static void set_storable(struct log_file *file, int64_t upto)
         atomic_store_explicit(&file->storable, upto, memory_order_release);
 }
 
+/* From here on nobody else fills. Under the lock. Gives where the next run begins. */
+static int64_t wait_for_filler(struct log_room *room, struct log_file *file)
+{
+    assert(lock_is_held(&room->lock));
+    while (file->is_filling)
+        lock_wait(&room->lock, &room->filled);
+    int64_t from = atomic_load(&file->storable);
+    assert(from % PAGE_BYTES == 0);
+    return from;
+}
+
+/* Writes the zeros of a claimed run, or leaves it to the page faults when that fails, and has it
+ * stored to. */
+static void finish_run(struct commit_log *log, struct log_file *file, int64_t from, int64_t end)
+{
+    struct log_room *room = &log->room;
+    assert(from < end);
+    assert(end <= atomic_load(&file->allocated));
+    if (room->fills && !disk_fill(file->fd, file->path, from, end - from))
+        room->fills = false;
+    lock_take(&room->lock);
+    assert(file->is_filling);
+    assert(atomic_load(&file->storable) == from);
+    file->is_filling = false;
+    set_storable(file, end);
+    pthread_cond_broadcast(&room->filled);
+    lock_release(&room->lock);
+}
+
+/* False: it went wrong, or zeros cost more than faults of late. */
+static bool are_zeros_worth_it(const struct commit_log *log)
+{
+    const struct log_room *room = &log->room;
+    return room->fills && commit_log_max(log) >= room->fill_again;
+}
+
+/* When they cost more processor time than the faults they spare, there are none for a while. */
+static void judge_zeros(struct commit_log *log, int64_t pages, int64_t cpu_ns)
+{
+    if (cpu_ns > pages * FAULT_NS)
+        log->room.fill_again = commit_log_max(log) + DEAR_PAUSE_BYTES;
+}
+
+/* The appender's own run. Populated at once: it stores there now. */
+static void fill_own_run(struct commit_log *log, struct log_file *file, int64_t from, int64_t end)
+{
+    struct log_room *room = &log->room;
+    int64_t begin_ns = clock_thread_cpu_ns();
+    assert(from >= log->reserved_end - file->start); /* nothing lies there */
+    finish_run(log, file, from, end);
+    if (room->fills)
+        (void)disk_populate(file->base + from, end - from);
+    room->own_pages += (end - from) / PAGE_BYTES;
+    room->own_cpu_ns += clock_thread_cpu_ns() - begin_ns;
+    if (room->own_pages < OWN_JUDGED_PAGES && room->own_cpu_ns < OWN_JUDGED_PAGES * FAULT_NS)
+        return;
+    judge_zeros(log, room->own_pages, room->own_cpu_ns);
+    room->own_pages = room->own_cpu_ns = 0;
+}
+
+/* Blocks for `upto` and, since a call for each page would cost more than the page, for what follows
+ * if the disk has them. */
+static int allocate_some(struct commit_log *log, struct log_file *file, int64_t upto)
+{
+    if (atomic_load(&file->allocated) >= upto)
+        return 0;
+    int err = log_file_allocate(log, file, upto + OWN_STEP);
+    return err == ERR_DISK_FULL ? log_file_allocate(log, file, upto) : err;
+}
+
 int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto)
 {
-    int err = log_file_allocate(log, file, upto);
+    struct log_room *room = &log->room;
+    int err = allocate_some(log, file, upto);
     if (err != 0)
         return err;
     /* For some more, not each record by itself. */
     int64_t run_end =
         (upto + COMMIT_LOG_RUN_BYTES - 1) / COMMIT_LOG_RUN_BYTES * COMMIT_LOG_RUN_BYTES;
-    lock_take(&log->room.lock);
-    while (file->is_filling)
-        lock_wait(&log->room.lock, &log->room.filled);
-    set_storable(file, max64(upto, min64(run_end, atomic_load(&file->allocated))));
-    lock_release(&log->room.lock);
+    int64_t end = min64(run_end, atomic_load(&file->allocated));
+    assert(end >= upto);
+    lock_take(&room->lock);
+    int64_t from = wait_for_filler(room, file);
+    file->is_filling = from < end && are_zeros_worth_it(log);
+    bool fills = file->is_filling;
+    if (!fills)
+        set_storable(file, end);
+    lock_release(&room->lock);
+    if (fills)
+        fill_own_run(log, file, from, end);
     assert(atomic_load(&file->storable) >= upto);
     return 0;
 }
@@ -121,7 +200,7 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
 {
     struct log_room *room = &log->room;
     lock_take(&room->lock);
-    int64_t from = atomic_load(&file->storable);
+    int64_t from = wait_for_filler(room, file);
     int64_t run_end = (from / COMMIT_LOG_RUN_BYTES + 1) * COMMIT_LOG_RUN_BYTES;
     int64_t end = min64(run_end, upto);
     file->is_filling = from < end;
@@ -130,14 +209,7 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
         return false;
     int64_t max = commit_log_max(log) - file->start;
     assert(max <= from || max >= log->file_bytes); /* nothing lies there, nor ever will */
-    assert(from % PAGE_BYTES == 0);
-    assert(end <= atomic_load(&file->allocated));
-    room->fills = disk_fill(file->fd, file->path, from, end - from);
-    lock_take(&room->lock);
-    file->is_filling = false;
-    set_storable(file, end);
-    pthread_cond_broadcast(&room->filled);
-    lock_release(&room->lock);
+    finish_run(log, file, from, end);
     return room->fills;
 }
 
@@ -155,20 +227,19 @@ static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
     if (pages < JUDGED_PAGES && elapsed_ns < STEP_FAULTS_NS)
         return;
     room->fills_late = elapsed_ns > pages * FAULT_NS;
-    if (clock_thread_cpu_ns() - begin_cpu_ns > pages * FAULT_NS)
-        room->fill_again = commit_log_max(log) + DEAR_PAUSE_BYTES;
+    judge_zeros(log, pages, clock_thread_cpu_ns() - begin_cpu_ns);
 }
 
 static bool fills_now(const struct commit_log *log)
 {
-    const struct log_room *room = &log->room;
-    return room->fills && room->window > POPULATE_LEAST && commit_log_max(log) >= room->fill_again;
+    return log->room.window > POPULATE_LEAST && are_zeros_worth_it(log);
 }
 
 /* The appender may store to what lies below `upto`. */
 static void give(struct commit_log *log, struct log_file *file, int64_t upto)
 {
     lock_take(&log->room.lock);
+    (void)wait_for_filler(&log->room, file);
     set_storable(file, upto);
     lock_release(&log->room.lock);
 }
@@ -346,7 +417,7 @@ static void *run_allocator(void *arg)
     struct commit_log *log = arg;
     struct log_room *room = &log->room;
     bool has_rested = false;
-    thread_stand_back(); /* outrun, the appender faults for itself */
+    thread_stand_back(); /* outrun, the appender makes room for itself */
     lock_take(&room->lock);
     while (!room->is_ending) {
         if (!room->is_wanted && has_rested) {

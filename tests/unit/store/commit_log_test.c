@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,15 +42,12 @@ static bool holds(struct commit_log *log, int chunk, int64_t phy_offset)
     return true;
 }
 
-/* Goal: the zeros that are written ahead of the head never lie over what was stored.
- * Method: an appender that does nothing else, through several files, and an allocator that falls
- * asleep each time when it is about to write; all of it is there afterwards. */
-static void zeros_ahead_stay_ahead(void **state)
+/* An appender that does nothing else, through several files: all of it is there afterwards. Faults
+ * are armed before. */
+static void append_and_read_all(void)
 {
-    (void)state;
     struct commit_log *log;
     static int64_t phy_offsets[CHUNKS];
-    fault_arm_pause("disk.fill", 0, CHUNKS, 5);
     assert_int_equal(commit_log_open(dir, FILE_BYTES, false, INT64_C(8) << 30, &log), 0);
     assert_int_equal(commit_log_set_end(log, 0, false), 0);
     for (int i = 0; i < CHUNKS; i++)
@@ -60,9 +58,37 @@ static void zeros_ahead_stay_ahead(void **state)
     commit_log_close(log);
 }
 
+/* Goal: the zeros that are written ahead of the head never lie over what was stored, whoever writes
+ * them. Method: allocator and appender fall asleep each time when they are about to write. */
+static void zeros_ahead_stay_ahead(void **state)
+{
+    (void)state;
+    fault_arm_pause("disk.fill", 0, CHUNKS, 1);
+    append_and_read_all();
+}
+
+/* Goal: where zeros cannot be written messages can. Method: it fails, from the third time on. */
+static void without_zeros_all_is_stored(void **state)
+{
+    (void)state;
+    fault_arm("disk.fill", 2, CHUNKS, ERR_IO);
+    append_and_read_all();
+}
+
+/* Goal: where the disk has no room for blocks ahead, an append takes those it needs. Method: the
+ * log gets none when it is opened, nor its allocator, nor the first append when it asks for more.
+ */
+static void blocks_ahead_are_no_condition(void **state)
+{
+    (void)state;
+    fault_arm("disk.allocate", 0, 3, ERR_DISK_FULL);
+    append_and_read_all();
+}
+
 static int enter(void **state)
 {
-    static char root[] = "/tmp/ramjet-log-XXXXXX";
+    static char root[32];
+    strcpy(root, "/tmp/ramjet-log-XXXXXX");
     *state = root;
     return mkdtemp(root) == NULL || chdir(root) != 0;
 }
@@ -78,10 +104,14 @@ static int leave(void **state)
     return rmdir(dir) != 0 || chdir("/") != 0 || rmdir(*state) != 0;
 }
 
+#define LOG_TEST(test) cmocka_unit_test_setup_teardown(test, enter, leave)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(zeros_ahead_stay_ahead, enter, leave),
+        LOG_TEST(zeros_ahead_stay_ahead),
+        LOG_TEST(without_zeros_all_is_stored),
+        LOG_TEST(blocks_ahead_are_no_condition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
