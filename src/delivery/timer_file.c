@@ -31,10 +31,13 @@ static int make_directory_of(const char *path)
 
 static int sync_directory(const char *dir)
 {
+    int err = fault_check("timer.sync_name");
+    if (err != 0)
+        return err;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return failed("open", dir, errno);
-    int err = fsync(fd) == 0 ? 0 : failed("fsync", dir, errno);
+    err = fsync(fd) == 0 ? 0 : failed("fsync", dir, errno);
     close(fd);
     return err;
 }

@@ -67,6 +67,7 @@ struct timer_log {
     int64_t last_pos;  /* of the last unit; -1: none */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
     bool is_unsynced;  /* the last file has */
+    bool has_removed;  /* files behind a gap or an end, whose names may still be on the disk */
     int recovered_err; /* of the syncs of what a killed process wrote */
 };
 
@@ -152,8 +153,21 @@ static bool are_ours(const struct timer_log *log, const int64_t *starts, int cou
     return true;
 }
 
+static int remove_file(struct timer_log *log, int64_t start)
+{
+    char path[TIMER_PATH_MAX];
+    path_of(log, start, path);
+    if (unlink(path) != 0 && errno != ENOENT) {
+        int cause = errno;
+        log_error("timer_log_not_removed path=%s errno=%d", path, cause);
+        return err_from_errno(cause);
+    }
+    log->has_removed = true;
+    return 0;
+}
+
 /* Removes the files behind a gap. ERR_CORRUPT: what is missing there was on the disk. */
-static int drop_behind_gap(const struct timer_log *log, const int64_t *starts, int count,
+static int drop_behind_gap(struct timer_log *log, const int64_t *starts, int count,
                            int64_t gap_pos, int64_t certain_pos)
 {
     char path[TIMER_PATH_MAX];
@@ -165,11 +179,10 @@ static int drop_behind_gap(const struct timer_log *log, const int64_t *starts, i
         return ERR_CORRUPT;
     }
     log_warn("timer_log_gap path=%s files_removed=%d: made again from the commit log", path, count);
-    for (int i = count - 1; i >= 0; i--) { /* what is left stays behind the gap */
-        path_of(log, starts[i], path);
-        unlink(path);
-    }
-    return 0;
+    int err = 0;
+    for (int i = count - 1; i >= 0 && err == 0; i--) /* what is left stays behind the gap */
+        err = remove_file(log, starts[i]);
+    return err;
 }
 
 static int open_files(struct timer_log *log, int64_t certain_pos)
@@ -490,11 +503,12 @@ static int cut_at(struct timer_log *log, int64_t end)
 {
     assert(end >= timer_log_min(log));
     while (log->file_count > 1 && log->files[log->file_count - 1].start >= end) {
-        char path[TIMER_PATH_MAX];
-        struct log_file *last = &log->files[--log->file_count];
-        path_of(log, last->start, path);
+        const struct log_file *last = &log->files[log->file_count - 1];
+        int err = remove_file(log, last->start);
+        if (err != 0)
+            return err;
         close(last->fd);
-        unlink(path);
+        log->file_count--;
     }
     log->end = end;
     if (log->file_count == 0)
@@ -509,14 +523,21 @@ static int cut_at(struct timer_log *log, int64_t end)
     return timer_file_wipe(file->fd, path, end - file->start, log->file_bytes);
 }
 
-/* What a killed process wrote since the check point may not be on the disk: the last file goes
- * there with the next check point, those before it here. */
+/* What a killed process wrote since the check point may not be on the disk, nor may what the
+ * recovery wiped and removed be gone from it. Both are settled before anything is appended: units
+ * that a second loss of power brought back behind the new ones, or among them, would pass for
+ * theirs, and the records they lead to may be others by then. */
 static int sync_written(struct timer_log *log, int64_t from)
 {
+    char path[TIMER_PATH_MAX];
     int first_err = 0;
+    if (log->has_removed) {
+        path_of(log, 0, path);
+        first_err = timer_file_sync_name(path);
+    }
     for (int i = 0; i < log->file_count; i++) {
         bool is_last = i + 1 == log->file_count;
-        if (log->files[i].start + log->file_bytes <= from || (is_last && log->is_unsynced))
+        if (log->files[i].start + log->file_bytes <= from && !is_last)
             continue;
         int err = timer_file_sync(log->files[i].fd, log->dir);
         first_err = first_err == 0 ? err : first_err;
@@ -557,15 +578,16 @@ void timer_log_clean(struct timer_log *log, int64_t phy_min)
         char path[TIMER_PATH_MAX];
         int64_t start = log->files[0].start;
         if (timer_log_read(log, last_unit_pos(log, start), &unit) != 0 ||
-            unit.phy_offset >= phy_min)
+            unit.phy_offset >= phy_min || remove_file(log, start) != 0)
             return;
         path_of(log, start, path);
         close(log->files[0].fd);
-        if (unlink(path) != 0)
-            log_warn("timer_log_not_removed path=%s errno=%d", path, errno);
         log->file_count--;
         memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof *log->files);
         log_info("timer_log_removed path=%s", path);
+        /* or the next might be gone from the disk before this one, which would be a gap */
+        if (timer_file_sync_name(path) != 0)
+            return;
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "delivery/timer_check.h"
+#include "delivery/timer_log.h"
 
 /* Of timer_dir.c: so many units lie in a file of the log. */
 enum { FILE_UNITS = 100, COUNT = 2 * FILE_UNITS + 50, WAIT_MS = 5000 };
@@ -109,6 +110,28 @@ static void a_recovery_syncs_what_a_killed_process_wrote(void **state)
     assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
 }
 
+/* Goal: no unit is appended on top of others that a second loss of power could bring back. Method:
+ * the log ends in its first file; that what lies behind is wiped there, and the files behind it
+ * removed, cannot be brought to the disk, once: no check point says anything then. */
+static void a_recovery_syncs_what_it_wiped_and_removed(void **state)
+{
+    static const char *const points[] = { "timer.sync", "timer.sync_name" };
+    struct timer_dir *dir = *state;
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        send_many(dir);
+        timer_dir_lose_power(dir, FILE_UNITS / 2 * TIMER_UNIT_BYTES);
+        fault_arm(points[i], 0, 1, ERR_IO);
+        timer_dir_settle(dir);
+        fault_disarm_all();
+        timer_dir_flush(dir);
+        assert_int_equal(saved_pos(dir), 0);
+        timer_dir_restart(dir, true);
+        timer_dir_settle(dir);
+    }
+    timer_dir_flush(dir);
+    assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
+}
+
 static int setup(void **state)
 {
     *state = timer_dir_new(3600);
@@ -131,6 +154,7 @@ int main(void)
         TIMER_LOG_TEST(a_lost_file_before_the_check_point_is_refused),
         TIMER_LOG_TEST(another_length_is_refused),
         TIMER_LOG_TEST(a_recovery_syncs_what_a_killed_process_wrote),
+        TIMER_LOG_TEST(a_recovery_syncs_what_it_wiped_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
