@@ -155,6 +155,17 @@ static void look_at_head(struct delay *d, int level, int64_t now_ms)
     }
 }
 
+/* The clock may have been set back since they were noted. */
+static void bound_waits(struct delay *d, int level, int64_t now_ms)
+{
+    struct level *l = &d->levels[level];
+    int64_t latest_ms = now_ms + d->options.levels.ms[level];
+    if (l->due_ms != DUE_NEVER && l->due_ms > latest_ms)
+        l->due_ms = latest_ms;
+    if (l->retry_ms > now_ms + DELAY_RETRY_MS)
+        l->retry_ms = now_ms + DELAY_RETRY_MS;
+}
+
 /* When the level is to be looked at; DUE_NEVER while it waits for an arrival. */
 static int64_t level_wake_ms(const struct level *l)
 {
@@ -263,6 +274,7 @@ static int run_round(struct delay *d, int64_t now_ms, int budget, bool *moved)
         int level = d->turn;
         d->turn = level % count + 1;
         struct level *l = &d->levels[level];
+        bound_waits(d, level, now_ms);
         if (l->due_ms == DUE_UNKNOWN && l->retry_ms <= now_ms)
             look_at_head(d, level, now_ms);
         if (l->due_ms == DUE_UNKNOWN || level_wake_ms(l) > now_ms || level == d->cold_level)

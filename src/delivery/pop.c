@@ -11,6 +11,10 @@
  *      ├─ in the table: its acks are known as they come ───────────┤   taken when due
  *      └─ of an earlier process ─ in the table from here ──────────┴─> taken when the acks are in
  *
+ * Those of this process are due after so much time, not at a time: when the clock is set back the
+ * heap's time goes on (set_back_ms), or its messages would not come before the clock gets there
+ * again.
+ *
  * A revive queue's committed offset stays before the first brought checkpoint that is not finished:
  * whoever reads from there finds all that is left to do.
  */
@@ -34,13 +38,15 @@ enum { PUT_AGAIN_COUNT = sizeof put_again_seconds / sizeof put_again_seconds[0] 
 
 struct pop_table {
     struct pop_options options;
-    int64_t newest_ms; /* the latest pop time added */
-    struct map queues; /* queue id, topic, group -> struct pop_queue */
+    int64_t newest_ms;   /* the latest pop time added */
+    int64_t seen_ms;     /* the time, when it was last told */
+    int64_t set_back_ms; /* by how much the clock was set back, all in all: `due` is ahead of it */
+    struct map queues;   /* queue id, topic, group -> struct pop_queue */
     struct pop_point **buckets;
     uint32_t bucket_count; /* a power of two */
     uint32_t count;
     uint64_t unacked;
-    struct due_heap due;          /* of pop_point.due: popped by this process */
+    struct due_heap due;          /* of pop_point.due: popped by this process; + set_back_ms */
     struct due_heap due_from_log; /* popped by an earlier one */
     struct pop_early early;
     struct list brought[POP_REVIVE_QUEUES_MAX]; /* of pop_point.log_link, by log_offset */
@@ -194,6 +200,19 @@ static struct due_heap *heap_of(struct pop_table *table, const struct pop_point 
     return p->is_from_log ? &table->due_from_log : &table->due;
 }
 
+static void notice_clock(struct pop_table *table, int64_t now_ms)
+{
+    if (now_ms < table->seen_ms)
+        table->set_back_ms += table->seen_ms - now_ms;
+    table->seen_ms = now_ms;
+    assert(table->set_back_ms >= 0);
+}
+
+static void make_due(struct pop_table *table, struct pop_point *p, int64_t at_ms)
+{
+    due_heap_set(heap_of(table, p), &p->due, p->is_from_log ? at_ms : at_ms + table->set_back_ms);
+}
+
 static uint32_t all_bits(int count)
 {
     return count >= 32 ? UINT32_MAX : (1u << count) - 1;
@@ -228,7 +247,8 @@ static struct pop_point *point_new(const struct pop_checkpoint *c)
     return p;
 }
 
-static void link_point(struct pop_table *table, struct pop_queue *queue, struct pop_point *p)
+static void link_point(struct pop_table *table, struct pop_queue *queue, struct pop_point *p,
+                       int64_t due_ms)
 {
     if (table->count >= table->bucket_count)
         rehash(table, table->bucket_count * 2);
@@ -239,12 +259,13 @@ static void link_point(struct pop_table *table, struct pop_queue *queue, struct 
     table->count++;
     table->unacked += (uint64_t)unacked_of(p);
     queue->unacked += unacked_of(p);
-    due_heap_set(heap_of(table, p), &p->due, pop_revive_ms(p));
+    make_due(table, p, due_ms);
 }
 
-/* The checkpoint, in the table from now on. ERR_INVALID: its names are none. */
+/* The checkpoint, in the table from now on, due not later than its time after `since_ms`.
+ * ERR_INVALID: its names are none. */
 static int add(struct pop_table *table, const struct pop_checkpoint *c, int32_t revive_queue_id,
-               bool is_from_log, struct pop_point **added)
+               bool is_from_log, int64_t since_ms, struct pop_point **added)
 {
     assert(c->count >= 0 && c->count <= POP_CHECKPOINT_MESSAGES_MAX);
     assert(revive_queue_id >= 0 && revive_queue_id < POP_REVIVE_QUEUES_MAX);
@@ -263,16 +284,18 @@ static int add(struct pop_table *table, const struct pop_checkpoint *c, int32_t 
     struct pop_point *p = point_new(c);
     p->revive_queue_id = (uint8_t)revive_queue_id;
     p->is_from_log = is_from_log;
-    link_point(table, queue, p);
+    link_point(table, queue, p,
+               since_ms < p->pop_time_ms ? since_ms + p->invisible_ms : pop_revive_ms(p));
     *added = p;
     return 0;
 }
 
 int pop_add(struct pop_table *table, const struct pop_checkpoint *checkpoint,
-            int32_t revive_queue_id)
+            int32_t revive_queue_id, int64_t now_ms)
 {
     struct pop_point *added;
-    int err = add(table, checkpoint, revive_queue_id, false, &added);
+    notice_clock(table, now_ms);
+    int err = add(table, checkpoint, revive_queue_id, false, now_ms, &added);
     if (err == ERR_TOO_BIG && table->options.known_from_ms <= checkpoint->pop_time_ms)
         table->options.known_from_ms = checkpoint->pop_time_ms + 1;
     if (checkpoint->pop_time_ms > table->newest_ms)
@@ -352,7 +375,8 @@ static struct pop_point *first_due(const struct due_heap *heap, int64_t now_ms)
 
 struct pop_point *pop_take_due(struct pop_table *table, int64_t now_ms, int64_t log_time_ms)
 {
-    struct pop_point *p = first_due(&table->due, now_ms);
+    notice_clock(table, now_ms);
+    struct pop_point *p = first_due(&table->due, now_ms + table->set_back_ms);
     pop_early_forget(&table->early, now_ms);
     if (p == NULL)
         p = first_due(&table->due_from_log, log_time_ms < now_ms ? log_time_ms : now_ms);
@@ -371,21 +395,24 @@ void pop_put_back(struct pop_table *table, struct pop_point *point, int64_t now_
     if (point->tries < PUT_AGAIN_COUNT)
         point->tries++;
     point->is_taken = false;
-    due_heap_set(heap_of(table, point), &point->due, now_ms + put_again_seconds[step] * 1000);
+    make_due(table, point, now_ms + put_again_seconds[step] * 1000);
 }
 
 void pop_put_off(struct pop_table *table, struct pop_point *point, int64_t at_ms)
 {
     assert(point->is_taken);
     point->is_taken = false;
-    due_heap_set(heap_of(table, point), &point->due, at_ms);
+    make_due(table, point, at_ms);
 }
 
 int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_time_ms)
 {
     const struct due *first = due_heap_first(&table->due);
     const struct due *from_log = due_heap_first(&table->due_from_log);
-    int64_t next = first != NULL ? first->at_ms : INT64_MAX;
+    int64_t set_back_ms = table->set_back_ms;
+    if (now_ms < table->seen_ms)
+        set_back_ms += table->seen_ms - now_ms;
+    int64_t next = first != NULL ? first->at_ms - set_back_ms : INT64_MAX;
     if (from_log == NULL)
         return next;
     int64_t at_ms = from_log->at_ms;
@@ -473,7 +500,7 @@ int pop_log_checkpoint(struct pop_table *table, const struct pop_checkpoint *che
         bool is_finished =
             pop_is_known(table, checkpoint->pop_time_ms) ||
             (checkpoint->acked_bits & all_bits(checkpoint->count)) == all_bits(checkpoint->count);
-        int err = is_finished ? 0 : add(table, checkpoint, revive_queue_id, true, &p);
+        int err = is_finished ? 0 : add(table, checkpoint, revive_queue_id, true, INT64_MAX, &p);
         if (is_finished || err == ERR_INVALID)
             return 0;
         if (err != 0)

@@ -110,10 +110,12 @@ void pop_queue_release(struct pop_table *table, struct pop_queue *queue);
 /* NULL: not in the table. */
 struct pop_point *pop_find(const struct pop_table *table, const struct pop_key *key);
 
-/* Adds one that was just written to the log. ERR_EXISTS: the key is taken. ERR_TOO_BIG: the table
- * is full; the checkpoint stays in the log alone and known_from is behind it now. */
+/* Adds one that was just written to the log. Its messages are invisible for its time from its pop
+ * time on, or from now on when that is still to come: the clock was set back. ERR_EXISTS: the key
+ * is taken. ERR_TOO_BIG: the table is full; the checkpoint stays in the log alone and known_from is
+ * behind it now. */
 MUST_CHECK int pop_add(struct pop_table *table, const struct pop_checkpoint *checkpoint,
-                       int32_t revive_queue_id);
+                       int32_t revive_queue_id, int64_t now_ms);
 
 /* Whether what is not in the table certainly is no more. */
 bool pop_is_known(const struct pop_table *table, int64_t pop_time_ms);

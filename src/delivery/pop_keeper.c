@@ -75,7 +75,7 @@ int keeper_put_checkpoint(struct pop_keeper *keeper, const struct pop_checkpoint
     struct record record;
     pop_checkpoint_record(checkpoint, &place, next_offset, &keeper->arena, &record);
     /* in the table before the record: one that is due at once comes back within the put */
-    int err = pop_add(keeper->table, checkpoint, revive_queue_id);
+    int err = pop_add(keeper->table, checkpoint, revive_queue_id, now_ms);
     if (err != 0 && err != ERR_TOO_BIG)
         return err;
     err = put(keeper, &record, end_phy_offset);
@@ -132,8 +132,17 @@ static void tell_freed(struct pop_keeper *keeper, int64_t now_ms)
         keeper->options.freed(keeper->options.ctx, queue.topic, queue.group, queue.queue_id);
 }
 
+/* A moment later by a clock that was set back since. */
+static void bound_wait(int64_t *wait_ms, int64_t now_ms)
+{
+    if (*wait_ms != INT64_MAX && *wait_ms > now_ms + POP_BUSY_RETRY_MS)
+        *wait_ms = now_ms + POP_BUSY_RETRY_MS;
+}
+
 int64_t pop_keeper_run(struct pop_keeper *keeper, int64_t now_ms)
 {
+    bound_wait(&keeper->read_at_ms, now_ms);
+    bound_wait(&keeper->recovery.go_on_ms, now_ms);
     if (keeper->recovery.is_running && keeper->recovery.go_on_ms <= now_ms)
         keeper_recover_go_on(keeper, now_ms);
     if (!keeper->is_reading && keeper->read_at_ms <= now_ms)

@@ -102,10 +102,30 @@ static int index_of(const struct order_set *set, int64_t queue_offset)
     return -1;
 }
 
+/* The set, its times by the clock of now: one that was popped later was so before the clock was set
+ * back, and its messages are invisible no longer for that. */
+static struct order_set *find_now(struct pop_order *order, const struct pop_order_queue *queue,
+                                  int64_t now_ms)
+{
+    struct order_set *set = find(order, queue);
+    if (set == NULL || set->last_ms <= now_ms)
+        return set;
+    for (int i = 0; i < set->count; i++) {
+        set->visible_ms[i] -= set->last_ms - now_ms;
+        if (set->visible_ms[i] < 0)
+            set->visible_ms[i] = 0;
+        set->has_own_visible[i] = set->has_own_visible[i] || is_out(set, i);
+    }
+    set->last_ms = now_ms;
+    order_set_plan(order, set, now_ms);
+    order->is_changed = true;
+    return set;
+}
+
 bool pop_order_is_blocked(struct pop_order *order, const struct pop_order_queue *queue,
                           int64_t consumer_offset, struct slice attempt_id, int64_t now_ms)
 {
-    struct order_set *set = find(order, queue);
+    struct order_set *set = find_now(order, queue, now_ms);
     if (set == NULL)
         return false;
     if (consumer_offset < set->begin_offset || consumer_offset > first_out(set)) {
@@ -229,7 +249,7 @@ enum pop_order_answer pop_order_ack(struct pop_order *order, const struct pop_or
                                     int64_t queue_offset, int64_t pop_time_ms, int64_t now_ms,
                                     int64_t *next)
 {
-    struct order_set *set = find(order, queue);
+    struct order_set *set = find_now(order, queue, now_ms);
     if (set == NULL)
         return POP_ORDER_NOT_ITS;
     if (pop_time_ms != set->pop_time_ms)
@@ -248,7 +268,7 @@ enum pop_order_answer pop_order_ack(struct pop_order *order, const struct pop_or
 bool pop_order_change(struct pop_order *order, const struct pop_order_queue *queue,
                       int64_t queue_offset, int64_t pop_time_ms, int64_t visible_ms, int64_t now_ms)
 {
-    struct order_set *set = find(order, queue);
+    struct order_set *set = find_now(order, queue, now_ms);
     int i = set == NULL ? -1 : index_of(set, queue_offset);
     if (i < 0 || pop_time_ms != set->pop_time_ms)
         return false;

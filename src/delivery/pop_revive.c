@@ -98,7 +98,11 @@ static void log_revived(struct pop_keeper *keeper, const struct popped *popped, 
     assert(revived->count >= 0);
     assert(revived->count <= POP_CHECKPOINT_MESSAGES_MAX);
     int64_t end;
-    int64_t due_ms = is_in_log ? 0 : now_ms + ACK_BEHIND_MS;
+    int64_t due_ms = popped->key.pop_time_ms + popped->invisible_ms; /* behind the record */
+    if (due_ms < now_ms + ACK_BEHIND_MS)
+        due_ms = now_ms + ACK_BEHIND_MS;
+    if (is_in_log)
+        due_ms = 0;
     if (revived->count > 0 && keeper_put_ack(keeper, popped, revived->queue_offsets, revived->count,
                                              due_ms, now_ms, &end) != 0)
         log_warn("pop_revive_not_logged topic=%.*s group=%.*s count=%d",
@@ -266,9 +270,11 @@ static void revive(struct pop_keeper *keeper, struct pop_point *p, int64_t now_m
     arena_fini(&names);
 }
 
+/* After the clock was set back to before the pop the record comes too late to be waited for. */
 static bool waits_for_record(const struct pop_point *p, int64_t now_ms)
 {
-    return p->log_offset < 0 && now_ms < pop_revive_ms(p) + RECORD_LATE_MS;
+    return p->log_offset < 0 && p->pop_time_ms <= now_ms &&
+           now_ms < pop_revive_ms(p) + RECORD_LATE_MS;
 }
 
 bool keeper_revive_due(struct pop_keeper *keeper, int budget, int64_t now_ms)

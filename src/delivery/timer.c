@@ -47,8 +47,9 @@ static void path_below(const struct timer *t, const char *name, char path[TIMER_
     snprintf(path, TIMER_PATH_MAX, "%.4000s/%s", t->options.root_dir, name);
 }
 
-/* Where reading goes on: at the check point, but not farther back than the wheel reaches. A log
- * whose check point is lost is read from there: better twice than never. */
+/* Where reading goes on: at the check point. One without its checksum (the reference's, or a bit
+ * has flipped) is believed as far as half the wheel reaches back, as is a log whose check point is
+ * lost: better twice than never. */
 static int64_t first_tick(const struct timer *t, int64_t now_ms)
 {
     int64_t now_tick = now_ms / t->options.precision_ms;
@@ -56,9 +57,9 @@ static int64_t first_tick(const struct timer *t, int64_t now_ms)
     int64_t least = now_tick - t->work.wheel.slots / 2 + TIMER_WHEEL_BLANK_SLOTS;
     if (tick <= 0 && timer_log_is_new(t->work.log))
         return now_tick;
-    if (tick > now_tick) /* the clock was set back, or a bit has flipped */
+    if (tick > now_tick)
         return now_tick;
-    return tick < least ? least : tick;
+    return tick < least && !t->work.check.is_sealed ? least : tick;
 }
 
 static int open_files(struct timer *t)
@@ -108,6 +109,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     }
     t->flushed = t->work.check;
     t->base_tick = first_tick(t, now_ms);
+    timer_rewind_opened(t);
     assert(t->base_tick >= 0 && t->base_tick <= now_ms / t->options.precision_ms);
     t->opened_end = store_max_phy_offset(options->store);
     t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
@@ -233,8 +235,11 @@ void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
     assert(w->loaded_to == t->loaded_to);
     skip_idle_time(t, now_ms);
     timer_pass_ticks(t, now_ms);
+    bool is_on_time = timer_rewind(t, now_ms);
     t->is_working = true;
-    t->arrived_due_ms = INT64_MAX;
+    t->arrived_due_ms = is_on_time ? INT64_MAX : now_ms + ARRIVED_WAIT_MS;
+    if (!is_on_time)
+        t->work_retry_ms = now_ms + ARRIVED_WAIT_MS;
     if (t->rolled_ms < t->rolled_old_ms)
         t->rolled_old_ms = t->rolled_ms;
     t->rolled_ms = INT64_MAX;
@@ -242,7 +247,8 @@ void timer_work_begin(struct timer *t, int64_t now_ms, bool may_enqueue)
     w->read_tick = t->due.first_tick;
     assert(w->read_tick <= w->loaded_to);
     w->waiting = t->due.count;
-    w->may_enqueue = may_enqueue;
+    w->may_enqueue = may_enqueue && is_on_time;
+    w->is_out_of_reach = false;
     w->item_count = 0;
     buf_clear(&w->notes);
     w->cold = t->cold;
@@ -294,7 +300,10 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
         t->work_retry_ms = now_ms + TIMER_RETRY_MS;
     if (w->err == 0 && !w->has_backlog)
         t->rolled_old_ms = INT64_MAX;
-    if (w->is_recovered && w->err == 0 && (!w->has_backlog || !w->may_enqueue))
+    if (w->is_out_of_reach) /* deliveries make room first */
+        t->work_retry_ms = now_ms + ARRIVED_WAIT_MS;
+    if (w->is_recovered && w->err == 0 &&
+        (!w->has_backlog || !w->may_enqueue || w->is_out_of_reach))
         t->is_ready = true;
     timer_deliver_cold(t, now_ms, may_deliver);
     timer_pass_ticks(t, now_ms);

@@ -64,7 +64,8 @@ int timer_check_read(const char *path, struct timer_check *check)
         return err;
     decode(bytes, check);
     int64_t exact_ms = (int64_t)get_be64(bytes + FILE_EXACT_MS);
-    if (get_be32(bytes + FILE_CRC) == crc_of(bytes) && exact_ms > check->read_ms)
+    check->is_sealed = get_be32(bytes + FILE_CRC) == crc_of(bytes);
+    if (check->is_sealed && exact_ms > check->read_ms)
         check->exact_ms = exact_ms;
     return 0;
 }

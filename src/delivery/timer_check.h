@@ -21,6 +21,7 @@ struct timer_check {
     /* Of the tick at read_ms everything due up to here was delivered, of the units before log_pos;
      * read_ms: nothing of it is known to be. Not on the wire. */
     int64_t exact_ms;
+    bool is_sealed; /* its checksum fits: these are the numbers that were written */
 };
 
 /* All zeros when there is no file. */

@@ -173,6 +173,7 @@ int64_t timer_run(struct timer *t, int64_t now_ms, int budget)
 {
     assert(budget > 0);
     const struct timer_item *first;
+    timer_notice_clock(t, now_ms);
     while (budget > 0 && t->retry_ms <= now_ms && (first = first_item(t)) != NULL &&
            first->due_ms <= now_ms) {
         struct timer_item item = timer_due_take(&t->due);

@@ -152,8 +152,9 @@ bool timer_due_is_cancelled(const struct timer_due *due, uint32_t tick, struct s
 
 void timer_due_pass(struct timer_due *due, uint32_t upto)
 {
+    int left = TIMER_DUE_TICKS;
     while (due->first_tick < upto && due->ticks[due->first_tick % TIMER_DUE_TICKS].waiting == 0) {
         forget_cancelled(&due->ticks[due->first_tick % TIMER_DUE_TICKS]);
-        due->first_tick++;
+        due->first_tick = --left > 0 ? due->first_tick + 1 : upto; /* all have been looked at */
     }
 }

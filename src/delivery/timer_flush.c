@@ -50,8 +50,7 @@ static int64_t exact_progress(const struct timer *t)
     return exact_ms < tick_ms ? tick_ms : exact_ms;
 }
 
-/* How far it has come, in memory. */
-static struct timer_check progress(const struct timer *t)
+struct timer_check timer_progress(const struct timer *t)
 {
     struct timer_check check = t->flushed;
     check.read_ms = timer_tick_ms(t, t->due.first_tick);
@@ -71,7 +70,7 @@ bool timer_has_progress(const struct timer *t)
         return false;
     if (t->is_working)
         return true;
-    struct timer_check check = progress(t);
+    struct timer_check check = timer_progress(t);
     /* time passing over empty ticks is no news, but for what was delivered in them */
     bool has_passed = t->has_delivered && t->flushed.read_ms <= timer_tick_ms(t, t->delivered_tick);
     return t->has_delivered_since || (has_passed && check.read_ms != t->flushed.read_ms) ||
@@ -84,7 +83,7 @@ int64_t timer_flush_begin(struct timer *t, int64_t now_ms)
     struct timer_flush *f = &t->flush;
     t->is_flushing = true;
     t->has_delivered_since = false;
-    f->check = progress(t);
+    f->check = timer_progress(t);
     f->check.timestamp = now_ms;
     f->check.counter++;
     timer_log_take_unsynced(t->work.log, &f->unsynced);

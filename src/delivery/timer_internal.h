@@ -38,8 +38,14 @@ struct timer_cold {
 struct timer_work {
     struct timer_wheel wheel;
     struct timer_log *log;
-    struct timer_check check; /* as the process found it */
+    struct timer_check check; /* as the process found it; or as the clock was set back */
     bool is_recovered;
+
+    /* The clock was set back: the ticks of [rewound_from, rewound_to) come once more, their slots
+     * are still to be emptied (timer_rewind.c). Not relative; equal: nothing is to be done. */
+    int64_t rewound_from;
+    int64_t rewound_to;
+    bool has_late; /* the slot at rewound_to may hold timers of those ticks */
 
     /* given by the loop with each turn */
     int64_t now_ms;
@@ -51,6 +57,7 @@ struct timer_work {
     int64_t queue_next;
     int64_t enqueued_end; /* phy_offset behind the last record that is in the wheel */
     bool has_backlog;
+    bool is_out_of_reach; /* what comes next lies a wheel's length ahead of what is read */
 
     /* what could not be written into the wheel yet: the first such unit, and the newest's slot;
      * late_pos TIMER_NO_POS: none */
@@ -106,6 +113,7 @@ struct timer {
     int64_t rolled_ms;  /* the first due of what was put in the topic again since the latest turn */
     int64_t rolled_old_ms; /* before it, and is not known to be in the wheel; INT64_MAX: none */
     bool is_working;
+    int64_t seen_ms;          /* the time, when it was last told */
     int64_t retry_ms;         /* no delivery before, after a failure */
     int64_t work_retry_ms;    /* no turn before, after a failure */
     int64_t arrived_due_ms;   /* when what arrived is to be taken in; INT64_MAX: nothing did */
@@ -142,8 +150,25 @@ void timer_deliver_cold(struct timer *t, int64_t now_ms, bool may_deliver);
 /* Lets go of the ticks that are over. Not while a worker may write into them. */
 void timer_pass_ticks(struct timer *t, int64_t now_ms);
 
-/* timer_flush.c */
+/* timer_rewind.c: bounds what waits for a time by a clock that was set back since. */
+void timer_notice_clock(struct timer *t, int64_t now_ms);
+/* timer_rewind.c: when the clock stands before the ticks that are over, reading goes on from its
+ * time. False: it does, and what is due first must be delivered before. Not while is_working. */
+bool timer_rewind(struct timer *t, int64_t now_ms);
+/* The same when it was set back before the process began. */
+void timer_rewind_opened(struct timer *t);
+/* The rest of it, by the worker. */
+MUST_CHECK int timer_rewind_work(struct timer *t);
+
+/* timer_flush.c: how far it has come, in memory. */
+struct timer_check timer_progress(const struct timer *t);
 void timer_save_metrics(struct timer *t);
+
+/* timer_work.c: writes the unit into the log and the tick's slot. */
+MUST_CHECK int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit);
+/* The unit's record in work.records. ERR_CORRUPT: there is none. */
+MUST_CHECK int timer_read_record(struct timer *t, const struct timer_unit *unit,
+                                 struct record *record, int64_t *own_tick_ms);
 
 /* ---- timer_mend.c (worker) ------------------------------------------------------------------- */
 

@@ -167,8 +167,8 @@ static int remove_file(struct timer_log *log, int64_t start)
 }
 
 /* Removes the files behind a gap. ERR_CORRUPT: what is missing there was on the disk. */
-static int drop_behind_gap(struct timer_log *log, const int64_t *starts, int count,
-                           int64_t gap_pos, int64_t certain_pos)
+static int drop_behind_gap(struct timer_log *log, const int64_t *starts, int count, int64_t gap_pos,
+                           int64_t certain_pos)
 {
     char path[TIMER_PATH_MAX];
     path_of(log, gap_pos / log->file_bytes * log->file_bytes, path);

@@ -141,6 +141,25 @@ int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place)
     return timer_file_write(wheel->fd, wheel->path, zeros, sizeof zeros, place);
 }
 
+int timer_wheel_clear(const struct timer_wheel *wheel, int64_t from, int64_t upto)
+{
+    assert(from >= 0 && from <= upto);
+    uint8_t block[BLOCK_BYTES];
+    const int64_t bytes = wheel->slots * SLOT_BYTES;
+    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
+        size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
+        int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
+        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
+            int64_t tick = (int64_t)get_be64(block + i + SLOT_TICK);
+            if (tick > 0 && tick >= from && tick < upto)
+                err = timer_wheel_empty(wheel, at + (int64_t)i);
+        }
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
 /* The slot at `place` leads nowhere: it is emptied, or kept, and the one kept so far emptied. */
 static int cut_slot(const struct timer_wheel *wheel, int64_t place, int64_t first_pos,
                     struct timer_wheel_kept *kept)

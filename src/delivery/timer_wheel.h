@@ -64,6 +64,8 @@ MUST_CHECK int timer_wheel_cut(const struct timer_wheel *wheel, int64_t from,
                                timer_wheel_judge *leads_home, void *ctx,
                                struct timer_wheel_kept *kept);
 MUST_CHECK int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place);
+/* Empties the slots of the ticks of [from, upto). */
+MUST_CHECK int timer_wheel_clear(const struct timer_wheel *wheel, int64_t from, int64_t upto);
 MUST_CHECK int timer_wheel_sync(const struct timer_wheel *wheel);
 
 #endif

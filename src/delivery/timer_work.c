@@ -72,19 +72,20 @@ static int64_t slot_tick_of(const struct timer *t, int64_t own_tick, int64_t wri
                             bool *is_roll)
 {
     int64_t window = t->options.roll_window_ticks;
-    int64_t read_tick = t->base_tick + t->work.read_tick;
+    int64_t least = t->base_tick + t->work.read_tick;
     int64_t delay = own_tick - write_tick;
     *is_roll = delay >= window;
     if (*is_roll)
-        return write_tick + (delay - window < window / 3 ? window / 2 : window);
-    return own_tick < read_tick ? read_tick
-                                : own_tick; /* that tick is over: the first that is not */
+        own_tick = write_tick + (delay - window < window / 3 ? window / 2 : window);
+    if (least < write_tick - t->work.wheel.slots / 2) /* or a unit's delay might not hold it */
+        least = write_tick - t->work.wheel.slots / 2;
+    return own_tick < least ? least : own_tick; /* that tick is over: one that is not */
 }
 
 /* A unit whose slot cannot be written, the disk being full, is in the log and not in the wheel. It
  * counts once its slot is written, or, when its tick is over by then, when another took its place;
  * until then the check point stays before it (late_pos). */
-static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
+int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
 {
     struct timer_work *w = &t->work;
     struct timer_slot slot = w->late_slot;
@@ -116,6 +117,8 @@ static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
     return err;
 }
 
+/* ERR_WOULD_BLOCK: its tick has the place of one that is not read yet, since the broker did not run
+ * for so long, or the clock jumped. */
 static int enqueue_record(struct timer *t, const struct record *record,
                           const struct store_queue_entry *entry)
 {
@@ -132,6 +135,8 @@ static int enqueue_record(struct timer *t, const struct record *record,
     bool is_roll;
     bool cancels = timer_cancelled_by(record).data != NULL;
     int64_t tick = slot_tick_of(t, own_tick_ms / precision_ms, write_tick, &is_roll);
+    if (tick >= t->base_tick + w->read_tick + w->wheel.slots)
+        return ERR_WOULD_BLOCK;
     struct timer_unit unit = {
         .magic = TIMER_MAGIC_DEFAULT | (is_roll ? TIMER_MAGIC_ROLL : 0) |
                  (cancels ? TIMER_MAGIC_DELETE : 0),
@@ -142,7 +147,7 @@ static int enqueue_record(struct timer *t, const struct record *record,
         .topic_hash = java_hash(topic),
     };
     assert(unit.delay_ms / precision_ms == tick - write_tick); /* it fits */
-    int err = write_unit(t, tick, &unit);
+    int err = timer_write_unit(t, tick, &unit);
     if (err != 0)
         return err;
     assert(tick >= t->base_tick + w->read_tick);
@@ -195,6 +200,9 @@ static int enqueue(struct timer *t)
     }
     for (int left = ENQUEUE_RECORDS; left > 0 && err == 0 && w->queue_next < max; left--)
         err = enqueue_next(t);
+    w->is_out_of_reach = err == ERR_WOULD_BLOCK;
+    if (w->is_out_of_reach)
+        err = 0;
     w->has_backlog = w->queue_next < store_queue_max(store, SLICE(TOPIC_TIMER), 0);
     return err;
 }
@@ -221,9 +229,8 @@ static bool was_delivered(const struct timer *t, int64_t pos, const struct timer
     return due_ms <= check->exact_ms && timer_cancelled_by(record).data == NULL;
 }
 
-/* The unit's record in work.records. ERR_CORRUPT: there is none. */
-static int read_unit_record(struct timer *t, const struct timer_unit *unit, struct record *record,
-                            int64_t *own_tick_ms)
+int timer_read_record(struct timer *t, const struct timer_unit *unit, struct record *record,
+                      int64_t *own_tick_ms)
 {
     struct timer_work *w = &t->work;
     buf_clear(&w->records);
@@ -243,14 +250,14 @@ static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit
     struct timer_unit mended;
     struct record record;
     int64_t own_tick_ms;
-    int err = read_unit_record(t, unit, &record, &own_tick_ms);
+    int err = timer_read_record(t, unit, &record, &own_tick_ms);
     if (err == ERR_CORRUPT) {
         log_error("timer_message_gone phy_offset=%lld bytes=%d", (long long)unit->phy_offset,
                   unit->bytes);
         if (!timer_mend_unit(t, t->base_tick + w->loaded_to, pos, &mended))
             return 0;
         unit = &mended;
-        err = read_unit_record(t, unit, &record, &own_tick_ms);
+        err = timer_read_record(t, unit, &record, &own_tick_ms);
     }
     if (err != 0)
         return err == ERR_CORRUPT ? 0 : err;
@@ -383,7 +390,8 @@ static void read_cold(struct timer_work *w, struct store *store)
 
 static void clean(struct timer *t)
 {
-    if (t->work.now_ms < t->work.clean_due_ms)
+    int64_t left_ms = t->work.clean_due_ms - t->work.now_ms;
+    if (left_ms > 0 && left_ms <= CLEAN_INTERVAL_MS)
         return;
     t->work.clean_due_ms = t->work.now_ms + CLEAN_INTERVAL_MS;
     timer_log_clean(t->work.log, store_min_phy_offset(t->options.store));
@@ -397,6 +405,8 @@ void timer_work(struct timer *t)
     w->err = 0;
     if (!w->is_recovered)
         w->err = timer_recover(t);
+    if (w->err == 0)
+        w->err = timer_rewind_work(t);
     if (w->err != 0)
         return;
     read_cold(w, t->options.store);

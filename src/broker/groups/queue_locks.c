@@ -33,8 +33,10 @@ static struct slice queue_key(struct buf *key, const struct message_queue *queue
     return buf_slice(key);
 }
 
-static bool is_expired(const struct queue_lock *lock, int64_t now_ms)
+static bool is_expired(struct queue_lock *lock, int64_t now_ms)
 {
+    if (lock->renewed_ms > now_ms) /* the clock was set back */
+        lock->renewed_ms = now_ms;
     return now_ms - lock->renewed_ms > QUEUE_LOCK_MS;
 }
 

@@ -50,6 +50,17 @@ static void a_lock_expires_without_renewal(void **state)
     assert_false(queue_locks_take(locks, GROUP, &q, ALICE, 1000 + QUEUE_LOCK_MS + 2));
 }
 
+/* Goal: one of before the clock was set back expires as if it had been renewed when that is seen.
+ */
+static void a_clock_set_back_keeps_no_lock(void **state)
+{
+    struct queue_locks *locks = *state;
+    struct message_queue q = queue(0);
+    assert_true(queue_locks_take(locks, GROUP, &q, ALICE, 1000000000));
+    assert_false(queue_locks_take(locks, GROUP, &q, BOB, 5));
+    assert_true(queue_locks_take(locks, GROUP, &q, BOB, 5 + QUEUE_LOCK_MS + 1));
+}
+
 /* Goal: only the owner releases. */
 static void release_of_another_has_no_effect(void **state)
 {
@@ -126,6 +137,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_model_agrees, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_has_one_owner_per_group, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_expires_without_renewal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clock_set_back_keeps_no_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(release_of_another_has_no_effect, setup, teardown),
         cmocka_unit_test_setup_teardown(group_has_locks_until_they_expire, setup, teardown),
     };

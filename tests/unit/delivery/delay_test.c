@@ -281,6 +281,24 @@ static void a_clock_set_back_does_not_hold_messages_longer(void **state)
     assert_int_equal(f->delivered_count, 1);
 }
 
+/* Goal: the same when the time had been looked up before, or a put had failed: neither holds up the
+ * level until the clock is there again. */
+static void what_was_noted_before_the_clock_was_set_back_does_not_hold_either(void **state)
+{
+    struct fixture *f = *state;
+    int64_t ahead_ms = START_MS + 3600000;
+    put_delayed(f, "a", 1, ahead_ms);
+    assert_int_equal(delay_run(f->delay, ahead_ms, 100), ahead_ms + 1000);
+    assert_int_equal(delay_run(f->delay, START_MS, 100), START_MS + 1000);
+    put_delayed(f, "b", 2, ahead_ms);
+    f->refusals = 1;
+    delay_run(f->delay, ahead_ms + 5000, 100);
+    assert_int_equal(f->delivered_count, 1);
+    delay_run(f->delay, START_MS, 100);
+    delay_run(f->delay, START_MS + 5000, 100);
+    assert_delivered(f, (const char *const[]){ "b", "a" }, 2);
+}
+
 /* ---- the model ------------------------------------------------------------------------------- */
 
 enum { LEVELS = 3, MODEL_MESSAGES = 400, BUDGET_MOST = 40 };
@@ -416,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(undeliverable_messages_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_hold_messages_longer, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            what_was_noted_before_the_clock_was_set_back_does_not_hold_either, setup, teardown),
         cmocka_unit_test_setup_teardown(random_use_agrees_with_the_model, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

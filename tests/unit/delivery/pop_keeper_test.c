@@ -100,6 +100,38 @@ static void a_clock_set_back_across_a_restart_drops_nothing(void **state)
     expect_all_again(dir, &popped);
 }
 
+/* Goal: a clock that was far ahead and is set back delays what was popped by no more than its
+ * invisible time, once more after a change of that; and what came again does not come once more
+ * when the clock gets there, in this life or another. */
+static void a_clock_that_was_ahead_delays_nothing_for_long(void **state)
+{
+    static const int64_t ahead_ms[] = { 20000, 3600 * 1000 };
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct pop_dir *dir = pop_dir_new();
+        int64_t offsets[COUNT];
+        int64_t end;
+        struct popped changed;
+        pop_dir_run_until(dir, dir->now_ms + 100);
+        dir->now_ms += ahead_ms[i / 2];
+        struct popped popped = pop_some(dir, offsets);
+        dir->now_ms -= ahead_ms[i / 2];
+        pop_dir_run_until(dir, dir->now_ms + 100);
+        assert_int_equal(
+            pop_change(dir->keeper, &popped, offsets[1], INVISIBLE_MS, dir->now_ms, &changed, &end),
+            0);
+        pop_dir_run_until(dir, dir->now_ms + INVISIBLE_MS - 200);
+        assert_int_equal(pop_dir_retried(dir), 0);
+        pop_dir_run_until(dir, dir->now_ms + 400);
+        assert_int_equal(pop_dir_retried(dir), COUNT);
+        if (i % 2 == 1)
+            pop_dir_restart(dir, dir->now_ms + 1);
+        pop_dir_run_until(dir, popped.key.pop_time_ms + 3 * INVISIBLE_MS);
+        assert_int_equal(pop_dir_retried(dir), COUNT);
+        pop_dir_remove(dir);
+    }
+}
+
 /* Goal: the same when the clock was set back first, and messages were stored until the restart. */
 static void a_clock_set_back_before_a_restart_drops_nothing(void **state)
 {
@@ -120,6 +152,7 @@ int main(void)
         KEEPER_TEST(the_rest_comes_again_in_time),
         KEEPER_TEST(a_restart_forgets_nothing),
         KEEPER_TEST(a_read_error_drops_nothing),
+        cmocka_unit_test(a_clock_that_was_ahead_delays_nothing_for_long),
         KEEPER_TEST(a_clock_set_back_across_a_restart_drops_nothing),
         KEEPER_TEST(a_clock_set_back_before_a_restart_drops_nothing),
     };

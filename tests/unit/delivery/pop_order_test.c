@@ -179,6 +179,27 @@ static void one_message_may_have_its_own_time(void **state)
     assert_false(is_blocked(12, NULL, T0 + 20));
 }
 
+/* Goal: a queue that was popped before the clock was set back is blocked for as long as it would
+ * have been, not until the clock gets there again; so are a message that was given more time since,
+ * and what the file kept. */
+static void a_clock_set_back_blocks_no_longer(void **state)
+{
+    (void)state;
+    enum { FAR = 1000000000 };
+    take(NULL, 10, T0 + FAR);
+    assert_true(is_blocked(10, NULL, T0));
+    assert_true(is_blocked(10, NULL, T0 + 99));
+    assert_int_equal(pop_order_next_free(order), T0 + 100);
+    assert_true(pop_order_change(order, &queue, 11, T0 + FAR, T0 + 500, T0 + 50));
+    struct buf text = BUF_INIT;
+    pop_order_text(order, T0 + 50, &text);
+    assert_non_null(strstr((const char *)buf_slice(&text).data, "11:1000500"));
+    buf_fini(&text);
+    assert_int_equal(ack(10, T0 + FAR, T0 + 100), 11);
+    assert_true(is_blocked(11, NULL, T0 + 499));
+    assert_false(is_blocked(11, NULL, T0 + 500));
+}
+
 /* Goal: a consumer offset that was set from outside frees the queue. */
 static void a_reset_offset_frees_the_queue(void **state)
 {
@@ -479,6 +500,7 @@ int main(void)
         ORDER_TEST(more_acks_than_a_set_holds),
         ORDER_TEST(the_same_attempt_gets_the_set_again),
         ORDER_TEST(one_message_may_have_its_own_time),
+        ORDER_TEST(a_clock_set_back_blocks_no_longer),
         ORDER_TEST(a_reset_offset_frees_the_queue),
         cmocka_unit_test_setup_teardown(random_use_agrees_with_the_model, table_dir_make,
                                         table_dir_remove),

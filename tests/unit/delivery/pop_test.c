@@ -52,7 +52,7 @@ static struct pop_point *find(int64_t start_offset, int64_t at)
 static void add(int64_t start_offset, int64_t at, int count)
 {
     struct pop_checkpoint c = checkpoint(start_offset, at, count);
-    assert_int_equal(pop_add(table, &c, 1), 0);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), 0);
 }
 
 static void log_ack(int64_t start_offset, int64_t at, int64_t queue_offset)
@@ -143,7 +143,7 @@ static void distances_are_kept(void **state)
     struct pop_checkpoint c = checkpoint(10, STARTED, 3);
     c.distances[1] = 4;
     c.distances[2] = 70000;
-    assert_int_equal(pop_add(table, &c, 1), 0);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), 0);
     struct pop_point *p = find(10, STARTED);
     assert_int_equal(pop_index_of(p, 14), 1);
     assert_int_equal(pop_index_of(p, 70010), 2);
@@ -157,17 +157,17 @@ static void keys_are_unique(void **state)
     (void)state;
     add(10, STARTED, 1);
     struct pop_checkpoint c = checkpoint(10, STARTED, 1);
-    assert_int_equal(pop_add(table, &c, 1), ERR_EXISTS);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), ERR_EXISTS);
     c.queue_id = 4;
-    assert_int_equal(pop_add(table, &c, 1), 0);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), 0);
     c.group = SLICE("h");
-    assert_int_equal(pop_add(table, &c, 1), 0);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), 0);
     add(10, STARTED + 1, 1);
     assert_int_equal(pop_count(table), 4);
     c.topic = (struct slice){ (const uint8_t *)"", 0 };
     char name[2000] = { 0 };
     c.group = slice_of(name, sizeof name);
-    assert_int_equal(pop_add(table, &c, 1), ERR_INVALID);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), ERR_INVALID);
 }
 
 /* Goal: when the table is full, what is left out is not taken for finished. */
@@ -178,7 +178,7 @@ static void a_full_table_knows_less(void **state)
         add(i, STARTED, 1);
     struct pop_checkpoint c = checkpoint(1000, STARTED + 5, 1);
     assert_true(pop_is_known(table, STARTED));
-    assert_int_equal(pop_add(table, &c, 1), ERR_TOO_BIG);
+    assert_int_equal(pop_add(table, &c, 1, c.pop_time_ms), ERR_TOO_BIG);
     assert_false(pop_is_known(table, STARTED + 5));
     assert_true(pop_is_known(table, STARTED + 6));
     assert_int_equal(pop_log_checkpoint(table, &c, 1, 0), ERR_TOO_BIG);
@@ -302,7 +302,7 @@ static void model_step(struct model_message *model, int64_t now, int64_t *next)
     if (random() % 2 == 0 && *next + count <= MODEL_MESSAGES) {
         struct pop_checkpoint c = checkpoint(*next, now, count);
         c.invisible_ms = random() % 300;
-        if (pop_add(table, &c, (int32_t)(*next % 8)) != 0)
+        if (pop_add(table, &c, (int32_t)(*next % 8), c.pop_time_ms) != 0)
             return;
         for (int i = 0; i < count; i++)
             model[*next + i] = (struct model_message){ *next, now, now + c.invisible_ms };

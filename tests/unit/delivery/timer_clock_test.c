@@ -1,0 +1,195 @@
+/* Clocks that are wrong, and clocks that are put right again. */
+#include "delivery/timer_dir.h"
+
+#include "base/fault.h"
+
+#define DAY_MS (86400 * 1000LL)
+enum { WINDOW_TICKS = 3600 };
+
+static const int64_t jumps_ms[] = { 5000, 3600 * 1000, 8 * DAY_MS, 3650 * DAY_MS };
+enum { JUMPS = sizeof jumps_ms / sizeof jumps_ms[0] };
+
+static void assert_delivered_once(const struct timer_dir *dir, const char *body, int64_t at_ms)
+{
+    int64_t found_ms = 0;
+    assert_int_equal(timer_dir_count(dir, body, &found_ms), 1);
+    assert_int_equal(found_ms, at_ms);
+}
+
+/* Some timers while the clock is `ahead_ms` ahead; then it is right again. */
+static void be_ahead(struct timer_dir *dir, int64_t ahead_ms)
+{
+    timer_dir_settle(dir);
+    dir->now_ms += ahead_ms;
+    timer_dir_settle(dir);
+    timer_dir_send_at(dir, "ahead", dir->now_ms + 1500);
+    timer_dir_run_until(dir, dir->now_ms + 4100);
+    timer_dir_flush(dir);
+    assert_int_equal(timer_dir_count(dir, "ahead", NULL), 1);
+    dir->now_ms -= ahead_ms;
+}
+
+/* Goal: what is sent after the clock was set back comes at its time, once, also when the broker is
+ * killed or stopped meanwhile, and what was delivered by the wrong clock does not come again. */
+static void what_is_sent_after_the_clock_was_set_back_comes_in_time(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * JUMPS; i++) {
+        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        be_ahead(dir, jumps_ms[i / 2]);
+        int64_t start = dir->now_ms;
+        timer_dir_send_at(dir, "soon", start + 700);
+        timer_dir_send_at(dir, "later", start + 6700);
+        timer_dir_send_at(dir, "rolled", start + WINDOW_TICKS * 1000 + 5300);
+        timer_dir_run_until(dir, start + 1800);
+        timer_dir_flush(dir);
+        timer_dir_restart(dir, i % 2 == 0);
+        timer_dir_run_until(dir, start + 7000);
+        assert_delivered_once(dir, "soon", start + 700);
+        assert_delivered_once(dir, "later", start + 6700);
+        timer_dir_run_until(dir, start + 2 * WINDOW_TICKS * 1000);
+        assert_delivered_once(dir, "rolled", start + WINDOW_TICKS * 1000 + 5300);
+        assert_int_equal(timer_dir_count(dir, "ahead", NULL), 1);
+        timer_dir_remove(dir);
+    }
+}
+
+/* Goal: the same when the clock was set back while the broker did not run. */
+static void a_clock_set_back_between_two_lives_makes_nothing_late(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * JUMPS; i++) {
+        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        be_ahead(dir, jumps_ms[i / 2]);
+        int64_t start = dir->now_ms;
+        timer_dir_restart(dir, i % 2 == 0);
+        timer_dir_send_at(dir, "soon", start + 700);
+        timer_dir_send_at(dir, "later", start + 6700);
+        timer_dir_run_until(dir, start + 3000);
+        timer_dir_restart(dir, true);
+        timer_dir_run_until(dir, start + 20000);
+        assert_delivered_once(dir, "later", start + 6700);
+        assert_in_range(timer_dir_count(dir, "soon", NULL), 1, 2); /* no check point since */
+        assert_int_equal(timer_dir_count(dir, "ahead", NULL), 1);
+        timer_dir_remove(dir);
+    }
+}
+
+/* Goal: what waits for a time behind that of the wrong clock waits on, cancelled or not, and comes
+ * once. Method: it lies in memory, or in the wheel, when the clock is set back. */
+static void what_waits_when_the_clock_is_set_back_comes_once(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t due_ms = dir->now_ms + 90700;
+    timer_dir_send_at(dir, "near", due_ms);
+    timer_dir_send_at(dir, "cancelled", due_ms);
+    timer_dir_send_at(dir, "far", due_ms + 60000);
+    timer_dir_settle(dir);
+    timer_dir_cancel(dir, "cancelled", due_ms);
+    timer_dir_run_until(dir, due_ms - 1000);
+    dir->now_ms -= 30000;
+    timer_dir_send_at(dir, "new", due_ms - 20000);
+    timer_dir_run_until(dir, due_ms + 70000);
+    assert_delivered_once(dir, "new", due_ms - 20000);
+    assert_delivered_once(dir, "near", due_ms);
+    assert_delivered_once(dir, "far", due_ms + 60000);
+    assert_int_equal(timer_dir_count(dir, "cancelled", NULL), 0);
+}
+
+/* Goal: what was delivered of the tick that had begun does not come once more with the rest. */
+static void a_tick_that_had_begun_goes_on_where_it_was(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t tick_ms = dir->now_ms + 10000;
+    timer_dir_send_at(dir, "first", tick_ms + 200);
+    timer_dir_send_at(dir, "second", tick_ms + 800);
+    timer_dir_run_until(dir, tick_ms + 500);
+    dir->now_ms -= 5000;
+    timer_dir_send_at(dir, "new", dir->now_ms + 100);
+    timer_dir_run_until(dir, tick_ms + 5000);
+    assert_delivered_once(dir, "new", tick_ms - 4400);
+    assert_int_equal(timer_dir_count(dir, "first", NULL), 1);
+    assert_delivered_once(dir, "second", tick_ms + 800);
+}
+
+/* Goal: what was late by the wrong clock, and refused by the store, is late by the right one, too,
+ * or comes at its time; what is sent meanwhile as well. Method: both are taken in ten seconds after
+ * they were sent, so that they lie in a tick behind their own; then the clock goes back by five. */
+static void what_was_late_comes_in_time(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t start = dir->now_ms;
+    timer_dir_settle(dir);
+    timer_dir_send_at(dir, "late", start + 500);
+    timer_dir_send_at(dir, "not late", start + 8000);
+    dir->now_ms += 10000;
+    dir->refusals = 2;
+    timer_dir_settle(dir);
+    dir->now_ms -= 5000;
+    timer_dir_send_at(dir, "new", dir->now_ms + 4000);
+    timer_dir_settle(dir);
+    assert_int_equal(dir->delivered_count, 0);
+    dir->now_ms = start + 7000;
+    timer_dir_settle(dir);
+    assert_int_equal(timer_dir_count(dir, "late", NULL), 0);
+    timer_dir_run_until(dir, start + 9900);
+    assert_int_equal(timer_dir_count(dir, "late", NULL), 1);
+    assert_true(timer_dir_count(dir, "not late", NULL) >= 1);
+    assert_delivered_once(dir, "new", start + 9000);
+    timer_dir_run_until(dir, start + 20000);
+    assert_int_equal(timer_dir_count(dir, "late", NULL), 1);
+}
+
+/* Goal: weeks without the broker, or a clock that jumps over them, lose nothing: neither what was
+ * due meanwhile nor what has its place of the wheel now. Method: the wheel has 14 days. */
+static void weeks_are_passed_over_without_a_loss(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        int64_t start = dir->now_ms;
+        int64_t weeks_ms = (i / 2 == 0 ? 14 : 42) * DAY_MS;
+        timer_dir_send_at(dir, "old", start + 600500);
+        timer_dir_send_at(dir, "old too", start + 700500);
+        timer_dir_settle(dir);
+        timer_dir_flush(dir);
+        dir->now_ms += weeks_ms;
+        if (i % 2 == 0)
+            timer_dir_restart(dir, true);
+        timer_dir_send_at(dir, "new", dir->now_ms + 600500);
+        timer_dir_settle(dir);
+        assert_delivered_once(dir, "old", start + weeks_ms);
+        assert_delivered_once(dir, "old too", start + weeks_ms);
+        timer_dir_run_until(dir, dir->now_ms + 700000);
+        assert_delivered_once(dir, "new", start + weeks_ms + 600500);
+        timer_dir_remove(dir);
+    }
+}
+
+static int setup(void **state)
+{
+    *state = timer_dir_new(WINDOW_TICKS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    timer_dir_remove(*state);
+    fault_disarm_all();
+    return 0;
+}
+
+#define CLOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_sent_after_the_clock_was_set_back_comes_in_time),
+        cmocka_unit_test(a_clock_set_back_between_two_lives_makes_nothing_late),
+        CLOCK_TEST(what_waits_when_the_clock_is_set_back_comes_once),
+        CLOCK_TEST(a_tick_that_had_begun_goes_on_where_it_was),
+        CLOCK_TEST(what_was_late_comes_in_time),
+        cmocka_unit_test(weeks_are_passed_over_without_a_loss),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
