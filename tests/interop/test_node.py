@@ -12,7 +12,7 @@ import servers
 MESSAGES = 400
 NODE_DIR = Path(__file__).parent / "node"
 TARGET = os.environ.get("INTEROP_TARGET", "ramjet")
-FAMILIES = ["retry", "deadletter", "delay", "broadcast", "share"]
+FAMILIES = ["retry", "deadletter", "delay", "broadcast", "share", "namespace"]
 CONF = {"messageDelayLevel": "1s 2s 3s 4s"}
 DEADLINE_S = 300
 
@@ -44,7 +44,8 @@ def outcomes(need, tmp_path_factory):
     with servers.Pair(TARGET, home, conf=CONF) as pair:
         with pair.broker.connect() as admin:
             for name in FAMILIES:
-                made = admin.call(17, {"topic": "family-" + name, "defaultTopic": "TBW102", "perm": 6,
+                topic = ("space%family-" if name == "namespace" else "family-") + name
+                made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6,
                                        "readQueueNums": 4, "writeQueueNums": 4, "topicSysFlag": 0,
                                        "order": False, "topicFilterType": "SINGLE_TAG"})
                 assert made.code == 0, made.remark

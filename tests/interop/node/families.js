@@ -32,8 +32,8 @@ function require_(holds, what) {
   if (!holds) throw new Error(what);
 }
 
-async function send(name, change = () => {}) {
-  const producer = new Producer({ ...options, instanceName: `sender-${name}`, producerGroup: `senders-${name}` });
+async function send(name, change = () => {}, more = {}) {
+  const producer = new Producer({ ...options, ...more, instanceName: `sender-${name}`, producerGroup: `senders-${name}` });
   await producer.ready();
   for (let i = 0; i < COUNT; i++) {
     const message = new Message(topicOf(name), 'tag', `body-${i}`);
@@ -114,6 +114,16 @@ const families = {
     await send(name);
     await until('every message at both members', () => seen.every(bodies => bodies.size === COUNT));
     await Promise.all(members.map(member => member.close()));
+  },
+
+  // topic and group have the name of the space in front of theirs
+  async namespace(name) {
+    const space = { namespace: 'space' };
+    const seen = new Set();
+    const consumer = await consume(name, 'a', message => seen.add(message.body.toString()), space);
+    await send(name, () => {}, space);
+    await until('every message', () => seen.size === COUNT);
+    await consumer.close();
   },
 
   // two members share the queues

@@ -22,6 +22,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.impl.factory.MQClientInstance;
@@ -37,6 +38,8 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.RPCHook;
+import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 
 /**
  * Every family of messages and consumers that the client offers, each on a thread of its own with a topic (`family-NAME`,
@@ -72,7 +75,9 @@ final class Families {
         families.put("deadletter", this::deadLetter);
         families.put("query", this::query);
         families.put("asked", this::asked);
-        families.put("namespace", this::takeAll);
+        for (String name : List.of("namespace", "vip", "unit", "signed"))
+            families.put(name, topic -> takeAll(topic, false));
+        families.put("fresh", topic -> takeAll(topic, true));
         families.put("delay", topic -> later(topic, "DELAY", "2", 1800));
         families.put("sql", topic -> sql(topic, false));
         families.put("sqlpull", this::sqlPull);
@@ -85,7 +90,7 @@ final class Families {
         families.put("recall", this::recall);
         families.put("pop", this::pop);
         families.put("sqlpop", topic -> sql(topic, true));
-        families.put("namespace2", this::takeAll);
+        families.put("namespace2", topic -> takeAll(topic, false));
         families.put("batchqueue", this::batchQueue);
     }
 
@@ -116,25 +121,53 @@ final class Families {
     // ---- pieces ----
 
     private DefaultMQProducer producer(String topic) throws Exception {
-        DefaultMQProducer producer = new DefaultMQProducer("producers-" + topic);
+        DefaultMQProducer producer = new DefaultMQProducer("producers-" + topic, signature(topic));
         producer.setInstanceName("producer-" + topic);
         producer.setNamesrvAddr(nameServer);
         producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
-        enterNamespace(producer, topic);
+        set(producer, topic);
         producer.start();
         return producer;
     }
 
-    /** Of the first kind, where names get a prefix, or of the second, where each request says it. */
-    private static void enterNamespace(ClientConfig client, String topic) throws ReflectiveOperationException {
+    /**
+     * Namespaces of the first kind, where names get a prefix, and of the second, where each request says it; the broker's
+     * second port; a unit.
+     */
+    private static void set(ClientConfig client, String topic) throws ReflectiveOperationException {
         if (topic.equals("family-namespace"))
             client.setNamespace("space");
         if (topic.equals("family-namespace2"))
             ClientConfig.class.getMethod("setNamespaceV2", String.class).invoke(client, "space");
+        if (topic.equals("family-vip"))
+            client.setVipChannelEnabled(true);
+        if (topic.equals("family-unit")) {
+            client.setUnitMode(true);
+            client.setUnitName("unit");
+        }
+    }
+
+    /** What clients of a cluster with access control add to each request; null: nothing. */
+    private static RPCHook signature(String topic) {
+        if (!topic.equals("family-signed"))
+            return null;
+        return new RPCHook() {
+            @Override
+            public void doBeforeRequest(String address, RemotingCommand request) {
+                request.addExtField("AccessKey", "somebody");
+                request.addExtField("SecurityToken", "token");
+                request.addExtField("Signature", "IUc8rrO/0gDch8CjObLQsW2rsiA=");
+            }
+
+            @Override
+            public void doAfterResponse(String address, RemotingCommand request, RemotingCommand response) {
+            }
+        };
     }
 
     private DefaultMQPushConsumer consumer(String topic, String member) {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("group-" + topic);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("group-" + topic, signature(topic),
+                new AllocateMessageQueueAveragely());
         consumer.setInstanceName(topic + "-" + member);
         consumer.setNamesrvAddr(nameServer);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
@@ -486,14 +519,17 @@ final class Families {
         throw new AssertionError("no such call");
     }
 
-    /** All that is sent comes. */
-    private void takeAll(String topic) throws Exception {
+    /** All that is sent comes; also to a topic that the first send makes. */
+    private void takeAll(String topic, boolean isSentFirst) throws Exception {
+        if (isSentFirst)
+            fill(topic);
         DefaultMQPushConsumer consumer = consumer(topic, "a");
-        enterNamespace(consumer, topic);
+        set(consumer, topic);
         consumer.subscribe(topic, "*");
         Set<String> seen = collect(consumer);
         consumer.start();
-        fill(topic);
+        if (!isSentFirst)
+            fill(topic);
         await("every message", () -> seen.equals(bodies(1, 0)));
         consumer.shutdown();
     }

@@ -1,5 +1,5 @@
 //! families NAMESRV NAME [AUTHORITY]: one family of messages or consumers that the client offers, on the topic `family-NAME`,
-//! which is there. With the path of an authority's certificate it speaks TLS, and only to servers of that authority.
+//! which is there (`fresh` makes its own). With the path of an authority's certificate it speaks TLS, and only to servers of that authority.
 //! Prints `pass`, or ends with 1 and says why. What comes twice is allowed for, as every consumer must.
 
 mod seen;
@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocketmq_client_rust::{
-    ClientConfig, ClientRuntime, ClientRuntimeConfig, DefaultLitePullConsumer, DefaultMQProducer, DefaultMQPushConsumer,
-    DefaultMQPushConsumerBuilder, LocalTransactionState, MQPushConsumer, MessageSelector, TransactionListener,
-    TransactionMQProducer,
+    ClientConfig, ClientError, ClientRuntime, ClientRuntimeConfig, DefaultLitePullConsumer, DefaultMQProducer,
+    DefaultMQPushConsumer, DefaultMQPushConsumerBuilder, LocalTransactionState, MQPushConsumer, MessageSelector, SendResult,
+    TransactionListener, TransactionMQProducer,
 };
 use rocketmq_model::common::consumer::consume_from_where::ConsumeFromWhere;
 use rocketmq_model::common::message::message_builder::MessageBuilder;
@@ -265,6 +265,54 @@ impl Family {
         Ok(())
     }
 
+    /// One third each: one-way, with a callback, to a queue of its own choice with a callback.
+    async fn unwaited(&self) -> Outcome {
+        let seen = Seen::default();
+        let mut consumer = self.reader(self.consumer_builder("a")?, &seen).await?;
+        let mut producer = self.producer("sender").await?;
+        let queue = producer.fetch_publish_message_queues(&self.topic()).await?.first().cloned().ok_or("no queue")?;
+        let (answers, answered) = channel();
+        for i in 0..COUNT {
+            let message = self.message(i).build()?;
+            let answers = answers.clone();
+            let tell = move |sent: Option<&SendResult>, _: Option<&ClientError>| drop(answers.send(sent.is_some()));
+            match i % 3 {
+                0 => producer.send_oneway(message).await?,
+                1 => producer.send_with_callback_timeout(message, tell, SEND_TIMEOUT_MS).await?,
+                _ => producer.send_to_queue_with_callback_timeout(message, queue.clone(), tell, SEND_TIMEOUT_MS).await?,
+            }
+        }
+        drop(answers);
+        seen.wait_for(first_time(0..COUNT))?;
+        producer.shutdown().await;
+        let answers = answered.try_iter().collect::<Vec<_>>();
+        require(answers == vec![true; COUNT - COUNT.div_ceil(3)], format!("answers: {answers:?}"))?;
+        consumer.shutdown().await;
+        Ok(())
+    }
+
+    /// A topic that the first send makes.
+    async fn fresh(&self) -> Outcome {
+        self.send(|message, _| message).await?;
+        let seen = Seen::default();
+        let mut consumer = self.reader(self.consumer_builder("a")?, &seen).await?;
+        seen.wait_for(first_time(0..COUNT))?;
+        consumer.shutdown().await;
+        Ok(())
+    }
+
+    /// Stays until the offsets were set back: everything comes twice, and what was handed to it directly once more.
+    async fn asked(&self) -> Outcome {
+        let seen = Seen::default();
+        let mut consumer = self.reader(self.consumer_builder("a")?, &seen).await?;
+        self.send(|message, _| message).await?;
+        let count = |number| seen.all().iter().filter(|came| came.number == number).count();
+        let is_done = wait_until(|| (0..COUNT).all(|number| count(number) >= 2) && count(0) >= 3);
+        require(is_done, format!("came {:?}", (0..COUNT).map(count).collect::<Vec<_>>()))?;
+        consumer.shutdown().await;
+        Ok(())
+    }
+
     /// Of messages that are due later, those that are recalled do not come.
     async fn recall(&self) -> Outcome {
         let seen = Seen::default();
@@ -422,6 +470,9 @@ impl Family {
             "transaction" => self.transaction().await,
             "broadcast" => self.broadcast().await,
             "batch" => self.batch().await,
+            "unwaited" => self.unwaited().await,
+            "fresh" => self.fresh().await,
+            "asked" => self.asked().await,
             "requestreply" => self.request_reply().await,
             "litepull" => self.lite_pull().await,
             "query" => self.query().await,
