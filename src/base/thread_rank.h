@@ -1,13 +1,24 @@
 /* thread_rank.h - who goes first where threads are more than cores.
  *
- * A loop that waits for a core is a reply that waits. What is done ahead or later can stand back:
- * it is many times the work of a pass in one piece, and may come a little later.
+ * A loop that waits for a core is a reply that waits. Linux gives a core in turns of milliseconds,
+ * and who is woken meanwhile waits for the end of the turn. Two things help without any right:
+ *
+ *   go first     a thread that asks for short turns gets its first at once, from whoever has a
+ *                longer one, as long as it had less than its share (kernel 6.12 and newer)
+ *   stand back   what is done ahead or later is many times the work of a pass in one piece, and may
+ *                come a little later: it takes a smaller share
+ *
+ * Both are for the calling thread alone, for good, and leave a thread alone that was given a
+ * real-time priority from outside.
  */
 #ifndef BASE_THREAD_RANK_H
 #define BASE_THREAD_RANK_H
 
-/* The calling thread stands back behind the others of the process, for good: while no core is free
- * it gets about a third of what they get. */
+/* Somebody waits for what this thread does. Threads it starts are not meant. */
+void thread_go_first(void);
+
+/* Nobody waits for it: while no core is free it gets about a third of what the others of the
+ * process get. */
 void thread_stand_back(void);
 
 #endif

@@ -30,6 +30,7 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/thread_rank.h"
 
 enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64, LENGTH_BYTES = 4 };
 enum { LOG_BYTES = 64 << 20, LOG_BLOCK_BYTES = 1 << 20, KEPT_BYTES = 1 << 30 };
@@ -206,6 +207,7 @@ static void *floor_main(void *arg)
     struct floor *f = arg;
     struct epoll_event events[ECHO_EVENTS];
     bool stopping = false;
+    thread_go_first();
     while (!stopping) {
         bool has_new = false;
         int room = ECHO_EVENTS - f->waiting_count;
@@ -294,6 +296,8 @@ int floor_start(enum floor_kind kind, const char *dir, struct floor **started)
         int cause = pthread_create(&f->thread, NULL, floor_main, f);
         err = cause == 0 ? 0 : err_from_errno(cause);
     }
+    if (err == 0)
+        pthread_setname_np(f->thread, "echo");
     if (err != 0) {
         floor_free(f);
         return err;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread_rank.h"
 #include "bench/sender.h"
 
 enum { EVENTS_MAX = 64, NS_PER_S = 1000000000 };
@@ -326,6 +327,7 @@ int load_run(const struct load_plan *plan, struct load_result *result)
     assert(plan->duration_ns > 0);
     assert(plan->start_log == NULL || plan->connections == 1);
     memset(result, 0, sizeof *result);
+    thread_go_first();
     struct load load = { .plan = plan, .result = result, .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
     if (load.epoll_fd < 0)
         return fail(&load, err_from_errno(errno), "no epoll for");

@@ -7,7 +7,8 @@
  *
  * Units      nanoseconds of the monotonic clock, bytes.
  * Ownership  plan and frame are borrowed; the result is the caller's, a plain value.
- * Threads    load_run() works on the caller's thread, which must not be shared meanwhile.
+ * Threads    load_run() works on the caller's thread, which must not be shared meanwhile, and goes
+ *            first from then on (thread_rank.h).
  * Errors     0, or a negative code: nothing could be measured; `why` of the result says the rest.
  */
 #ifndef BENCH_LOAD_H

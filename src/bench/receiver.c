@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread_rank.h"
 #include "wire/codes.h"
 
 enum { LOOK_MS = 20 }; /* how soon it sees that it is to end */
@@ -34,6 +35,7 @@ static void *receiver_main(void *arg)
 {
     struct receiver *c = arg;
     struct line_answer answer;
+    thread_go_first();
     c->err = c->ask(c);
     while (c->err == 0 && !atomic_load(&c->is_stopping)) {
         c->err = line_receive(&c->line, LOOK_MS, &answer);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread_rank.h"
 
 /* Often enough to meet most stalls longer than it, rarely enough to cost a thousandth of a core. */
 #define STALL_PERIOD_NS INT64_C(1000000)
@@ -11,6 +12,7 @@ static void *stall_main(void *arg)
 {
     struct stall_probe *probe = arg;
     int64_t due_ns = clock_monotonic_ns() + STALL_PERIOD_NS;
+    thread_go_first();
     while (!atomic_load_explicit(&probe->stopping, memory_order_relaxed)) {
         struct timespec due = { .tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000 };
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
@@ -28,7 +30,10 @@ int stall_probe_start(struct stall_probe *probe, struct histogram *lateness)
     atomic_init(&probe->stopping, false);
     probe->lateness = lateness;
     int cause = pthread_create(&probe->thread, NULL, stall_main, probe);
-    return cause == 0 ? 0 : err_from_errno(cause);
+    if (cause != 0)
+        return err_from_errno(cause);
+    pthread_setname_np(probe->thread, "stall_probe");
+    return 0;
 }
 
 void stall_probe_stop(struct stall_probe *probe)

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread_rank.h"
 #include "net/loop_internal.h"
 
 /* The deputy takes over when it saw one errand twice; at once when most are longer than LONG_NS. */
@@ -134,6 +135,7 @@ static void stand_by(struct loop *loop)
 
 static void take_part(struct loop *loop)
 {
+    thread_go_first();
     lock_take(&loop->turn);
     while (!atomic_load(&loop->is_stopping)) {
         atomic_store(&loop->thread, pthread_self());
