@@ -40,6 +40,7 @@ struct load {
     int64_t end_ns;     /* of sending, as planned */
     int64_t give_up_ns; /* of sending what was due before end_ns and found no window */
     int64_t next_tick_ns;
+    bool waits_for_room; /* open loop: the next message is due, and all windows are full */
     uint64_t issued;
     uint64_t total; /* messages of the whole run, UINT64_MAX: until the end of the duration */
 };
@@ -185,8 +186,13 @@ static int issue_due(struct load *load)
     int64_t born_ms = clock_wall_ms();
     uint64_t issued_before = load->issued;
     int first = load->next_sender, index;
+    load->waits_for_room = false;
     while (load->issued < load->total && now_ns < load->give_up_ns &&
-           due_ns(load, load->issued) <= now_ns && (index = sender_in_turn(load)) >= 0) {
+           due_ns(load, load->issued) <= now_ns) {
+        index = sender_in_turn(load);
+        load->waits_for_room = index < 0;
+        if (index < 0)
+            break;
         int64_t start_ns = load->plan->counts_from_send ? now_ns : due_ns(load, load->issued);
         put(load, &load->senders[index], start_ns, born_ms);
     }
@@ -232,18 +238,20 @@ static bool is_over(const struct load *load, int64_t now_ns)
 }
 
 /* Until an event, the next tick, or the next message that is due and not held up by full windows.
- */
+ * One that has become due since issue_due() looked does not wait at all. */
 static int wait_ready(struct load *load, struct epoll_event *events)
 {
-    int64_t now_ns = load->plan->now_ns();
+    const struct load_plan *plan = load->plan;
+    int64_t now_ns = plan->now_ns();
     int64_t until_ns = load->next_tick_ns;
-    if (load->plan->rate_per_s > 0 && load->issued < load->total) {
-        int64_t next_ns = due_ns(load, load->issued);
-        if (next_ns > now_ns && next_ns < until_ns)
-            until_ns = next_ns;
-    }
+    if (plan->rate_per_s > 0 && load->issued < load->total && now_ns < load->give_up_ns &&
+        !load->waits_for_room && due_ns(load, load->issued) < until_ns)
+        until_ns = due_ns(load, load->issued);
     int64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    struct timespec timeout = { .tv_nsec = wait_ns < TICK_NS ? wait_ns : TICK_NS };
+    wait_ns = wait_ns < TICK_NS ? wait_ns : TICK_NS;
+    if (plan->on_wait != NULL)
+        plan->on_wait(wait_ns);
+    struct timespec timeout = { .tv_nsec = wait_ns };
     int ready = epoll_pwait2(load->epoll_fd, events, EVENTS_MAX, &timeout, NULL);
     return ready < 0 && errno == EINTR ? 0 : ready;
 }

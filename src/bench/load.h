@@ -40,7 +40,8 @@ struct load_plan {
     /* when message i was started; for who sees it arrive elsewhere. One connection. NULL: none */
     _Atomic int64_t *start_log;
     int64_t start_log_count;
-    int64_t (*now_ns)(void); /* clock_monotonic_ns, but in tests */
+    int64_t (*now_ns)(void);          /* clock_monotonic_ns, but in tests */
+    void (*on_wait)(int64_t wait_ns); /* tests are told for how long it will wait at most; NULL */
 };
 
 enum { LOAD_CODES_MAX = 8 };

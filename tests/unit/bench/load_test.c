@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "bench/fake_broker.h"
@@ -251,6 +252,48 @@ static void overload_counts_from_the_write(void **state)
     assert_int_equal(rig->result.bytes_in_time, 64 * rig->result.accepted_in_time);
 }
 
+enum { PUNCTUAL_COUNT = 200 };
+static _Atomic int64_t punctual_starts[PUNCTUAL_COUNT];
+static int64_t stepped_ns, longest_wait_ns;
+
+static int64_t stepping_now_ns(void)
+{
+    return stepped_ns += MS / 16;
+}
+
+static void note_wait(int64_t wait_ns)
+{
+    bool is_last_put = atomic_load(&punctual_starts[PUNCTUAL_COUNT - 1]) != 0;
+    if (!is_last_put && wait_ns > longest_wait_ns)
+        longest_wait_ns = wait_ns;
+}
+
+static struct fake_answer at_once(int index)
+{
+    (void)index;
+    return (struct fake_answer){ .takes_ns = 0 };
+}
+
+/* Goal: an open loop never sleeps past the time of its next message, also when that comes while it
+ * makes ready to sleep.
+ * Method: a message each millisecond, and a clock that moves on with each reading. */
+static void open_loop_does_not_oversleep(void **state)
+{
+    struct rig *rig = *state;
+    stepped_ns = longest_wait_ns = 0;
+    rig->plan.now_ns = stepping_now_ns;
+    rig->plan.on_wait = note_wait;
+    rig->plan.rate_per_s = 1000;
+    rig->plan.duration_ns = PUNCTUAL_COUNT * MS;
+    rig->plan.outstanding = PUNCTUAL_COUNT;
+    rig->plan.timeout_ns = 600000 * MS;
+    rig->plan.start_log = punctual_starts;
+    rig->plan.start_log_count = PUNCTUAL_COUNT;
+    assert_int_equal(run(rig, at_once), 0);
+    assert_int_equal(rig->result.accepted, PUNCTUAL_COUNT);
+    assert_in_range(longest_wait_ns, 1, MS);
+}
+
 static struct fake_answer hang_up_at_10(int index)
 {
     return (struct fake_answer){ .what = index == 10 ? FAKE_HANG_UP : FAKE_ANSWER };
@@ -287,6 +330,7 @@ int main(void)
         TEST(open_loop_charges_a_stall_to_all_it_met),
         TEST(open_loop_gives_up_on_a_silent_server),
         TEST(overload_counts_from_the_write),
+        TEST(open_loop_does_not_oversleep),
         TEST(broken_server_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
