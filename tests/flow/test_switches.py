@@ -184,6 +184,19 @@ def test_recalls_of_a_broker_that_may_not_be_written(broker, topic, settings):
     assert broker.call(RECALL, fields).code == 14
 
 
+# ---- what comes to be by itself ----------------------------------------------------------------------
+
+
+def test_a_broker_that_makes_no_topics(target, tmp_path):
+    """Goal: autoCreateTopicEnable=false: a send to an unknown topic is 17, to a known one it is taken; retry topics still
+    come to be. (At start: 5.3.3 has no way back at run time.)"""
+    with servers.Pair(target, tmp_path, conf={**BROKER_CONF, "autoCreateTopicEnable": "false"}) as both:
+        with both.broker.connect() as connection:
+            assert connection.call(SEND, mq.send_fields("unknown"), b"x").code == 17
+            send(connection, make_topic(connection, "known"))
+            assert connection.call(SEND, mq.send_fields("%RETRY%group"), b"x").code == 0
+
+
 # ---- clients that are silent -------------------------------------------------------------------------
 
 
