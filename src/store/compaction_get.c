@@ -49,7 +49,7 @@ static int take(struct finding *f, const struct compaction_file *file,
     int err = disk_read(f->log_fd, f->queue->log_dir, into, (size_t)entry->bytes, at, true);
     if (err == 0 &&
         (record_decode(slice_of(into, (size_t)entry->bytes), RECORD_CHECK_BODY_CRC, &record) != 0 ||
-         record.queue_offset != entry->queue_offset))
+         record.total_bytes != entry->bytes || record.queue_offset != entry->queue_offset))
         err = ERR_CORRUPT;
     if (err != 0 || (request->properties_filter != NULL &&
                      !request->properties_filter(request->filter_ctx, record.properties)))

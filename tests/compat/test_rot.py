@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from servers import NameServer
+from store_files import expect_known_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
-from test_flip import flip, make_store  # noqa: E402
+from test_flip import CUTS, FLIPS, flip, make_store  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -22,4 +23,6 @@ def name_server(tmp_path_factory):
 
 def test_one_damage_in_a_directory_of_the_reference(name_server, tmp_path):
     """Goal: whatever one damage does to a directory that the reference left, no wrong byte is served and nothing else is lost."""
-    flip(make_store("rocketmq-5.3.3", signal.SIGKILL, name_server, tmp_path / "broker"), tmp_path / "kept")
+    store = make_store("rocketmq-5.3.3", signal.SIGKILL, name_server, tmp_path / "broker")
+    expect_known_files(store)
+    flip(store, tmp_path / "kept", FLIPS, CUTS, in_memory=True)

@@ -17,6 +17,7 @@ SEND, BATCH, PULL, SEND_BACK, END, HEARTBEAT = 310, 320, 11, 36, 37, 34
 PUT_TOPIC, PUT_GROUP, UPDATE_OFFSET, SET_MODE = 17, 200, 15, 401
 COMMIT, ROLLBACK = 8, 12
 PLAIN, POPPED, ORDERED, BULK = "kinds-plain", "kinds-popped", "kinds-ordered", "kinds-bulk"
+COMPACTED, LIGHT = "kinds-compacted", ("%LMQ%kinds-a", "%LMQ%kinds-b")
 GROUP, PRODUCERS = "kinds_group", "kinds_producers"
 QUEUES = 2
 
@@ -25,17 +26,21 @@ class Load:
     """`acked`: (topic, queue, queue offset) -> body of a message that was answered with SEND_OK.
     `keys`: its unique key -> the same place. What is not known by place: `delayed` bodies, to come on PLAIN."""
 
-    def __init__(self, seed, reference="5.3.3"):
+    def __init__(self, seed, reference="5.3.3", has_compacted=False):
+        """has_compacted: a topic that keeps the newest of each key, too. take_light() for light queues."""
         self.random = random.Random(seed)
         self.is_4x = reference.startswith("4")
+        self.has_compacted, self.has_light = has_compacted, False
         self.seed = seed
         self.number = 0
         self.acked, self.keys, self.delayed = {}, {}, set()
 
     def prepare(self, connection):
         """Topics, a group, a subscription by SQL, a mode of reading."""
-        for topic in (PLAIN, POPPED, ORDERED, BULK):
-            attributes = {"attributes": "+queue.type=BatchCQ"} if topic == BULK and not self.is_4x else {}
+        topics = {PLAIN: {}, POPPED: {}, ORDERED: {}, BULK: {} if self.is_4x else {"attributes": "+queue.type=BatchCQ"}}
+        if self.has_compacted:
+            topics[COMPACTED] = {"attributes": "+cleanup.policy=COMPACTION"}
+        for topic, attributes in topics.items():
             answer = connection.call(PUT_TOPIC, {
                 "topic": topic, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES, "perm": 6,
                 "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, **attributes})
@@ -58,7 +63,15 @@ class Load:
                                                      "popShareQueueNum": 0})
             assert answer.code == 0, answer.remark
 
+    def take_light(self):
+        """From now on: the broker has enableLmq and enableMultiDispatch."""
+        self.has_light = True
+
     def steps(self):
+        more = [self.send_compacted] * self.has_compacted + [self.send_light, self.commit_light] * self.has_light
+        return self._usual_steps() + more
+
+    def _usual_steps(self):
         old = [self.send, self.send_batch, self.send_delayed, self.transact, self.send_back, self.commit]
         return old if self.is_4x else old + [self.send_timer, self.send_bulk, self.pop, self.pop_in_order]
 
@@ -139,6 +152,17 @@ class Load:
         answer = connection.call(UPDATE_OFFSET, {"consumerGroup": GROUP, "topic": PLAIN, "queueId": 0,
                                                  "commitOffset": len(self.acked) // 4})
         assert answer.code == 0, answer.remark
+
+    def send_light(self, connection):
+        self.send(connection, INNER_MULTI_DISPATCH=",".join(LIGHT[:self.random.randrange(1, 3)]))
+
+    def commit_light(self, connection):
+        answer = connection.call(UPDATE_OFFSET, {"consumerGroup": "%LMQ%kinds-reader", "topic": LIGHT[0], "queueId": 0,
+                                                 "commitOffset": 1 + self.number % 7})
+        assert answer.code == 0, answer.remark
+
+    def send_compacted(self, connection):
+        self.send(connection, COMPACTED, KEYS="c%d" % self.random.randrange(9))
 
     def send_bulk(self, connection):
         items = [(self._next()[0], {}) for _ in range(self.random.randrange(1, 4))]

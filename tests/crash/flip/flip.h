@@ -20,19 +20,19 @@
 #include "base/bytes.h"
 #include "store/store.h"
 
-enum { PATH_BYTES = 512 };
+enum { PATH_BYTES = 512, KINDS_MAX = 64 };
 
 /* ---- chance ---------------------------------------------------------------------------------- */
 
-void chance_seed(uint64_t seed);
+void dice_seed(uint64_t seed);
 /* 0 .. bound-1 */
-int64_t chance_below(int64_t bound);
+int64_t dice_below(int64_t bound);
 
 /* ---- the image (image.c) --------------------------------------------------------------------- */
 
 struct image_file {
     char path[PATH_BYTES]; /* below the root */
-    char kind[PATH_BYTES]; /* first directory, or name below config/ */
+    char kind[PATH_BYTES]; /* what is said of it in the report; image.c has the table */
     int64_t bytes;
     struct timespec modified;
     uint8_t *pages;    /* those that are not zero, one behind the other */
@@ -43,15 +43,14 @@ struct image_file {
 struct image {
     struct image_file *files;
     int count;
-    char kinds[64][PATH_BYTES];
+    char kinds[KINDS_MAX][PATH_BYTES];
     int kind_count;
 };
 
 /* Reads a directory. Ends the program when it cannot. */
 void image_read(struct image *image, const char *root);
-/* Writes it below `root`, which is made; what was there is removed first. */
-void image_write(const struct image *image, const char *root);
-void tree_remove(const char *root);
+/* Says why and ends the program. */
+void image_fail(const char *what, const char *path) __attribute__((noreturn));
 
 enum damage_kind { DAMAGE_FLIP, DAMAGE_CUT, DAMAGE_REMOVE };
 struct damage {
@@ -64,20 +63,20 @@ struct damage {
 /* Chooses a file of the kind with this index and a place in it. False: nothing to damage there. */
 bool damage_choose(struct damage *damage, const struct image *image, int kind_index,
                    enum damage_kind kind);
-void damage_do(const struct damage *damage, const char *root);
 /* "flip bit 3 of byte 120 of config/topics.json" */
 void damage_text(const struct damage *damage, char *out, size_t cap);
 
 /* ---- what a directory holds (picture.c) ------------------------------------------------------ */
 
 struct message_seen {
-    int64_t queue_offset;
+    int64_t queue_offset; /* its place in the queue it was read from */
     int64_t phy_offset;
     int32_t log_bytes;
     int32_t tags_hash;
-    uint32_t crc;      /* of what is served */
+    uint32_t crc;      /* of what is served, but for its place in the log */
     uint32_t body_crc; /* of its body */
     bool is_guarded;   /* by a checksum of the whole record */
+    bool is_compacted; /* served from a copy, or from the log */
     char topic[128];
     char key[256];
 };
@@ -91,7 +90,7 @@ struct queue_seen {
     int count;
 };
 
-enum { TABLES = 7, QUEUES_MAX = 256, MESSAGES_MAX = 4096 };
+enum { TABLES = 10, QUEUES_MAX = 256, MESSAGES_MAX = 4096 };
 extern const char *const table_names[TABLES];
 
 struct picture {
@@ -109,9 +108,13 @@ struct geometry {
     int64_t timer_file_bytes;
     int64_t index_slots;
     int64_t index_entries;
+    int64_t compaction_log_bytes;
+    int64_t compaction_queue_bytes;
 };
 extern struct geometry geometry;
 
+/* What the broker would know of its topics: which have light queues, which are compacted. */
+void picture_note_topics(const struct image *image);
 MUST_CHECK int picture_open(const char *root, bool scrubs, struct store **store);
 /* The queues of a store; `like` NULL: those there are, else the same. */
 void picture_take(struct picture *picture, struct store *store, const char *root,
@@ -163,6 +166,8 @@ struct original {
     struct timed_set timers;
 };
 void original_take(struct original *original, const char *root);
+/* What it has in the memory of a case is moved to this process's. */
+void original_keep(struct original *original);
 /* Opens the damaged directory and looks at everything. Ends the process with violation(). */
 enum outcome verdict(const struct original *original, const struct damage *damage,
                      const char *root);

@@ -4,15 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
-#include "flip.h"
+#include "world.h"
 
 enum { LINES_MOST = 4000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t added = PTHREAD_COND_INITIALIZER;
 static char *lines[LINES_MOST];
 static int line_count;
 
@@ -30,7 +28,6 @@ void __wrap_log_write(enum log_level level, const char *format, ...)
     pthread_mutex_lock(&lock);
     if (line_count < LINES_MOST)
         lines[line_count++] = strdup(text);
-    pthread_cond_broadcast(&added);
     pthread_mutex_unlock(&lock);
 }
 
@@ -68,16 +65,13 @@ int64_t log_line_number(const char *line, const char *name)
 
 bool log_lines_await(const char *a)
 {
-    enum { DEADLINE_S = 60 };
-    struct timespec due;
-    int err = 0;
-    clock_gettime(CLOCK_REALTIME, &due);
-    due.tv_sec += DEADLINE_S;
-    pthread_mutex_lock(&lock);
-    while (find(a, NULL, NULL) == NULL && err == 0)
-        err = pthread_cond_timedwait(&added, &lock, &due);
-    pthread_mutex_unlock(&lock);
-    return err == 0;
+    enum { TURNS = 60000 };
+    for (int turn = 0; turn < TURNS; turn++) {
+        if (log_lines_find(a, NULL, NULL) != NULL)
+            return true;
+        world_sleep_ms(1);
+    }
+    return false;
 }
 
 void log_lines_print(void)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "flip.h"
+#include "world.h"
 
 static const char usage[] =
     "usage: crash_flip DIR [options]\n"
@@ -21,20 +21,23 @@ static const char usage[] =
     "  --case N         only this one, with what was logged; the copy stays\n"
     "  --kind TEXT      only kinds of files with this in their name\n"
     "  --without TEXT   no kinds with that in their name\n"
-    "  --work DIR       where the copies lie (default /dev/shm)\n"
+    "  --work DIR       where the copies lie, if not in memory (default /dev/shm)\n"
+    "  --jobs N         so many at a time (default 1)\n"
+    "  --power-lost 1   the directory is found in another boot of the machine (in memory only)\n"
     "  --violations N   stop after so many (default 20)\n"
     "  --log-file-bytes, --queue-file-bytes, --batch-file-bytes, --timer-file-bytes,\n"
-    "  --index-slots, --index-entries:\n"
+    "  --index-slots, --index-entries, --compaction-log-bytes, --compaction-queue-bytes:\n"
     "                   how DIR was made\n";
 
 static struct {
-    int64_t flips, cuts, removals, seed, only_case, violations;
+    int64_t flips, cuts, removals, seed, only_case, violations, jobs, power_lost;
     const char *kind, *without, *work, *dir;
 } asked = { .flips = 1000,
             .cuts = 200,
             .seed = 1,
             .only_case = -1,
             .violations = 20,
+            .jobs = 1,
             .kind = "",
             .work = "/dev/shm" };
 
@@ -55,12 +58,12 @@ static uint64_t mixed(uint64_t z)
     return z ^ (z >> 31);
 }
 
-void chance_seed(uint64_t seed)
+void dice_seed(uint64_t seed)
 {
     chance_state = mixed(mixed(seed + 0x9E3779B97F4A7C15u)); /* neighbours share nothing */
 }
 
-int64_t chance_below(int64_t bound)
+int64_t dice_below(int64_t bound)
 {
     chance_state += 0x9E3779B97F4A7C15u;
     return (int64_t)(mixed(chance_state) % (uint64_t)bound);
@@ -102,7 +105,7 @@ static bool is_asked_for(const char *kind)
 /* The kinds of files in turn, so that each gets its share. */
 static bool choose_kind(int64_t number, int *kind_index)
 {
-    int matching[64];
+    int matching[KINDS_MAX];
     int count = 0;
     for (int i = 0; i < image.kind_count; i++)
         if (is_asked_for(image.kinds[i]))
@@ -131,19 +134,10 @@ static bool is_beyond_promises(const struct damage *damage)
            damage->from == 0;
 }
 
-static void run_case(int64_t number)
+static struct damage damage; /* of this case */
+
+static void judge(void)
 {
-    struct damage damage;
-    int kind_index;
-    chance_seed((uint64_t)asked.seed * 1000003 + (uint64_t)number);
-    if (!choose_kind(number, &kind_index) ||
-        !damage_choose(&damage, &image, kind_index, kind_of(number)) || is_beyond_promises(&damage))
-        _exit(EXIT_NOTHING);
-    damage_text(&damage, what, sizeof what);
-    image_write(&image, root);
-    damage_do(&damage, root);
-    if (asked.only_case >= 0)
-        printf("%s, in %s\n", what, root);
     enum outcome outcome = verdict(&original, &damage, root);
     if (asked.only_case >= 0)
         log_lines_print();
@@ -151,17 +145,42 @@ static void run_case(int64_t number)
     _exit((int)outcome);
 }
 
+static void run_case(int64_t number)
+{
+    int kind_index;
+    dice_seed((uint64_t)asked.seed * 1000003 + (uint64_t)number);
+    if (!choose_kind(number, &kind_index) ||
+        !damage_choose(&damage, &image, kind_index, kind_of(number)) || is_beyond_promises(&damage))
+        _exit(EXIT_NOTHING);
+    damage_text(&damage, what, sizeof what);
+    if (world_is_written_for_each_case)
+        world_write(&image, root);
+    world_damage(&damage, root);
+    if (asked.only_case >= 0)
+        printf("%s, in %s\n", what, root);
+    world_run(&image, judge);
+}
+
 /* ---- counting -------------------------------------------------------------------------------- */
 
 enum { RESULTS = OUTCOMES + 3 }; /* and: nothing to do, violation, died */
 static const char *const result_names[RESULTS] = { "same",    "skipped", "mended", "refused",
                                                    "nothing", "wrong",   "died" };
-static int64_t counts[64][RESULTS];
+static int64_t counts[KINDS_MAX][RESULTS];
 
-static int run_child(int64_t number)
+/* One that runs. */
+struct running {
+    pid_t pid; /* 0: none */
+    int64_t number;
+    int kind_index;
+};
+enum { JOBS_MAX = 64 };
+static struct running running[JOBS_MAX];
+
+static void start_child(int slot, int64_t number, int kind_index)
 {
-    int status;
     fflush(stdout);
+    world_root(asked.work, slot, root);
     pid_t pid = fork();
     if (pid < 0) {
         perror("crash_flip: fork");
@@ -171,9 +190,13 @@ static int run_child(int64_t number)
         is_child = true;
         alarm(300);
         run_case(number);
+        _exit(EXIT_VIOLATION);
     }
-    if (waitpid(pid, &status, 0) != pid)
-        exit(2);
+    running[slot] = (struct running){ pid, number, kind_index };
+}
+
+static int result_of(int status)
+{
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (code >= 0 && code < OUTCOMES)
         return code;
@@ -212,6 +235,46 @@ static void report(double took)
            original.picture.message_count, (long long)asked.seed, took);
 }
 
+/* Waits for one that runs, and counts it. True: it was a violation. */
+static bool end_child(void)
+{
+    int status;
+    int slot = 0;
+    pid_t pid = waitpid(-1, &status, 0);
+    while (slot < JOBS_MAX && running[slot].pid != pid)
+        slot++;
+    if (pid <= 0 || slot == JOBS_MAX)
+        exit(2);
+    struct running ended = running[slot];
+    int result = result_of(status);
+    running[slot].pid = 0;
+    counts[ended.kind_index][result]++;
+    if (result > OUTCOMES)
+        printf("    replay with --flips %lld --cuts %lld --removals %lld --seed %lld "
+               "--kind '%s'%s%s%s --case %lld\n",
+               (long long)asked.flips, (long long)asked.cuts, (long long)asked.removals,
+               (long long)asked.seed, asked.kind, asked.without != NULL ? " --without " : "",
+               asked.without != NULL ? asked.without : "",
+               asked.power_lost ? " --power-lost 1" : "", (long long)ended.number);
+    return result > OUTCOMES;
+}
+
+static int free_slot(void)
+{
+    for (int slot = 0; slot < asked.jobs; slot++)
+        if (running[slot].pid == 0)
+            return slot;
+    return -1;
+}
+
+static bool is_any_running(void)
+{
+    for (int slot = 0; slot < asked.jobs; slot++)
+        if (running[slot].pid != 0)
+            return true;
+    return false;
+}
+
 static int run_all(void)
 {
     int64_t violations = 0;
@@ -223,16 +286,12 @@ static int run_all(void)
             continue;
         if (!choose_kind(number, &kind_index))
             break;
-        int result = run_child(number);
-        counts[kind_index][result]++;
-        if (result > OUTCOMES) {
-            violations++;
-            printf("    replay with --flips %lld --cuts %lld --removals %lld --seed %lld "
-                   "--kind '%s' --case %lld\n",
-                   (long long)asked.flips, (long long)asked.cuts, (long long)asked.removals,
-                   (long long)asked.seed, asked.kind, (long long)number);
-        }
+        if (free_slot() < 0)
+            violations += end_child();
+        start_child(free_slot(), number, kind_index);
     }
+    while (is_any_running())
+        violations += end_child();
     report(difftime(time(NULL), started));
     return violations > 0 ? 1 : 0;
 }
@@ -250,12 +309,16 @@ static bool take_option(const char *name, const char *value)
                     { "--seed", &asked.seed },
                     { "--case", &asked.only_case },
                     { "--violations", &asked.violations },
+                    { "--jobs", &asked.jobs },
+                    { "--power-lost", &asked.power_lost },
                     { "--log-file-bytes", &geometry.log_file_bytes },
                     { "--queue-file-bytes", &geometry.queue_file_bytes },
                     { "--batch-file-bytes", &geometry.batch_file_bytes },
                     { "--timer-file-bytes", &geometry.timer_file_bytes },
                     { "--index-slots", &geometry.index_slots },
-                    { "--index-entries", &geometry.index_entries } };
+                    { "--index-entries", &geometry.index_entries },
+                    { "--compaction-log-bytes", &geometry.compaction_log_bytes },
+                    { "--compaction-queue-bytes", &geometry.compaction_queue_bytes } };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (strcmp(name, numbers[i].name) == 0) {
             *numbers[i].to = strtoll(value, NULL, 10);
@@ -272,6 +335,11 @@ static bool take_option(const char *name, const char *value)
     return true;
 }
 
+static void take_original(void)
+{
+    original_take(&original, root);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -285,19 +353,28 @@ int main(int argc, char **argv)
         else
             asked.dir = argv[i];
     }
-    if (asked.dir == NULL || geometry.log_file_bytes <= 0 || geometry.timer_file_bytes <= 0) {
+    if (asked.dir == NULL || geometry.log_file_bytes <= 0 || geometry.timer_file_bytes <= 0 ||
+        asked.jobs < 1 || asked.jobs > JOBS_MAX) {
         fputs(usage, stderr);
         return 2;
     }
-    snprintf(root, sizeof root, "%.200s/crash_flip-%d", asked.work, (int)getpid());
     setenv("TZ", "UTC", 1);
     image_read(&image, asked.dir);
-    image_write(&image, root);
+    picture_note_topics(&image);
     snprintf(what, sizeof what, "nothing damaged");
-    original_take(&original, root);
+    world_root(asked.work, 0, root);
+    world_write(&image, root);
+    world_run(&image, take_original);
+    original_keep(&original);
     log_lines_clear();
+    if (asked.power_lost && !world_lose_power())
+        return 2;
+    if (!world_is_written_for_each_case)
+        world_write(&image, root);
     int result = run_all();
-    if (asked.only_case < 0)
-        tree_remove(root);
+    for (int slot = 0; slot < asked.jobs && asked.only_case < 0; slot++) {
+        world_root(asked.work, slot, root);
+        world_clean(root);
+    }
     return result;
 }

@@ -1,19 +1,62 @@
 /* picture.c - reads all that a store directory holds, by the doors that the broker uses. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/java_hash.h"
 #include "delivery/delivery.h"
+#include "delivery/topic_counts.h"
 #include "flip.h"
 #include "meta/meta.h"
+#include "namesrv/kv.h"
+#include "wire/multi_dispatch.h"
 #include "wire/properties.h"
 #include "wire/record_crc.h"
 
 enum { QUEUE_IDS = 16 }; /* of a topic, that are looked for */
 
 struct geometry geometry;
+
+static bool has_light_queues;
+static char compacted[8][128];
+static size_t compacted_count;
+
+static bool is_compacted(struct slice topic)
+{
+    for (size_t i = 0; i < compacted_count; i++)
+        if (slice_eq(topic, slice_str(compacted[i])))
+            return true;
+    return false;
+}
+
+void picture_note_topics(const struct image *image)
+{
+    static const char dir[] = "compaction/compactionLog/";
+    for (int i = 0; i < image->count; i++) {
+        const char *path = image->files[i].path;
+        has_light_queues |= strstr(path, "%LMQ%") != NULL;
+        if (strncmp(path, dir, strlen(dir)) != 0)
+            continue;
+        const char *name = path + strlen(dir);
+        size_t len = strcspn(name, "/");
+        if (is_compacted(slice_of((const uint8_t *)name, len)) ||
+            compacted_count == sizeof compacted / sizeof compacted[0])
+            continue;
+        snprintf(compacted[compacted_count++], sizeof compacted[0], "%.*s", (int)len, name);
+    }
+}
+
+static bool next_compacted(void *ctx, size_t *cursor, struct slice *topic)
+{
+    (void)ctx;
+    if (*cursor == compacted_count)
+        return false;
+    *topic = slice_str(compacted[(*cursor)++]);
+    return true;
+}
 
 int picture_open(const char *root, bool scrubs, struct store **store)
 {
@@ -30,6 +73,13 @@ int picture_open(const char *root, bool scrubs, struct store **store)
         options.index_slot_count = (int32_t)geometry.index_slots;
     if (geometry.index_entries > 0)
         options.index_entry_count = (int32_t)geometry.index_entries;
+    if (geometry.compaction_log_bytes > 0)
+        options.compaction_log_file_bytes = geometry.compaction_log_bytes;
+    if (geometry.compaction_queue_bytes > 0)
+        options.compaction_queue_file_bytes = geometry.compaction_queue_bytes;
+    options.next_compaction_topic = next_compacted;
+    options.compaction_interval_ms = INT64_C(1) << 40;
+    options.light_queues_enable = has_light_queues;
     options.append_record_crc = true;
     options.scrub_bytes_per_second = scrubs ? INT64_C(1) << 40 : 0;
     options.scrub_first_ms = 1;
@@ -59,19 +109,26 @@ static void look_at_log(const char *root, struct message_seen *message)
         abort();
     snprintf(path, sizeof path, "%s/commitlog/%020lld", root,
              (long long)(message->phy_offset / file_bytes * file_bytes));
-    FILE *file = fopen(path, "rb");
-    if (file != NULL && fseek(file, (long)(message->phy_offset % file_bytes), SEEK_SET) == 0 &&
-        fread(bytes, (size_t)message->log_bytes, 1, file) == 1)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && pread(fd, bytes, (size_t)message->log_bytes, message->phy_offset % file_bytes) ==
+                       message->log_bytes)
         message->is_guarded =
             record_crc_check(slice_of(bytes, (size_t)message->log_bytes)) != RECORD_CRC_NONE;
-    if (file != NULL)
-        fclose(file);
+    if (fd >= 0)
+        close(fd);
     free(bytes);
 }
 
 static void copy_text(char *to, size_t cap, struct slice text)
 {
     snprintf(to, cap, "%.*s", SLICE_FMT(text));
+}
+
+static uint32_t crc_without_place(struct slice bytes)
+{
+    enum { AFTER = RECORD_PHY_OFFSET + 8 };
+    uint32_t crc = crc32_update(0, slice_of(bytes.data, RECORD_PHY_OFFSET));
+    return crc32_update(crc, slice_from(bytes, AFTER));
 }
 
 static void note_record(struct taking *t, struct queue_seen *queue, const struct record *record,
@@ -83,14 +140,18 @@ static void note_record(struct taking *t, struct queue_seen *queue, const struct
         violation("more than %d messages are served", MESSAGES_MAX);
     struct message_seen *message = &picture->messages[picture->message_count++];
     queue->count++;
-    *message = (struct message_seen){ .queue_offset = record->queue_offset,
+    struct slice topic = slice_str(queue->topic);
+    *message = (struct message_seen){ .queue_offset = multi_dispatch_place(record, topic),
                                       .phy_offset = record->phy_offset,
-                                      .crc = crc32_update(0, bytes),
-                                      .body_crc = crc32_update(0, record->body) };
-    if (store_queue_entry_at(t->store, slice_str(queue->topic), queue->queue_id,
-                             record->queue_offset, &entry) == 0) {
+                                      .crc = crc_without_place(bytes),
+                                      .body_crc = crc32_update(0, record->body),
+                                      .is_compacted = is_compacted(topic) };
+    if (store_queue_entry_at(t->store, topic, queue->queue_id, message->queue_offset, &entry) ==
+        0) {
         message->log_bytes = entry.bytes;
         message->tags_hash = (int32_t)entry.tags_code;
+        if (message->is_compacted) /* a copy says where the copy is */
+            message->phy_offset = entry.phy_offset;
     }
     struct slice key = property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY));
     if (key.len == 0)
@@ -196,7 +257,7 @@ int picture_query(const struct picture *original, struct store *store,
         if (record_decode(rest, RECORD_CHECK_BODY_CRC, &record) != 0)
             violation("a query served what is no record");
         if (!is_of(original, &record,
-                   crc32_update(0, slice_of(rest.data, (size_t)record.total_bytes))))
+                   crc_without_place(slice_of(rest.data, (size_t)record.total_bytes))))
             hits = -1000;
         hits += record.phy_offset == message->phy_offset;
         rest = slice_from(rest, (size_t)record.total_bytes);
@@ -214,12 +275,21 @@ enum {
     TABLE_DELAYS,
     TABLE_FILTERS,
     TABLE_MODES,
-    TABLE_ORDERS
+    TABLE_ORDERS,
+    TABLE_LIGHT_OFFSETS,
+    TABLE_TIMER_COUNTS,
+    TABLE_KV /* the name server's */
 };
-const char *const table_names[TABLES] = { "topics.json",           "subscriptionGroup.json",
-                                          "consumerOffset.json",   "delayOffset.json",
-                                          "consumerFilter.json",   "messageRequestMode.json",
-                                          "consumerOrderInfo.json" };
+const char *const table_names[TABLES] = { "topics.json",
+                                          "subscriptionGroup.json",
+                                          "consumerOffset.json",
+                                          "delayOffset.json",
+                                          "consumerFilter.json",
+                                          "messageRequestMode.json",
+                                          "consumerOrderInfo.json",
+                                          "lmqConsumerOffset.json",
+                                          "timermetrics",
+                                          "kvConfig.json" };
 
 static int take_stepwise(const char *path, int table, struct buf *text)
 {
@@ -232,6 +302,8 @@ static int take_stepwise(const char *path, int table, struct buf *text)
                                       : offsets_open(path, &offsets);
     if (err != 0)
         return err;
+    if (table == TABLE_LIGHT_OFFSETS)
+        offsets_separate_light(offsets);
     table_text_init(&out);
     bool is_whole = false;
     while (!is_whole)
@@ -292,6 +364,32 @@ static int take_orders(const char *path, struct buf *text)
     return 0;
 }
 
+/* A file that cannot be read is as none: they are counts for people. */
+static int take_timer_counts(const char *path, struct buf *text)
+{
+    struct topic_counts counts;
+    topic_counts_open(&counts, "timingCount", path);
+    topic_counts_text(&counts, text);
+    topic_counts_fini(&counts);
+    return 0;
+}
+
+static bool take_kv_text(void *ctx, struct slice text)
+{
+    return kv_take_text(ctx, text);
+}
+
+static int take_kv(const char *path, struct buf *text)
+{
+    struct kv kv;
+    kv_init(&kv);
+    int err = table_file_read(path, take_kv_text, &kv);
+    if (err == 0)
+        kv_text(&kv, text);
+    kv_fini(&kv);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 int picture_table(int table, const char *path, struct buf *text)
 {
     switch (table) {
@@ -303,6 +401,10 @@ int picture_table(int table, const char *path, struct buf *text)
         return take_modes(path, text);
     case TABLE_ORDERS:
         return take_orders(path, text);
+    case TABLE_TIMER_COUNTS:
+        return take_timer_counts(path, text);
+    case TABLE_KV:
+        return take_kv(path, text);
     default:
         return take_stepwise(path, table, text);
     }

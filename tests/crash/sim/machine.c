@@ -80,6 +80,8 @@ static uint64_t stop_at;
 static enum machine_end stop_how;
 static void (*first_work)(void);
 static uint64_t boot_number;
+static uint8_t boot_id[36];
+static bool has_boot_id;
 
 bool machine_is_in_fiber(void)
 {
@@ -414,8 +416,20 @@ enum machine_end machine_run(void (*work)(void), uint64_t event_count, enum mach
 
 void machine_reset(void)
 {
-    now_ns = (int64_t)START_S * 1000000000;
+    machine_reset_to((int64_t)START_S * 1000000000);
+}
+
+void machine_reset_to(int64_t ns)
+{
+    now_ns = ns;
     boot_number = 1;
+    has_boot_id = false;
+}
+
+void machine_stay_booted(const uint8_t id[36])
+{
+    memcpy(boot_id, id, sizeof boot_id);
+    has_boot_id = true;
 }
 
 /* ---- pthread --------------------------------------------------------------------------------- */
@@ -588,13 +602,15 @@ void __wrap_disk_boot_id(uint8_t id[36])
     memset(id, '-', 36);
     memcpy(id + 1, &boot_number, sizeof boot_number);
     id[0] = 'B';
+    if (has_boot_id)
+        memcpy(id, boot_id, sizeof boot_id);
 }
 
-/* Files have no times here. It is asked of directories that the reference wrote to last. */
+/* It is asked of directories that the reference wrote to last. */
 bool __wrap_disk_is_of_this_boot(const char *path)
 {
     (void)path;
-    return false;
+    return has_boot_id;
 }
 
 /* ---- copies that the process may die in ------------------------------------------------------ */

@@ -42,6 +42,10 @@ void machine_sleep_ms(int64_t ms);
 int64_t machine_now_ns(void);
 /* The clock stands where every history begins. */
 void machine_reset(void);
+/* The same at another time. */
+void machine_reset_to(int64_t now_ns);
+/* The kernel that runs is the one that a directory was written under. */
+void machine_stay_booted(const uint8_t id[36]);
 /* A new run of the kernel: another boot id. */
 void machine_boot(void);
 /* Waits until every fiber but this one waits for time or for a wish. */

@@ -1,0 +1,77 @@
+"""Every kind of file that is in a store directory: the one table of them. tests/crash/test_flip.py damages each; every
+broker of a test that stops is looked at, so a file of a new kind fails the tests until it has its row, and is damaged there.
+
+A kind is named as crash_flip names it (tests/crash/flip/image.c).
+"""
+
+import re
+from pathlib import Path
+
+RAMJET, REFERENCE, SOMETIMES = "ramjet", "reference", "sometimes"
+NUMBER = r"\d{20}"
+QUEUE = r"/\d+/" + NUMBER
+TABLE = r"(\.bak|\.sum)?"
+
+# the path below the directory, as an expression; its kind, where that is not what stands before the first slash;
+# who leaves it in the directory of test_flip.py (SOMETIMES: what is in the way of a crash, or of an end by force)
+ROWS = [
+    ("commitlog/" + NUMBER, None, RAMJET),
+    (r"consumequeue/%LMQ%[^/]+" + QUEUE, "consumequeue of light queues", RAMJET),
+    (r"consumequeue/%RETRY%[^/]+" + QUEUE, "consumequeue of retries", RAMJET),
+    (r"consumequeue/SCHEDULE_TOPIC_XXXX" + QUEUE, "consumequeue of delays", RAMJET),
+    (r"consumequeue/rmq_sys_wheel_timer" + QUEUE, "consumequeue of timers", RAMJET),
+    (r"consumequeue/RMQ_SYS_TRANS_\w+" + QUEUE, "consumequeue of transactions", RAMJET),
+    (r"consumequeue/rmq_sys_REVIVE_LOG_\w+" + QUEUE, "consumequeue of pops", RAMJET),
+    (r"consumequeue/[^/]+" + QUEUE, None, RAMJET),
+    (r"batchconsumequeue/[^/]+" + QUEUE, None, RAMJET),
+    (r"index/\d{17}", None, RAMJET),
+    (r"timerwheel", None, RAMJET),
+    (r"timerlog/" + NUMBER, None, RAMJET),
+    (r"compaction/compactionLog/[^/]+" + QUEUE, "compaction/compactionLog", RAMJET),
+    (r"compaction/compactionCq/[^/]+" + QUEUE, "compaction/compactionCq", RAMJET),
+    (r"compaction/position-checkpoint", "compaction/position-checkpoint", RAMJET),
+    (r"checkpoint", None, RAMJET),
+    (r"abort", None, "ramjet killed"),
+    (r"lock", None, RAMJET),
+    *((r"config/" + re.escape(name) + TABLE, "config/" + name, RAMJET)
+      for name in ("topics.json", "subscriptionGroup.json", "consumerOffset.json", "lmqConsumerOffset.json", "delayOffset.json",
+                   "consumerFilter.json", "consumerOrderInfo.json", "messageRequestMode.json", "timermetrics",
+                   "transactionMetrics", "kvConfig.json")),
+    (r"config/timercheck", "config/timercheck", RAMJET),
+    (r"abort\.bak|checkpoint\.bak|config/[\w.]+", None, REFERENCE),
+    (r"compaction/compactionLog/[^/]+/\d+/compacting/.*", "compaction/compactionLog", SOMETIMES),
+    (r"compaction/compactionCq/[^/]+/\d+/compacting/.*", "compaction/compactionCq", SOMETIMES),
+    (r"(set-aside|graveyard)/.*|.*\.(tmp|damaged)", None, SOMETIMES),
+]
+
+
+def row_of(path):
+    return next((row for row in ROWS if re.fullmatch(row[0], path)), None)
+
+
+def files_below(store):
+    store = Path(store)
+    return sorted(str(path.relative_to(store)) for path in store.rglob("*") if path.is_file())
+
+
+def expect_known_files(store):
+    """Every file in the directory has its row."""
+    unknown = [path for path in files_below(store) if row_of(path) is None]
+    assert not unknown, "no row in tests/lib/store_files.py, and no damage in tests/crash/test_flip.py: %s" % unknown
+
+
+def kind_of(path):
+    kind = row_of(path)[1]
+    return path if kind and kind.startswith("config/") else kind or (path if path.startswith("config/") else path.split("/")[0])
+
+
+def kinds_of_files(store):
+    """The kinds of the files that lie there, as crash_flip names them."""
+    return {kind_of(path) for path in files_below(store)}
+
+
+def expect_all_kinds(store, end):
+    """A directory of Ramjet's that ended like this has a file for each row that says so."""
+    rows = {row_of(path) for path in files_below(store)}
+    missing = [row[0] for row in ROWS if row[2] in (RAMJET, "ramjet " + end) and row not in rows]
+    assert not missing, "test_flip.py makes no file of these kinds: %s" % missing
