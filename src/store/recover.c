@@ -406,6 +406,20 @@ static bool has_remains(struct recovery *recovery)
     return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !is_zero(bytes);
 }
 
+/* What is about to be zeroed may have been acknowledged, and damaged since; where the process died
+ * alone nothing there can have been (refuse_damage). Without room for a copy the start goes on, and
+ * says what it drops. */
+static void keep_what_is_cut(struct recovery *recovery, bool was_clean)
+{
+    const struct checkpoint *checkpoint = &recovery->store->checkpoint;
+    if (checkpoint->is_ours && (was_clean || checkpoint->is_same_boot))
+        return;
+    int err = recovery_set_end_aside(recovery);
+    if (err != 0)
+        log_error("commit_log_end_not_set_aside phy_offset=%lld error=%s: what lies there is lost",
+                  (long long)recovery->at, err_name(err));
+}
+
 int64_t store_doubtful_from(const struct store *store, bool was_clean)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
@@ -449,6 +463,7 @@ static int recover(struct recovery *recovery, bool was_clean)
                       cut_queue, &cutting);
     if (err != 0 || cutting.err != 0)
         return err != 0 ? err : cutting.err;
+    keep_what_is_cut(recovery, was_clean);
     bool is_cut = store->checkpoint.is_ours && store->checkpoint.flushed > recovery->at;
     note_doubts(store, start, recovery->at, was_clean);
     if (is_cut) { /* before it is zeros: the next start would miss what was said to be there */

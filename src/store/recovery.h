@@ -21,6 +21,12 @@ struct recovery {
 MUST_CHECK int recovery_dispatch(struct store *store, struct log_reader *reader,
                                  const struct record *record);
 
+/* ---- set_aside.c ----------------------------------------------------------------------------- */
+
+/* Copies what lies behind recovery->at, up to the end of the log's files, to set-aside/: on the
+ * disk when it returns 0. Nothing is cut. ERR_IO, ERR_DISK_FULL. */
+MUST_CHECK int recovery_set_end_aside(struct recovery *recovery);
+
 /* ---- takeover.c: the reference wrote last ---------------------------------------------------- */
 
 /* As recovery_dispatch(), and notes a record that has no place: store_put_left_out(). */

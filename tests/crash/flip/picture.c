@@ -168,7 +168,7 @@ static void take_queue(struct taking *t, struct queue_seen *queue)
     queue->first = t->picture->message_count;
     queue->min = store_queue_min(t->store, topic, queue->queue_id);
     queue->max = store_queue_max(t->store, topic, queue->queue_id);
-    for (int64_t at = queue->min; at < queue->max;) {
+    for (int64_t at = is_compacted(topic) ? 0 : queue->min; at < queue->max;) {
         const struct store_get_request request = { .topic = topic,
                                                    .queue_id = queue->queue_id,
                                                    .queue_offset = at,

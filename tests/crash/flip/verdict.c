@@ -203,7 +203,9 @@ static void compare_bounds(const struct asking *a, const struct queue_seen *was,
     const struct message_seen *messages = &a->original->picture.messages[was->first];
     bool is_out = a->was_repaired || was_taken_for_new(a) || was_taken_for_expired(a);
     bool may_end_before = is_out && was->count > 0 && is_damaged(a, &messages[was->count - 1]);
-    bool may_begin_later = is_out && was->count > 0 && is_damaged(a, &messages[0]);
+    /* of a compacted queue, what it began with may have been replaced */
+    bool may_begin_later =
+        is_out && was->count > 0 && (is_damaged(a, &messages[0]) || messages[0].is_compacted);
     if (is_moved(a, was, is))
         return;
     if (is->max != was->max && !(may_end_before && is->max < was->max))

@@ -242,6 +242,51 @@ static void a_torn_record_is_gone(void **state)
     }
 }
 
+/* Goal: a record that has rotted since it was flushed, before the checkpoint said so, ends the log
+ * after a loss of power, for nothing tells it from a torn one; but it and what follows is kept.
+ * Method: a bit of the third of five records, in a directory of another boot; the bytes set aside
+ * are those that stood there, over two files of the log as well. */
+static void what_a_recovery_cuts_off_is_kept(void **state)
+{
+    struct store_dir *dir = *state;
+    uint8_t there[LOG_FILE_BYTES];
+    uint8_t kept[LOG_FILE_BYTES];
+    store_dir_put(dir, "orders", 0, "a", "");
+    struct store_put_result second = store_dir_put(dir, "orders", 0, "b", "");
+    struct store_put_result last = { 0 };
+    while (store_dir_log_end(dir) < LOG_FILE_BYTES + 1000)
+        last = store_dir_put(dir, "orders", 0, "acknowledged", "");
+    struct store_dir *crashed = copy_without_checkpoint(dir);
+    store_dir_flip(crashed, LOG_FILE, second.end_phy_offset + RECORD_MAGIC, 3);
+    store_dir_read(crashed, LOG_FILE, second.end_phy_offset, there,
+                   (size_t)(LOG_FILE_BYTES - second.end_phy_offset));
+    assert_int_equal(recovered_end(crashed), second.end_phy_offset);
+    char first[96];
+    char rest[96];
+    int64_t used = LOG_FILE_BYTES - second.end_phy_offset;
+    while (there[used - 1] == 0)
+        used--;
+    snprintf(first, sizeof first, "set-aside/commitlog-%020lld-%lld.0",
+             (long long)second.end_phy_offset, (long long)used);
+    store_dir_read(crashed, first, 0, kept, (size_t)used);
+    assert_memory_equal(kept, there, (size_t)used);
+    snprintf(rest, sizeof rest, "set-aside/commitlog-%020lld-%lld.0", (long long)LOG_FILE_BYTES,
+             (long long)(last.end_phy_offset - LOG_FILE_BYTES) - 2); /* it ends with zeros */
+    assert_true(store_dir_has(crashed, rest));
+    store_dir_remove(crashed);
+}
+
+/* Goal: a process that was killed leaves nothing behind the end that is worth keeping. */
+static void a_kill_sets_nothing_aside(void **state)
+{
+    struct store_dir *dir = *state;
+    store_dir_put(dir, "orders", 0, "whole", "");
+    struct store_dir *crashed = store_dir_copy(dir);
+    store_dir_open(crashed);
+    assert_false(store_dir_has(crashed, "set-aside"));
+    store_dir_remove(crashed);
+}
+
 /* Goal: a record whose lengths or body are damaged ends the log.
  * Method: each bit of the last record's magic, lengths and body is turned in a killed store. */
 static void a_damaged_last_record_is_gone(void **state)
@@ -849,6 +894,8 @@ int main(void)
         STORE_TEST(queues_nobody_opened_yet_have_everything),
         STORE_TEST(topics_deleted_before_they_are_opened_are_gone),
         STORE_TEST(a_torn_record_is_gone),
+        STORE_TEST(what_a_recovery_cuts_off_is_kept),
+        STORE_TEST(a_kill_sets_nothing_aside),
         STORE_TEST(a_damaged_last_record_is_gone),
         STORE_TEST(bytes_behind_the_end_are_zeroed),
         STORE_TEST(ghosts_behind_a_queue_are_dropped),
