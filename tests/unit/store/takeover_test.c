@@ -1,6 +1,7 @@
 /* What a directory that the reference wrote to last may be like (takeover.c). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "store/store_dir.h"
@@ -111,6 +112,71 @@ static void a_record_without_a_place_is_put_again(void **state)
         put(dir, "orders", "and on");
         hand_over(dir, round % 2 == 1);
     }
+}
+
+/* Pairs of records, of which the second has the first one's number and entry: `count` of them. */
+static void give_places_away(struct store_dir *dir, int count)
+{
+    size_t bytes = (size_t)(2 * count + 1) * ENTRY_BYTES;
+    uint8_t *entries = malloc(bytes);
+    int64_t *places = malloc((size_t)(2 * count) * sizeof *places);
+    assert_true(entries != NULL && places != NULL);
+    put(dir, "orders", "first");
+    for (int i = 0; i < count; i++) {
+        places[2 * i] = store_dir_put(dir, "orders", 0, "lagging", "").phy_offset;
+        places[2 * i + 1] = store_dir_put(dir, "orders", 0, "in time", "").phy_offset;
+    }
+    hand_over(dir, false);
+    store_dir_read(dir, QUEUE_FILE, 0, entries, bytes);
+    for (int i = 0; i < count; i++) {
+        set_queue_offset(dir, places[2 * i], i + 1);
+        set_queue_offset(dir, places[2 * i + 1], i + 1);
+        memmove(entries + (size_t)(i + 1) * ENTRY_BYTES,
+                entries + (size_t)(2 * i + 2) * ENTRY_BYTES, ENTRY_BYTES);
+    }
+    memset(entries + (size_t)(count + 1) * ENTRY_BYTES, 0, (size_t)count * ENTRY_BYTES);
+    store_dir_write(dir, QUEUE_FILE, 0, entries, bytes);
+    free(entries);
+    free(places);
+}
+
+/* What store_dir_open() logs, where it says `wanted`. */
+static bool opening_says(struct store_dir *dir, const char *wanted)
+{
+    FILE *said = tmpfile();
+    char line[4096];
+    bool is_said = false;
+    assert_non_null(said);
+    int before = dup(STDERR_FILENO);
+    assert_true(dup2(fileno(said), STDERR_FILENO) >= 0);
+    store_dir_open(dir);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    rewind(said);
+    while (fgets(line, sizeof line, said) != NULL)
+        is_said |= strstr(line, wanted) != NULL;
+    fclose(said);
+    return is_said;
+}
+
+/* Goal: records without a place are put again up to a number, and whoever has more of them is told.
+ * Method: so many, and one more. */
+static void more_without_a_place_than_are_put_again(void **state)
+{
+    enum { MOST = 10000, COUNT = MOST + 1 };
+    (void)state;
+    struct store_dir *dir = store_dir_new();
+    dir->options.append_record_crc = false;
+    dir->options.commit_log_file_bytes = 16 << 20;
+    dir->options.consume_queue_file_bytes = 4 * COUNT * ENTRY_BYTES;
+    store_dir_open(dir);
+    give_places_away(dir, COUNT);
+    assert_true(opening_says(dir, "records_left_out most=10000:"));
+    assert_int_equal(max_of(dir, "orders"), COUNT + 1 + MOST);
+    store_dir_expect(dir, "orders", 0, COUNT, "in time");
+    store_dir_expect(dir, "orders", 0, COUNT + 1, "lagging");
+    store_dir_expect(dir, "orders", 0, COUNT + MOST, "lagging");
+    store_dir_remove(dir);
 }
 
 /* Goal: numbers in records of the reference are not held against its queue, and who reads sees the
@@ -224,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_queue_that_is_shifted_is_read_by_its_places, set_up,
                                         store_dir_tear_down),
         cmocka_unit_test(left_over_records_stay_away),
+        cmocka_unit_test(more_without_a_place_than_are_put_again),
         cmocka_unit_test(a_record_put_late_does_not_end_the_log),
         cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up,
                                         store_dir_tear_down),
