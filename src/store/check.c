@@ -1,7 +1,8 @@
 /* check.c - does what is derived agree with the log, and is the log whole?
  *
  * Three looks: the names and lengths of the log's files; every record with all its checksums, and
- * the entry its queue should have for it; every entry of every queue that leads into the log.
+ * the entry its queue should have for it; the files of every queue, and every entry that leads into
+ * the log. Queues of batches are compared by number: each record has one entry.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -21,8 +22,11 @@ struct queue_view {
     char dir[DISK_PATH_MAX];
     int fd; /* of the file used last, -1: none */
     int64_t fd_file;
-    int64_t file_bytes;
-    int64_t matched; /* records whose entry is there */
+    int64_t file_bytes;  /* of the longest; 0: there is none */
+    int32_t entry_bytes; /* CQ_ENTRY_BYTES, BCQ_ENTRY_BYTES */
+    bool is_known;       /* its topic was not deleted */
+    int64_t matched;     /* records whose entry is there, or should be in a queue of batches */
+    int64_t homeless;    /* records while there is no file at all */
 };
 
 struct checking {
@@ -30,8 +34,11 @@ struct checking {
     struct store_check_result *result;
     struct map queues; /* "topic/id" -> queue_view */
     int64_t queue_lines;
-    struct queue_view *walked;
+    const char *walked_dir;   /* below the root */
+    const char *walked_topic; /* its name */
 };
+
+static const char *const queue_dirs[] = { "consumequeue", "batchconsumequeue" };
 
 /* ---- the log's files ------------------------------------------------------------------------- */
 
@@ -59,17 +66,23 @@ static void check_files(struct checking *c)
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
-static struct queue_view *view_of(struct checking *c, struct slice topic, int32_t queue_id)
+static bool has_batches(const struct checking *c, struct slice topic)
 {
-    char key[RECORD_TOPIC_MAX + 16];
-    int len = snprintf(key, sizeof key, "%.*s/%d", SLICE_FMT(topic), queue_id);
-    struct slice name = slice_of((const uint8_t *)key, (size_t)len);
-    struct queue_view *view = map_get(&c->queues, name);
-    if (view != NULL)
-        return view;
-    view = memory_zeroed(1, sizeof *view);
-    view->fd = -1;
-    snprintf(view->dir, sizeof view->dir, "%s/consumequeue/%s", c->offline->root_dir, key);
+    char dir[DISK_PATH_MAX];
+    snprintf(dir, sizeof dir, "%.3600s/%s/%.*s", c->offline->root_dir, queue_dirs[1],
+             SLICE_FMT(topic));
+    return disk_exists(dir);
+}
+
+static bool is_topic_known(const struct checking *c, struct slice topic)
+{
+    const struct store_offline_options *options = c->offline->options;
+    return options->knows_topic == NULL || name_is_light(topic) ||
+           options->knows_topic(options->ctx, topic);
+}
+
+static void find_file_bytes(struct queue_view *view)
+{
     int64_t *files = NULL;
     int count = 0;
     char path[DISK_PATH_MAX];
@@ -81,6 +94,26 @@ static struct queue_view *view_of(struct checking *c, struct slice topic, int32_
                 view->file_bytes = bytes;
         }
     free(files);
+}
+
+/* `of_batches`: a record says so, though the queue's directory may be gone. */
+static struct queue_view *view_of(struct checking *c, struct slice topic, int32_t queue_id,
+                                  bool of_batches)
+{
+    char key[RECORD_TOPIC_MAX + 16];
+    int len = snprintf(key, sizeof key, "%.*s/%d", SLICE_FMT(topic), queue_id);
+    struct slice name = slice_of((const uint8_t *)key, (size_t)len);
+    struct queue_view *view = map_get(&c->queues, name);
+    if (view != NULL)
+        return view;
+    view = memory_zeroed(1, sizeof *view);
+    of_batches = of_batches || has_batches(c, topic);
+    view->fd = -1;
+    view->entry_bytes = of_batches ? BCQ_ENTRY_BYTES : CQ_ENTRY_BYTES;
+    view->is_known = is_topic_known(c, topic);
+    snprintf(view->dir, sizeof view->dir, "%s/%s/%s", c->offline->root_dir, queue_dirs[of_batches],
+             key);
+    find_file_bytes(view);
     map_put(&c->queues, name, view);
     return view;
 }
@@ -134,11 +167,14 @@ static void queue_problem(struct checking *c, const char *dir, int64_t queue_off
 static void check_place(struct checking *c, const struct record *record, struct slice topic,
                         int32_t queue_id, int64_t queue_offset)
 {
-    struct queue_view *view = view_of(c, topic, queue_id);
+    bool is_batch = (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+    struct queue_view *view = view_of(c, topic, queue_id, is_batch);
     struct store_queue_entry entry;
-    if (view->file_bytes == 0) /* its topic was deleted, or nothing is derived yet */
-        return;
-    if (!entry_at(view, queue_offset, &entry))
+    if (view->file_bytes == 0)
+        view->homeless++;
+    else if (view->entry_bytes == BCQ_ENTRY_BYTES)
+        view->matched++;
+    else if (!entry_at(view, queue_offset, &entry))
         queue_problem(c, view->dir, queue_offset, "has no entry for its record",
                       record->phy_offset);
     else if (entry.phy_offset != record->phy_offset || entry.bytes != record->total_bytes)
@@ -155,8 +191,7 @@ static void check_entry(struct checking *c, const struct record *record)
     struct slice name;
     int64_t queue_offset;
     int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
-    if (type == SYS_FLAG_TRANSACTION_PREPARED || type == SYS_FLAG_TRANSACTION_ROLLBACK ||
-        (record->sys_flag & SYS_FLAG_INNER_BATCH) != 0)
+    if (type == SYS_FLAG_TRANSACTION_PREPARED || type == SYS_FLAG_TRANSACTION_ROLLBACK)
         return;
     check_place(c, record, record->topic, record->queue_id, record->queue_offset);
     if (multi_dispatch_of(record->topic, record->properties, &list))
@@ -166,29 +201,65 @@ static void check_entry(struct checking *c, const struct record *record)
 
 /* ---- what the queues say --------------------------------------------------------------------- */
 
-static void walk_file(struct checking *c, const char *path, struct queue_view *view)
+/* The entries that lead into the log. */
+static int64_t count_entries(const struct checking *c, const char *path,
+                             const struct queue_view *view)
 {
     enum { RUN = 1024 };
-    static uint8_t bytes[RUN * CQ_ENTRY_BYTES];
+    static uint8_t bytes[RUN * BCQ_ENTRY_BYTES];
     int64_t log_min = c->offline->starts[0];
+    int64_t run_bytes = (int64_t)RUN * view->entry_bytes;
+    int64_t file_bytes;
+    int64_t entries = 0;
     int fd;
-    if (disk_open(path, 0, &fd) != 0)
-        return;
-    for (int64_t at = 0; at < view->file_bytes;) {
-        int64_t left = view->file_bytes - at;
-        size_t len = left < (int64_t)sizeof bytes ? (size_t)left : sizeof bytes;
+    if (disk_size(path, &file_bytes) != 0 || disk_open(path, 0, &fd) != 0)
+        return 0;
+    for (int64_t at = 0; at < file_bytes;) {
+        int64_t left = file_bytes - at;
+        size_t len = (size_t)(left < run_bytes ? left : run_bytes);
         if (disk_read(fd, path, bytes, len, at, true) != 0)
             break;
-        for (size_t i = 0; i + CQ_ENTRY_BYTES <= len; i += CQ_ENTRY_BYTES) {
-            struct store_queue_entry entry = plain_entry_get(bytes + i, 0);
-            bool leads_into_log =
+        for (size_t i = 0; i + (size_t)view->entry_bytes <= len; i += (size_t)view->entry_bytes) {
+            struct store_queue_entry entry = view->entry_bytes == BCQ_ENTRY_BYTES
+                                                 ? batch_entry_get(bytes + i)
+                                                 : plain_entry_get(bytes + i, 0);
+            entries +=
                 entry.bytes > 0 && entry.bytes != CQ_FILLER_LENGTH && entry.phy_offset >= log_min;
-            view->matched -= leads_into_log;
-            c->result->queue_entries += leads_into_log;
         }
         at += (int64_t)len;
     }
     disk_close(fd);
+    return entries;
+}
+
+/* A file has the length of the others, and follows on one. */
+static void check_queue_file(struct checking *c, const char *path, const struct queue_view *view,
+                             int64_t file, int64_t follows_on)
+{
+    int64_t bytes = 0;
+    if (disk_size(path, &bytes) == 0 && bytes != view->file_bytes) {
+        c->result->queue_problems++;
+        offline_say(c->offline, "file %s: %lld bytes, should be %lld", path, (long long)bytes,
+                    (long long)view->file_bytes);
+    }
+    if (follows_on >= 0 && file != follows_on + view->file_bytes) {
+        c->result->queue_problems++;
+        offline_say(c->offline, "file %s: does not follow on the one before, files are missing",
+                    path);
+    }
+}
+
+/* Every entry into the log belongs to one record: more of them lead astray. */
+static void check_count(struct checking *c, const struct queue_view *view)
+{
+    bool is_batch = view->entry_bytes == BCQ_ENTRY_BYTES;
+    if (view->matched < 0)
+        offline_say(c->offline, "queue %s: %lld entries lead to no record of the queue", view->dir,
+                    (long long)-view->matched);
+    else if (is_batch && view->matched > 0)
+        offline_say(c->offline, "queue %s: %lld records have no entry", view->dir,
+                    (long long)view->matched);
+    c->result->queue_problems += view->matched < 0 || (is_batch && view->matched > 0);
 }
 
 static void walk_queue(void *ctx, const char *name, bool is_dir)
@@ -198,34 +269,58 @@ static void walk_queue(void *ctx, const char *name, bool is_dir)
     int64_t id;
     if (!is_dir || !slice_to_i64(slice_str(name), &id) || id < 0 || id > INT32_MAX)
         return;
-    struct queue_view *view = view_of(c, slice_str(c->walked->dir), (int32_t)id);
+    struct queue_view *view =
+        view_of(c, slice_str(c->walked_topic), (int32_t)id, c->walked_dir == queue_dirs[1]);
     int64_t *files = NULL;
     int count = 0;
     if (disk_list_numbers(view->dir, &files, &count) == 0)
         for (int i = 0; i < count; i++) {
             disk_numbered_path(path, view->dir, files[i]);
-            walk_file(c, path, view);
+            check_queue_file(c, path, view, files[i], i > 0 ? files[i - 1] : -1);
+            int64_t entries = count_entries(c, path, view);
+            view->matched -= entries;
+            c->result->queue_entries += entries;
         }
     free(files);
-    /* Every entry into the log belongs to one record: more of them lead astray. */
-    if (view->matched < 0) {
-        c->result->queue_problems++;
-        offline_say(c->offline, "queue %s: %lld entries lead to no record of the queue", view->dir,
-                    (long long)-view->matched);
-    }
+    check_count(c, view);
 }
 
 static void walk_topic(void *ctx, const char *name, bool is_dir)
 {
     struct checking *c = ctx;
     char dir[DISK_PATH_MAX];
-    struct queue_view topic;
-    if (!is_dir || snprintf(dir, sizeof dir, "%s/consumequeue/%s", c->offline->root_dir, name) >=
-                       (int)sizeof dir)
+    if (!is_dir || snprintf(dir, sizeof dir, "%s/%s/%s", c->offline->root_dir, c->walked_dir,
+                            name) >= (int)sizeof dir)
         return;
-    snprintf(topic.dir, sizeof topic.dir, "%s", name);
-    c->walked = &topic;
+    c->walked_topic = name;
     disk_each_name(dir, walk_queue, c);
+}
+
+/* Queues that have records, and no file: they are lost, or their topic was deleted. */
+static void check_lost_queues(struct checking *c)
+{
+    size_t cursor = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&c->queues, &cursor, &key, &value)) {
+        const struct queue_view *view = value;
+        if (view->homeless == 0 || !view->is_known)
+            continue;
+        c->result->queue_problems++;
+        offline_say(c->offline, "queue %s: has no file, and the log has %lld records of it",
+                    view->dir, (long long)view->homeless);
+    }
+}
+
+static void check_queues(struct checking *c)
+{
+    for (size_t i = 0; i < sizeof queue_dirs / sizeof queue_dirs[0]; i++) {
+        char dir[DISK_PATH_MAX];
+        c->walked_dir = queue_dirs[i];
+        snprintf(dir, sizeof dir, "%s/%s", c->offline->root_dir, queue_dirs[i]);
+        disk_each_name(dir, walk_topic, c);
+    }
+    check_lost_queues(c);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -289,7 +384,6 @@ int store_check(const struct store_offline_options *options, struct store_check_
     if (err != 0)
         return err;
     struct checking checking = { .offline = &offline, .result = result };
-    char dir[DISK_PATH_MAX];
     map_init(&checking.queues);
     result->files = offline.count;
     result->file_bytes = offline.file_bytes;
@@ -298,9 +392,8 @@ int store_check(const struct store_offline_options *options, struct store_check_
     err = check_log(&checking);
     if (err == 0)
         err = check_checkpoint(&checking);
-    snprintf(dir, sizeof dir, "%s/consumequeue", offline.root_dir);
     if (err == 0)
-        disk_each_name(dir, walk_topic, &checking);
+        check_queues(&checking);
     close_views(&checking);
     offline_close(&offline);
     return err;

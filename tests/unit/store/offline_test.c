@@ -120,6 +120,52 @@ static void a_damaged_record_is_found_and_set_aside(void **state)
     buf_fini(&bytes);
 }
 
+static bool knows_only_orders(void *ctx, struct slice topic)
+{
+    (void)ctx;
+    return slice_eq(topic, SLICE("orders"));
+}
+
+static void put_batch(struct store_dir *dir)
+{
+    struct record record = store_dir_record("bulk", 0, SLICE("three in one"), "INNER_NUM\0013\002");
+    struct store_put_result put;
+    record.sys_flag = SYS_FLAG_INNER_BATCH;
+    assert_int_equal(store_put(dir->store, &record, 1, ++dir->now_ms, &put, NULL), 0);
+}
+
+/* Goal: a queue that is lost wholly, or in part, is said to be; not one whose topic was deleted.
+ * Method: of a queue of three files the first, the second and all of them are taken away, and all
+ * of a queue of batches; then nobody knows the topic. */
+static void lost_queues_are_named(void **state)
+{
+    static const char *const lost[] = { QUEUE_FILE, "consumequeue/orders/0/00000000000000002000",
+                                        "consumequeue/orders/0", "consumequeue/orders",
+                                        "batchconsumequeue/bulk" };
+    struct store_dir *dir = *state;
+    struct said said;
+    store_set_batch_topic(dir->store, SLICE("bulk"));
+    for (int i = 0; i < 5; i++)
+        put_batch(dir);
+    fill_and_close(dir);
+    assert_int_equal(check(dir, &said).queue_problems, 0);
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        struct store_dir *copy = store_dir_copy(dir);
+        store_dir_delete(copy, lost[i]);
+        struct store_check_result found = check(copy, &said);
+        assert_true(found.queue_problems > 0);
+        assert_int_equal(found.problems, 0);
+        assert_non_null(strstr(said.last, i < 4 ? "orders" : "bulk"));
+        store_dir_remove(copy);
+    }
+    struct store_check_result result;
+    struct store_offline_options options = offline_options(dir, &said);
+    store_dir_delete(dir, "batchconsumequeue/bulk");
+    options.knows_topic = knows_only_orders;
+    assert_int_equal(store_check(&options, &result), 0);
+    assert_int_equal(result.queue_problems, 0);
+}
+
 /* Goal: a missing file and one that was cut short do not keep the rest from being read.
  * Method: the second file of three is removed; then once more with half of it there. */
 static void missing_bytes_are_filled(void **state)
@@ -238,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_whole_store_is_whole),
         STORE_TEST(a_damaged_record_is_found_and_set_aside),
+        STORE_TEST(lost_queues_are_named),
         STORE_TEST(missing_bytes_are_filled),
         STORE_TEST(an_open_store_is_left_alone),
         STORE_TEST(rot_is_noticed_without_a_reader),
