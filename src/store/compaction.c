@@ -568,7 +568,9 @@ int compaction_get(struct compaction *c, const struct store_get_request *request
         *result = (struct store_get_result){ .max_offset = store_queue_max(c->store, request->topic,
                                                                            request->queue_id) };
         result->min_offset = store_queue_min(c->store, request->topic, request->queue_id);
-        return compaction_queue_get(queue, request, body, result);
+        err = compaction_queue_get(queue, request, body, result);
+        atomic_fetch_add(&c->store->damaged_records, atomic_exchange(&queue->damaged, 0));
+        return err;
     }
     result->min_offset = compaction_min(c, request->topic, request->queue_id, result->min_offset);
     return err;

@@ -13,6 +13,22 @@
 
 enum { COMPACTION_ENTRIES_PER_READ = 128 };
 
+/* An entry as it lies in its file, and what guards it and its record: two sums of 16 bits in the
+ * last four bytes, where the reference has zeros and looks at nothing. 0: the reference wrote it.
+ */
+struct compaction_entry {
+    struct store_queue_entry at;
+    uint16_t record_sum;
+    bool is_damaged; /* its own sum is wrong: nothing of it is believed */
+};
+
+/* The sum of a record as it stands in the file; never 0. */
+uint16_t compaction_record_sum(uint32_t crc);
+/* True when the record is the one that the entry was written for, as far as that is known. */
+bool compaction_entry_agrees(const struct compaction_entry *entry, struct slice record);
+/* Fills in the sums: the last thing done to an entry. */
+void compaction_entry_guard(uint8_t *entry, uint16_t record_sum);
+
 /* Under the lock, all of them. */
 
 /* ---- compaction_file.c ----------------------------------------------------------------------- */
@@ -35,7 +51,7 @@ MUST_CHECK int compaction_file_cut(struct compaction_queue *queue, struct compac
                                    int64_t queue_offset);
 /* `count` entries of a pair from `place` on, COMPACTION_ENTRIES_PER_READ at most. */
 MUST_CHECK int compaction_file_entries(const struct compaction_queue *queue, int queue_fd,
-                                       int64_t place, int count, struct store_queue_entry *entries);
+                                       int64_t place, int count, struct compaction_entry *entries);
 /* ---- compaction_queue.c ---------------------------------------------------------------------- */
 
 /* No record follows in the pair: marks its end as the reference does. */

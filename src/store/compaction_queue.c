@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/crc.h"
 #include "base/log.h"
 
 enum { MARK_BYTES = RECORD_BLANK_BYTES };
@@ -45,11 +46,42 @@ void compaction_queue_note_bounds(struct compaction_queue *queue)
         atomic_store(&queue->next_offset, last->next_offset);
 }
 
+static int compare_bases(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The names in either directory, ascending, each once: half of a pair tells of it, too. */
+static int list_bases(const struct compaction_queue *queue, int64_t **bases, int *count)
+{
+    int64_t *others = NULL;
+    int other_count = 0;
+    int unique = 0;
+    int err = disk_list_numbers(queue->log_dir, bases, count);
+    if (err == 0)
+        err = disk_list_numbers(queue->queue_dir, &others, &other_count);
+    if (err != 0 || other_count == 0) {
+        free(others);
+        return err;
+    }
+    *bases = memory_resize(*bases, (size_t)(*count + other_count), sizeof **bases);
+    memcpy(*bases + *count, others, (size_t)other_count * sizeof **bases);
+    free(others);
+    qsort(*bases, (size_t)(*count + other_count), sizeof **bases, compare_bases);
+    for (int i = 0; i < *count + other_count; i++)
+        if (unique == 0 || (*bases)[unique - 1] != (*bases)[i])
+            (*bases)[unique++] = (*bases)[i];
+    *count = unique;
+    return 0;
+}
+
 static int load_files(struct compaction_queue *queue, bool verify)
 {
     int64_t *bases = NULL;
     int count = 0;
-    int err = disk_list_numbers(queue->log_dir, &bases, &count);
+    int err = list_bases(queue, &bases, &count);
     for (int i = 0; i < count && err >= 0; i++) {
         struct compaction_file file;
         err = compaction_file_load(queue, bases[i], i == count - 1, verify, &file);
@@ -212,6 +244,15 @@ static bool needs_next(struct compaction_queue *queue, int32_t bytes)
     return needs;
 }
 
+/* Of the record as it will stand in the file. */
+static uint32_t crc_with_place(struct slice record, const uint8_t place[sizeof(int64_t)])
+{
+    enum { AFTER = RECORD_PHY_OFFSET + sizeof(int64_t) };
+    uint32_t crc = crc32_update(0, slice_of(record.data, RECORD_PHY_OFFSET));
+    crc = crc32_update(crc, slice_of(place, sizeof(int64_t)));
+    return crc32_update(crc, slice_from(record, AFTER));
+}
+
 /* Under the lock. */
 static int append_locked(struct compaction_queue *queue, struct slice bytes,
                          const struct store_queue_entry *entry, bool is_next)
@@ -231,6 +272,7 @@ static int append_locked(struct compaction_queue *queue, struct slice bytes,
     put_be64(place, (uint64_t)position);
     moved.phy_offset = position;
     batch_entry_put(entry_bytes, &moved);
+    compaction_entry_guard(entry_bytes, compaction_record_sum(crc_with_place(bytes, place)));
     queue->is_dirty = true;
     err = disk_write(queue->log_fd, queue->log_dir, bytes.data, bytes.len, at);
     if (err == 0)

@@ -54,6 +54,7 @@ struct compaction_queue {
     int64_t done_offset;          /* the compactor's: replaced messages up to here are gone; -1 */
     int64_t next_compaction_ns;   /* the compactor's */
     bool has_failed;              /* the compactor's: said once */
+    _Atomic int64_t damaged;      /* passed over by reads, since somebody took the count */
 
     struct lock lock; /* guards what follows; held over file system calls, but for syncs */
     struct compaction_file *files;

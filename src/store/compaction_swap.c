@@ -67,8 +67,9 @@ typedef int walk_each(struct walk *walk, struct slice bytes, const struct record
                       const struct store_queue_entry *entry);
 
 static int walk_entry(struct walk *walk, const struct compaction_file *file, int log_fd,
-                      const struct store_queue_entry *entry, struct buf *scratch, walk_each *each)
+                      const struct compaction_entry *of, struct buf *scratch, walk_each *each)
 {
+    const struct store_queue_entry *entry = &of->at;
     struct record record;
     buf_clear(scratch);
     uint8_t *into = buf_reserve(scratch, (size_t)entry->bytes);
@@ -79,7 +80,8 @@ static int walk_entry(struct walk *walk, const struct compaction_file *file, int
     if (err != 0)
         return err;
     struct slice bytes = slice_of(into, (size_t)entry->bytes);
-    if (record_decode(bytes, RECORD_CHECK_BODY_CRC, &record) != 0)
+    if (!compaction_entry_agrees(of, bytes) ||
+        record_decode(bytes, RECORD_CHECK_LENGTHS, &record) != 0)
         return ERR_CORRUPT; /* nothing is replaced: what is damaged can still be looked at */
     return each(walk, bytes, &record, entry);
 }
@@ -92,9 +94,10 @@ static int walk_file(struct walk *walk, const struct compaction_file *file, walk
     if (err != 0)
         return err;
     for (int64_t place = 0; place < file->count && err == 0; place++) {
-        struct store_queue_entry entry;
+        struct compaction_entry entry;
         err = compaction_file_entries(walk->queue, queue_fd, place, 1, &entry);
-        if (err == 0 && (entry.bytes <= 0 || entry.phy_offset < file->base))
+        if (err == 0 &&
+            (entry.is_damaged || entry.at.bytes <= 0 || entry.at.phy_offset < file->base))
             err = ERR_CORRUPT;
         if (err == 0)
             err = walk_entry(walk, file, log_fd, &entry, &scratch, each);

@@ -343,7 +343,8 @@ struct store_offline_options {
     int64_t commit_log_file_bytes;                 /* 0: the length that most files have */
     void (*say)(void *ctx, const char *line);      /* one finding or record */
     void (*progress)(void *ctx, int64_t, int64_t); /* bytes done, of all; may be NULL */
-    /* Is there such a topic? One that is none was deleted: its queues are not missing. NULL: all. */
+    /* Is there such a topic? One that is none was deleted: its queues are not missing. NULL: all.
+     */
     bool (*knows_topic)(void *ctx, struct slice topic);
     void *ctx;
 };

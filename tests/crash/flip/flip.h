@@ -77,6 +77,7 @@ struct message_seen {
     uint32_t body_crc; /* of its body */
     bool is_guarded;   /* by a checksum of the whole record */
     bool is_compacted; /* served from a copy, or from the log */
+    bool has_sums;     /* the copies have, and the record in them is guarded by one */
     char topic[128];
     char key[256];
 };

@@ -23,6 +23,7 @@ struct geometry geometry;
 static bool has_light_queues;
 static char compacted[8][128];
 static size_t compacted_count;
+static bool copies_have_sums; /* the reference's have none */
 
 static bool is_compacted(struct slice topic)
 {
@@ -32,12 +33,22 @@ static bool is_compacted(struct slice topic)
     return false;
 }
 
+/* The last bytes of its first entry say so. */
+static bool has_sums(const struct image_file *file)
+{
+    enum { SUMS = 42 };
+    return file->page_count > 0 && file->page_ats[0] == 0 && get_be32(file->pages + SUMS) != 0;
+}
+
 void picture_note_topics(const struct image *image)
 {
     static const char dir[] = "compaction/compactionLog/";
+    static const char queues[] = "compaction/compactionCq/";
     for (int i = 0; i < image->count; i++) {
         const char *path = image->files[i].path;
         has_light_queues |= strstr(path, "%LMQ%") != NULL;
+        copies_have_sums |=
+            strncmp(path, queues, strlen(queues)) == 0 && has_sums(&image->files[i]);
         if (strncmp(path, dir, strlen(dir)) != 0)
             continue;
         const char *name = path + strlen(dir);
@@ -145,7 +156,8 @@ static void note_record(struct taking *t, struct queue_seen *queue, const struct
                                       .phy_offset = record->phy_offset,
                                       .crc = crc_without_place(bytes),
                                       .body_crc = crc32_update(0, record->body),
-                                      .is_compacted = is_compacted(topic) };
+                                      .is_compacted = is_compacted(topic),
+                                      .has_sums = copies_have_sums };
     if (store_queue_entry_at(t->store, topic, queue->queue_id, message->queue_offset, &entry) ==
         0) {
         message->log_bytes = entry.bytes;
