@@ -195,6 +195,36 @@ static int mend_log(struct repairing *r)
     }
 }
 
+static int fill_up(struct repairing *r, int64_t start)
+{
+    char path[DISK_PATH_MAX];
+    int64_t bytes;
+    int fd;
+    disk_numbered_path(path, r->offline->log_dir, start);
+    int err = disk_size(path, &bytes);
+    if (err != 0 || bytes >= r->offline->file_bytes)
+        return err;
+    err = open_log_file(r, start, path, &fd);
+    if (err != 0)
+        return err;
+    err = disk_sync(fd, path);
+    disk_close(fd);
+    r->result->mended++;
+    offline_say(r->offline, "filled up %s from %lld bytes on, behind its last record", path,
+                (long long)bytes);
+    return err;
+}
+
+/* What is missing behind a file's end mark is no damage to look at, and its length is wrong all the
+ * same. */
+static int fill_up_files(struct repairing *r)
+{
+    int err = 0;
+    for (int i = 0; i < r->offline->count && err == 0; i++)
+        err = fill_up(r, r->offline->starts[i]);
+    return err;
+}
+
 int store_repair(const struct store_offline_options *options, struct store_repair_result *result)
 {
     struct offline offline;
@@ -206,6 +236,8 @@ int store_repair(const struct store_offline_options *options, struct store_repai
     snprintf(repairing.aside_dir, sizeof repairing.aside_dir, "%.3700s/set-aside",
              offline.root_dir);
     err = mend_log(&repairing);
+    if (err == 0)
+        err = fill_up_files(&repairing);
     if (err == 0)
         err = move_aside(&repairing, "checkpoint");
     if (err == 0)

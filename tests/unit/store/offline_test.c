@@ -120,6 +120,29 @@ static void a_damaged_record_is_found_and_set_aside(void **state)
     buf_fini(&bytes);
 }
 
+/* Goal: a file that lacks bytes behind its end mark only, where nothing was, can be repaired.
+ * Method: the first of three loses its last byte. */
+static void a_file_cut_behind_its_end_mark_is_filled_up(void **state)
+{
+    struct store_dir *dir = *state;
+    struct said said;
+    char path[256];
+    fill_and_close(dir);
+    int64_t all = check(dir, &said).records;
+    store_dir_file_path(dir, LOG_FILE, path);
+    assert_int_equal(truncate(path, LOG_FILE_BYTES - 1), 0);
+    assert_int_equal(store_open(&dir->options, &dir->store), ERR_CORRUPT);
+    dir->store = NULL;
+    assert_int_equal(check(dir, &said).records, all);
+    struct store_repair_result done;
+    struct store_offline_options options = offline_options(dir, &said);
+    assert_int_equal(store_repair(&options, &done), 0);
+    assert_int_equal(done.mended, 1);
+    assert_int_equal(done.bytes_set_aside, 0);
+    store_dir_open(dir);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), all);
+}
+
 static bool knows_only_orders(void *ctx, struct slice topic)
 {
     (void)ctx;
@@ -285,6 +308,7 @@ int main(void)
         STORE_TEST(a_whole_store_is_whole),
         STORE_TEST(a_damaged_record_is_found_and_set_aside),
         STORE_TEST(lost_queues_are_named),
+        STORE_TEST(a_file_cut_behind_its_end_mark_is_filled_up),
         STORE_TEST(missing_bytes_are_filled),
         STORE_TEST(an_open_store_is_left_alone),
         STORE_TEST(rot_is_noticed_without_a_reader),
