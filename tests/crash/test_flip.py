@@ -52,7 +52,7 @@ def make_store(target, end, name_server, home):
         with broker:
             fill(load, broker, turn)
             if target == "ramjet" and turn == TURNS - 1:
-                wait_until(lambda: not missing_kinds(broker.store, end), 120, "a file of each kind", 0.1)
+                wait_until((broker.store / "compaction/position-checkpoint").exists, 60, "a compaction")
             broker.stop(signal.SIGTERM if turn < TURNS - 1 else end)
     add_kv_table(name_server, broker.store)
     return broker.store
@@ -82,13 +82,13 @@ def counts_of(report):
     return {line.group(1): sum(map(int, line.group(2).split())) for line in lines if line}
 
 
-def flip(store, keep, flips, cuts, in_memory, seed=SEED):
+def flip(store, keep, flips, cuts, in_memory, *more):
     """Runs the cases; on a violation the directory is kept. How often each kind of file was damaged."""
     preset = ROOT / "build" / os.environ.get("CRASH_FLIP_PRESET", ramjet_binary().parent.name)
     binary = preset / "tests/crash/flip" / ("crash_flip_memory" if in_memory else "crash_flip")
     sizes = [str(word) for option, key in OPTIONS.items() for word in (option, SIZES[key])]
     command = [str(binary), str(store), "--flips", str(flips), "--cuts", str(cuts), "--removals", str(min(cuts, 400)),
-               "--seed", seed, "--jobs", os.environ.get("CRASH_FLIP_JOBS", "1"), *sizes]
+               "--seed", SEED, "--jobs", os.environ.get("CRASH_FLIP_JOBS", "1"), *sizes, *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(done.stdout)
     if done.returncode != 0:
@@ -104,8 +104,8 @@ def test_one_damage_is_noticed_or_does_nothing(target, end, name_server, tmp_pat
     is lost; there is no kind of file that was not damaged."""
     store = make_store(target, ENDS[end], name_server, tmp_path / "broker")
     expect_known_files(store)
-    counts = flip(store, tmp_path / "kept", FLIPS, CUTS, in_memory=True)
+    counts = flip(store, tmp_path / "kept", FLIPS, CUTS, True)
     missing = kinds_of_files(store) - {kind for kind, count in counts.items() if count > 0}
     assert not missing, "not damaged: %s" % missing
     assert target != "ramjet" or not missing_kinds(store, end), missing_kinds(store, end)
-    flip(store, tmp_path / "kept", 100, 30, in_memory=False)
+    flip(store, tmp_path / "kept", 100, 30, False)

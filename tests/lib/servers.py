@@ -27,7 +27,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import mini_client as mq  # noqa: E402
-from store_files import expect_known_files  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = "DefaultCluster"
@@ -335,13 +334,6 @@ class Broker(Server):
 
     def command(self, conf_path):
         return super().command(conf_path) + ["-n", self.conf["namesrvAddr"]]
-
-    def stop(self, how=signal.SIGTERM):
-        was_running = self.process is not None
-        code = super().stop(how)
-        if was_running and self.target == "ramjet" and self.store.exists():
-            expect_known_files(self.store)
-        return code
 
     def is_ready(self):
         with self.connect(timeout=15) as connection:  # the reference needs seconds on a busy machine

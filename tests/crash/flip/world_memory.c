@@ -103,6 +103,8 @@ static void note_written(struct node *node, int64_t from, int64_t upto)
         node->is_written[page] = true;
 }
 
+int __real_madvise(void *base, size_t len, int advice);
+
 /* Zeros, without taking memory for them. */
 static void zero(const struct node *node, int64_t from, int64_t upto)
 {
@@ -113,7 +115,7 @@ static void zero(const struct node *node, int64_t from, int64_t upto)
         return;
     }
     memset(bytes_of(node) + from, 0, (size_t)(first_page - from));
-    madvise(bytes_of(node) + first_page, (size_t)(last_page - first_page), MADV_DONTNEED);
+    __real_madvise(bytes_of(node) + first_page, (size_t)(last_page - first_page), MADV_DONTNEED);
     memset(bytes_of(node) + last_page, 0, (size_t)(upto - last_page));
 }
 
@@ -271,7 +273,6 @@ void *__real_mmap(void *hint, size_t len, int protection, int flags, int fd, off
 void *__wrap_mmap(void *hint, size_t len, int protection, int flags, int fd, off_t at);
 int __real_munmap(void *base, size_t len);
 int __wrap_munmap(void *base, size_t len);
-int __real_madvise(void *base, size_t len, int advice);
 int __wrap_madvise(void *base, size_t len, int advice);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
