@@ -71,7 +71,7 @@ int64_t dice_below(int64_t bound)
 
 /* ---- a case ---------------------------------------------------------------------------------- */
 
-enum { EXIT_VIOLATION = 90, EXIT_NOTHING = 91 };
+enum { EXIT_OUTCOME = 70, EXIT_VIOLATION = 90, EXIT_NOTHING = 91 }; /* 1 is a sanitizer's */
 
 void violation(const char *format, ...)
 {
@@ -142,7 +142,7 @@ static void judge(void)
     if (asked.only_case >= 0)
         log_lines_print();
     fflush(stdout);
-    _exit((int)outcome);
+    _exit(EXIT_OUTCOME + (int)outcome);
 }
 
 static void run_case(int64_t number)
@@ -198,8 +198,8 @@ static void start_child(int slot, int64_t number, int kind_index)
 static int result_of(int status)
 {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    if (code >= 0 && code < OUTCOMES)
-        return code;
+    if (code >= EXIT_OUTCOME && code < EXIT_OUTCOME + OUTCOMES)
+        return code - EXIT_OUTCOME;
     if (code == EXIT_NOTHING)
         return OUTCOMES;
     if (code != EXIT_VIOLATION)
