@@ -44,14 +44,15 @@ def make_store(target, end, name_server, home):
     conf = {**SIZES, "maxMessageSize": 16 << 10, "enableCalcFilterBitMap": "true", "enablePropertyFilter": "true",
             "compactionScheduleInternal": 500, "flushDelayOffsetInterval": 500, "brokerFastFailureEnable": "false"}  # on a busy machine the reference refuses what waited 200 ms
     broker = Broker(target, home, [name_server], conf=conf)
-    load = Load(1, target.removeprefix("rocketmq-"), has_compacted=True)
+    is_ours = target == "ramjet"
+    load = Load(1, target.removeprefix("rocketmq-"), has_compacted=is_ours)
     for turn in range(TURNS):
-        if turn == 1:  # so that there are both tables of offsets
+        if is_ours and turn == 1:  # so that there are both tables of offsets
             broker.conf.update(enableLmq="true", enableMultiDispatch="true")
             load.take_light()
         with broker:
             fill(load, broker, turn)
-            if target == "ramjet" and turn == TURNS - 1:
+            if is_ours and turn == TURNS - 1:
                 wait_until((broker.store / "compaction/position-checkpoint").exists, 60, "a compaction")
             broker.stop(signal.SIGTERM if turn < TURNS - 1 else end)
     add_kv_table(name_server, broker.store)
@@ -106,9 +107,11 @@ def test_one_damage_is_noticed_or_does_nothing(target, end, name_server, tmp_pat
     expect_known_files(store)
     # after a kill the last entry of a light queue that turned is passed over in silence until it is scrubbed (docs/durability.md)
     known = ("--without", "of light queues") if end == "killed" else ()
+    if target != "ramjet":  # a damaged entry of a batch is noticed only where it leads to no record of its queue
+        known = ("--without", "batchconsumequeue")
     counts = flip(store, tmp_path / "kept", FLIPS, CUTS, True, *known)
     missing = kinds_of_files(store) - {kind for kind, count in counts.items() if count > 0}
-    missing.discard("consumequeue of light queues" if known else None)
+    missing = {kind for kind in missing if not known or known[1] not in kind}
     assert not missing, "not damaged: %s" % missing
     assert target != "ramjet" or not missing_kinds(store, end), missing_kinds(store, end)
     flip(store, tmp_path / "kept", 100, 30, False, *known)

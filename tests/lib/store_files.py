@@ -39,7 +39,7 @@ ROWS = [
                    "transactionMetrics", "kvConfig.json")),
     (r"config/delayOffset\.json" + TABLE, "config/delayOffset.json", SOMETIMES),
     (r"config/timercheck", "config/timercheck", RAMJET),
-    (r"abort\.bak|checkpoint\.bak|config/[\w.]+", None, REFERENCE),
+    (r"abort\.bak|checkpoint\.bak|compaction/position-checkpoint\.bak|config/[\w.]+", None, REFERENCE),
     (r"compaction/compactionLog/[^/]+/\d+/compacting/.*", "compaction/compactionLog", SOMETIMES),
     (r"compaction/compactionCq/[^/]+/\d+/compacting/.*", "compaction/compactionCq", SOMETIMES),
     (r"(set-aside|graveyard)/.*|.*\.(tmp|damaged)", None, SOMETIMES),
