@@ -105,7 +105,7 @@ def test_one_damage_is_noticed_or_does_nothing(target, end, name_server, tmp_pat
     is lost; there is no kind of file that was not damaged."""
     store = make_store(target, ENDS[end], name_server, tmp_path / "broker")
     expect_known_files(store)
-    # after a kill the last entry of a light queue that turned is passed over in silence until it is scrubbed (docs/durability.md)
+    # after a kill the last entry of a light queue that turned is passed over in silence (docs/durability.md)
     known = ("--without", "of light queues") if end == "killed" else ()
     if target != "ramjet":  # a damaged entry of a batch is noticed only where it leads to no record of its queue
         known = ("--without", "batchconsumequeue")
