@@ -180,14 +180,17 @@ static int choose_life(struct consume_queue *queue, const struct store_queue_ent
 }
 
 /* False for a record that names a light queue twice, which only the reference lets pass: it has one
- * place there, for entries lead on through the log. Under both locks. */
-static bool leads_on(struct consume_queue *queue, const struct store_queue_entry *entry)
+ * place there, for entries lead on through the log. Otherwise a last entry that leads to the record,
+ * or behind it, is one in which a bit has turned, and hides nothing. Under both locks. */
+static bool leads_on(struct consume_queue *queue, const struct store_queue_entry *entry,
+                     struct log_reader *reader)
 {
     struct store_queue_entry last;
     int64_t max = atomic_load(&queue->max);
     return !consume_queue_is_light(queue) || max == atomic_load(&queue->min) ||
            consume_queue_read_one(queue, max - 1, &last) != 0 ||
-           queue_entries_are_in_order(&last, entry);
+           last.phy_offset != entry->phy_offset ||
+           queue_entry_leads_home(queue, &last, reader) != 1;
 }
 
 /* A batch queue whose first files were lost begins behind the record. 1: so it does. Under both
@@ -280,7 +283,7 @@ static int make_place(struct consume_queue *queue, const struct store_queue_entr
         err = begin_anew(queue);
         max = 0;
     }
-    if (err != 0 || !leads_on(queue, entry))
+    if (err != 0 || !leads_on(queue, entry, reader))
         return err;
     return place > max ? fill_gap(queue, place, commit_log_min(reader->log)) : 1;
 }

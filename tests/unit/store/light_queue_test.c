@@ -109,6 +109,29 @@ static void a_killed_store_has_every_place(void **state)
     store_dir_remove(killed);
 }
 
+/* Goal: a bit that turned in the last entry which a killed process left in a light queue's file
+ * hides no message behind it. Method: bits all over the entry; the third message is in memory only. */
+static void a_turned_last_entry_hides_nothing_behind_it(void **state)
+{
+    struct store_dir *dir = *state;
+    put_to(dir, "orders", "%LMQ%a", "one");
+    put_to(dir, "orders", "%LMQ%a", "two");
+    store_dir_close(dir);
+    store_dir_open(dir);
+    put_to(dir, "orders", "%LMQ%a", "three");
+    for (int bit = 0; bit < ENTRY_BYTES * 8; bit += 9) {
+        struct store_dir *killed = configured(store_dir_copy(dir));
+        store_dir_flip(killed, A_FILE, ENTRY_BYTES + bit / 8, bit % 8);
+        store_dir_open(killed);
+        assert_int_equal(queue_max(killed, "%LMQ%a"), 3);
+        expect_body(killed, "%LMQ%a", 0, "one");
+        expect_body(killed, "%LMQ%a", 2, "three");
+        put_to(killed, "orders", "%LMQ%a", "four");
+        expect_body(killed, "%LMQ%a", 3, "four");
+        store_dir_remove(killed);
+    }
+}
+
 /* Goal: a restart goes on with the next numbers, from the files. */
 static void a_restart_goes_on_numbering(void **state)
 {
@@ -248,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_message_stands_in_all_its_queues),
         CASE(a_killed_store_has_every_place),
+        CASE(a_turned_last_entry_hides_nothing_behind_it),
         CASE(a_restart_goes_on_numbering),
         CASE(lost_light_queues_are_built_again),
         CASE(places_made_up_are_dropped),
