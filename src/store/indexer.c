@@ -256,19 +256,29 @@ static void sync_filled(struct indexer *indexer)
     lock_release(&indexer->files_lock);
 }
 
+/* Where no record stands at `at`: where the next does, or the next file begins. */
+static int64_t pass_over(struct log_reader *reader, int64_t at, bool is_end_mark)
+{
+    int64_t file_bytes = commit_log_file_bytes(reader->log);
+    int64_t file_end = (at / file_bytes + 1) * file_bytes;
+    int64_t log_end = commit_log_max(reader->log);
+    int64_t upto = file_end < log_end ? file_end : log_end;
+    if (is_end_mark)
+        return upto;
+    log_error("index_met_no_record phy_offset=%lld", (long long)at);
+    int64_t next = log_reader_find_record(reader, at + 1, file_bytes);
+    return next < 0 || next > upto ? upto : next;
+}
+
 /* Indexes the record at *at and moves on behind it. */
 static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t *at)
 {
     struct record record;
-    int64_t file_bytes = commit_log_file_bytes(reader->log);
-    int64_t file_end = (*at / file_bytes + 1) * file_bytes;
     int err = log_reader_record(reader, *at, RECORD_CHECK_LENGTHS, &record);
     if (err == ERR_IO)
         return err;
     if (err != 0) { /* the end mark; or damage, which the log reports when it is read */
-        if (err != ERR_NOT_FOUND)
-            log_error("index_met_no_record phy_offset=%lld", (long long)*at);
-        *at = file_end < commit_log_max(reader->log) ? file_end : commit_log_max(reader->log);
+        *at = pass_over(reader, *at, err == ERR_NOT_FOUND);
         return 0;
     }
     lock_take(&indexer->files_lock);
@@ -277,7 +287,6 @@ static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t 
     sync_filled(indexer);
     if (err == 0)
         *at += record.total_bytes;
-    assert(*at <= file_end);
     return err;
 }
 

@@ -91,3 +91,34 @@ int log_reader_record(struct log_reader *reader, int64_t phy_offset, enum record
         return ERR_CORRUPT;
     return err;
 }
+
+int64_t log_reader_find_record(struct log_reader *reader, int64_t phy_offset, int64_t zeros_most)
+{
+    static const uint8_t magic_start[] = { 0xDA, 0xA3, 0x20 };
+    enum { STEP_BYTES = 65536 };
+    int64_t from = phy_offset;
+    int64_t last_byte = from;
+    struct slice bytes;
+    struct record record;
+    while (from - last_byte <= zeros_most &&
+           log_reader_bytes(reader, from, STEP_BYTES, &bytes) == 0) {
+        const uint8_t *found = bytes.len < RECORD_MAGIC + sizeof magic_start
+                                   ? NULL
+                                   : memmem(bytes.data + RECORD_MAGIC, bytes.len - RECORD_MAGIC,
+                                            magic_start, sizeof magic_start);
+        if (!slice_is_zero(bytes))
+            last_byte = from + (int64_t)bytes.len;
+        if (found != NULL) {
+            int64_t at = from + (found - RECORD_MAGIC - bytes.data);
+            assert(at >= from);
+            if (log_reader_record(reader, at, RECORD_CHECK_ALL, &record) == 0)
+                return at;
+            from = at + 1;
+        } else {
+            from += (int64_t)bytes.len > 2 * RECORD_BLANK_BYTES
+                        ? (int64_t)bytes.len - RECORD_BLANK_BYTES
+                        : (int64_t)bytes.len;
+        }
+    }
+    return -1;
+}

@@ -37,4 +37,8 @@ MUST_CHECK int log_reader_bytes(struct log_reader *reader, int64_t phy_offset, s
 MUST_CHECK int log_reader_record(struct log_reader *reader, int64_t phy_offset,
                                  enum record_check check, struct record *record);
 
+/* The first whole record, all of it checked, from phy_offset on. -1: none is there, or more than
+ * `zeros_most` zeros come first. */
+int64_t log_reader_find_record(struct log_reader *reader, int64_t phy_offset, int64_t zeros_most);
+
 #endif

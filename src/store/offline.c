@@ -176,12 +176,6 @@ int offline_bytes(struct offline *offline, int64_t phy_offset, size_t len, struc
 
 /* ---- walking --------------------------------------------------------------------------------- */
 
-static bool is_zero(struct slice bytes)
-{
-    return bytes.len == 0 ||
-           (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.len - 1) == 0);
-}
-
 /* Decodes what stands at phy_offset. 0, ERR_NOT_FOUND (end mark), ERR_CORRUPT with the reason. */
 static int decode_at(struct offline *offline, int64_t phy_offset, struct record *record,
                      const char **why)
@@ -248,7 +242,7 @@ static int find_last_byte(struct offline *offline, int64_t from, int64_t end, in
         int err = offline_bytes(offline, from, len, &bytes);
         if (err != 0)
             return err;
-        if (!is_zero(bytes)) {
+        if (!slice_is_zero(bytes)) {
             while (bytes.data[bytes.len - 1] == 0)
                 bytes.len--;
             *found = from + (int64_t)bytes.len;

@@ -27,12 +27,6 @@ static int read_checked(struct log_reader *reader, int64_t phy_offset, struct re
 
 /* ---- where to start -------------------------------------------------------------------------- */
 
-static bool is_zero(struct slice bytes)
-{
-    return bytes.len == 0 ||
-           (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.len - 1) == 0);
-}
-
 /* The log can end here: more zeros than any record holds inside, or up to the file's end. Or a put
  * was killed before its seal, the length, was stored. */
 static bool is_end_of_log(const struct store *store, struct slice bytes)
@@ -43,7 +37,7 @@ static bool is_end_of_log(const struct store *store, struct slice bytes)
         if (magic == RECORD_MAGIC_V1 || magic == RECORD_MAGIC_V2)
             return true;
     }
-    return is_zero(slice_of(bytes.data, bytes.len < most ? bytes.len : most));
+    return slice_is_zero(slice_of(bytes.data, bytes.len < most ? bytes.len : most));
 }
 
 /* Every record ends with its topic or properties: zeros before a place mean that what stood there
@@ -55,7 +49,7 @@ static bool follows_on_a_record(struct store *store, struct log_reader *reader, 
     int64_t file_pos = phy_offset % commit_log_file_bytes(store->log);
     return file_pos < TAIL_BYTES ||
            log_reader_bytes(reader, phy_offset - TAIL_BYTES, TAIL_BYTES, &bytes) != 0 ||
-           !is_zero(bytes);
+           !slice_is_zero(bytes);
 }
 
 /* True when a record, an end mark or the end of the log stands at phy_offset. */
@@ -241,30 +235,8 @@ static int scan(struct recovery *recovery)
 
 int64_t store_next_record(struct store *store, struct log_reader *reader, int64_t from)
 {
-    static const uint8_t magic_start[] = { 0xDA, 0xA3, 0x20 };
-    int64_t zeros_most = store->options.max_message_bytes + RECORD_OVERHEAD_MAX;
-    int64_t last_byte = from;
-    struct slice bytes;
-    struct record record;
-    while (from - last_byte <= zeros_most && log_reader_bytes(reader, from, 65536, &bytes) == 0) {
-        const uint8_t *found = bytes.len < 8
-                                   ? NULL
-                                   : memmem(bytes.data + RECORD_MAGIC, bytes.len - RECORD_MAGIC,
-                                            magic_start, sizeof magic_start);
-        if (!is_zero(bytes))
-            last_byte = from + (int64_t)bytes.len;
-        if (found != NULL) {
-            int64_t at = from + (found - RECORD_MAGIC - bytes.data);
-            if (read_checked(reader, at, &record) == 0)
-                return at;
-            from = at + 1;
-        } else {
-            from += (int64_t)bytes.len > 2 * RECORD_BLANK_BYTES
-                        ? (int64_t)bytes.len - RECORD_BLANK_BYTES
-                        : (int64_t)bytes.len;
-        }
-    }
-    return -1;
+    return log_reader_find_record(reader, from,
+                                  store->options.max_message_bytes + RECORD_OVERHEAD_MAX);
 }
 
 /* A put that was killed before its seal: its first record is whole but for the length, and what
@@ -276,7 +248,7 @@ static bool is_unsealed_put(struct log_reader *reader, int64_t phy_offset)
     if (log_reader_bytes(reader, phy_offset, LOOKED_AT, &bytes) != 0 ||
         bytes.len < RECORD_BLANK_BYTES)
         return false;
-    return get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0 && !is_zero(bytes);
+    return get_be32(bytes.data + RECORD_TOTAL_SIZE) == 0 && !slice_is_zero(bytes);
 }
 
 /* What a process that died leaves behind the end is zeros, or a put without its length, of which
@@ -403,7 +375,7 @@ static bool has_remains(struct recovery *recovery)
     struct slice bytes;
     if (!checkpoint->is_ours || !checkpoint->is_same_boot) /* pages may be missing in any order */
         return true;
-    return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !is_zero(bytes);
+    return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !slice_is_zero(bytes);
 }
 
 /* What is about to be zeroed may have been acknowledged, and damaged since; where the process died

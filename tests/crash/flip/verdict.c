@@ -277,10 +277,8 @@ static void compare_keys(const struct asking *a)
             continue;
         int hits = picture_query(original, a->store, message);
         /* An index file has no checksum, and nobody knows how many there were: a query may miss,
-         * and shows nothing wrong. One that is made again goes on in the next file of the log,
-         * where it meets damage. */
-        bool may_miss = (is_kind(a, "index") && a->damage->kind != DAMAGE_CUT) ||
-                        log_lines_find("index_met_no_record", NULL, NULL) != NULL;
+         * and shows nothing wrong. */
+        bool may_miss = is_kind(a, "index") && a->damage->kind != DAMAGE_CUT;
         if (hits < 0 && a->log_from < 0)
             violation("a query for %s serves other bytes", message->key);
         if (hits > 1 || (hits == 0 && !may_miss && !is_set_aside(message)))
