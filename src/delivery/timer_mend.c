@@ -96,8 +96,8 @@ bool timer_mend_unit(struct timer *t, int64_t tick, int64_t pos, struct timer_un
 {
     struct record record;
     int64_t before = unit_in_front(t, pos);
-    if (pos % t->options.log_file_bytes % TIMER_UNIT_BYTES != 0) /* no unit begins there */
-        return false;
+    if (pos < 0 || pos % t->options.log_file_bytes % TIMER_UNIT_BYTES != 0)
+        return false; /* no unit begins there */
     if (timer_log_read(t->work.log, pos, unit) == 0 && read_record(t, unit, &record)) {
         if (!may_lie_in(t, &record, tick))
             return false; /* another tick's: the chain led astray */

@@ -47,7 +47,9 @@ static struct timer_slot slot_of(const uint8_t *at, int64_t tick)
     struct timer_slot slot = { .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
                                .last_pos = (int64_t)get_be64(at + SLOT_LAST_POS),
                                .count = (int32_t)get_be32(at + SLOT_COUNT) };
-    if (slot.last_pos < 0) /* a bit has turned, or there never was one */
+    if (slot.last_pos < TIMER_NO_POS) /* its sign has turned */
+        slot.last_pos &= INT64_MAX;
+    if (slot.last_pos < 0)
         return empty_slot;
     if (slot.first_pos < 0 || slot.first_pos > slot.last_pos)
         slot.first_pos = 0; /* it has turned: any before the last will do */

@@ -266,11 +266,12 @@ static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit
     return 0;
 }
 
+/* Any other position below 0 is a link in which a bit has turned: load_step() meets no unit there. */
 static void go_on_at(struct timer_work *w, int64_t pos)
 {
     assert(w->is_loading);
     w->chain_pos = pos;
-    if (pos < 0) {
+    if (pos == TIMER_NO_POS) {
         w->is_loading = false;
         w->loaded_to++;
     }

@@ -312,6 +312,35 @@ static void a_slot_whose_unit_another_tick_replaced_is_mended(void **state)
     timer_dir_remove(dir);
 }
 
+/* Goal: a link that has turned hides no timer of its tick, nor does a slot's position that became
+ * negative. Method: bits of the second unit's link, which is 0; the sign of the slot's last_pos. */
+static void a_link_that_turned_hides_no_timer(void **state)
+{
+    enum { UNIT_BYTES = 52, LINK = 4, SLOT_BYTES = 32, SLOTS = 1209600, LAST_POS = 16 };
+    static const int bits[] = { 0, 7, 40, 62, 63, -1 };
+    (void)state;
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        int64_t start = dir->now_ms;
+        int64_t slot = (start + 8500) / 1000 % SLOTS * SLOT_BYTES;
+        bool is_link = bits[i] >= 0;
+        int64_t at = is_link ? UNIT_BYTES + LINK + 7 - bits[i] / 8 : slot + LAST_POS;
+        const char *name = is_link ? "timerlog/00000000000000000000" : "timerwheel";
+        uint8_t byte;
+        timer_dir_send_at(dir, "first", start + 8500);
+        timer_dir_send_at(dir, "second", start + 8501);
+        timer_dir_run_until(dir, start + 100);
+        timer_dir_flush(dir);
+        timer_file_bytes(dir, name, false, at, &byte, 1);
+        byte ^= is_link ? (uint8_t)(1u << (bits[i] % 8)) : 0x80;
+        timer_file_bytes(dir, name, true, at, &byte, 1);
+        timer_dir_run_until(dir, start + 20000);
+        assert_delivered_once(dir, "first", start + 8500);
+        assert_delivered_once(dir, "second", start + 8501);
+        timer_dir_remove(dir);
+    }
+}
+
 /* Goal: a recovery that fails in the middle, or is killed there, begins again and loses nothing. */
 static void a_recovery_that_fails_begins_again(void **state)
 {
@@ -557,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_unit_without_its_slot_outlives_the_one_in_its_place),
         cmocka_unit_test(a_recovery_that_fails_begins_again),
         cmocka_unit_test(a_slot_whose_unit_another_tick_replaced_is_mended),
+        cmocka_unit_test(a_link_that_turned_hides_no_timer),
         TIMER_TEST(a_record_without_time_is_passed_over),
         TIMER_TEST(what_fell_due_while_down_comes_at_once),
         TIMER_TEST(the_log_and_the_wheel_are_as_documented),
