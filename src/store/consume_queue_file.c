@@ -64,7 +64,10 @@ struct store_queue_entry batch_entry_get(const uint8_t *at)
 struct store_queue_entry queue_entry_get(const struct consume_queue *queue, const uint8_t *at,
                                          int64_t place)
 {
-    return consume_queue_is_batch(queue) ? batch_entry_get(at) : plain_entry_get(at, place);
+    struct store_queue_entry entry =
+        consume_queue_is_batch(queue) ? batch_entry_get(at) : plain_entry_get(at, place);
+    entry.place = place;
+    return entry;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ void store_note_damaged_entry(struct store *store, const struct consume_queue *q
     consume_queue_dir(queue, dir);
     log_error("consume_queue_entry_damaged path=%s at=%lld topic=%.*s queue=%d queue_offset=%lld "
               "phy_offset=%lld bytes=%d",
-              dir, (long long)(entry->queue_offset * queue->of->kind->entry_bytes),
+              dir, (long long)(entry->place * queue->of->kind->entry_bytes),
               SLICE_FMT(consume_queue_topic(queue)), queue->queue_id,
               (long long)entry->queue_offset, (long long)entry->phy_offset, entry->bytes);
 }

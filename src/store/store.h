@@ -254,6 +254,7 @@ struct store_queue_entry {
     int64_t queue_offset; /* of the first message in the record */
     int32_t count;        /* messages in the record: 1 but for inner batches */
     int64_t store_ms;     /* 0: not known here */
+    int64_t place;        /* of an entry that was read: the how manieth of its queue */
 };
 MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
                                     int64_t queue_offset, struct store_queue_entry *entry);
