@@ -266,7 +266,8 @@ static int load_unit(struct timer *t, int64_t pos, const struct timer_unit *unit
     return 0;
 }
 
-/* Any other position below 0 is a link in which a bit has turned: load_step() meets no unit there. */
+/* Any other position below 0 is a link in which a bit has turned: load_step() meets no unit there.
+ */
 static void go_on_at(struct timer_work *w, int64_t pos)
 {
     assert(w->is_loading);

@@ -180,8 +180,8 @@ static int choose_life(struct consume_queue *queue, const struct store_queue_ent
 }
 
 /* False for a record that names a light queue twice, which only the reference lets pass: it has one
- * place there, for entries lead on through the log. Otherwise a last entry that leads to the record,
- * or behind it, is one in which a bit has turned, and hides nothing. Under both locks. */
+ * place there, for entries lead on through the log. Otherwise a last entry that leads to the
+ * record, or behind it, is one in which a bit has turned, and hides nothing. Under both locks. */
 static bool leads_on(struct consume_queue *queue, const struct store_queue_entry *entry,
                      struct log_reader *reader)
 {

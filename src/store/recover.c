@@ -375,7 +375,8 @@ static bool has_remains(struct recovery *recovery)
     struct slice bytes;
     if (!checkpoint->is_ours || !checkpoint->is_same_boot) /* pages may be missing in any order */
         return true;
-    return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 && !slice_is_zero(bytes);
+    return log_reader_bytes(&recovery->reader, recovery->at, most, &bytes) == 0 &&
+           !slice_is_zero(bytes);
 }
 
 /* What is about to be zeroed may have been acknowledged, and damaged since; where the process died

@@ -110,7 +110,8 @@ static void a_killed_store_has_every_place(void **state)
 }
 
 /* Goal: a bit that turned in the last entry which a killed process left in a light queue's file
- * hides no message behind it. Method: bits all over the entry; the third message is in memory only. */
+ * hides no message behind it. Method: bits all over the entry; the third message is in memory only.
+ */
 static void a_turned_last_entry_hides_nothing_behind_it(void **state)
 {
     struct store_dir *dir = *state;
