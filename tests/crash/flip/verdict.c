@@ -629,8 +629,10 @@ static bool may_touch_timers(const struct damage *damage)
 
 enum outcome verdict(const struct original *original, const struct damage *damage, const char *root)
 {
-    static struct asking a; /* large */
-    a = (struct asking){ .original = original, .damage = damage, .root = root };
+    static struct asking a; /* large, and nothing is asked twice in a process */
+    a.original = original;
+    a.damage = damage;
+    a.root = root;
     enum outcome outcome = ask_tables(&a);
     if (!may_touch_store(damage) && !is_asked_now_and_then())
         return outcome;
