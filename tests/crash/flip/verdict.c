@@ -523,13 +523,21 @@ static bool was_waiting_once(const struct asking *a, const struct timed *timed)
     return false;
 }
 
+/* A file of the timers has the wrong length; or is empty, or missing, and was on the disk. */
+static bool is_refused_precisely(const struct asking *a)
+{
+    const char *path = a->damage->file->path;
+    return is_timer_file(a) && a->damage->kind != DAMAGE_FLIP &&
+           (log_lines_find("timer_file_length", path, " expected=") != NULL ||
+            log_lines_find("timer_log_gap", path, " certain=") != NULL);
+}
+
 static enum outcome ask_timers(struct asking *a)
 {
     static struct timed_set now; /* large */
     const struct timed_set *was = &a->original->timers;
     int err = timers_take(a->store, a->root, &now);
-    if (err != 0 && is_timer_file(a) && a->damage->kind != DAMAGE_FLIP &&
-        log_lines_find("timer_file_length", a->damage->file->path, " expected=") != NULL)
+    if (err != 0 && is_refused_precisely(a))
         return OUTCOME_REFUSED;
     if (err != 0)
         violation("the timers do not open: %s", err_name(err));
