@@ -25,6 +25,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread_rank.h"
 #include "store/index_file.h"
 #include "store/log_reader.h"
 #include "wire/properties.h"
@@ -388,6 +389,7 @@ static void sync_left_over(struct indexer *indexer)
 static void *run_indexer(void *arg)
 {
     struct indexer *indexer = arg;
+    thread_stand_back();
     sync_left_over(indexer);
     for (bool is_ending = false; !is_ending;) {
         is_ending = wait_for_work(indexer);
