@@ -97,8 +97,3 @@ uint64_t histogram_count_within(const struct histogram *h, int64_t limit_ns)
         within += h->buckets[i];
     return within;
 }
-
-double histogram_mean_ns(const struct histogram *h)
-{
-    return h->count == 0 ? 0 : (double)h->sum_ns / (double)h->count;
-}

@@ -39,9 +39,6 @@ int64_t histogram_percentile(const struct histogram *h, double percent);
 /* How many durations are known to be at most `limit_ns`. */
 uint64_t histogram_count_within(const struct histogram *h, int64_t limit_ns);
 
-/* 0 when empty. */
-double histogram_mean_ns(const struct histogram *h);
-
 /* The greatest duration that falls into a bucket. */
 int64_t histogram_bucket_upper_ns(int bucket);
 

@@ -151,15 +151,20 @@ int options_read(const struct options *o, int argc, char **argv, char ***words, 
         if (row == NULL || !take(o->command, row, optarg))
             return options_refuse(o->command);
     }
-    *words = argv + optind;
-    *word_count = argc - optind;
-    if (*word_count >= o->least_words && *word_count <= o->most_words)
+    char **rest = argv + optind;
+    int count = argc - optind;
+    assert(words != NULL || o->most_words == 0);
+    if (words != NULL) {
+        *words = rest;
+        *word_count = count;
+    }
+    if (count >= o->least_words && count <= o->most_words)
         return OPTIONS_GO_ON;
-    if (*word_count < o->least_words) {
+    if (count < o->least_words) {
         fprintf(stderr, "%.*s\n", (int)strcspn(o->about, "\n"), o->about); /* its first line */
     } else {
         complain(o->command);
-        fprintf(stderr, "not expected: %s\n", (*words)[o->most_words]);
+        fprintf(stderr, "not expected: %s\n", rest[o->most_words]);
     }
     return options_refuse(o->command);
 }

@@ -74,7 +74,8 @@ struct options {
 
 enum { OPTIONS_GO_ON = -1 };
 
-/* OPTIONS_GO_ON and the words, or the exit code: help was printed, or a complaint. */
+/* OPTIONS_GO_ON and the words, or the exit code: help was printed, or a complaint. `words` and
+ * `word_count` may be NULL when there can be none. */
 int options_read(const struct options *options, int argc, char **argv, char ***words,
                  int *word_count);
 /* What to say last of a command that was called wrongly; the exit code. */

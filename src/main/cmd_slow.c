@@ -93,9 +93,7 @@ int cmd_slow(int argc, char **argv)
     };
     const struct options options = { "slow", about, rows, sizeof rows / sizeof rows[0],
                                      .most_words = 0 };
-    char **words;
-    int word_count;
-    int code = options_read(&options, argc, argv, &words, &word_count);
+    int code = options_read(&options, argc, argv, NULL, NULL);
     if (code != OPTIONS_GO_ON)
         return code;
     if (cli_open(&listing.cli, "slow", &target, NULL, NULL) != 0)

@@ -248,9 +248,7 @@ int role_namesrv(int argc, char **argv)
     };
     const struct options options = { "namesrv", "usage: ramjet namesrv [-c FILE]\n", rows,
                                      sizeof rows / sizeof rows[0], .most_words = 0 };
-    char **words;
-    int word_count;
-    int code = options_read(&options, argc, argv, &words, &word_count);
+    int code = options_read(&options, argc, argv, NULL, NULL);
     if (code != OPTIONS_GO_ON)
         return code;
     struct servers servers;
@@ -287,9 +285,7 @@ int role_broker(int argc, char **argv)
     const struct options options = { "broker",
                                      "usage: ramjet broker [-c FILE] [-n HOST:PORT;HOST:PORT]\n",
                                      rows, sizeof rows / sizeof rows[0], .most_words = 0 };
-    char **words;
-    int word_count;
-    int code = options_read(&options, argc, argv, &words, &word_count);
+    int code = options_read(&options, argc, argv, NULL, NULL);
     if (code != OPTIONS_GO_ON)
         return code;
     struct servers servers;
@@ -418,9 +414,7 @@ int role_all(int argc, char **argv)
     };
     const struct options options = { "", "usage: ramjet [--data DIR] [--bind HOST] ...\n", rows,
                                      sizeof rows / sizeof rows[0], .most_words = 0 };
-    char **words;
-    int word_count;
-    int code = options_read(&options, argc, argv, &words, &word_count);
+    int code = options_read(&options, argc, argv, NULL, NULL);
     if (code != OPTIONS_GO_ON)
         return code;
     struct servers servers;

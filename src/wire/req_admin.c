@@ -19,20 +19,6 @@ static const struct field create_topic_request_rows[] = {
 const struct fields create_topic_request_fields =
     FIELDS(create_topic_request_rows, struct create_topic_request);
 
-static const struct field all_topics_request_rows[] = {
-    FIELD_OR(struct all_topics_request, topic_seq, "topicSeq", FIELD_I32, -1),
-    FIELD(struct all_topics_request, data_version, "dataVersion", FIELD_STRING, FIELD_OPTIONAL),
-    FIELD_OR(struct all_topics_request, max_topic_num, "maxTopicNum", FIELD_I32, -1),
-};
-const struct fields all_topics_request_fields =
-    FIELDS(all_topics_request_rows, struct all_topics_request);
-
-static const struct field all_topics_response_rows[] = {
-    FIELD_OR(struct all_topics_response, total_topic_num, "totalTopicNum", FIELD_I32, -1),
-};
-const struct fields all_topics_response_fields =
-    FIELDS(all_topics_response_rows, struct all_topics_response);
-
 static const struct field read_mode_request_rows[] = {
     FIELD(struct read_mode_request, mode, "READ_AHEAD_MODE", FIELD_STRING, FIELD_OPTIONAL),
 };
@@ -44,20 +30,6 @@ static const struct field get_config_response_rows[] = {
 };
 const struct fields get_config_response_fields =
     FIELDS(get_config_response_rows, struct get_config_response);
-
-static const struct field all_groups_request_rows[] = {
-    FIELD_OR(struct all_groups_request, group_seq, "groupSeq", FIELD_I32, -1),
-    FIELD(struct all_groups_request, data_version, "dataVersion", FIELD_STRING, FIELD_OPTIONAL),
-    FIELD_OR(struct all_groups_request, max_group_num, "maxGroupNum", FIELD_I32, -1),
-};
-const struct fields all_groups_request_fields =
-    FIELDS(all_groups_request_rows, struct all_groups_request);
-
-static const struct field all_groups_response_rows[] = {
-    FIELD_OR(struct all_groups_response, total_group_num, "totalGroupNum", FIELD_I32, -1),
-};
-const struct fields all_groups_response_fields =
-    FIELDS(all_groups_response_rows, struct all_groups_response);
 
 static const struct field topic_request_rows[] = {
     FIELD(struct topic_request, topic, "topic", FIELD_STRING, FIELD_MANDATORY),

@@ -22,19 +22,6 @@ struct create_topic_request {
 };
 extern const struct fields create_topic_request_fields;
 
-/* GET_ALL_TOPIC_CONFIG; paging fields are optional: old peers send none. */
-struct all_topics_request {
-    int32_t topic_seq;         /* -1: absent */
-    struct slice data_version; /* JSON */
-    int32_t max_topic_num;     /* -1: absent, all are wanted */
-};
-extern const struct fields all_topics_request_fields;
-
-struct all_topics_response {
-    int32_t total_topic_num; /* -1: absent, the answer holds all */
-};
-extern const struct fields all_topics_response_fields;
-
 /* SET_COMMITLOG_READ_MODE */
 struct read_mode_request {
     struct slice mode;
@@ -46,19 +33,6 @@ struct get_config_response {
     struct slice version; /* data version as JSON */
 };
 extern const struct fields get_config_response_fields;
-
-/* GET_ALL_SUBSCRIPTIONGROUP_CONFIG */
-struct all_groups_request {
-    int32_t group_seq; /* -1: absent */
-    struct slice data_version;
-    int32_t max_group_num; /* -1: absent */
-};
-extern const struct fields all_groups_request_fields;
-
-struct all_groups_response {
-    int32_t total_group_num; /* -1: absent, the answer holds all */
-};
-extern const struct fields all_groups_response_fields;
 
 /* GET_TOPIC_STATS_INFO, DELETE_TOPIC_IN_BROKER, GET_TOPIC_CONFIG, QUERY_TOPIC_CONSUME_BY_WHO */
 struct topic_request {

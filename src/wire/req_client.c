@@ -24,10 +24,3 @@ static const struct field consumer_list_request_rows[] = {
 };
 const struct fields consumer_list_request_fields =
     FIELDS(consumer_list_request_rows, struct consumer_list_request);
-
-static const struct field consumer_ids_changed_request_rows[] = {
-    FIELD(struct consumer_ids_changed_request, consumer_group, "consumerGroup", FIELD_STRING,
-          FIELD_MANDATORY),
-};
-const struct fields consumer_ids_changed_request_fields =
-    FIELDS(consumer_ids_changed_request_rows, struct consumer_ids_changed_request);

@@ -27,10 +27,4 @@ struct consumer_list_request {
 };
 extern const struct fields consumer_list_request_fields;
 
-/* NOTIFY_CONSUMER_IDS_CHANGED, sent by the broker */
-struct consumer_ids_changed_request {
-    struct slice consumer_group;
-};
-extern const struct fields consumer_ids_changed_request_fields;
-
 #endif

@@ -54,7 +54,6 @@ static void percentile_is_nearest_rank(void **state)
     assert_int_equal(histogram_percentile(h, 99.5), 199);
     assert_int_equal(histogram_percentile(h, 99.9), 200);
     assert_int_equal(histogram_percentile(h, 100), 200);
-    assert_true(histogram_mean_ns(h) > 100.49 && histogram_mean_ns(h) < 100.51);
 }
 
 /* Goal: one slow message in a thousand is p99.9's neighbour, not p99.9 itself.
@@ -115,7 +114,6 @@ static void empty_says_zero(void **state)
     struct histogram *h = *state;
     assert_int_equal(histogram_percentile(h, 99), 0);
     assert_int_equal(histogram_count_within(h, 1), 0);
-    assert_true(histogram_mean_ns(h) == 0);
 }
 
 static void negative_counts_as_zero(void **state)

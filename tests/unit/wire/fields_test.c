@@ -99,15 +99,18 @@ static void what_is_no_number_is_absent(void **state)
 static void fallbacks_are_left_out(void **state)
 {
     const struct pull_response response = { .next_begin_offset = 0 };
-    const struct all_topics_request request = { .topic_seq = 0, .max_topic_num = -1 };
+    const struct exchange_ha_info known = { .master_flush_offset = 0 };
+    const struct exchange_ha_info unknown = { .master_flush_offset = -1 };
     int count;
     fields_encode(&pull_response_fields, FIELD_LONG_NAMES, &response, *state, &count);
     assert_int_equal(count, 6);
     const struct ext_field *ext =
-        fields_encode(&all_topics_request_fields, FIELD_LONG_NAMES, &request, *state, &count);
+        fields_encode(&exchange_ha_info_fields, FIELD_LONG_NAMES, &known, *state, &count);
     assert_int_equal(count, 1);
-    assert_text(ext[0].key, "topicSeq");
+    assert_text(ext[0].key, "masterFlushOffset");
     assert_text(ext[0].value, "0");
+    fields_encode(&exchange_ha_info_fields, FIELD_LONG_NAMES, &unknown, *state, &count);
+    assert_int_equal(count, 0);
 }
 
 /* Goal: a struct that a header is given with its table stands in the frame as if it had been made
