@@ -56,6 +56,9 @@ void request_strip(struct request *req);
 /* Decodes the ext fields by a table. When a mandatory field is missing the request is answered with
  * SYSTEM_ERROR and a remark that names it, and ERR_INVALID returned: it is gone then. */
 MUST_CHECK int request_fields(struct request *req, const struct fields *fields, void *into);
+/* The same of a request whose fields may have the other names. */
+MUST_CHECK int request_fields_named(struct request *req, const struct fields *fields,
+                                    enum field_names names, void *into);
 
 struct reply {
     int32_t code;        /* enum response_code */

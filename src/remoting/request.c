@@ -105,8 +105,14 @@ void request_strip(struct request *req)
 
 int request_fields(struct request *req, const struct fields *fields, void *into)
 {
+    return request_fields_named(req, fields, FIELD_LONG_NAMES, into);
+}
+
+int request_fields_named(struct request *req, const struct fields *fields, enum field_names names,
+                         void *into)
+{
     const char *missing = NULL;
-    int err = fields_decode(fields, FIELD_LONG_NAMES, &req->header, into, &missing);
+    int err = fields_decode(fields, names, &req->header, into, &missing);
     if (err != 0)
         reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
     return err;

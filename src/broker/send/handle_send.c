@@ -324,11 +324,8 @@ bool send_check(struct broker *broker, struct request *req, enum field_names nam
                 struct send_request *fields, struct record *record)
 {
     struct send s = { .broker = broker, .req = req };
-    const char *missing = NULL;
-    if (fields_decode(&send_request_fields, names, &req->header, &s.fields, &missing) != 0) {
-        reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
+    if (request_fields_named(req, &send_request_fields, names, &s.fields) != 0)
         return false;
-    }
     if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s) ||
         !send_check_sizes(&s, s.fields.properties.len))
         return false;
@@ -347,11 +344,8 @@ void handle_send(struct broker *broker, struct request *req)
     struct send s = { .broker = broker, .req = req };
     enum field_names names =
         req->header.code == REQ_SEND_MESSAGE ? FIELD_LONG_NAMES : FIELD_LETTERS;
-    const char *missing = NULL;
-    if (fields_decode(&send_request_fields, names, &req->header, &s.fields, &missing) != 0) {
-        reply_code(req, RESP_SYSTEM_ERROR, "the custom field <%s> is missing", missing);
+    if (request_fields_named(req, &send_request_fields, names, &s.fields) != 0)
         return;
-    }
     if (guard_stops_send(broker->guard, req, s.fields.topic))
         return;
     if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s))
