@@ -24,7 +24,8 @@ enum {
     BLOCK_FLUSHED = 96,
     BLOCK_QUEUE_FILES = 104,
     BLOCK_INDEX_END = 112,
-    BLOCK_DOUBTFUL = 120,
+    BLOCK_FILES_SEEN = 120, /* more than BLOCK_QUEUE_FILES */
+    BLOCK_DOUBTFUL = 124,
     BLOCK_CUT_AT = 128,
     BLOCK_SEQUENCE = 136,
     BLOCK_BYTES = 144,
@@ -40,8 +41,9 @@ static_assert(AT_MASTER == AT_PHYSIC + COPY_BYTES, "they are the page's first");
 static_assert(FIELDS_BYTES == AT_CONFIRM + 8 && FIELDS_BYTES <= AT_BLOCKS, "ours lie behind");
 static_assert(BLOCK_QUEUE_FILES == BLOCK_FLUSHED + 8, "no padding");
 static_assert(BLOCK_INDEX_END == BLOCK_QUEUE_FILES + 8, "no padding");
-static_assert(BLOCK_DOUBTFUL == BLOCK_INDEX_END + 8, "no padding");
-static_assert(BLOCK_CUT_AT == BLOCK_DOUBTFUL + 8, "no padding");
+static_assert(BLOCK_FILES_SEEN == BLOCK_INDEX_END + 8, "no padding");
+static_assert(BLOCK_DOUBTFUL == BLOCK_FILES_SEEN + 4, "no padding");
+static_assert(BLOCK_CUT_AT == BLOCK_DOUBTFUL + 4, "no padding");
 static_assert(BLOCK_SEQUENCE == BLOCK_CUT_AT + 8, "no padding");
 static_assert(BLOCK_SEQUENCE + 8 == BLOCK_BYTES, "the block ends with the last field");
 static_assert(AT_BLOCKS + BLOCK_COUNT * BLOCK_BYTES <= SECTOR_BYTES,
@@ -104,7 +106,10 @@ static bool decode_block(const uint8_t *block, struct checkpoint *checkpoint)
     checkpoint->flushed = (int64_t)get_be64(block + BLOCK_FLUSHED);
     checkpoint->queue_files = (int64_t)get_be64(block + BLOCK_QUEUE_FILES);
     checkpoint->index_end = (int64_t)get_be64(block + BLOCK_INDEX_END);
-    uint64_t doubt = get_be64(block + BLOCK_DOUBTFUL);
+    checkpoint->queue_files_seen = checkpoint->queue_files;
+    if (checkpoint->queue_files < QUEUE_FILES_LOST - UINT32_MAX)
+        checkpoint->queue_files_seen += get_be32(block + BLOCK_FILES_SEEN);
+    uint32_t doubt = get_be32(block + BLOCK_DOUBTFUL);
     checkpoint->is_syncing = doubt == DOUBT_SYNCING;
     checkpoint->is_doubtful = doubt != DOUBT_NONE && doubt != DOUBT_SYNCING;
     checkpoint->cut_at = (int64_t)get_be64(block + BLOCK_CUT_AT);
@@ -141,6 +146,13 @@ static void decode_blocks(const uint8_t *page, struct checkpoint *checkpoint)
         checkpoint->dispatched = checkpoint->durable;
         checkpoint->is_doubtful = true;
     }
+}
+
+int64_t checkpoint_queue_files(const struct checkpoint *checkpoint)
+{
+    bool is_cached = checkpoint->is_same_boot && !checkpoint->is_doubtful;
+    assert(checkpoint->queue_files_seen >= checkpoint->queue_files);
+    return is_cached ? checkpoint->queue_files_seen : checkpoint->queue_files;
 }
 
 int checkpoint_read(const char *path, struct checkpoint *checkpoint)
@@ -201,7 +213,11 @@ static void encode(const struct checkpoint *checkpoint, uint64_t sequence,
     put_be64(block + BLOCK_FLUSHED, (uint64_t)checkpoint->flushed);
     put_be64(block + BLOCK_QUEUE_FILES, (uint64_t)checkpoint->queue_files);
     put_be64(block + BLOCK_INDEX_END, (uint64_t)checkpoint->index_end);
-    put_be64(block + BLOCK_DOUBTFUL, checkpoint->is_doubtful  ? DOUBT_ALL
+    int64_t more = checkpoint->queue_files_seen - checkpoint->queue_files;
+    put_be32(block + BLOCK_FILES_SEEN, more < 0            ? 0
+                                       : more < UINT32_MAX ? (uint32_t)more
+                                                           : UINT32_MAX);
+    put_be32(block + BLOCK_DOUBTFUL, checkpoint->is_doubtful  ? DOUBT_ALL
                                      : checkpoint->is_syncing ? DOUBT_SYNCING
                                                               : DOUBT_NONE);
     put_be64(block + BLOCK_CUT_AT, (uint64_t)checkpoint->cut_at);

@@ -2,7 +2,8 @@
  *
  *   0 physic_ms | 8 logics_ms | 16 index_ms | 24 master_flushed | 32 confirm_phy_offset | ...
  *   64, 208 ours: magic | version | crc | boot id | dispatched | durable | copy of the first three
- *                 | flushed | queue_files | index_end | doubtful | cut_at | sequence
+ *                 | flushed | queue_files | index_end | queue_files_seen | doubtful | cut_at
+ *                 | sequence
  *
  * The first 40 bytes are the reference's, the blocks at 64 and 208 are ours (decision 0003). They
  * are written in turn, so that a process that dies in the middle leaves the one before.
@@ -28,11 +29,12 @@ struct checkpoint {
     int64_t durable;     /* the same, as the disk has it */
     int64_t flushed;     /* the disk has the log up to here, queue entries or not */
     int64_t queue_files; /* how many there were when `durable` became true; fewer: some are lost */
-    int64_t index_end;   /* end of the last index file that is on the disk, as index_ms but exact */
-    bool is_doubtful;    /* a sync failed: the page cache may lack what it had */
-    bool is_syncing;     /* of queue files, those the page's list names, was under way */
-    int64_t cut_at;      /* plus one: recovery was about to end the log there; 0: not */
-    uint64_t sequence;   /* of the block written or read last */
+    int64_t queue_files_seen; /* the same for `dispatched` */
+    int64_t index_end; /* end of the last index file that is on the disk, as index_ms but exact */
+    bool is_doubtful;  /* a sync failed: the page cache may lack what it had */
+    bool is_syncing;   /* of queue files, those the page's list names, was under way */
+    int64_t cut_at;    /* plus one: recovery was about to end the log there; 0: not */
+    uint64_t sequence; /* of the block written or read last */
     /* How much of the block may be believed after reading. */
     bool is_ours;      /* written by us last: `durable` holds */
     bool is_same_boot; /* and the page cache is still the one: `dispatched` holds */
@@ -40,6 +42,9 @@ struct checkpoint {
 
 /* For queue_files: some are missing; the next start is to build the queues again. */
 #define QUEUE_FILES_LOST INT64_MAX
+
+/* How many files of queues there must be, by what may be believed. */
+int64_t checkpoint_queue_files(const struct checkpoint *checkpoint);
 
 /* An absent file reads as zeros. */
 MUST_CHECK int checkpoint_read(const char *path, struct checkpoint *checkpoint);

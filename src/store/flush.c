@@ -43,6 +43,26 @@ static bool has_failed(const struct store *store)
 }
 
 /* Under sync_lock. */
+static void note_expired_files(struct store *store)
+{
+    int64_t count = queues_file_count(store->queues);
+    struct checkpoint *checkpoint = &store->checkpoint;
+    if (checkpoint->queue_files > count)
+        checkpoint->queue_files = count;
+    if (checkpoint->queue_files_seen > count)
+        checkpoint->queue_files_seen = count;
+}
+
+/* Every record below `upto` has its entry in a file, and these files are there. Under sync_lock. */
+static void note_dispatched(struct store *store, int64_t upto)
+{
+    assert(lock_is_held(&store->sync_lock));
+    assert(upto >= store->checkpoint.dispatched || has_failed(store));
+    store->checkpoint.dispatched = upto;
+    store->checkpoint.queue_files_seen = queues_file_count(store->queues);
+}
+
+/* Under sync_lock. */
 static void write_checkpoint(struct store *store, bool sync)
 {
     assert(lock_is_held(&store->sync_lock));
@@ -54,8 +74,8 @@ static void write_checkpoint(struct store *store, bool sync)
     }
     if (atomic_load(&store->queues_were_lost))
         store->checkpoint.queue_files = QUEUE_FILES_LOST;
-    else if (store->checkpoint.queue_files > queues_file_count(store->queues)) /* expired ones */
-        store->checkpoint.queue_files = queues_file_count(store->queues);
+    else
+        note_expired_files(store);
     if (checkpoint_write(path, &store->checkpoint, sync) != 0)
         log_warn("checkpoint_not_written path=%s", path);
 }
@@ -155,8 +175,7 @@ void store_write_meanwhile(struct store *store)
     buf_fini(&scratch);
     lock_take(&store->sync_lock);
     if (err == 0 && !has_failed(store)) { /* doubt() says otherwise, and that stays */
-        assert(upto >= store->checkpoint.dispatched);
-        store->checkpoint.dispatched = upto;
+        note_dispatched(store, upto);
         write_checkpoint(store, false);
     }
     lock_release(&store->sync_lock);
@@ -208,8 +227,7 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     if (err != 0)
         return err;
     lock_take(&store->sync_lock);
-    assert(upto >= store->checkpoint.dispatched || has_failed(store));
-    store->checkpoint.dispatched = upto;
+    note_dispatched(store, upto);
     store->meanwhile_ns = clock_monotonic_ns() + store->options.queue_flush_interval_ms * 1000000;
     lock_release(&store->sync_lock);
     if (durable)

@@ -132,10 +132,10 @@ static int64_t choose_start(struct store *store, struct log_reader *reader, bool
         return queues_are_all_there(store->queues, 0) ? start_by_file(store, reader, was_clean)
                                                       : commit_log_min(store->log);
     int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
-    if (!queues_are_all_there(store->queues, checkpoint->queue_files)) {
+    if (!queues_are_all_there(store->queues, checkpoint_queue_files(checkpoint))) {
         log_warn("consume_queue_files_missing path=%s found=%lld expected=%lld: built again",
                  store->root_dir, (long long)queues_file_count(store->queues),
-                 (long long)checkpoint->queue_files);
+                 (long long)checkpoint_queue_files(checkpoint));
         return commit_log_min(store->log);
     }
     if (can_start_at(store, reader, start))
@@ -358,6 +358,7 @@ static void note_doubts(struct store *store, int64_t start, int64_t end, bool wa
     atomic_store(&store->durable, checkpoint->durable);
     checkpoint->is_doubtful = false;
     checkpoint->cut_at = 0;
+    checkpoint->queue_files_seen = queues_file_count(store->queues);
     store->rewritten_log = atomic_load(&store->flushed);
     store->rewritten_queues = checkpoint->durable;
     store->doubtful_queues = was_clean ? checkpoint->durable : end;

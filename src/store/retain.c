@@ -68,6 +68,7 @@ static void retain_queues(struct store *store)
         queues_each(store->queues, false, retire_light_queue, store);
     if (store->indexer != NULL)
         indexer_retain(store->indexer, log_min);
+    store_flusher_note(store); /* the checkpoint counts fewer files */
 }
 
 static void watch_fill_level(struct store *store, int percent)

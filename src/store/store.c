@@ -159,7 +159,7 @@ static bool may_count_later(const struct store *store)
 {
     const struct checkpoint *checkpoint = &store->checkpoint;
     return checkpoint->is_ours && checkpoint->is_same_boot && !checkpoint->is_doubtful &&
-           checkpoint->queue_files > store->options.queue_files_counted_most &&
+           checkpoint->queue_files_seen > store->options.queue_files_counted_most &&
            checkpoint->queue_files != QUEUE_FILES_LOST;
 }
 
@@ -170,7 +170,7 @@ static int open_queues(struct store *store, bool was_clean)
     int err = queues_open(
         store->root_dir, options->consume_queue_file_bytes, options->batch_queue_file_bytes,
         store->log, store_doubtful_from(store, was_clean),
-        store->must_count_queues ? store->checkpoint.queue_files : -1, &store->queues);
+        store->must_count_queues ? checkpoint_queue_files(&store->checkpoint) : -1, &store->queues);
     if (err == 0)
         note_batch_topics(store);
     return err;
@@ -388,6 +388,7 @@ void store_delete_topic(struct store *store, struct slice topic)
     if (store->compaction != NULL)
         compaction_drop_topic(store->compaction, topic, graveyard);
     queues_delete_topic(store->queues, topic, graveyard);
+    store_flusher_note(store); /* the checkpoint counts fewer files */
     store_clean_now(store);
 }
 
