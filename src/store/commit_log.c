@@ -28,7 +28,7 @@ int commit_log_open(const char *dir, int64_t file_bytes, bool sync_flush, int64_
         return ERR_NO_MEMORY;
     snprintf(log->dir, sizeof log->dir, "%s", dir);
     log->file_bytes = file_bytes;
-    log_room_init(&log->room, sync_flush, memory_bytes);
+    log_room_init(&log->room, sync_flush, file_bytes, memory_bytes);
     lock_init(&log->files_lock, LOCK_LOG_FILES);
     lock_init(&log->making, LOCK_LEAF);
     int err = disk_make_dirs(dir);

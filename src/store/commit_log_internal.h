@@ -48,17 +48,18 @@ struct log_room {
     bool is_ending;
     bool has_allocator;
     pthread_t allocator;
-    bool writes_ahead;              /* constant: zeros go to the disk ahead of small syncs */
-    _Atomic bool fills;             /* zeros go to the page cache, in runs; false once it failed */
-    bool fills_late;                /* allocator's: the appender's faults would be there sooner */
-    _Atomic int64_t fill_again;     /* they cost too much before the log ends there */
-    int64_t own_pages, own_cpu_ns;  /* appender's: filled by itself, not judged yet */
-    int64_t window_most, hot_bytes; /* constant */
-    _Atomic int64_t next_wake;      /* the appender wakes the allocator when it gets here */
-    int64_t window;                 /* allocator's: how far to populate */
-    int64_t last_round_ns;          /* allocator's */
-    int64_t last_round_max;         /* allocator's: where the head was then */
-    _Atomic int64_t sync_bytes;     /* of a sync, on average of late; the flusher's */
+    bool writes_ahead;             /* constant: zeros go to the disk ahead of small syncs */
+    _Atomic bool fills;            /* zeros go to the page cache, in runs; false once it failed */
+    bool fills_late;               /* allocator's: the appender's faults would be there sooner */
+    _Atomic int64_t fill_again;    /* they cost too much before the log ends there */
+    int64_t own_pages, own_cpu_ns; /* appender's: filled by itself, not judged yet */
+    int64_t window_least, window_most, hot_bytes; /* constant */
+    int64_t run_bytes;                            /* constant: zeros are written in such runs */
+    _Atomic int64_t next_wake;  /* the appender wakes the allocator when it gets here */
+    int64_t window;             /* allocator's: how far to populate */
+    int64_t last_round_ns;      /* allocator's */
+    int64_t last_round_max;     /* allocator's: where the head was then */
+    _Atomic int64_t sync_bytes; /* of a sync, on average of late; the flusher's */
 };
 
 struct commit_log {
@@ -119,7 +120,8 @@ void log_files_close(struct commit_log *log);
 /* ---- commit_log_room.c ----------------------------------------------------------------------- */
 
 /* memory_bytes: what the process may use. */
-void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes);
+void log_room_init(struct log_room *room, bool writes_ahead, int64_t file_bytes,
+                   int64_t memory_bytes);
 void log_room_fini(struct log_room *room);
 /* Makes the first room and starts the allocator: the log ends at its max now. */
 MUST_CHECK int log_room_start(struct commit_log *log);

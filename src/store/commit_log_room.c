@@ -42,6 +42,7 @@ enum {
     POPULATE_MOST = 64 << 20,
     HOT_MOST = 8 << 20, /* stays mapped behind the head; reads from there copy from the mapping */
     MEMORY_PART = 32,   /* each of the two takes at most such a part of the memory there is */
+    FILE_PART = 16,     /* the least window, and a run, take at most such a part of a file */
     AHEAD_PER_S = 2,    /* the window holds what comes in a half of a second */
     SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
     REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
@@ -54,12 +55,17 @@ enum {
     DEAR_PAUSE_BYTES = 256 << 20, /* put without zeros when they cost more than faults */
 };
 
-void log_room_init(struct log_room *room, bool writes_ahead, int64_t memory_bytes)
+void log_room_init(struct log_room *room, bool writes_ahead, int64_t file_bytes,
+                   int64_t memory_bytes)
 {
+    int64_t part = max64(file_bytes / FILE_PART / PAGE_BYTES * PAGE_BYTES, PAGE_BYTES);
+    int64_t least = min64(POPULATE_LEAST, part);
     room->writes_ahead = writes_ahead;
     room->fills = !writes_ahead;
-    room->window = POPULATE_LEAST;
-    room->window_most = max64(POPULATE_LEAST, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
+    room->window = least;
+    room->window_least = least;
+    room->run_bytes = min64(COMMIT_LOG_RUN_BYTES, least);
+    room->window_most = max64(least, min64(POPULATE_MOST, memory_bytes / MEMORY_PART));
     room->hot_bytes = min64(HOT_MOST, memory_bytes / MEMORY_PART);
     lock_init(&room->lock, LOCK_LEAF);
     pthread_cond_init(&room->wake, NULL);
@@ -177,8 +183,7 @@ int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto
     if (err != 0)
         return err;
     /* For some more, not each record by itself. */
-    int64_t run_end =
-        (upto + COMMIT_LOG_RUN_BYTES - 1) / COMMIT_LOG_RUN_BYTES * COMMIT_LOG_RUN_BYTES;
+    int64_t run_end = (upto + room->run_bytes - 1) / room->run_bytes * room->run_bytes;
     int64_t end = min64(run_end, atomic_load(&file->allocated));
     assert(end >= upto);
     lock_take(&room->lock);
@@ -201,7 +206,7 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
     struct log_room *room = &log->room;
     lock_take(&room->lock);
     int64_t from = wait_for_filler(room, file);
-    int64_t run_end = (from / COMMIT_LOG_RUN_BYTES + 1) * COMMIT_LOG_RUN_BYTES;
+    int64_t run_end = (from / room->run_bytes + 1) * room->run_bytes;
     int64_t end = min64(run_end, upto);
     file->is_filling = from < end;
     lock_release(&room->lock);
@@ -232,7 +237,7 @@ static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
 
 static bool fills_now(const struct commit_log *log)
 {
-    return log->room.window > POPULATE_LEAST && are_zeros_worth_it(log);
+    return log->room.window > log->room.window_least && are_zeros_worth_it(log);
 }
 
 /* The appender may store to what lies below `upto`. */
@@ -358,7 +363,7 @@ static void adapt_window(struct commit_log *log, int64_t max)
     double elapsed_s = (double)(now_ns - room->last_round_ns + 1) / 1e9;
     assert(max >= room->last_round_max);
     int64_t bytes_per_s = (int64_t)((double)(max - room->last_round_max) / elapsed_s);
-    room->window = min64(max64(bytes_per_s / AHEAD_PER_S, POPULATE_LEAST), room->window_most);
+    room->window = min64(max64(bytes_per_s / AHEAD_PER_S, room->window_least), room->window_most);
     room->last_round_ns = now_ns;
     room->last_round_max = max;
 }
@@ -391,7 +396,7 @@ static void rest(struct commit_log *log)
 {
     int64_t max = commit_log_max(log);
     struct log_file *file = log_file_at(log, max);
-    log->room.window = POPULATE_LEAST;
+    log->room.window = log->room.window_least;
     release_below(log, max);
     if (file != NULL) {
         int64_t upto = min64(max - file->start + log->room.window, log->file_bytes);
