@@ -335,7 +335,9 @@ void disk_write_back(void)
 /* A sync of pages [from, upto). */
 int inode_sync(struct inode *inode, int from, int upto)
 {
-    bool fails = inode->has_error || chance_one_in(disk_faults.sync_error);
+    uint32_t of_queue = inode->is_of_queue ? disk_faults.queue_sync_error : 0;
+    bool is_fatal = chance_one_in(of_queue);
+    bool fails = is_fatal || inode->has_error || chance_one_in(disk_faults.sync_error);
     bool drops = chance_one_in(3);
     inode->has_error = false;
     for (int page = from; page < upto; page++) {
@@ -356,6 +358,8 @@ int inode_sync(struct inode *inode, int from, int upto)
         return 0;
     }
     disk_had_sync_error = true;
+    if (chance_one_in(is_fatal ? 2 : 8))
+        machine_kill_soon();
     errno = EIO;
     return -1;
 }

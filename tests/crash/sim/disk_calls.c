@@ -89,6 +89,7 @@ int __wrap_open(const char *path, int flags, ...)
         if (chance_one_in(disk_faults.full))
             return fail(ENOSPC);
         inode = inode_make(false);
+        inode->is_of_queue = strstr(path, "consumequeue/") != NULL;
         directory_change(dir, OP_ADD, last, NULL, inode);
     }
     if (inode == NULL)

@@ -42,6 +42,7 @@ struct directory {
 struct inode {
     bool is_used;
     bool is_dir;
+    bool is_of_queue; /* a file of a consume queue */
     struct directory *dir;
     uint8_t *cache;
     uint8_t *believed;

@@ -395,6 +395,14 @@ static __attribute__((noinline)) enum machine_end start(void)
     return (enum machine_end)(ended - 1);
 }
 
+void machine_kill_soon(void)
+{
+    if (current < 0)
+        return;
+    stop_at = events + 1 + chance_below(3);
+    stop_how = MACHINE_KILLED;
+}
+
 enum machine_end machine_run(void (*work)(void), uint64_t event_count, enum machine_end how)
 {
     if (arena == NULL) {

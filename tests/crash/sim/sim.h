@@ -39,6 +39,8 @@ enum machine_end machine_run(void (*work)(void), uint64_t events, enum machine_e
 void machine_event(void);
 bool machine_is_in_fiber(void);
 void machine_sleep_ms(int64_t ms);
+/* The process is killed within a few events: before it knows what the last of them brought. */
+void machine_kill_soon(void);
 int64_t machine_now_ns(void);
 /* The clock stands where every history begins. */
 void machine_reset(void);
@@ -64,7 +66,9 @@ struct disk_faults { /* one in so many calls; 0: never */
     uint32_t read_error;
     uint32_t write_error;
     uint32_t sync_error;
-    uint32_t full; /* per call that needs room */
+    uint32_t
+        queue_sync_error; /* of files of consume queues alone; every other process dies of it */
+    uint32_t full;        /* per call that needs room */
     uint32_t short_write;
     uint32_t slow;
 };
