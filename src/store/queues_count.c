@@ -20,16 +20,20 @@ struct counting {
     bool sets_aside; /* else only counts */
 };
 
-static bool has_next_file(const struct counting *counting, const char *path)
+/* Not only the next one: files between may have been set aside. */
+static bool has_later_file(const char *path)
 {
-    char next[DISK_PATH_MAX];
+    char dir[DISK_PATH_MAX];
     int64_t number;
+    int64_t *files = NULL;
+    int count = 0;
     int dir_len = (int)(strrchr(path, '/') - path);
-    if (!slice_to_i64(slice_str(path + dir_len + 1), &number) || number < 0 ||
-        snprintf(next, sizeof next, "%.*s/%020lld", dir_len, path,
-                 (long long)(number + counting->of->file_bytes)) >= (int)sizeof next)
-        return false;
-    return disk_exists(next);
+    snprintf(dir, sizeof dir, "%.*s", dir_len, path);
+    bool has_later = slice_to_i64(slice_str(path + dir_len + 1), &number) && number >= 0 &&
+                     disk_list_numbers(dir, &files, &count) == 0 && count > 0 &&
+                     files[count - 1] > number;
+    free(files);
+    return has_later;
 }
 
 /* An empty last file is what a process leaves that died while making it (consume_queue_open.c).
@@ -39,7 +43,7 @@ static void judge_file(struct counting *counting, const char *path)
     int64_t bytes;
     char to[DISK_PATH_MAX];
     if (disk_size(path, &bytes) != 0 ||
-        (bytes == 0 && !counting->sets_aside && !has_next_file(counting, path)))
+        (bytes == 0 && !counting->sets_aside && !has_later_file(path)))
         return;
     if (bytes == counting->of->file_bytes) {
         counting->fit++;

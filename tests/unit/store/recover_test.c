@@ -507,6 +507,36 @@ static void damage_in_the_middle_is_refused(void **state)
     assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 3);
 }
 
+/* Goal: a queue file that a process died making is no obstacle, also when files behind it are left
+ * from before those between were lost. Method: one is empty, the next is gone, the last is there.
+ */
+static void an_empty_queue_file_before_a_hole_is_built_again(void **state)
+{
+    enum { FILES = 4, COUNT = FILES * QUEUE_FILE_ENTRIES - 50 };
+    struct store_dir *dir = *state;
+    char path[256];
+    for (int i = 0; i < COUNT; i++)
+        store_dir_put(dir, "orders", 0, "x", "");
+    store_dir_close(dir);
+    for (int file = 0; file < FILES - 2; file++) {
+        char empty[64];
+        char gone[64];
+        struct store_dir *copy = store_dir_copy(dir);
+        snprintf(empty, sizeof empty, "consumequeue/orders/0/%020d",
+                 file * QUEUE_FILE_ENTRIES * ENTRY_BYTES);
+        snprintf(gone, sizeof gone, "consumequeue/orders/0/%020d",
+                 (file + 1) * QUEUE_FILE_ENTRIES * ENTRY_BYTES);
+        store_dir_file_path(copy, empty, path);
+        assert_int_equal(truncate(path, 0), 0);
+        store_dir_delete(copy, gone);
+        store_dir_open(copy);
+        assert_int_equal(store_queue_max(copy->store, SLICE("orders"), 0), COUNT);
+        for (int i = 0; i < COUNT; i += 49)
+            store_dir_expect(copy, "orders", 0, i, "x");
+        store_dir_remove(copy);
+    }
+}
+
 /* Goal: queue files that went missing or were cut are built again, though the checkpoint knows
  * nothing of it. Method: the files of one queue are removed from a closed store, then one of the
  * other is cut; both are whole again, and the cut one is kept. */
@@ -907,6 +937,7 @@ int main(void)
         STORE_TEST(a_checkpoint_of_the_reference_is_obeyed),
         STORE_TEST(a_checkpoint_that_leads_astray_is_not_believed),
         STORE_TEST(damage_in_the_middle_is_refused),
+        STORE_TEST(an_empty_queue_file_before_a_hole_is_built_again),
         STORE_TEST(lost_queue_files_are_noticed),
         STORE_TEST(a_checkpoint_that_leads_to_a_record_is_believed),
         STORE_TEST(the_queues_say_where_a_clean_log_is_taken_up),
