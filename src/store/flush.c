@@ -2,7 +2,7 @@
  *
  *   round: log synced -> flushed_to moves, on_flushed
  *          queue entries written to their files (page cache)     -> checkpoint `dispatched`
- *          every DURABLE_MS: queue files synced                  -> checkpoint `durable`
+ *          now and then (DURABLE_MS): queue files synced         -> checkpoint `durable`
  *
  * While messages come, a round without haste stops at the last whole page, or run of pages: that
  * under the head would be written twice, and its next store would fault. It follows when nothing
@@ -24,9 +24,12 @@
 #include "base/thread_rank.h"
 #include "store/store_internal.h"
 
-enum { DURABLE_MS = 10000, PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096 };
+/* Between two syncs of the queue files: DURABLE_REST times as long as the last one took, which is
+ * seconds when there are many. */
+enum { DURABLE_MS = 10000, DURABLE_MS_MOST = 60000, DURABLE_REST = 4 };
 /* Times the processor time of a round for the queues, which may be many. */
-enum { QUEUES_REST = 3 };
+enum { QUEUES_REST = 5 };
 
 struct flush_round {
     struct store *store;
@@ -251,6 +254,16 @@ static int64_t whole_end(int64_t from, int64_t end)
     return end / whole * whole;
 }
 
+static int64_t next_durable_ns(int64_t took_ns)
+{
+    int64_t rest_ns = DURABLE_REST * took_ns;
+    if (rest_ns < DURABLE_MS * (int64_t)1000000)
+        rest_ns = DURABLE_MS * (int64_t)1000000;
+    if (rest_ns > DURABLE_MS_MOST * (int64_t)1000000)
+        rest_ns = DURABLE_MS_MOST * (int64_t)1000000;
+    return clock_monotonic_ns() + rest_ns;
+}
+
 /* Does what is due; returns when something will be again (monotonic ns). */
 static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_durable)
 {
@@ -268,10 +281,9 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
         bool durable = (now_ns >= round->next_durable_ns || wants_durable) && !has_failed(store);
         int64_t before_ns = clock_thread_cpu_ns();
         flush_queues(store, &round->scratch, durable);
-        now_ns = clock_monotonic_ns();
         round->next_queue_ns = next_queue_ns(store, clock_thread_cpu_ns() - before_ns);
         if (durable)
-            round->next_durable_ns = now_ns + (int64_t)DURABLE_MS * 1000000;
+            round->next_durable_ns = next_durable_ns(clock_monotonic_ns() - now_ns);
     }
     return round->next_log_ns < round->next_queue_ns && !has_failed(store) ? round->next_log_ns
                                                                            : round->next_queue_ns;
