@@ -155,19 +155,47 @@ static int bisect_end(struct consume_queue *queue, int64_t from, int64_t upto, i
     return 0;
 }
 
+/* A place that nothing in the file lies at or behind: files are sparse, and reading where nothing
+ * was written fills the page cache with zeros. upto, when the file system cannot tell. Under
+ * file_lock. */
+static int bound_data(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *bound)
+{
+    enum { STEP_BYTES = 4096, STEPS_GROW = 4 };
+    int64_t step = STEP_BYTES / queue->of->kind->entry_bytes + 1;
+    int err = queue_file_use(queue, from, false);
+    for (*bound = from + step; err == 0 && *bound < upto; step *= STEPS_GROW, *bound = from + step)
+        if (disk_next_data(queue->file->fd, queue_file_pos(queue, *bound)) < 0)
+            return 0;
+    *bound = upto;
+    return err;
+}
+
+/* As bisect_end(), which is believed when the file system says that nothing lies behind, and
+ * the entries end in front of that. */
+static int find_first_free(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
+{
+    int64_t bound = from;
+    *end = from;
+    int err = from < upto ? bound_data(queue, from, upto, &bound) : 0;
+    if (err == 0)
+        err = bisect_end(queue, from, bound, end);
+    return err == 0 && *end == bound && bound < upto ? bisect_end(queue, bound, upto, end) : err;
+}
+
 /* The end of the entries in [from, upto). One that a flipped bit made look unwritten must not hide
  * those behind it, and one that a flipped bit made of nothing is none. */
 static int find_end(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *end)
 {
     for (;;) {
+        struct store_queue_entry beyond[PROBES];
         int64_t next = -1;
-        int err = bisect_end(queue, from, upto, end);
-        for (int64_t at = *end + 1; err == 0 && at < upto && at <= *end + PROBES; at++) {
-            struct store_queue_entry entry;
-            err = queue_file_read(queue, at, 1, true, &entry);
-            if (err == 0 && queue_entry_is_taken(&entry))
-                next = at;
-        }
+        int err = find_first_free(queue, from, upto, end);
+        int64_t count = upto - *end - 1 < PROBES ? upto - *end - 1 : PROBES;
+        if (err == 0 && count > 0)
+            err = queue_file_read(queue, *end + 1, (int)count, true, beyond);
+        for (int64_t i = 0; err == 0 && i < count; i++)
+            if (queue_entry_is_taken(&beyond[i]))
+                next = *end + 1 + i;
         if (err != 0 || next < 0)
             return err;
         from = next;

@@ -105,6 +105,27 @@ static void a_killed_store_has_everything(void **state)
     }
 }
 
+/* Goal: a queue's end is found wherever it lies in a sparse file of many pages. Method: a queue for
+ * each count of entries, around those where a page begins that is asked for first; opened again. */
+static void the_end_is_found_in_every_page(void **state)
+{
+    static const int counts[] = { 1, 203, 204, 205, 206, 819, 820, 821, 1500 };
+    enum { COUNTS = sizeof counts / sizeof counts[0], MANY_ENTRIES = 1500 };
+    struct store_dir *dir = *state;
+    store_dir_close(dir);
+    dir->options.consume_queue_file_bytes = MANY_ENTRIES * ENTRY_BYTES;
+    store_dir_open(dir);
+    for (int i = 0; i < COUNTS; i++)
+        for (int n = 0; n < counts[i]; n++)
+            store_dir_put(dir, "pages", i, "body", "");
+    store_dir_close(dir);
+    store_dir_open(dir);
+    for (int i = 0; i < COUNTS; i++) {
+        assert_int_equal(store_queue_max(dir->store, SLICE("pages"), i), counts[i]);
+        store_dir_expect(dir, "pages", i, counts[i] - 1, "body");
+    }
+}
+
 /* Messages that only the log of a killed process has, in so many queues. */
 enum { CROWD_TOPICS = 9, CROWD_QUEUES = 3 };
 
@@ -921,6 +942,7 @@ int main(void)
         STORE_TEST(a_clean_restart_goes_on),
         STORE_TEST(files_have_their_full_length),
         STORE_TEST(a_killed_store_has_everything),
+        STORE_TEST(the_end_is_found_in_every_page),
         STORE_TEST(queues_nobody_opened_yet_have_everything),
         STORE_TEST(topics_deleted_before_they_are_opened_are_gone),
         STORE_TEST(a_torn_record_is_gone),
