@@ -296,8 +296,8 @@ int pop_add(struct pop_table *table, const struct pop_checkpoint *checkpoint,
     struct pop_point *added;
     notice_clock(table, now_ms);
     int err = add(table, checkpoint, revive_queue_id, false, now_ms, &added);
-    if (err == ERR_TOO_BIG && table->options.known_from_ms <= checkpoint->pop_time_ms)
-        table->options.known_from_ms = checkpoint->pop_time_ms + 1;
+    if (err == ERR_TOO_BIG)
+        pop_know_from(table, checkpoint->pop_time_ms + 1);
     if (checkpoint->pop_time_ms > table->newest_ms)
         table->newest_ms = checkpoint->pop_time_ms;
     return err;
@@ -306,6 +306,12 @@ int pop_add(struct pop_table *table, const struct pop_checkpoint *checkpoint,
 int64_t pop_newest_ms(const struct pop_table *table)
 {
     return table->newest_ms;
+}
+
+void pop_know_from(struct pop_table *table, int64_t from_ms)
+{
+    if (from_ms > table->options.known_from_ms)
+        table->options.known_from_ms = from_ms;
 }
 
 bool pop_is_known(const struct pop_table *table, int64_t pop_time_ms)

@@ -119,6 +119,8 @@ MUST_CHECK int pop_add(struct pop_table *table, const struct pop_checkpoint *che
 
 /* Whether what is not in the table certainly is no more. */
 bool pop_is_known(const struct pop_table *table, int64_t pop_time_ms);
+/* Moves known_from on; back it never goes. */
+void pop_know_from(struct pop_table *table, int64_t from_ms);
 /* The latest time of a pop in this process; 0: there was none. */
 int64_t pop_newest_ms(const struct pop_table *table);
 

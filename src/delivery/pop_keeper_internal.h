@@ -32,6 +32,7 @@ struct pop_recovery {
         int64_t next, end; /* to read */
     } queues[1 + POP_REVIVE_QUEUES_MAX];
     struct offsets *found; /* where pops led to */
+    int64_t newest_ms;     /* the latest time of one that was found */
     struct offsets *kept;  /* set by somebody meanwhile: as they are */
     size_t cursor;         /* in `found`, when it goes to the broker's table */
     int moved;

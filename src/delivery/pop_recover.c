@@ -100,9 +100,11 @@ static void find_in_record(struct pop_keeper *keeper, const struct record *recor
     struct pop_recovery *r = &keeper->recovery;
     struct pop_checkpoint c;
     int64_t next;
-    if (!is_put_by_pop(keeper, record) ||
-        !slice_to_i64(property_get(record->properties, SLICE(PROPERTY_POP_NEXT)), &next) ||
-        pop_checkpoint_decode(record->body, &r->arena, &c) != 0)
+    if (!is_put_by_pop(keeper, record) || pop_checkpoint_decode(record->body, &r->arena, &c) != 0)
+        return;
+    if (c.pop_time_ms > r->newest_ms)
+        r->newest_ms = c.pop_time_ms;
+    if (!slice_to_i64(property_get(record->properties, SLICE(PROPERTY_POP_NEXT)), &next))
         return;
     if (next > offsets_get(r->found, c.topic, c.group, c.queue_id))
         offsets_put(r->found, c.topic, c.group, c.queue_id, next, record->store_timestamp);
@@ -194,6 +196,8 @@ static void end(struct pop_keeper *keeper)
     assert(r->is_running);
     assert(!r->is_job_out);
     r->is_running = false;
+    /* by a clock that was ahead: no note was saved of it */
+    pop_know_from(keeper->table, r->newest_ms + 1);
     if (r->moved > 0)
         log_info("pop_offsets_recovered queues=%d", r->moved);
     keeper_recover_free(keeper);

@@ -81,6 +81,20 @@ static int open_files(struct timer *t)
     return err;
 }
 
+/* Killed before its first check point, a broker that is started after a clock's jump would not know
+ * that something waits so far back. A disk that is full may refuse: then it does not. */
+static void write_first_check(struct timer *t, int64_t now_ms)
+{
+    struct timer_check *check = &t->work.check;
+    if (check->read_ms != 0 || !timer_log_is_new(t->work.log))
+        return;
+    struct timer_check first = { .read_ms =
+                                     now_ms / t->options.precision_ms * t->options.precision_ms };
+    first.exact_ms = first.read_ms;
+    if (timer_check_write(t->check_path, &first) != 0)
+        log_warn("timer_check_not_written path=%s", t->check_path);
+}
+
 /* The window must leave the wheel room for what is not read yet. */
 static int64_t usable_window(int64_t asked_ticks, int64_t slots)
 {
@@ -108,6 +122,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
         return err;
     }
     t->flushed = t->work.check;
+    write_first_check(t, now_ms);
     t->base_tick = first_tick(t, now_ms);
     timer_rewind_opened(t);
     assert(t->base_tick >= 0 && t->base_tick <= now_ms / t->options.precision_ms);

@@ -164,8 +164,9 @@ MUST_CHECK int timer_rewind_work(struct timer *t);
 struct timer_check timer_progress(const struct timer *t);
 void timer_save_metrics(struct timer *t);
 
-/* timer_work.c: writes the unit into the log and the tick's slot. */
-MUST_CHECK int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit);
+/* timer_work.c: writes the unit into the log and the tick's slot; into that of a later tick, *tick,
+ * when its place in the wheel is one of a clock that was ahead. It comes at its time from there. */
+MUST_CHECK int timer_write_unit(struct timer *t, int64_t *tick, struct timer_unit *unit);
 /* The unit's record in work.records. ERR_CORRUPT: there is none. */
 MUST_CHECK int timer_read_record(struct timer *t, const struct timer_unit *unit,
                                  struct record *record, int64_t *own_tick_ms);

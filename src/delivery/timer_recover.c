@@ -59,7 +59,7 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     if (is_kept && tick == r->kept_tick)
         slot = r->kept_slot;
     else if (is_kept)
-        slot = (struct timer_slot){ TIMER_NO_POS, TIMER_NO_POS, 0 };
+        slot = (struct timer_slot){ .first_pos = TIMER_NO_POS, .last_pos = TIMER_NO_POS };
     else
         err = timer_wheel_get(&t->work.wheel, tick, &slot);
     if (err != 0 || (slot.last_pos >= pos && slot.first_pos <= pos))

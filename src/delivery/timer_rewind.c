@@ -119,7 +119,7 @@ static int copy_late(struct timer *t)
         unit.write_ms = w->rewound_from * precision_ms;
         unit.delay_ms = (int32_t)((tick - w->rewound_from) * precision_ms);
         if (unit.delay_ms / precision_ms == tick - w->rewound_from)
-            err = timer_write_unit(t, tick, &unit);
+            err = timer_write_unit(t, &tick, &unit);
     }
     return err;
 }

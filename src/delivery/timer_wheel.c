@@ -31,7 +31,7 @@ static_assert(SLOT_MAGIC == SLOT_COUNT + sizeof(int32_t), "no padding");
 static_assert(SLOT_BYTES == SLOT_MAGIC + sizeof(int32_t), "no padding");
 enum { SLOTS_PER_READ = 2048, BLOCK_BYTES = SLOTS_PER_READ * SLOT_BYTES };
 
-static const struct timer_slot empty_slot = { TIMER_NO_POS, TIMER_NO_POS, 0 };
+static const struct timer_slot empty_slot = { .first_pos = TIMER_NO_POS, .last_pos = TIMER_NO_POS };
 
 int64_t timer_wheel_place(const struct timer_wheel *wheel, int64_t tick)
 {
@@ -42,9 +42,14 @@ int64_t timer_wheel_place(const struct timer_wheel *wheel, int64_t tick)
 /* What `at` says about `tick`. */
 static struct timer_slot slot_of(const uint8_t *at, int64_t tick)
 {
-    if ((int64_t)get_be64(at + SLOT_TICK) != tick)
-        return empty_slot;
-    struct timer_slot slot = { .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
+    int64_t holder = (int64_t)get_be64(at + SLOT_TICK);
+    if (holder != tick) {
+        struct timer_slot none = empty_slot;
+        none.holder = (int64_t)get_be64(at + SLOT_LAST_POS) < 0 ? tick : holder;
+        return none;
+    }
+    struct timer_slot slot = { .holder = tick,
+                               .first_pos = (int64_t)get_be64(at + SLOT_FIRST_POS),
                                .last_pos = (int64_t)get_be64(at + SLOT_LAST_POS),
                                .count = (int32_t)get_be32(at + SLOT_COUNT) };
     if (slot.last_pos < TIMER_NO_POS) /* its sign has turned */

@@ -21,7 +21,8 @@ enum { TIMER_NO_POS = -1 };
 struct timer_slot {
     int64_t first_pos; /* TIMER_NO_POS: the tick has no unit */
     int64_t last_pos;
-    int32_t count; /* units; those that cancel count -1 */
+    int32_t count;  /* units; those that cancel count -1 */
+    int64_t holder; /* whose place it is: the tick's, or that of another one, which has units */
 };
 
 struct timer_wheel {

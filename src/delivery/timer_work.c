@@ -22,6 +22,7 @@ enum {
     LOAD_UNITS = 1000,     /* a turn */
     COLD_BYTES = 2 << 20,  /* a turn */
     CLEAN_INTERVAL_MS = 30000,
+    PLACES_TRIED = 1000, /* of the wheel, for one unit */
 };
 
 /* ---- for the loop ---------------------------------------------------------------------------- */
@@ -85,7 +86,7 @@ static int64_t slot_tick_of(const struct timer *t, int64_t own_tick, int64_t wri
 /* A unit whose slot cannot be written, the disk being full, is in the log and not in the wheel. It
  * counts once its slot is written, or, when its tick is over by then, when another took its place;
  * until then the check point stays before it (late_pos). */
-int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
+static int write_unit(struct timer *t, int64_t tick, struct timer_unit *unit, bool may_replace)
 {
     struct timer_work *w = &t->work;
     struct timer_slot slot = w->late_slot;
@@ -95,6 +96,8 @@ int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
         err = timer_wheel_get(&w->wheel, tick, &slot);
         if (err != 0)
             return err;
+        if (slot.holder != tick && slot.holder >= t->base_tick + w->read_tick && !may_replace)
+            return ERR_EXISTS;
         unit->prev_pos = slot.last_pos;
         err = timer_log_append(w->log, unit, &pos);
         if (err != 0)
@@ -114,6 +117,20 @@ int timer_write_unit(struct timer *t, int64_t tick, struct timer_unit *unit)
     w->late_tick = tick;
     w->late_slot = slot;
     assert(w->late_slot.last_pos >= w->late_pos);
+    return err;
+}
+
+int timer_write_unit(struct timer *t, int64_t *tick, struct timer_unit *unit)
+{
+    int err = ERR_EXISTS;
+    for (int left = PLACES_TRIED; err == ERR_EXISTS; left--) {
+        err = write_unit(t, *tick, unit, left == 0);
+        if (err != ERR_EXISTS)
+            break;
+        ++*tick;
+        unit->delay_ms += (int32_t)t->options.precision_ms;
+    }
+    assert(err != ERR_EXISTS);
     return err;
 }
 
@@ -147,7 +164,7 @@ static int enqueue_record(struct timer *t, const struct record *record,
         .topic_hash = java_hash(topic),
     };
     assert(unit.delay_ms / precision_ms == tick - write_tick); /* it fits */
-    int err = timer_write_unit(t, tick, &unit);
+    int err = timer_write_unit(t, &tick, &unit);
     if (err != 0)
         return err;
     assert(tick >= t->base_tick + w->read_tick);

@@ -148,29 +148,40 @@ struct pop_dir *pop_dir_new(void)
     return dir;
 }
 
-static void close_all(struct pop_dir *dir)
+static void close_all(struct pop_dir *dir, bool is_killed)
 {
     pop_keeper_stop(dir->keeper);
     run_jobs(dir);
-    pop_keeper_note_log_end(dir->keeper, dir->now_ms);
+    if (!is_killed)
+        pop_keeper_note_log_end(dir->keeper, dir->now_ms);
     pop_keeper_free(dir->keeper);
     dir->keeper = NULL;
     timer_close(dir->timer, dir->now_ms);
     store_dir_close(dir->files);
 }
 
-void pop_dir_restart(struct pop_dir *dir, int64_t now_ms)
+static void start_again(struct pop_dir *dir, int64_t now_ms, bool is_killed)
 {
-    close_all(dir);
+    close_all(dir, is_killed);
     dir->now_ms = now_ms;
     store_dir_open(dir->files);
     open_timer(dir);
     open_keeper(dir);
 }
 
+void pop_dir_restart(struct pop_dir *dir, int64_t now_ms)
+{
+    start_again(dir, now_ms, false);
+}
+
+void pop_dir_kill(struct pop_dir *dir, int64_t now_ms)
+{
+    start_again(dir, now_ms, true);
+}
+
 void pop_dir_remove(struct pop_dir *dir)
 {
-    close_all(dir);
+    close_all(dir, false);
     offsets_free(dir->offsets);
     arena_fini(&dir->arena);
     store_dir_remove(dir->files);

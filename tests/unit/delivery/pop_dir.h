@@ -42,5 +42,8 @@ void pop_dir_run_until(struct pop_dir *dir, int64_t time_ms);
 /* Everything is closed and opened again at this time; the table of offsets is the one that was
  * saved last. */
 void pop_dir_restart(struct pop_dir *dir, int64_t now_ms);
+/* The same, and what was noted since the last save of it, or since the first start, is forgotten.
+ */
+void pop_dir_kill(struct pop_dir *dir, int64_t now_ms);
 
 #endif

@@ -144,6 +144,26 @@ static void a_clock_set_back_before_a_restart_drops_nothing(void **state)
     expect_all_again(dir, &popped);
 }
 
+/* Goal: the same when the process is killed before anything was saved of the pop; of one that was
+ * given another time, too. */
+static void a_clock_set_back_before_a_kill_drops_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    int64_t end;
+    struct popped changed;
+    struct popped popped = pop_some(dir, offsets);
+    dir->now_ms += 10;
+    assert_int_equal(
+        pop_change(dir->keeper, &popped, offsets[1], INVISIBLE_MS, dir->now_ms, &changed, &end), 0);
+    dir->now_ms -= SET_BACK_MS;
+    pop_dir_send(dir, COUNT);
+    pop_dir_kill(dir, dir->now_ms + 1000);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_true(pop_may_come(dir->keeper, &changed));
+    expect_all_again(dir, &popped);
+}
+
 #define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -155,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_was_ahead_delays_nothing_for_long),
         KEEPER_TEST(a_clock_set_back_across_a_restart_drops_nothing),
         KEEPER_TEST(a_clock_set_back_before_a_restart_drops_nothing),
+        KEEPER_TEST(a_clock_set_back_before_a_kill_drops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

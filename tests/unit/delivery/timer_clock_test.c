@@ -166,6 +166,49 @@ static void weeks_are_passed_over_without_a_loss(void **state)
     }
 }
 
+/* Goal: what waits for a time of the clock that was ahead keeps its place in the wheel, which
+ * others would have now; both come at their time. Method: the wheel has 14 days. */
+static void what_waits_by_the_wrong_clock_keeps_its_place(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t start = dir->now_ms;
+    timer_dir_settle(dir);
+    dir->now_ms += 42 * DAY_MS;
+    timer_dir_send_at(dir, "ahead", dir->now_ms + 600500);
+    timer_dir_settle(dir);
+    dir->now_ms -= 42 * DAY_MS;
+    timer_dir_send_at(dir, "now", start + 600500);
+    timer_dir_send_at(dir, "cancelled", start + 600700);
+    timer_dir_settle(dir);
+    timer_dir_cancel(dir, "cancelled", start + 600700);
+    timer_dir_flush(dir);
+    timer_dir_restart(dir, true);
+    timer_dir_run_until(dir, start + 700000);
+    assert_delivered_once(dir, "now", start + 600500);
+    assert_int_equal(timer_dir_count(dir, "cancelled", NULL), 0);
+    assert_int_equal(timer_dir_count(dir, "ahead", NULL), 0);
+    dir->now_ms = start + 42 * DAY_MS;
+    timer_dir_run_until(dir, dir->now_ms + 700000);
+    assert_delivered_once(dir, "ahead", start + 42 * DAY_MS + 600500);
+}
+
+/* Goal: a broker that was killed before its first check point knows after a jump what waits. */
+static void a_kill_before_the_first_check_point_and_a_jump_lose_nothing(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t start = dir->now_ms;
+    timer_dir_send_at(dir, "a", start + 600500);
+    timer_dir_settle(dir);
+    timer_dir_restart(dir, true);
+    timer_dir_send_at(dir, "b", start + 600500);
+    timer_dir_restart(dir, true);
+    dir->now_ms += 42 * DAY_MS;
+    timer_dir_restart(dir, true);
+    timer_dir_run_until(dir, dir->now_ms + 10000);
+    assert_int_equal(timer_dir_count(dir, "a", NULL), 1);
+    assert_int_equal(timer_dir_count(dir, "b", NULL), 1);
+}
+
 static int setup(void **state)
 {
     *state = timer_dir_new(WINDOW_TICKS);
@@ -190,6 +233,8 @@ int main(void)
         CLOCK_TEST(a_tick_that_had_begun_goes_on_where_it_was),
         CLOCK_TEST(what_was_late_comes_in_time),
         cmocka_unit_test(weeks_are_passed_over_without_a_loss),
+        CLOCK_TEST(what_waits_by_the_wrong_clock_keeps_its_place),
+        CLOCK_TEST(a_kill_before_the_first_check_point_and_a_jump_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
