@@ -24,7 +24,9 @@ static int64_t due_of(const struct popped *popped)
 bool pop_is_as_given(const struct pop_point *point, const struct popped *popped)
 {
     assert(point->pop_time_ms == popped->key.pop_time_ms);
-    return point->invisible_ms == popped->invisible_ms &&
+    int64_t told_ms =
+        popped->invisible_ms < POP_INVISIBLE_MAX_MS ? popped->invisible_ms : POP_INVISIBLE_MAX_MS;
+    return point->invisible_ms == told_ms && /* the table keeps no longer ones */
            point->revive_queue_id == popped->revive_queue_id;
 }
 

@@ -4,7 +4,7 @@ import mini_client as mq
 import pytest
 import servers
 from conftest import BROKER_CONF, heartbeat, make_topic, pull, send
-from pops import POLLING, POP, ack, pop, pop_fields
+from pops import POLLING, POP, ack, change, pop, pop_fields
 from servers import wait_until
 
 SEND, LITE_PULL, RECALL, NOTIFY, ASSIGN, MEMBERS = 310, 361, 370, 200054, 400, 38
@@ -138,6 +138,17 @@ def test_messages_of_a_retry_topic_as_they_are_stored(broker, topic, group, sett
     record, = mq.decode_records(answer.body)
     assert record.topic == "%%RETRY%%%s_%s" % (group, topic) and record.body == b"again"
     assert answer.ext["startOffsetInfo"] == "1 0 0" and answer.ext["msgOffsetInfo"] == "1 0 0"
+
+
+def test_a_pop_of_weeks_is_acknowledged(broker, topic, group, settings, target):
+    """Goal: with timerMaxDelaySec raised a message may be out for longer than the table of pops counts, and its handle
+    still acknowledges it."""
+    settings(timerMaxDelaySec=2000000)
+    send(broker, topic)
+    message, = pop(broker, group, topic, queue=0, invisible_ms=1100000000, poll_ms=20000)
+    assert ack(broker, group, message).code == 0
+    if target == "ramjet":  # the reference would bring it back
+        assert change(broker, group, message, 0)[0].code == 208
 
 
 # ---- queues dealt out by the broker ------------------------------------------------------------------
