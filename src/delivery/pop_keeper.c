@@ -119,9 +119,9 @@ int64_t pop_keeper_next(const struct pop_keeper *keeper, int64_t now_ms)
 {
     int64_t due_ms = pop_next_due(keeper->table, now_ms, pop_keeper_log_time(keeper));
     due_ms = earlier(due_ms, pop_order_next_free(keeper->order));
-    if (!keeper->is_reading)
-        due_ms = earlier(due_ms, keeper->read_at_ms);
-    return keeper->recovery.is_running ? earlier(due_ms, keeper->recovery.go_on_ms) : due_ms;
+    if (keeper->recovery.is_running)
+        return earlier(due_ms, keeper->recovery.go_on_ms);
+    return keeper->is_reading ? due_ms : earlier(due_ms, keeper->read_at_ms);
 }
 
 /* Queues popped in order whose messages are visible again: who waits may have them. */
@@ -145,7 +145,8 @@ int64_t pop_keeper_run(struct pop_keeper *keeper, int64_t now_ms)
     bound_wait(&keeper->recovery.go_on_ms, now_ms);
     if (keeper->recovery.is_running && keeper->recovery.go_on_ms <= now_ms)
         keeper_recover_go_on(keeper, now_ms);
-    if (!keeper->is_reading && keeper->read_at_ms <= now_ms)
+    /* the recovery tells what is of an earlier process */
+    if (!keeper->recovery.is_running && !keeper->is_reading && keeper->read_at_ms <= now_ms)
         keeper_log_read_on(keeper, now_ms);
     tell_freed(keeper, now_ms);
     return keeper_revive_due(keeper, REVIVE_BUDGET, now_ms) ? pop_keeper_next(keeper, now_ms)
