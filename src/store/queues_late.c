@@ -157,21 +157,24 @@ int queue_place_late(struct queues *queues, struct consume_queue *queue)
     int placed = 0;
     if (late == NULL)
         return 0;
-    if (queues->late.log_end >= 0) /* else whoever looks for the end does it */
-        placed = consume_queue_cut(queue, commit_log_min(queues->log), queues->late.log_end);
     struct log_reader reader;
     log_reader_init_jumping(&reader, queues->log);
-    while (placed >= 0 && late->first != 0) {
-        const struct late_entry *next = entry_at(queues, late->first);
+    for (uint32_t at = late->first; placed >= 0 && at != 0;) {
+        const struct late_entry *next = entry_at(queues, at);
         placed = consume_queue_place(queue, &next->entry, &reader);
         if (placed == 1)
             queues_note_dirty(queues, queue);
-        if (placed >= 0)
-            late->first = next->next;
+        at = next->next;
     }
     log_reader_fini(&reader);
-    if (late->first == 0)
+    /* Behind them, as after a scan: an entry that others follow does not lead behind the log's end,
+     * a bit has turned in it. Before log_end is known, whoever looks for it cuts the queue. */
+    if (placed >= 0 && queues->late.log_end >= 0)
+        placed = consume_queue_cut(queue, commit_log_min(queues->log), queues->late.log_end);
+    if (placed >= 0) { /* else all of it is done again: what is in its place stays */
+        late->first = 0;
         ended(queues);
+    }
     return placed < 0 ? placed : 0;
 }
 
