@@ -24,6 +24,7 @@ void world_run(const struct image *image, void (*work)(void));
 /* Is the directory found as after a loss of power (another boot of the machine), or as it was left
  * within this one? False: this world cannot do that. */
 bool world_lose_power(void);
+bool world_has_lost_power(void);
 void world_clean(const char *root);
 void world_sleep_ms(int64_t ms);
 

@@ -119,6 +119,11 @@ bool world_lose_power(void)
     return false;
 }
 
+bool world_has_lost_power(void)
+{
+    return false;
+}
+
 void world_sleep_ms(int64_t ms)
 {
     usleep((useconds_t)(ms * 1000));

@@ -214,6 +214,11 @@ bool world_lose_power(void)
     return true;
 }
 
+bool world_has_lost_power(void)
+{
+    return has_lost_power;
+}
+
 void world_run(const struct image *image, void (*work)(void))
 {
     enum { SEED = 1 };
