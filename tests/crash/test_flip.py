@@ -42,7 +42,8 @@ PUT_KV = 100
 def make_store(target, end, name_server, home):
     """A directory that was closed well, written to again, and then left like this. Its name server's table lies in it, too."""
     conf = {**SIZES, "maxMessageSize": 16 << 10, "enableCalcFilterBitMap": "true", "enablePropertyFilter": "true",
-            "compactionScheduleInternal": 500, "flushDelayOffsetInterval": 500, "brokerFastFailureEnable": "false"}  # on a busy machine the reference refuses what waited 200 ms
+            "compactionScheduleInternal": 500, "flushDelayOffsetInterval": 500, "brokerFastFailureEnable": "false",
+            "osPageCacheBusyTimeOutMills": 600000}  # on a busy machine the reference refuses what waited 200 ms
     broker = Broker(target, home, [name_server], conf=conf)
     is_ours = target == "ramjet"
     load = Load(1, target.removeprefix("rocketmq-"), has_compacted=is_ours)
