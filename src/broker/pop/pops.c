@@ -213,8 +213,11 @@ void pops_arrived(struct pops *pops, struct slice topic, int32_t queue_id, int64
 {
     if (slice_eq(topic, pops->revive_topic))
         pop_keeper_log_arrived(pops->keeper, queue_id, now_ms(pops));
-    else if (queue_offset % NOTE_EVERY == 0 && slice_eq(topic, SLICE(TOPIC_TIMER)))
+    else if (queue_offset % NOTE_EVERY == 0 && slice_eq(topic, SLICE(TOPIC_TIMER))) {
+        pops_note_log_end(
+            pops); /* else a save under way would not know that the table has changed */
         saver_changed(pops->broker->saver, TABLE_OFFSETS);
+    }
 }
 
 /* ---- begin and end --------------------------------------------------------------------------- */
