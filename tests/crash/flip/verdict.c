@@ -6,9 +6,11 @@
  * what they said, or what their .bak says. Then: can it be written to, and is it whole after
  * another start. What was refused is repaired, and asked the same.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -417,12 +419,13 @@ static bool is_same_text(const struct buf *a, const struct buf *b)
 }
 
 /* The reference's tables have no checksum: where it wrote last, a flip that leaves one JSON is
- * taken as it is. */
-static bool is_unguarded(const struct asking *a, const char *path)
+ * taken as it is, and one that is gone, without another version, for one that never was. */
+static bool is_unguarded(const struct asking *a, const char *path, int table)
 {
     char sum[2 * PATH_BYTES + 8];
     snprintf(sum, sizeof sum, "%s.sum", path);
-    return a->damage->kind == DAMAGE_FLIP && access(sum, F_OK) != 0;
+    return access(sum, F_OK) != 0 &&
+           (a->damage->kind == DAMAGE_FLIP || a->original->backups[table].data == NULL);
 }
 
 static enum outcome ask_table(const struct asking *a, int table)
@@ -444,7 +447,7 @@ static enum outcome ask_table(const struct asking *a, int table)
     } else if (!is_same_text(&text, &a->original->tables[table])) {
         if (!is_hit)
             violation("%s says something else", name);
-        if (is_unguarded(a, path))
+        if (is_unguarded(a, path, table))
             goto done;
         /* Counts for people: without another version they begin anew, and a line says why. */
         if (strcmp(table_names[table], "timermetrics") == 0 &&
@@ -552,6 +555,32 @@ static enum outcome ask_timers(struct asking *a)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+static bool is_empty(const char *path)
+{
+    struct stat state;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    int err = fstat(fd, &state);
+    close(fd);
+    return err != 0 || state.st_size == 0;
+}
+
+/* The reference writes it in place, and leaves none when it is killed meanwhile: an empty file, or
+ * a part of one. */
+static void take_backup(struct original *original, int table, char path[2 * PATH_BYTES], int len)
+{
+    struct buf *text = &original->backups[table];
+    snprintf(path + len, 2 * PATH_BYTES - (size_t)len, ".bak");
+    if (is_empty(path) || picture_table(table, path, text) == 0)
+        return;
+    snprintf(path + len, 2 * PATH_BYTES - (size_t)len, ".sum");
+    if (access(path, F_OK) == 0)
+        violation("the undamaged %s.bak is refused", table_names[table]);
+    buf_fini(text);
+    *text = (struct buf)BUF_INIT;
+}
+
 void original_take(struct original *original, const char *root)
 {
     struct store *store;
@@ -560,9 +589,7 @@ void original_take(struct original *original, const char *root)
         int len = snprintf(path, sizeof path, "%s/config/%s", root, table_names[table]);
         if (picture_table(table, path, &original->tables[table]) != 0)
             violation("the undamaged %s is refused", table_names[table]);
-        snprintf(path + len, sizeof path - (size_t)len, ".bak");
-        if (access(path, F_OK) == 0 && picture_table(table, path, &original->backups[table]) != 0)
-            violation("the undamaged %s.bak is refused", table_names[table]);
+        take_backup(original, table, path, len);
     }
     int err = picture_open(root, false, &store);
     if (err != 0)
