@@ -55,9 +55,8 @@ int64_t keeper_noted_pop_ms(const struct pop_keeper *keeper)
 }
 
 /* The next start may come after the clock was set back. */
-static void note_pop_time(struct pop_keeper *keeper, int64_t now_ms)
+static void note_pop_time(struct pop_keeper *keeper, int64_t newest_ms, int64_t now_ms)
 {
-    int64_t newest_ms = pop_newest_ms(keeper->table);
     if (newest_ms > keeper_noted_pop_ms(keeper))
         offsets_put(keeper->options.offsets, SLICE(TOPIC_TIMER), SLICE(NOTED_GROUP), NOTED_POP_TIME,
                     newest_ms, now_ms);
@@ -66,7 +65,7 @@ static void note_pop_time(struct pop_keeper *keeper, int64_t now_ms)
 void pop_keeper_note_log_end(struct pop_keeper *keeper, int64_t now_ms)
 {
     struct offsets *offsets = keeper->options.offsets;
-    note_pop_time(keeper, now_ms);
+    note_pop_time(keeper, pop_newest_ms(keeper->table), now_ms);
     if (keeper->recovery.is_running)
         return;
     for (int at = 0; at <= keeper->options.revive_queue_count; at++) {
@@ -190,14 +189,15 @@ static void apply_pair(struct pop_keeper *keeper, struct slice topic, struct sli
     }
 }
 
-static void end(struct pop_keeper *keeper)
+static void end(struct pop_keeper *keeper, int64_t now_ms)
 {
     struct pop_recovery *r = &keeper->recovery;
     assert(r->is_running);
     assert(!r->is_job_out);
     r->is_running = false;
-    /* by a clock that was ahead: no note was saved of it */
+    /* by a clock that was ahead: no note was saved of it, and the next start does not find it */
     pop_know_from(keeper->table, r->newest_ms + 1);
+    note_pop_time(keeper, r->newest_ms, now_ms);
     if (r->moved > 0)
         log_info("pop_offsets_recovered queues=%d", r->moved);
     keeper_recover_free(keeper);
@@ -211,7 +211,7 @@ static void apply(struct pop_keeper *keeper, int64_t now_ms)
     struct slice topic, group;
     for (int budget = APPLY_BUDGET; budget > 0; budget--) {
         if (!offsets_next(r->found, &r->cursor, &topic, &group)) {
-            end(keeper);
+            end(keeper, now_ms);
             return;
         }
         apply_pair(keeper, topic, group, now_ms);

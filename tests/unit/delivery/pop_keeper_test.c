@@ -180,6 +180,24 @@ static void a_short_pop_before_a_kill_is_not_dropped(void **state)
     expect_all_again(dir, &popped);
 }
 
+/* Goal: the same when it is started once more before the clock gets there: the table of offsets
+ * that is saved meanwhile has the log's end behind the pop. */
+static void a_start_after_such_a_kill_drops_nothing(void **state)
+{
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped;
+    pop_dir_send(dir, COUNT);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_int_equal(pop_dir_pop(dir, COUNT, 500, &popped, offsets), COUNT);
+    dir->now_ms -= SET_BACK_MS;
+    pop_dir_send(dir, COUNT);
+    pop_dir_kill(dir, dir->now_ms + 1000);
+    pop_dir_run_until(dir, dir->now_ms + 100);
+    pop_dir_restart(dir, dir->now_ms + 1000);
+    expect_all_again(dir, &popped);
+}
+
 #define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -193,6 +211,7 @@ int main(void)
         KEEPER_TEST(a_clock_set_back_before_a_restart_drops_nothing),
         KEEPER_TEST(a_clock_set_back_before_a_kill_drops_nothing),
         KEEPER_TEST(a_short_pop_before_a_kill_is_not_dropped),
+        KEEPER_TEST(a_start_after_such_a_kill_drops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
