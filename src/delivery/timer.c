@@ -321,7 +321,9 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
         (!w->has_backlog || !w->may_enqueue || w->is_out_of_reach))
         t->is_ready = true;
     timer_deliver_cold(t, now_ms, may_deliver);
-    timer_pass_ticks(t, now_ms);
+    /* of the turn's time when the clock was set back meanwhile: what it has passed over is over,
+     * or the next turn would not go back to it */
+    timer_pass_ticks(t, now_ms > w->now_ms ? now_ms : w->now_ms);
 }
 
 static void limit_by_cold(const struct timer_cold *cold, size_t count, int64_t *upto_ms)

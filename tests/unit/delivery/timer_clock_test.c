@@ -209,6 +209,33 @@ static void a_kill_before_the_first_check_point_and_a_jump_lose_nothing(void **s
     assert_int_equal(timer_dir_count(dir, "b", NULL), 1);
 }
 
+/* Goal: a clock that jumps for no longer than a turn of work takes loses nothing and brings nothing
+ * early: neither what was sent by it nor what is sent afterwards. */
+static void a_clock_set_back_within_a_turn_is_noticed(void **state)
+{
+    (void)state;
+    for (int i = 0; jumps_ms[i] <= 8 * DAY_MS; i++) {
+        struct timer_dir *dir = timer_dir_new(2 * DAY_MS / 1000);
+        int64_t ahead_ms = dir->now_ms + jumps_ms[i];
+        int64_t back_ms = dir->now_ms + jumps_ms[i] / 2;
+        timer_dir_settle(dir);
+        dir->now_ms = ahead_ms;
+        timer_work_begin(dir->timer, dir->now_ms, true);
+        timer_work(dir->timer);
+        timer_dir_send_at(dir, "ahead", ahead_ms + 1500);
+        dir->now_ms = back_ms;
+        timer_work_end(dir->timer, dir->now_ms, true);
+        timer_dir_send_at(dir, "new", back_ms + 1700);
+        timer_dir_run_until(dir, back_ms + 2000);
+        assert_delivered_once(dir, "new", back_ms + 1700);
+        assert_int_equal(timer_dir_count(dir, "ahead", NULL), 0);
+        dir->now_ms = ahead_ms;
+        timer_dir_run_until(dir, ahead_ms + 3000);
+        assert_delivered_once(dir, "ahead", ahead_ms + 1500);
+        timer_dir_remove(dir);
+    }
+}
+
 static int setup(void **state)
 {
     *state = timer_dir_new(WINDOW_TICKS);
@@ -235,6 +262,7 @@ int main(void)
         cmocka_unit_test(weeks_are_passed_over_without_a_loss),
         CLOCK_TEST(what_waits_by_the_wrong_clock_keeps_its_place),
         CLOCK_TEST(a_kill_before_the_first_check_point_and_a_jump_lose_nothing),
+        cmocka_unit_test(a_clock_set_back_within_a_turn_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
