@@ -336,6 +336,7 @@ int timer_log_last(const struct timer_log *log, struct timer_unit *unit)
 
 /* ---- append ---------------------------------------------------------------------------------- */
 
+/* The filler is to be synced as a unit is, also when all units of the file are. */
 static int close_file(struct timer_log *log, const struct log_file *file)
 {
     uint8_t filler[FILLER_BYTES] = { 0 };
@@ -345,7 +346,7 @@ static int close_file(struct timer_log *log, const struct log_file *file)
     put_be32(filler + FILLER_LEFT, (uint32_t)(log->file_bytes - file_pos));
     put_be32(filler + FILLER_MAGIC_AT, FILLER_MAGIC);
     int err = timer_file_write(file->fd, path, filler, sizeof filler, file_pos);
-    if (err != 0 || !log->is_unsynced)
+    if (err != 0)
         return err;
     /* Two full files unsynced at once: more than a file between two syncs. Wait for the first. */
     if (log->full_unsynced >= 0) {
@@ -404,12 +405,28 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
 
 struct walk {
     struct timer_log *log;
-    int64_t limit; /* positions from here on are not looked at */
-    int64_t pos;   /* of the next unit */
+    int64_t limit;      /* positions from here on are not looked at */
+    bool passes_damage; /* over what is no unit */
+    int64_t pos;        /* of the next unit */
     int64_t last_pos;
     timer_unit_visitor *visit;
     void *ctx;
 };
+
+/* A full file that another follows ends, whether or not its filler came to the disk. */
+static bool is_file_end(const struct walk *w, const struct log_file *file, uint32_t magic)
+{
+    bool is_last = file == &w->log->files[w->log->file_count - 1];
+    return magic == FILLER_MAGIC || (!is_last && !has_room_for_unit(w->log, w->pos - file->start));
+}
+
+static int verdict_on(const struct walk *w, const uint8_t *bytes, bool is_whole)
+{
+    struct timer_unit unit;
+    if (is_whole && decode(bytes, &unit))
+        return w->visit(w->ctx, w->pos, &unit);
+    return w->passes_damage ? 0 : 1;
+}
 
 /* Walks one file from w->pos on. *is_over: what stands at w->pos is no unit, or not accepted. */
 static int walk_file(struct walk *w, const struct log_file *file, bool *is_over)
@@ -430,15 +447,13 @@ static int walk_file(struct walk *w, const struct log_file *file, bool *is_over)
         if (err != 0)
             return err;
         for (int64_t at = 0; at + FILLER_BYTES <= len && w->pos < w->limit;) {
-            struct timer_unit unit;
-            if (get_be32(block + at + FILLER_MAGIC_AT) == FILLER_MAGIC) {
+            if (is_file_end(w, file, get_be32(block + at + FILLER_MAGIC_AT))) {
                 w->pos = file_end;
                 return 0;
             }
             if (at + TIMER_UNIT_BYTES > len && w->pos + TIMER_UNIT_BYTES <= file_end)
                 break; /* the rest of the unit is in the next block */
-            bool is_unit = at + TIMER_UNIT_BYTES <= len && decode(block + at, &unit);
-            int verdict = is_unit ? w->visit(w->ctx, w->pos, &unit) : 1;
+            int verdict = verdict_on(w, block + at, at + TIMER_UNIT_BYTES <= len);
             if (verdict != 0) {
                 *is_over = verdict > 0;
                 return verdict > 0 ? 0 : verdict;
@@ -564,7 +579,9 @@ int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *v
 
 int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visit, void *ctx)
 {
-    struct walk w = { .log = log, .limit = log->end, .visit = visit, .ctx = ctx };
+    struct walk w = {
+        .log = log, .limit = log->end, .passes_damage = true, .visit = visit, .ctx = ctx
+    };
     w.pos = aligned(log, from);
     return walk_from(&w);
 }

@@ -43,7 +43,7 @@ typedef int timer_unit_visitor(void *ctx, int64_t pos, const struct timer_unit *
  * that `visit` does not accept, and what lies behind is wiped. Before any append. */
 MUST_CHECK int timer_log_recover(struct timer_log *log, int64_t from, timer_unit_visitor *visit,
                                  void *ctx);
-/* The same without changing anything, up to the end. */
+/* The same without changing anything, up to the end; what is no unit is passed over. */
 MUST_CHECK int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visit,
                               void *ctx);
 

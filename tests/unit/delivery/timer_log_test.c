@@ -1,6 +1,8 @@
 #include "delivery/timer_dir.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "delivery/timer_check.h"
@@ -79,6 +81,85 @@ static void a_lost_file_before_the_check_point_is_refused(void **state)
     expect_all(dir, first_ms);
 }
 
+static void wipe(const struct timer_dir *dir, int64_t pos, size_t len)
+{
+    static const uint8_t zeros[TIMER_UNIT_BYTES];
+    int64_t file_bytes = dir->options.log_file_bytes;
+    char path[128];
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+             (long long)(pos / file_bytes * file_bytes));
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0 && len <= sizeof zeros);
+    assert_int_equal(pwrite(fd, zeros, len, pos % file_bytes), len);
+    close(fd);
+}
+
+/* Goal: no timer is lost when the disk lost the filler of a full file and a unit, and the slot
+ * leads to one that is not there any more: it is set again from all that is left of its chain.
+ * Method: all timers in one slot; the last one's unit, in the second file behind the check point,
+ * goes, too. */
+static void a_slot_is_set_again_from_all_files(void **state)
+{
+    struct timer_dir *dir = *state;
+    int64_t file_bytes = dir->options.log_file_bytes;
+    int64_t due_ms = dir->now_ms + WAIT_MS;
+    char body[16];
+    for (int i = 0; i <= FILE_UNITS + 50; i++) {
+        snprintf(body, sizeof body, "m%d", i);
+        timer_dir_send_at(dir, body, due_ms);
+        if (i < FILE_UNITS + 49)
+            continue;
+        timer_dir_run_until(dir, dir->now_ms + 100); /* it is taken in */
+        if (i == FILE_UNITS + 49)
+            timer_dir_flush(dir);
+    }
+    int64_t end = file_bytes + 50 * TIMER_UNIT_BYTES;
+    assert_int_equal(saved_pos(dir), end);
+    wipe(dir, FILE_UNITS * TIMER_UNIT_BYTES, (size_t)(file_bytes % TIMER_UNIT_BYTES)); /* filler */
+    wipe(dir, FILE_UNITS / 2 * TIMER_UNIT_BYTES, TIMER_UNIT_BYTES);
+    wipe(dir, end, TIMER_UNIT_BYTES);
+    timer_dir_restart(dir, true);
+    timer_dir_run_until(dir, due_ms + 1000);
+    for (int i = 0; i <= FILE_UNITS + 50; i++) {
+        snprintf(body, sizeof body, "m%d", i);
+        assert_int_equal(timer_dir_count(dir, body, NULL), 1);
+    }
+}
+
+static void append(struct timer_log *log, int count)
+{
+    const struct timer_unit unit = { .prev_pos = -1, .magic = 1, .write_ms = 1, .bytes = 1 };
+    int64_t pos;
+    for (int i = 0; i < count; i++)
+        assert_int_equal(timer_log_append(log, &unit, &pos), 0);
+}
+
+static void sync_all(struct timer_log *log)
+{
+    struct timer_log_unsynced unsynced = { .fds = { -1, -1 } };
+    timer_log_take_unsynced(log, &unsynced);
+    assert_int_equal(timer_log_sync(&unsynced, "timerlog"), 0);
+}
+
+/* Goal: the filler of a file is brought to the disk, also when all of its units were before. */
+static void a_filler_is_synced(void **state)
+{
+    struct timer_dir *dir = *state;
+    struct timer_log_unsynced unsynced = { .fds = { -1, -1 } };
+    struct timer_log *log;
+    char path[128];
+    snprintf(path, sizeof path, "%s/timerlog", dir->path);
+    assert_int_equal(timer_log_open(path, dir->options.log_file_bytes, 0, &log), 0);
+    append(log, FILE_UNITS);
+    sync_all(log);
+    append(log, 1);
+    timer_log_take_unsynced(log, &unsynced);
+    assert_true(unsynced.fds[0] >= 0);
+    assert_true(unsynced.fds[1] >= 0);
+    assert_int_equal(timer_log_sync(&unsynced, "timerlog"), 0);
+    timer_log_close(log);
+}
+
 /* Goal: files of another layout are refused, not removed. */
 static void another_length_is_refused(void **state)
 {
@@ -152,6 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_file_behind_the_check_point_loses_nothing),
         TIMER_LOG_TEST(a_lost_file_before_the_check_point_is_refused),
+        TIMER_LOG_TEST(a_slot_is_set_again_from_all_files),
+        TIMER_LOG_TEST(a_filler_is_synced),
         TIMER_LOG_TEST(another_length_is_refused),
         TIMER_LOG_TEST(a_recovery_syncs_what_a_killed_process_wrote),
         TIMER_LOG_TEST(a_recovery_syncs_what_it_wiped_and_removed),
