@@ -1,5 +1,6 @@
 """What a broker makes of its settings when it starts."""
 
+import socket
 import subprocess
 
 import pytest
@@ -41,3 +42,17 @@ def test_a_setting_without_effect_is_told(tmp_path):
     """Goal: a key that changes nothing is a warning that names it."""
     done = start(tmp_path, transientStorePoolEnable="true")
     assert done.returncode == 0 and '"transientStorePoolEnable" is known but not supported yet' in done.stderr
+
+
+def test_a_port_that_is_taken_ends_the_start(tmp_path):
+    """Goal: who cannot listen says so and ends, on a new directory and on one that is there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path = tmp_path / "broker.conf"
+        path.write_text("listenPort=%d\nbindAddress=127.0.0.1\nbrokerIP1=127.0.0.1\nstorePathRootDir=%s\n"
+                        "mappedFileSizeCommitLog=1048576\n" % (port, tmp_path / "store"), encoding="ascii")
+        for _ in range(2):
+            done = subprocess.run([str(ramjet_binary()), "broker", "-c", str(path)], cwd=tmp_path, timeout=60,
+                                  capture_output=True, text=True, check=False)
+            assert done.returncode == 1 and "listen_failed" in done.stderr, done
+    assert not (tmp_path / "store/abort").exists()

@@ -231,7 +231,7 @@ static void topics_saved(struct save_waiter *waiter, int err)
 void acks_topic_created(struct broker *broker)
 {
     struct acks *a = broker->acks;
-    if (a == NULL || broker->saver == NULL)
+    if (broker->server == NULL)
         return; /* at start: nothing can be sent yet */
     if (a->topics_pending) {
         a->topics_again = true;
