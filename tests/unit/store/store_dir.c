@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "store/checkpoint.h"
 
 enum { FIRST_MS = 1700000000 };
 
@@ -344,4 +345,57 @@ void store_dir_calm(struct store *store)
         assert_int_equal(store_put(store, &record, 1, 1, &result, NULL), 0);
         assert_int_equal(store_sync(store), 0);
     }
+}
+
+/* ---- numbered messages, and what checkpoints say ----------------------------------------------
+ */
+
+void store_dir_put_numbered(struct store_dir *dir, const char *topic, int32_t queue_id)
+{
+    char body[32];
+    snprintf(body, sizeof body, "%s-%d-%lld", topic, queue_id,
+             (long long)store_queue_max(dir->store, slice_str(topic), queue_id));
+    store_dir_put(dir, topic, queue_id, body, "UNIQ_KEY\001u\002");
+}
+
+void store_dir_expect_numbered(struct store_dir *dir, const char *topic, int32_t queue_id,
+                               int64_t count)
+{
+    assert_int_equal(store_queue_max(dir->store, slice_str(topic), queue_id), count);
+    char body[32];
+    for (int64_t i = 0; i < count; i++) {
+        snprintf(body, sizeof body, "%s-%d-%lld", topic, queue_id, (long long)i);
+        store_dir_expect(dir, topic, queue_id, i, body);
+    }
+}
+
+struct store_dir *store_dir_copy_without_checkpoint(const struct store_dir *dir)
+{
+    fault_arm_value("disk.of_this_boot", 0);
+    struct store_dir *copy = store_dir_copy(dir);
+    if (store_dir_has(copy, "checkpoint"))
+        store_dir_delete(copy, "checkpoint");
+    return copy;
+}
+
+void store_dir_point_checkpoint_at(struct store_dir *dir, int64_t phy_offset)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    store_dir_file_path(dir, "checkpoint", path);
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    assert_true(checkpoint.is_ours);
+    checkpoint.dispatched = phy_offset;
+    checkpoint.durable = phy_offset;
+    assert_int_equal(checkpoint_write(path, &checkpoint, false), 0);
+}
+
+void store_dir_forget_checkpoint(struct store_dir *dir)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    store_dir_file_path(dir, "checkpoint", path);
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    checkpoint.dispatched = checkpoint.durable = checkpoint.flushed = 0;
+    assert_int_equal(checkpoint_replace(path, &checkpoint, false), 0);
 }

@@ -56,6 +56,12 @@ bool store_dir_get(struct store_dir *dir, const char *topic, int32_t queue_id, i
 void store_dir_expect(struct store_dir *dir, const char *topic, int32_t queue_id,
                       int64_t queue_offset, const char *body);
 
+/* The next message of a queue that holds nothing else: "topic-queue-number", with a unique key. */
+void store_dir_put_numbered(struct store_dir *dir, const char *topic, int32_t queue_id);
+/* Fails the test unless the queue holds so many of them, and nothing else. */
+void store_dir_expect_numbered(struct store_dir *dir, const char *topic, int32_t queue_id,
+                               int64_t count);
+
 /* Files by name below the directory, e.g. "commitlog/00000000000000000000". */
 void store_dir_file_path(const struct store_dir *dir, const char *name, char path[256]);
 bool store_dir_has(const struct store_dir *dir, const char *name);
@@ -68,6 +74,13 @@ void store_dir_delete(const struct store_dir *dir, const char *name);
 void store_dir_flip(const struct store_dir *dir, const char *name, int64_t at, int bit);
 /* The file was written so many hours ago. */
 void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours);
+
+/* What a machine that lost power leaves: no checkpoint says that the last bytes are good. */
+struct store_dir *store_dir_copy_without_checkpoint(const struct store_dir *dir);
+/* Our block of the checkpoint names this position, and is in order otherwise. */
+void store_dir_point_checkpoint_at(struct store_dir *dir, int64_t phy_offset);
+/* Nothing was on the disk when the last checkpoint was written. */
+void store_dir_forget_checkpoint(struct store_dir *dir);
 
 int64_t store_dir_log_end(struct store_dir *dir);
 
