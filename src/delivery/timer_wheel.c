@@ -148,60 +148,75 @@ int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place)
     return timer_file_write(wheel->fd, wheel->path, zeros, sizeof zeros, place);
 }
 
+/* Calls `each` for every slot that has a tick, as they lie; ends with the first error. */
+typedef int each_slot(void *ctx, int64_t place, const uint8_t *slot);
+
+static int each_used_slot(const struct timer_wheel *wheel, each_slot *each, void *ctx)
+{
+    uint8_t block[BLOCK_BYTES];
+    const int64_t bytes = wheel->slots * SLOT_BYTES;
+    int err = 0;
+    for (int64_t at = 0; err == 0 && at < bytes; at += BLOCK_BYTES) {
+        size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
+        err = timer_file_read(wheel->fd, wheel->path, block, len, at);
+        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES)
+            if (get_be64(block + i + SLOT_TICK) != 0)
+                err = each(ctx, at + (int64_t)i, block + i);
+    }
+    return err;
+}
+
+struct clearing {
+    const struct timer_wheel *wheel;
+    int64_t from, upto;
+};
+
+static int clear_slot(void *ctx, int64_t place, const uint8_t *slot)
+{
+    const struct clearing *c = ctx;
+    int64_t tick = (int64_t)get_be64(slot + SLOT_TICK);
+    return tick >= c->from && tick < c->upto ? timer_wheel_empty(c->wheel, place) : 0;
+}
+
 int timer_wheel_clear(const struct timer_wheel *wheel, int64_t from, int64_t upto)
 {
     assert(from >= 0 && from <= upto);
-    uint8_t block[BLOCK_BYTES];
-    const int64_t bytes = wheel->slots * SLOT_BYTES;
-    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
-        size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
-        int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
-        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
-            int64_t tick = (int64_t)get_be64(block + i + SLOT_TICK);
-            if (tick > 0 && tick >= from && tick < upto)
-                err = timer_wheel_empty(wheel, at + (int64_t)i);
-        }
-        if (err != 0)
-            return err;
-    }
-    return 0;
+    struct clearing clearing = { wheel, from, upto };
+    return each_used_slot(wheel, clear_slot, &clearing);
 }
 
-/* The slot at `place` leads nowhere: it is emptied, or kept, and the one kept so far emptied. */
-static int cut_slot(const struct timer_wheel *wheel, int64_t place, int64_t first_pos,
-                    struct timer_wheel_kept *kept)
+struct cutting {
+    const struct timer_wheel *wheel;
+    int64_t from;
+    timer_wheel_judge *leads_home;
+    void *ctx;
+    struct timer_wheel_kept *kept;
+};
+
+/* One that leads nowhere is emptied, or kept, and the one kept so far emptied. */
+static int cut_slot(void *ctx, int64_t place, const uint8_t *slot)
 {
-    if (kept->place >= 0 && kept->first_pos <= first_pos)
-        return timer_wheel_empty(wheel, place);
-    int64_t kept_before = kept->place;
-    *kept = (struct timer_wheel_kept){ place, first_pos };
-    return kept_before < 0 ? 0 : timer_wheel_empty(wheel, kept_before);
+    const struct cutting *c = ctx;
+    int64_t first_pos = (int64_t)get_be64(slot + SLOT_FIRST_POS);
+    int64_t last_pos = (int64_t)get_be64(slot + SLOT_LAST_POS);
+    if (last_pos < c->from)
+        return 0;
+    int home = c->leads_home(c->ctx, (int64_t)get_be64(slot + SLOT_TICK), last_pos);
+    if (home != 0)
+        return home < 0 ? home : 0;
+    if (c->kept->place >= 0 && c->kept->first_pos <= first_pos)
+        return timer_wheel_empty(c->wheel, place);
+    int64_t kept_before = c->kept->place;
+    *c->kept = (struct timer_wheel_kept){ place, first_pos };
+    return kept_before < 0 ? 0 : timer_wheel_empty(c->wheel, kept_before);
 }
 
 int timer_wheel_cut(const struct timer_wheel *wheel, int64_t from, timer_wheel_judge *leads_home,
                     void *ctx, struct timer_wheel_kept *kept)
 {
-    uint8_t block[BLOCK_BYTES];
-    const int64_t bytes = wheel->slots * SLOT_BYTES;
     *kept = (struct timer_wheel_kept){ -1, INT64_MAX };
-    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
-        size_t len = at + BLOCK_BYTES <= bytes ? BLOCK_BYTES : (size_t)(bytes - at);
-        int err = timer_file_read(wheel->fd, wheel->path, block, len, at);
-        for (size_t i = 0; err == 0 && i < len; i += SLOT_BYTES) {
-            int64_t tick = (int64_t)get_be64(block + i + SLOT_TICK);
-            int64_t last_pos = (int64_t)get_be64(block + i + SLOT_LAST_POS);
-            if (tick == 0 || last_pos < from)
-                continue;
-            err = leads_home(ctx, tick, last_pos);
-            if (err == 0)
-                err = cut_slot(wheel, at + (int64_t)i,
-                               (int64_t)get_be64(block + i + SLOT_FIRST_POS), kept);
-            err = err < 0 ? err : 0;
-        }
-        if (err != 0)
-            return err;
-    }
-    return 0;
+    struct cutting cutting = { wheel, from, leads_home, ctx, kept };
+    return each_used_slot(wheel, cut_slot, &cutting);
 }
 
 int timer_wheel_sync(const struct timer_wheel *wheel)
