@@ -12,9 +12,8 @@
  *            comes from.
  * End        a peer that ended its sending still gets the answers to what it sent; then it is
  *            closed.
- * Ownership  counted: the loop has a reference until the connection is over, which `on_closed`
- * tells
- *            its user once; whoever keeps the pointer takes one of his own.
+ * Ownership  counted: the loop has a reference until the connection is over, which on_closed()
+ *            tells its user once; whoever keeps the pointer takes one of his own.
  * Threads    the connection's loop.
  */
 #ifndef NET_CONN_H

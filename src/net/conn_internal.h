@@ -1,5 +1,5 @@
-/* conn_internal.h - the inside of a connection, shared by conn.c, conn_output.c, listener.c,
- * dial.c.
+/* conn_internal.h - the inside of a connection, shared by conn.c, conn_input.c,
+ * conn_output.c, listener.c, dial.c.
  *
  * Threads    the connection's loop.
  */
@@ -69,16 +69,26 @@ struct conn {
 };
 
 /* conn.c */
-void conn_update_events(struct conn *conn);
 void conn_arm_timer(struct conn *conn);
+/* Closes a connection that has nothing left to do: half-closed by a peer who got all its answers.
+ */
 void conn_check_finished(struct conn *conn);
-void conn_input_wanted(struct conn *conn);
 /* What comes first on a connection (a handshake, a proxy's header) must be over in so long; 0: it
  * is over. */
 void conn_set_ready_deadline(struct conn *conn, int64_t ms);
 
+/* conn_input.c */
+void conn_on_ready(struct loop_watch *watch, uint32_t ready);
+void conn_run_redeliver(struct loop_deferred *deferred);
+void conn_run_read_on(struct loop_deferred *step);
+void conn_update_events(struct conn *conn);
+/* Input is allowed again: what was left lies here already, no event will tell of it. */
+void conn_input_wanted(struct conn *conn);
+void conn_free_input(struct conn *conn);
+
 /* conn_output.c */
 void conn_flush(struct conn *conn);
+void conn_run_flush(struct loop_deferred *deferred);
 void conn_free_output(struct conn *conn);
 
 #endif

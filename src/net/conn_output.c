@@ -234,3 +234,11 @@ void conn_flush(struct conn *conn)
     conn_update_events(conn);
     conn_check_finished(conn);
 }
+
+void conn_run_flush(struct loop_deferred *deferred)
+{
+    struct conn *conn = list_entry(deferred, struct conn, flush);
+    conn_ref(conn);
+    conn_flush(conn);
+    conn_unref(conn);
+}

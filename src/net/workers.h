@@ -2,7 +2,7 @@
  *
  * Ownership  a job is the caller's; it belongs to the pool from workers_submit() until `done` runs.
  * Threads    submit from any thread; `run` on a worker; `done` on the loop named at submission.
- * Bounds     a queue of `queue_max` jobs; ERR_BUSY is told as ERR_WOULD_BLOCK: refuse the request.
+ * Bounds     a queue of `queue_max` jobs; beyond it ERR_WOULD_BLOCK: refuse the request.
  */
 #ifndef NET_WORKERS_H
 #define NET_WORKERS_H
