@@ -1,5 +1,7 @@
 #include "bench/beside.h"
 
+#include "base/thread.h"
+
 static void *beside_main(void *arg)
 {
     struct beside *beside = arg;
@@ -10,8 +12,7 @@ static void *beside_main(void *arg)
 int beside_start(struct beside *beside, const struct load_plan *plan, struct load_result *result)
 {
     *beside = (struct beside){ .plan = plan, .result = result };
-    int cause = pthread_create(&beside->thread, NULL, beside_main, beside);
-    return cause == 0 ? 0 : err_from_errno(cause);
+    return thread_start(&beside->thread, "load", beside_main, beside);
 }
 
 int beside_join(struct beside *beside)

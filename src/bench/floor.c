@@ -30,6 +30,7 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 
 enum { ECHO_BYTES = 1 << 18, ECHO_EVENTS = 64, LENGTH_BYTES = 4 };
@@ -292,12 +293,8 @@ int floor_start(enum floor_kind kind, const char *dir, struct floor **started)
     int err = listen_anywhere(f);
     if (err == 0)
         err = open_log(f, dir);
-    if (err == 0) {
-        int cause = pthread_create(&f->thread, NULL, floor_main, f);
-        err = cause == 0 ? 0 : err_from_errno(cause);
-    }
     if (err == 0)
-        pthread_setname_np(f->thread, "echo");
+        err = thread_start(&f->thread, "echo", floor_main, f);
     if (err != 0) {
         floor_free(f);
         return err;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 #include "wire/codes.h"
 
@@ -60,9 +61,8 @@ int receiver_start(struct receiver *c, const struct sockaddr_in *address, int64_
         err = pull_queue_end(&c->line, REQ_GET_MAX_OFFSET, c->place.topic, c->place.queue_id,
                              timeout_ns, &c->place.queue_offset);
     }
-    int cause = err == 0 ? pthread_create(&c->thread, NULL, receiver_main, c) : 0;
-    if (cause != 0)
-        err = err_from_errno(cause);
+    if (err == 0)
+        err = thread_start(&c->thread, "receiver", receiver_main, c);
     if (err != 0)
         line_close(&c->line);
     return err;

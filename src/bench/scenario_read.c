@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "bench/pull.h"
 #include "bench/run.h"
 #include "wire/codes.h"
@@ -82,12 +83,16 @@ static int start_reader(struct reader_thread *r, const struct run *run,
     if (r->result == NULL)
         return ERR_NO_MEMORY;
     int err = line_open(&r->line, &broker->address, run->settings.timeout_ms * INT64_C(1000000));
-    if (err == 0 && pthread_create(&r->thread, NULL, reader_main, r) != 0) {
-        err = ERR_NO_MEMORY;
-        line_close(&r->line);
-    }
     if (err != 0)
-        free(r->result);
+        goto fail;
+    err = thread_start(&r->thread, "reader", reader_main, r);
+    if (err != 0)
+        goto fail_line;
+    return 0;
+fail_line:
+    line_close(&r->line);
+fail:
+    free(r->result);
     return err;
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 
 /* Often enough to meet most stalls longer than it, rarely enough to cost a thousandth of a core. */
@@ -29,11 +30,7 @@ int stall_probe_start(struct stall_probe *probe, struct histogram *lateness)
 {
     atomic_init(&probe->stopping, false);
     probe->lateness = lateness;
-    int cause = pthread_create(&probe->thread, NULL, stall_main, probe);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(probe->thread, "stall_probe");
-    return 0;
+    return thread_start(&probe->thread, "stall_probe", stall_main, probe);
 }
 
 void stall_probe_stop(struct stall_probe *probe)

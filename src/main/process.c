@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "main/fault_socket.h"
 
 /* Cold reads and index look-ups wait for the disk, not for a core. */
@@ -92,13 +93,9 @@ int loop_thread_start(const char *name, struct loop_thread **started)
     int err = loop_new(name, &thread->loop);
     if (err != 0)
         goto fail;
-    int cause = pthread_create(&thread->thread, NULL, run_loop, thread);
-    if (cause != 0) {
-        log_error("thread_start_failed name=%s errno=%d", name, cause);
-        err = err_from_errno(cause);
+    err = thread_start(&thread->thread, name, run_loop, thread);
+    if (err != 0)
         goto fail_loop;
-    }
-    pthread_setname_np(thread->thread, name);
     *started = thread;
     return 0;
 fail_loop:

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 #include "net/loop_internal.h"
 
@@ -159,15 +159,10 @@ int loop_add_deputy(struct loop *loop)
     assert(atomic_load(&loop->is_running) && loop_is_current(loop));
     assert(!loop->has_deputy);
     char name[sizeof loop->name];
-    int cause = pthread_create(&loop->deputy, NULL, run_deputy, loop);
-    if (cause != 0) {
-        log_error("thread_start_failed name=%s_deputy errno=%d", loop->name, cause);
-        return err_from_errno(cause);
-    }
     snprintf(name, sizeof name, "%.8s_deputy", loop->name);
-    pthread_setname_np(loop->deputy, name);
-    loop->has_deputy = true;
-    return 0;
+    int err = thread_start(&loop->deputy, name, run_deputy, loop);
+    loop->has_deputy = err == 0;
+    return err;
 }
 
 bool loop_has_deputy(const struct loop *loop)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/lock.h"
-#include "base/log.h"
+#include "base/thread.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -63,15 +63,13 @@ int workers_new(const char *name, int threads, int queue_max, struct workers **m
     workers->queue_max = queue_max;
     for (; workers->thread_count < threads; workers->thread_count++) {
         pthread_t *thread = &workers->threads[workers->thread_count];
-        int cause = pthread_create(thread, NULL, run_worker, workers);
-        if (cause != 0) {
-            log_error("thread_start_failed name=%s errno=%d", name, cause);
-            workers_free(workers);
-            return err_from_errno(cause);
-        }
-        char full_name[16];
+        char full_name[24];
         snprintf(full_name, sizeof full_name, "%.10s-%d", name, workers->thread_count);
-        pthread_setname_np(*thread, full_name);
+        int err = thread_start(thread, full_name, run_worker, workers);
+        if (err != 0) {
+            workers_free(workers);
+            return err;
+        }
     }
     *made = workers;
     return 0;

@@ -35,6 +35,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 
 enum {
@@ -459,12 +460,9 @@ int log_room_start(struct commit_log *log)
     room->last_round_ns = clock_monotonic_ns();
     room->last_round_max = commit_log_max(log);
     prepare(log);
-    int cause = pthread_create(&room->allocator, NULL, run_allocator, log);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(room->allocator, "allocator");
-    room->has_allocator = true;
-    return 0;
+    int err = thread_start(&room->allocator, "allocator", run_allocator, log);
+    room->has_allocator = err == 0;
+    return err;
 }
 
 void log_room_stop(struct commit_log *log)

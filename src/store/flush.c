@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 #include "store/store_internal.h"
 
@@ -349,12 +350,9 @@ int store_flusher_start(struct store *store)
     pthread_cond_init(&store->flush_wake, NULL);
     pthread_cond_init(&store->flush_done, NULL);
     atomic_store(&store->is_dirty, true); /* what recovery dispatched */
-    int cause = pthread_create(&store->flusher, NULL, run_flusher, store);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(store->flusher, "flusher");
-    store->has_flusher = true;
-    return 0;
+    int err = thread_start(&store->flusher, "flusher", run_flusher, store);
+    store->has_flusher = err == 0;
+    return err;
 }
 
 void store_flusher_stop(struct store *store)

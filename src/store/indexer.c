@@ -25,6 +25,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 #include "store/index_file.h"
 #include "store/log_reader.h"
@@ -411,12 +412,9 @@ int indexer_start(struct indexer *indexer)
 {
     assert(!indexer->has_thread);
     indexer->is_wanted = indexer_done_to(indexer) < commit_log_max(indexer->options.log);
-    int cause = pthread_create(&indexer->thread, NULL, run_indexer, indexer);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(indexer->thread, "indexer");
-    indexer->has_thread = true;
-    return 0;
+    int err = thread_start(&indexer->thread, "indexer", run_indexer, indexer);
+    indexer->has_thread = err == 0;
+    return err;
 }
 
 void indexer_stop(struct indexer *indexer)

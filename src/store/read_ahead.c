@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/lock.h"
-#include "base/log.h"
+#include "base/thread.h"
 #include "base/thread_rank.h"
 
 /* So many steps back a stream still is the same one: its readers need not be at one place. */
@@ -127,6 +127,7 @@ void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
 void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
 {
     bool wakes = false;
+    assert(phy_offset >= 0);
     if (!read_ahead_is_on(ra))
         return;
     lock_take(&ra->lock);
@@ -162,15 +163,13 @@ int read_ahead_new(struct commit_log *log, int64_t memory_bytes, struct read_ahe
     assert(ra->step_bytes > 0);
     lock_init(&ra->lock, LOCK_LEAF);
     pthread_cond_init(&ra->wake, NULL);
-    int cause = pthread_create(&ra->thread, NULL, run, ra);
-    if (cause != 0) {
-        log_error("thread_start_failed name=read_ahead errno=%d", cause);
+    int err = thread_start(&ra->thread, "read_ahead", run, ra);
+    if (err != 0) {
         lock_fini(&ra->lock);
         pthread_cond_destroy(&ra->wake);
         free(ra);
-        return err_from_errno(cause);
+        return err;
     }
-    pthread_setname_np(ra->thread, "read_ahead");
     *made = ra;
     return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/store_internal.h"
 
 enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000, HELD_BACK_MS = 100 };
@@ -194,12 +195,9 @@ int store_cleaner_start(struct store *store)
     watch_fill_level(store, measure_disks(store)); /* the first round is a while away */
     lock_init(&store->clean_lock, LOCK_LEAF);
     pthread_cond_init(&store->clean_wake, NULL);
-    int cause = pthread_create(&store->cleaner, NULL, run_cleaner, store);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(store->cleaner, "cleaner");
-    store->has_cleaner = true;
-    return 0;
+    int err = thread_start(&store->cleaner, "cleaner", run_cleaner, store);
+    store->has_cleaner = err == 0;
+    return err;
 }
 
 void store_cleaner_stop(struct store *store)
