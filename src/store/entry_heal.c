@@ -1,6 +1,7 @@
 #include "store/entry_heal.h"
 
 #include "base/log.h"
+#include "store/get_record.h"
 #include "store/store_internal.h"
 
 /* ---- what the log says ----------------------------------------------------------------------- */

@@ -7,6 +7,8 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
+#include "store/get_record.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
 #include "wire/multi_dispatch.h"
@@ -125,12 +127,9 @@ int store_scrubber_start(struct store *store)
     pthread_cond_init(&store->scrub_wake, NULL);
     if (store->options.scrub_first_ms == 0)
         store->options.scrub_first_ms = FIRST_ROUND_MS;
-    int cause = pthread_create(&store->scrubber, NULL, run_scrubber, store);
-    if (cause != 0)
-        return err_from_errno(cause);
-    pthread_setname_np(store->scrubber, "scrubber");
-    store->has_scrubber = true;
-    return 0;
+    int err = thread_start(&store->scrubber, "scrubber", run_scrubber, store);
+    store->has_scrubber = err == 0;
+    return err;
 }
 
 void store_scrubber_stop(struct store *store)

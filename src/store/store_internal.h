@@ -129,14 +129,6 @@ MUST_CHECK int store_get_plain(struct store *store, const struct store_get_reque
 /* Store time of the oldest record, -1: there is none. Reads it when it is another than last time.
  */
 int64_t store_earliest_ms(struct store *store);
-/* Counts a record that is not what its place says, and logs file and position. */
-void store_note_damage(struct store *store, int64_t phy_offset, struct slice topic,
-                       int32_t queue_id, int64_t queue_offset);
-
-/* Counts an entry that has turned, and logs where it stands. */
-void store_note_damaged_entry(struct store *store, const struct consume_queue *queue,
-                              const struct store_queue_entry *entry);
-
 /* The first record whose queue entry may be missing though later ones are there, or may stand for
  * another: a loss of power or the reference left it so. QUEUE_CERTAIN: there is none. */
 int64_t store_doubtful_from(const struct store *store, bool was_clean);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/get_record.h"
 #include "store/log_reader.h"
 #include "store/recovery.h"
 #include "wire/properties.h"
