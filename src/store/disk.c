@@ -1,40 +1,30 @@
-/* disk.c - why each call is here and not where it is used: retried, counted as failed in one way,
- * and open to faults from tests. The log's own bytes are stored through its mapping, not through
- * here.
+/* disk.c - bytes of a file, and the machine below. Why each call is here and not where it is used:
+ * retried, counted as failed in one way, and open to faults from tests. The log's own bytes are
+ * stored through its mapping, not through here. Names: disk_names.c; mappings: disk_mapped.c.
  */
-#include "store/disk.h"
+#include "store/disk_internal.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/memory.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-static int failed(const char *call, const char *path, int cause)
+int disk_failed(const char *call, const char *path, int cause)
 {
     log_error("disk_call_failed call=%s path=%s errno=%d", call, path, cause);
     return err_from_errno(cause);
 }
 
-static int failed_at(const char *call, const char *path, int64_t at, int cause)
+int disk_failed_at(const char *call, const char *path, int64_t at, int cause)
 {
     log_error("disk_call_failed call=%s path=%s at=%lld errno=%d", call, path, (long long)at,
               cause);
@@ -50,7 +40,7 @@ int disk_open(const char *path, int64_t create_bytes, int *fd)
         return err;
     int opened = open(path, O_RDWR | O_CLOEXEC | (create_bytes > 0 ? O_CREAT : 0), 0644);
     if (opened < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : failed("open", path, errno);
+        return errno == ENOENT ? ERR_NOT_FOUND : disk_failed("open", path, errno);
     struct stat state;
     int cause = create_bytes == 0 || fstat(opened, &state) == 0 ? 0 : errno;
     if (cause == 0 && create_bytes > 0 && state.st_size == 0 &&
@@ -60,7 +50,7 @@ int disk_open(const char *path, int64_t create_bytes, int *fd)
     }
     if (cause != 0) {
         close(opened);
-        return failed("ftruncate", path, cause);
+        return disk_failed("ftruncate", path, cause);
     }
     *fd = opened;
     return 0;
@@ -90,7 +80,7 @@ int disk_extend(const char *path, int64_t bytes)
     if (err != 0)
         return err;
     if (ftruncate(fd, bytes) != 0)
-        err = failed("ftruncate", path, errno);
+        err = disk_failed("ftruncate", path, errno);
     close(fd);
     return err;
 }
@@ -106,7 +96,7 @@ int disk_size(const char *path, int64_t *bytes)
 {
     struct stat state;
     if (stat(path, &state) != 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : failed("stat", path, errno);
+        return errno == ENOENT ? ERR_NOT_FOUND : disk_failed("stat", path, errno);
     *bytes = state.st_size;
     return 0;
 }
@@ -124,7 +114,7 @@ int disk_write(int fd, const char *path, const void *data, size_t len, int64_t a
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed_at("pwrite", path, at, errno);
+            return disk_failed_at("pwrite", path, at, errno);
         assert((size_t)n <= len);
         from += n;
         at += n;
@@ -150,7 +140,7 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
         if (n < 0 && !may_block && (errno == EAGAIN || errno == EOPNOTSUPP))
             return ERR_WOULD_BLOCK;
         if (n < 0)
-            return failed_at("pread", path, at, errno);
+            return disk_failed_at("pread", path, at, errno);
         if (n == 0)
             return ERR_CORRUPT;
         assert((size_t)n <= len);
@@ -179,7 +169,7 @@ int disk_sync(int fd, const char *path)
         log_error("disk_call_failed call=fdatasync path=%s fault=%s", path, err_name(err));
         return err;
     }
-    return fdatasync(fd) == 0 ? 0 : failed("fdatasync", path, errno);
+    return fdatasync(fd) == 0 ? 0 : disk_failed("fdatasync", path, errno);
 }
 
 int disk_sync_range(uint8_t *base, int64_t len, const char *path)
@@ -191,7 +181,7 @@ int disk_sync_range(uint8_t *base, int64_t len, const char *path)
         log_error("disk_call_failed call=msync path=%s fault=%s", path, err_name(err));
         return err;
     }
-    return msync(base, (size_t)len, MS_SYNC) == 0 ? 0 : failed("msync", path, errno);
+    return msync(base, (size_t)len, MS_SYNC) == 0 ? 0 : disk_failed("msync", path, errno);
 }
 
 void disk_start_write_back(int fd, int64_t from, int64_t len)
@@ -211,7 +201,7 @@ int disk_allocate(int fd, const char *path, int64_t from, int64_t len)
             return 0;
         if (errno == EINTR)
             continue;
-        return errno == EOPNOTSUPP ? 0 : failed("fallocate", path, errno);
+        return errno == EOPNOTSUPP ? 0 : disk_failed("fallocate", path, errno);
     }
 }
 
@@ -228,7 +218,7 @@ bool disk_fill(int fd, const char *path, int64_t from, int64_t len)
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0) {
-            failed_at("pwrite_ahead", path, from, errno);
+            disk_failed_at("pwrite_ahead", path, from, errno);
             return false;
         }
         from += written;
@@ -244,7 +234,7 @@ int disk_zero(int fd, const char *path, int64_t from, int64_t len)
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, len) == 0)
         return 0;
     if (errno != EOPNOTSUPP)
-        return failed("fallocate_punch_hole", path, errno);
+        return disk_failed("fallocate_punch_hole", path, errno);
     static const uint8_t zeros[65536];
     for (int err; len > 0; from += (int64_t)sizeof zeros, len -= (int64_t)sizeof zeros) {
         size_t n = len < (int64_t)sizeof zeros ? (size_t)len : sizeof zeros;
@@ -252,315 +242,6 @@ int disk_zero(int fd, const char *path, int64_t from, int64_t len)
             return err;
     }
     return 0;
-}
-
-/* ---- names ------------------------------------------------------------------------------- */
-
-static int sync_dir(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) /* what we may not read, we did not make */
-        return 0;
-    if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : failed("open_dir", path, errno);
-    int err = fsync(fd) == 0 ? 0 : failed("fsync_dir", path, errno);
-    close(fd);
-    return err;
-}
-
-/* The directory that `path` stands in. */
-static void parent_of(char *path)
-{
-    char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        strncpy(path, ".", 2);
-    else
-        slash[slash == path] = 0;
-}
-
-int disk_sync_dirs(const char *path, int above)
-{
-    char dir[DISK_PATH_MAX];
-    int err = fault_check("disk.sync_dirs");
-    snprintf(dir, sizeof dir, "%s", path);
-    for (; err == 0 && above >= 0; above--) {
-        err = sync_dir(dir);
-        parent_of(dir);
-    }
-    return err;
-}
-
-int disk_sync_name(const char *path)
-{
-    char dir[DISK_PATH_MAX];
-    snprintf(dir, sizeof dir, "%s", path);
-    parent_of(dir);
-    return disk_sync_dirs(dir, 0);
-}
-
-/* Mostly the last one is all that is missing. */
-int disk_make_dirs(const char *path)
-{
-    char partial[DISK_PATH_MAX];
-    int err = fault_check("disk.make_dirs");
-    if (err == 0 && (mkdir(path, 0755) == 0 || errno == EEXIST))
-        return 0;
-    snprintf(partial, sizeof partial, "%s", path);
-    for (char *p = partial + 1; err == 0; p++) {
-        char c = *p;
-        if (c != '/' && c != 0)
-            continue;
-        *p = 0;
-        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
-            err = failed("mkdir", partial, errno);
-        if (c == 0)
-            break;
-        *p = c;
-    }
-    return err;
-}
-
-int disk_remove(const char *path)
-{
-    int err = fault_check("disk.remove");
-    if (err != 0)
-        return err;
-    return unlink(path) == 0 || errno == ENOENT ? 0 : failed("unlink", path, errno);
-}
-
-void disk_free_in_slices(int fd)
-{
-    enum { SLICE_BYTES = 64 << 20 };
-    struct stat state;
-    if (fstat(fd, &state) != 0 || state.st_nlink != 0)
-        return;
-    for (int64_t left = state.st_size - SLICE_BYTES; left > 0; left -= SLICE_BYTES)
-        if (ftruncate(fd, left) != 0)
-            break;
-}
-
-void disk_remove_in_slices(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (unlink(path) != 0 && errno != ENOENT)
-        failed("unlink", path, errno);
-    if (fd < 0)
-        return;
-    /* The name goes first: a crash in between never leaves a file of a wrong length under it. */
-    disk_free_in_slices(fd);
-    close(fd);
-}
-
-int disk_rename(const char *from, const char *to)
-{
-    int err = fault_check("disk.rename");
-    if (err != 0)
-        return err;
-    if (rename(from, to) == 0)
-        return 0;
-    return errno == ENOENT ? ERR_NOT_FOUND : failed("rename", from, errno);
-}
-
-int disk_replace(const char *path, struct slice bytes)
-{
-    char temporary[DISK_PATH_MAX];
-    int fd;
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return ERR_TOO_BIG;
-    int err = disk_remove(temporary); /* it may be longer */
-    if (err == 0)
-        err = disk_open(temporary, (int64_t)bytes.len, &fd);
-    if (err == 0) {
-        err = disk_write(fd, temporary, bytes.data, bytes.len, 0);
-        if (err == 0)
-            err = disk_sync(fd, temporary);
-        disk_close(fd);
-    }
-    if (err == 0)
-        err = disk_rename(temporary, path);
-    return err != 0 ? err : disk_sync_name(path);
-}
-
-void disk_each_name(const char *dir, void (*each)(void *ctx, const char *name, bool is_dir),
-                    void *ctx)
-{
-    DIR *opened = opendir(dir);
-    if (opened == NULL) {
-        if (errno != ENOENT)
-            failed("opendir", dir, errno);
-        return;
-    }
-    for (const struct dirent *entry; (entry = readdir(opened)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            each(ctx, entry->d_name, entry->d_type == DT_DIR);
-    closedir(opened);
-}
-
-static void remove_below(void *ctx, const char *name, bool is_dir)
-{
-    char below[DISK_PATH_MAX];
-    if (snprintf(below, sizeof below, "%s/%s", (const char *)ctx, name) >= (int)sizeof below)
-        return;
-    if (is_dir)
-        disk_remove_tree(below);
-    else
-        disk_remove_in_slices(below);
-}
-
-void disk_remove_tree(const char *path)
-{
-    char dir[DISK_PATH_MAX];
-    snprintf(dir, sizeof dir, "%s", path);
-    disk_each_name(dir, remove_below, dir);
-    if (rmdir(dir) != 0 && errno != ENOENT)
-        failed("rmdir", dir, errno);
-}
-
-static bool parse_number(const char *name, int64_t *number)
-{
-    size_t len = strlen(name);
-    return len > 0 && len <= 20 && name[0] != '-' && slice_to_i64(slice_str(name), number);
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-int disk_list_numbers(const char *dir, int64_t **numbers, int *count)
-{
-    *numbers = NULL;
-    *count = 0;
-    DIR *opened = opendir(dir);
-    if (opened == NULL)
-        return errno == ENOENT ? 0 : failed("opendir", dir, errno);
-    int cap = 0;
-    for (const struct dirent *entry; (entry = readdir(opened)) != NULL;) {
-        int64_t number;
-        if (!parse_number(entry->d_name, &number))
-            continue;
-        MEMORY_GROW(*numbers, *count, cap, 16);
-        (*numbers)[(*count)++] = number;
-    }
-    closedir(opened);
-    if (*count > 0)
-        qsort(*numbers, (size_t)*count, sizeof **numbers, compare_numbers);
-    return 0;
-}
-
-void disk_numbered_path(char path[DISK_PATH_MAX], const char *dir, int64_t number)
-{
-    assert(number >= 0);
-    int len = snprintf(path, DISK_PATH_MAX, "%s/%020lld", dir, (long long)number);
-    assert(len < DISK_PATH_MAX); /* another file would be meant */
-}
-
-/* ---- mappings ------------------------------------------------------------------------------- */
-
-int disk_map(int fd, const char *path, int64_t bytes, uint8_t **base)
-{
-    assert(fd >= 0);
-    assert(bytes > 0);
-    int err = fault_check("disk.map");
-    if (err != 0)
-        return err;
-    void *mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapped == MAP_FAILED)
-        return failed("mmap", path, errno);
-    *base = mapped;
-    return 0;
-}
-
-void disk_unmap(uint8_t *base, int64_t bytes)
-{
-    munmap(base, (size_t)bytes);
-}
-
-bool disk_populate(uint8_t *base, int64_t len)
-{
-    return madvise(base, (size_t)len, MADV_POPULATE_WRITE) == 0;
-}
-
-void disk_let_go(uint8_t *base, int64_t len)
-{
-    madvise(base, (size_t)len, MADV_DONTNEED);
-}
-
-void disk_expect_random(uint8_t *base, int64_t len)
-{
-    madvise(base, (size_t)len, MADV_RANDOM);
-}
-
-void disk_expect_jumps(int fd)
-{
-    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-}
-
-void disk_will_read(int fd, int64_t at, int64_t len)
-{
-    enum { STEP_BYTES = 128 << 10 }; /* of a longer range the kernel may take only the begin */
-    assert(fd >= 0);
-    assert(at >= 0);
-    for (int64_t end = at + len; at < end; at += STEP_BYTES)
-        posix_fadvise(fd, at, end - at < STEP_BYTES ? end - at : STEP_BYTES, POSIX_FADV_WILLNEED);
-}
-
-/* Where a thread goes on when a page it touches cannot be read; NULL outside disk_guarded(). */
-static _Thread_local sigjmp_buf *guard;
-
-static void page_unreadable(int signal, siginfo_t *info, void *context)
-{
-    (void)info;
-    (void)context;
-    if (guard != NULL)
-        siglongjmp(*guard, 1);
-    /* Not ours: dies of it, as without us. */
-    struct sigaction plain = { .sa_handler = SIG_DFL };
-    sigaction(signal, &plain, NULL);
-}
-
-static void install_guard(void)
-{
-    struct sigaction action = { .sa_sigaction = page_unreadable,
-                                .sa_flags = SA_SIGINFO | SA_NODEFER };
-    sigaction(SIGBUS, &action, NULL);
-}
-
-int disk_guarded(int (*run)(void *ctx), void *ctx, const char *path)
-{
-    static pthread_once_t installed = PTHREAD_ONCE_INIT;
-    sigjmp_buf here;
-    assert(guard == NULL); /* guards do not nest */
-    pthread_once(&installed, install_guard);
-    if (sigsetjmp(here, 0) != 0) {
-        guard = NULL;
-        return failed("read_mapping", path, EIO);
-    }
-    guard = &here;
-    int result = run(ctx);
-    guard = NULL;
-    return result;
-}
-
-struct mapped_copy {
-    void *into;
-    const uint8_t *from;
-    size_t len;
-};
-
-static int run_copy(void *ctx)
-{
-    const struct mapped_copy *copy = ctx;
-    memcpy(copy->into, copy->from, copy->len);
-    return 0;
-}
-
-int disk_copy_mapped(void *into, const uint8_t *from, size_t len, const char *path)
-{
-    struct mapped_copy copy = { into, from, len };
-    return disk_guarded(run_copy, &copy, path);
 }
 
 /* ---- the machine ---------------------------------------------------------------------------- */

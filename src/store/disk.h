@@ -1,7 +1,7 @@
 /* disk.h - the file system calls of the store, all of them: retried when interrupted, complete or
  * failed, with a fault point before each, and one log line that names path and errno when one
- * fails. The tests put a simulated disk beneath this file (tests/crash/sim); so no other file of
- * the room calls the file system, and clock and threads are base/clock and pthread alone.
+ * fails. The tests put a simulated disk beneath (tests/crash/sim); so no other file of the room
+ * calls the file system, and clock and threads are base/clock and pthread alone.
  *
  * Errors: 0 or a negative code of base/err.h. Threads: any.
  */
@@ -78,8 +78,7 @@ void disk_each_name(const char *dir, void (*each)(void *ctx, const char *name, b
  * are left out. *count 0 when the directory is not there. The caller frees. */
 MUST_CHECK int disk_list_numbers(const char *dir, int64_t **numbers, int *count);
 
-/* ---- mappings: shared, for reading and writing
- * ---------------------------------------------------
+/* ---- mappings: shared, for reading and writing ------------------------------------------------
  */
 
 MUST_CHECK int disk_map(int fd, const char *path, int64_t bytes, uint8_t **base);
