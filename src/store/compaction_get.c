@@ -1,6 +1,8 @@
 /* compaction_get.c - finding messages in the pairs of a queue, by queue offset. */
 #include "store/compaction_internal.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "wire/record_crc.h"
 
@@ -128,7 +130,9 @@ static int look_at(struct finding *f, const struct compaction_file *file,
     else if (err != 0)
         return err;
     bool is_doubtful = err == ERR_CORRUPT && of->record_sum == 0;
-    f->result->next_offset = entry->queue_offset + (is_doubtful ? 1 : entry->count);
+    int64_t next_offset = entry->queue_offset + (is_doubtful ? 1 : entry->count);
+    if (next_offset > f->result->next_offset) /* what is damaged does not lead back */
+        f->result->next_offset = next_offset;
     return 0;
 }
 
@@ -171,6 +175,7 @@ int compaction_queue_get(struct compaction_queue *queue, const struct store_get_
     if (err == 0 && !finding.is_full && result->next_offset < atomic_load(&queue->next_offset))
         result->next_offset = atomic_load(&queue->next_offset);
     lock_release(&queue->lock);
+    assert(result->status != GET_FOUND || result->count > 0);
     if (err != 0 && result->count > 0)
         err = 0; /* what there is goes out */
     return err;

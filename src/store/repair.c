@@ -84,7 +84,7 @@ static size_t make_placeholder(uint8_t *out, int64_t phy_offset, int64_t bytes)
     assert(bytes >= (int64_t)bare);
     record.body = slice_of(zeros, (size_t)bytes - bare);
     record_encode(&record, out);
-    return record_bytes(&record);
+    return (size_t)bytes;
 }
 
 static int open_log_file(struct repairing *r, int64_t phy_offset, char path[DISK_PATH_MAX], int *fd)
@@ -98,6 +98,8 @@ static int open_log_file(struct repairing *r, int64_t phy_offset, char path[DISK
     err = disk_size(path, &bytes);
     if (err == 0 && bytes < offline->file_bytes)
         err = disk_extend(path, offline->file_bytes);
+    if (err != 0)
+        disk_close(*fd);
     return err;
 }
 
@@ -108,6 +110,7 @@ static int fill(struct repairing *r, int64_t from, int64_t end)
     char path[DISK_PATH_MAX];
     int64_t file_bytes = r->offline->file_bytes;
     int fd;
+    assert(from < end);
     int err = open_log_file(r, from, path, &fd);
     if (err != 0)
         return err;
@@ -169,11 +172,13 @@ static int mend_tail(struct repairing *r, const struct offline_piece *piece)
         err = disk_sync(fd, path);
     disk_close(fd);
     r->offline->window.len = 0;
+    if (err != 0)
+        return err;
     r->result->mended++;
     r->result->bytes_set_aside += piece->end - piece->at;
     offline_say(r->offline, "set aside the end of the log from phy_offset %lld on (%s)",
                 (long long)piece->at, piece->why);
-    return err;
+    return 0;
 }
 
 static int mend_log(struct repairing *r)

@@ -327,6 +327,7 @@ int store_open(const struct store_options *options, struct store **opened)
     if (err != 0) {
         if (store->compaction != NULL)
             compaction_stop(store->compaction);
+        store_cleaner_stop(store);
         store_flusher_stop(store);
         free_parts(store);
         return err;
