@@ -102,6 +102,7 @@ static struct queue_view *view_of(struct checking *c, struct slice topic, int32_
 {
     char key[RECORD_TOPIC_MAX + 16];
     int len = snprintf(key, sizeof key, "%.*s/%d", SLICE_FMT(topic), queue_id);
+    assert(len > 0 && (size_t)len < sizeof key); /* no name on a disk is longer */
     struct slice name = slice_of((const uint8_t *)key, (size_t)len);
     struct queue_view *view = map_get(&c->queues, name);
     if (view != NULL)
@@ -139,6 +140,7 @@ static bool entry_at(struct queue_view *view, int64_t queue_offset, struct store
     if (disk_read(view->fd, view->dir, bytes, sizeof bytes, at - file, true) != 0)
         return false;
     *entry = plain_entry_get(bytes, queue_offset);
+    assert(entry->queue_offset == queue_offset);
     return entry->bytes > 0;
 }
 
@@ -271,6 +273,7 @@ static void walk_queue(void *ctx, const char *name, bool is_dir)
         return;
     struct queue_view *view =
         view_of(c, slice_str(c->walked_topic), (int32_t)id, c->walked_dir == queue_dirs[1]);
+    assert(view->entry_bytes == CQ_ENTRY_BYTES || view->entry_bytes == BCQ_ENTRY_BYTES);
     int64_t *files = NULL;
     int count = 0;
     if (disk_list_numbers(view->dir, &files, &count) == 0)
@@ -351,9 +354,11 @@ static int check_log(struct checking *c)
             c->result->records++;
             check_entry(c, &piece.record);
         }
+        assert(piece.end > at);
         at = piece.end;
         offline_progress(offline, at - offline->starts[0], end - offline->starts[0]);
     }
+    assert(at <= end);
     c->result->end_phy_offset = at;
     return 0;
 }

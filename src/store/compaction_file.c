@@ -137,6 +137,7 @@ static int count_entries(const struct compaction_queue *queue, struct compaction
 {
     enum { PROBES = 8 };
     int64_t places = queue->sizes.queue_file_bytes / BCQ_ENTRY_BYTES;
+    assert(queue->sizes.queue_file_bytes % BCQ_ENTRY_BYTES == 0);
     int64_t from = 0;
     int err = bisect_end(queue, queue_fd, 0, places, &file->count);
     while (err == 0 && from < file->count + PROBES) {
@@ -226,6 +227,7 @@ static int verify_file(struct compaction_queue *queue, struct compaction_file *f
     log_warn("compaction_queue_cut topic=%.*s queue=%d file=%lld entries=%lld of=%lld",
              SLICE_FMT(queue->topic), queue->queue_id, (long long)file->base, (long long)whole,
              (long long)file->count);
+    assert(whole < file->count);
     file->count = whole;
     return 0;
 }
@@ -236,6 +238,8 @@ static int zero_behind(const struct compaction_queue *queue, const struct compac
 {
     int64_t at = file->count * BCQ_ENTRY_BYTES;
     int err = 0;
+    assert(at >= 0 && at <= queue->sizes.queue_file_bytes);
+    assert(file->used >= 0 && file->used <= queue->sizes.log_file_bytes);
     if (at < queue->sizes.queue_file_bytes)
         err = disk_zero(queue_fd, queue->queue_dir, at, queue->sizes.queue_file_bytes - at);
     if (err == 0 && file->used < queue->sizes.log_file_bytes)

@@ -48,6 +48,7 @@ static int seek(const struct finding *f, const struct compaction_file *file, int
         else
             upto = middle;
     }
+    assert(from <= file->count);
     *place = from;
     return 0;
 }
@@ -88,6 +89,7 @@ static int take(struct finding *f, const struct compaction_file *file,
     if (err == 0 && (!compaction_entry_agrees(of, bytes) ||
                      record_decode(bytes, RECORD_CHECK_LENGTHS, &record) != 0))
         err = ERR_CORRUPT;
+    assert(f->body->len == before);
     if (err != 0 || (request->properties_filter != NULL &&
                      !request->properties_filter(request->filter_ctx, record.properties)))
         return err;
@@ -175,6 +177,8 @@ int compaction_queue_get(struct compaction_queue *queue, const struct store_get_
     if (err == 0 && !finding.is_full && result->next_offset < atomic_load(&queue->next_offset))
         result->next_offset = atomic_load(&queue->next_offset);
     lock_release(&queue->lock);
+    assert(result->next_offset >= request->queue_offset);
+    assert(body->len >= finding.body_start);
     assert(result->status != GET_FOUND || result->count > 0);
     if (err != 0 && result->count > 0)
         err = 0; /* what there is goes out */

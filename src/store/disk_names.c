@@ -39,6 +39,7 @@ int disk_sync_dirs(const char *path, int above)
 {
     char dir[DISK_PATH_MAX];
     int err = fault_check("disk.sync_dirs");
+    assert(above >= 0);
     snprintf(dir, sizeof dir, "%s", path);
     for (; err == 0 && above >= 0; above--) {
         err = sync_dir(dir);
@@ -122,6 +123,7 @@ int disk_replace(const char *path, struct slice bytes)
 {
     char temporary[DISK_PATH_MAX];
     int fd;
+    assert(bytes.len > 0); /* an empty file is one that was not made to its end */
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
         return ERR_TOO_BIG;
     int err = disk_remove(temporary); /* it may be longer */

@@ -163,6 +163,7 @@ static bool is_borne_out(const struct window *w, int i)
 {
     const struct store_queue_entry *entry = &w->entries[i];
     const struct store_queue_entry end = { .queue_offset = w->max };
+    assert(i >= 0 && i < w->count);
     bool begins = i > 0 ? follows(entry - 1, entry) : entry->queue_offset == w->min;
     return begins && follows(entry, i + 1 < w->count ? entry + 1 : &end);
 }
@@ -225,6 +226,7 @@ static int read_window(struct consume_queue *queue, int64_t queue_offset, int co
     int err = consume_queue_read_around(queue, queue_offset, BEFORE,
                                         BEFORE + count + ASTRAY_MOST + BESIDE, may_block,
                                         w->entries, &w->count, &first);
+    assert(err != 0 || (w->count >= 0 && w->count <= WINDOW_MOST));
     w->has_start = first == atomic_load(&queue->min);
     w->has_end = first + w->count == atomic_load(&queue->max);
     w->max = consume_queue_max(queue);
@@ -247,6 +249,7 @@ static int read_batches(struct store *store, struct consume_queue *queue, int64_
     if (first >= end) /* behind the end, or damaged beyond what is put right here */
         return consume_queue_read(queue, queue_offset, count, may_block, entries, got);
     *got = end - first < count ? end - first : count;
+    assert(*got > 0 && first + *got <= w.count);
     memcpy(entries, &w.entries[first], (size_t)*got * sizeof *entries);
     return 0;
 }

@@ -92,6 +92,7 @@ int store_read_queued(struct store *store, struct consume_queue *queue,
     if (err != ERR_CORRUPT &&
         (err != ERR_NOT_FOUND || store_entry_may_have_expired(store, queue, entry)))
         return err;
+    assert(body->len == before);
     int healed = store_heal_entry(store, queue, may_block, entry);
     if (healed == 0)
         return read_record_at(store, queue, entry, may_block, body, record);
@@ -162,6 +163,7 @@ int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, 
         err = ERR_NOT_FOUND;
     }
     out->len = before;
+    assert(*next_phy >= phy_offset);
     if (err == 0)
         out->len += record_crc_strip(out->data + before, (size_t)bytes, &record);
     return err;

@@ -40,6 +40,7 @@ int light_targets_find(struct store *store, const struct record *record, struct 
     struct slice names = names_of(record, &count);
     struct slice name;
     *targets = (struct light_targets){ .count = count };
+    assert(count >= 0 && count <= MULTI_DISPATCH_MAX);
     if (count == 0)
         return 0;
     targets->queues = arena_alloc(arena, (size_t)count * sizeof(struct consume_queue *));
@@ -70,6 +71,7 @@ struct slice light_targets_properties(const struct light_targets *targets, struc
     for (int i = 0; i < targets->count; i++)
         len += (size_t)snprintf(text + len, MULTI_DISPATCH_OFFSET_BYTES + 1, "%s%lld",
                                 i == 0 ? "" : ",", (long long)targets->queue_offsets[i]);
+    assert(len < (size_t)targets->count * (MULTI_DISPATCH_OFFSET_BYTES + 1));
     const struct property_change change = { SLICE(PROPERTY_MULTI_QUEUE_OFFSET),
                                             slice_of((const uint8_t *)text, len) };
     return properties_edit(properties, &change, 1, arena);

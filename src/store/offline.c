@@ -88,6 +88,7 @@ void offline_say(struct offline *offline, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    assert(offline->options->say != NULL);
     offline->options->say(offline->options->ctx, line);
 }
 
@@ -138,6 +139,7 @@ static int load(struct offline *offline, int64_t phy_offset, size_t len)
         return ERR_NOT_FOUND;
     int64_t pos = phy_offset - offline->starts[index];
     int64_t bytes;
+    assert(pos >= 0 && pos < offline->file_bytes);
     disk_numbered_path(path, offline->log_dir, offline->starts[index]);
     int err = use_file(offline, index);
     if (err == 0)
@@ -170,6 +172,7 @@ int offline_bytes(struct offline *offline, int64_t phy_offset, size_t len, struc
             return err;
         skip = 0;
     }
+    assert(skip + wanted <= (int64_t)offline->window.len);
     *bytes = slice_of(offline->window.data + skip, (size_t)wanted);
     return 0;
 }
@@ -204,6 +207,7 @@ static int decode_at(struct offline *offline, int64_t phy_offset, struct record 
 static int find_record(struct offline *offline, int64_t from, int64_t end, int64_t *found)
 {
     static const uint8_t magic[] = { 0xDA, 0xA3, 0x20 };
+    assert(from >= 0 && from <= end);
     struct record record;
     const char *why;
     while (from < end) {
@@ -249,6 +253,7 @@ static int find_last_byte(struct offline *offline, int64_t from, int64_t end, in
         }
         from += (int64_t)len;
     }
+    assert(*found <= end);
     return 0;
 }
 
@@ -256,6 +261,7 @@ int offline_next(struct offline *offline, int64_t phy_offset, struct offline_pie
 {
     int64_t file_end = (phy_offset / offline->file_bytes + 1) * offline->file_bytes;
     int64_t log_end = offline->starts[offline->count - 1] + offline->file_bytes;
+    assert(phy_offset >= offline->starts[0]);
     *piece = (struct offline_piece){ .kind = OFFLINE_RECORD, .at = phy_offset, .end = file_end };
     if (phy_offset >= log_end) {
         piece->kind = OFFLINE_END;
@@ -284,5 +290,6 @@ int offline_next(struct offline *offline, int64_t phy_offset, struct offline_pie
         if (err == 0 && piece->end == phy_offset)
             piece->kind = OFFLINE_END;
     }
+    assert(err != 0 || piece->end > phy_offset || piece->kind == OFFLINE_END); /* a walk ends */
     return err;
 }

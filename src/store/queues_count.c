@@ -96,6 +96,7 @@ int queues_count_files(struct queues *queues, const struct queue_kind *of, const
 {
     struct counting *counting = counting_new(queues, of);
     disk_each_name(of->path, look_at, counting);
+    assert(counting->depth == 0);
     int64_t unfit = counting->unfit;
     int64_t fit = counting->fit;
     bool is_other_length = counting->wrong > 0 && fit == 0;

@@ -64,6 +64,7 @@ static void ask(struct read_ahead *ra, int64_t from)
 {
     int64_t file_bytes = commit_log_file_bytes(ra->log);
     int64_t first = file_bytes - from % file_bytes;
+    assert(from >= 0 && first > 0);
     commit_log_will_read(ra->log, from, ra->step_bytes);
     if (first < ra->step_bytes)
         commit_log_will_read(ra->log, from + first, ra->step_bytes - first);

@@ -83,6 +83,7 @@ static size_t make_placeholder(uint8_t *out, int64_t phy_offset, int64_t bytes)
     size_t bare = record_bytes(&record);
     assert(bytes >= (int64_t)bare);
     record.body = slice_of(zeros, (size_t)bytes - bare);
+    assert(record_bytes(&record) == (size_t)bytes);
     record_encode(&record, out);
     return (size_t)bytes;
 }
@@ -111,6 +112,7 @@ static int fill(struct repairing *r, int64_t from, int64_t end)
     int64_t file_bytes = r->offline->file_bytes;
     int fd;
     assert(from < end);
+    assert(from / file_bytes == (end - 1) / file_bytes);
     int err = open_log_file(r, from, path, &fd);
     if (err != 0)
         return err;
@@ -195,6 +197,7 @@ static int mend_log(struct repairing *r)
             err = piece.is_tail ? mend_tail(r, &piece) : mend(r, &piece);
         if (err != 0)
             return err;
+        assert(piece.end > at);
         at = piece.end;
         offline_progress(offline, at - offline->starts[0], end - offline->starts[0]);
     }

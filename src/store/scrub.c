@@ -59,6 +59,7 @@ static void scrub_one(struct scrub *scrub, int64_t upto)
     int err = log_reader_record(&scrub->reader, scrub->at, RECORD_CHECK_ALL, &record);
     if (err == 0) {
         int64_t end = scrub->at + record.total_bytes;
+        assert(end <= file_end);
         scrub->records++;
         check_entries(scrub, &record);
         scrub->at = end;
@@ -103,6 +104,7 @@ static void *run_scrubber(void *arg)
                 from = scrub.at = commit_log_min(store->log);
             if (scrub.at < upto)
                 scrub_one(&scrub, upto);
+            assert(scrub.at > from || scrub.at >= upto); /* it gets on, whatever stands there */
         }
         pause_ms = TICK_MS;
         if (scrub.at >= upto) {
@@ -121,6 +123,7 @@ static void *run_scrubber(void *arg)
 
 int store_scrubber_start(struct store *store)
 {
+    assert(!store->has_scrubber);
     if (store->options.scrub_bytes_per_second == 0)
         return 0;
     lock_init(&store->scrub_lock, LOCK_LEAF);

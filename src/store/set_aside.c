@@ -29,6 +29,7 @@ static int find_remains_end(struct log_reader *reader, int64_t from, int64_t end
             *found = at + (int64_t)used;
         at += (int64_t)bytes.len;
     }
+    assert(*found >= from);
     return 0;
 }
 
@@ -65,6 +66,7 @@ static int copy_aside(const struct store *store, struct log_reader *reader, int6
     char dir[DISK_PATH_MAX];
     char path[DISK_PATH_MAX];
     int fd;
+    assert(from < end);
     snprintf(dir, sizeof dir, "%.3600s/set-aside", store->root_dir);
     int err = disk_make_dirs(dir);
     if (err != 0)

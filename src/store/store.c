@@ -298,6 +298,8 @@ static struct store *store_new(const struct store_options *options)
     parse_delays(store, options->message_delay_level);
     store->memory_bytes = memory_limit_bytes();
     store->cold_bytes = store->memory_bytes / 100 * COLD_PERCENT;
+    assert(store->options.consume_queue_file_bytes >= CQ_ENTRY_BYTES);
+    assert(store->options.batch_queue_file_bytes >= BCQ_ENTRY_BYTES);
     return store;
 }
 
