@@ -6,7 +6,8 @@
  * answer, such as that what it read was damaged.
  *
  * What fails are calls of malloc(), calloc(), realloc() and what the C library makes of them, from
- * libraries as well: a test that has this file has its own malloc().
+ * libraries as well: a test that has this file has its own malloc(). Whoever calls has no thread
+ * beside; the work may.
  */
 #ifndef UNIT_NO_MEMORY_H
 #define UNIT_NO_MEMORY_H
@@ -14,7 +15,7 @@
 /* 0: done and as it should be; else an error of base/err.h. */
 typedef int work_fn(void *ctx);
 
-/* Returns how many allocations the work made. */
+/* Returns how many allocations the work made, the last time. */
 int no_memory_at_each(work_fn *work, void *ctx);
 
 #endif
