@@ -18,10 +18,13 @@ import pytest
 
 import servers
 
-DOCUMENTS = ["README.md", "docs/architecture.md", "docs/operating.md", "docs/durability.md", "docs/performance.md"]
+DOCUMENTS = [path.relative_to(servers.ROOT) for path in (servers.ROOT / "README.md", *sorted((servers.ROOT / "docs").rglob("*.md")),
+                                                         servers.ROOT / "tests/interop/README.md")]
 MARKS = {"sh", "text", "properties"}
 
 NOT_RUN = {
+    "python3 -m pytest tests/flow": "what runs this",
+    "python3 -m pytest tests/flow --target rocketmq-5.3.3": "minutes, and the reference",
     "./dev run": "installs and builds; what it starts then is the server that the other lines talk to",
     "./dev bench": "minutes",
     "./dev bench --rows 1,3,5": "minutes",
@@ -52,6 +55,45 @@ def commands():
                 assert mark in MARKS, "%s: a block marked %r, which is none of %s" % (document, mark, sorted(MARKS))
                 if mark == "sh" and line.strip():
                     yield document, re.sub(r"\s+#.*", "", line)
+
+
+def prose():
+    """(document, text) without the blocks."""
+    for document in DOCUMENTS:
+        yield document, re.sub(r"^```.*?^```$", "", (servers.ROOT / document).read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(path):
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_somewhere():
+    for document, text in prose():
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            name, _, anchor = link.partition("#")
+            path = (servers.ROOT / document).parent / name if name else servers.ROOT / document
+            assert path.exists(), "%s: %s" % (document, link)
+            assert not anchor or anchor in anchors(path), "%s: %s" % (document, link)
+
+
+def test_what_is_named_is_there():
+    """Files of the repository, verbs of ./dev, sets of tests/run, events of the log."""
+    dev = (servers.ROOT / "dev").read_text(encoding="utf-8")
+    run = (servers.ROOT / "tests/run").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (servers.ROOT / "src").rglob("*.c"))
+    for document, text in prose():
+        for code in re.findall(r"`([^`\n]+)`", text):
+            for name in re.findall(r"(?<![\w./@])(?:tests|tools|src)/[\w./*-]*\w", code):
+                assert any(servers.ROOT.glob(name)), "%s: %s" % (document, code)
+            for verb in re.findall(r"\./dev ([a-z-]+)", code):
+                assert "\n%s) " % verb in dev, "%s: %s" % (document, code)
+            for name in re.findall(r"tests/run ([a-z]+)", code):
+                assert "\nwant_%s() " % name in run, "%s: %s" % (document, code)
+    log = (servers.ROOT / "docs/operating.md").read_text(encoding="utf-8").split("\n## The log\n")[1].split("\n## ")[0]
+    for line in log.splitlines():
+        for event in re.findall(r"`(\w+)`", line.split(" | ")[0]):
+            assert re.search(r"\b%s\b" % event, source), "docs/operating.md: the event %s" % event
 
 
 RUN = [pytest.param(line, id="%s: %s" % where) for where in commands() if (line := where[1]) not in NOT_RUN]
@@ -144,7 +186,7 @@ def test_a_command_of_the_documents_works(scene, line):
 
 def test_the_first_message_is_received_as_the_readme_says(scene):
     send, receive, topics = [line for document, line in commands()
-                             if document == "README.md" and re.search(r"ramjet (send|receive|topics)\b", line)]
+                             if document.name == "README.md" and re.search(r"ramjet (send|receive|topics)\b", line)]
     scene.run(send.replace(" hello ", " first_reading "))
     assert "first message" in scene.run(receive.replace(" hello ", " first_reading ") + " --group first --timeout 120")
     assert "first_reading" in scene.run(topics)
