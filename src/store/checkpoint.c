@@ -206,7 +206,8 @@ static void encode(const struct checkpoint *checkpoint, uint64_t sequence,
     put_be64(fields + AT_CONFIRM, (uint64_t)checkpoint->confirm_phy_offset);
     memcpy(block, block_magic, sizeof block_magic);
     put_be32(block + BLOCK_VERSION, VERSION);
-    disk_boot_id(block + BLOCK_BOOT_ID);
+    if (!checkpoint->keeps_boot || checkpoint->is_same_boot)
+        disk_boot_id(block + BLOCK_BOOT_ID);
     put_be64(block + BLOCK_DISPATCHED, (uint64_t)checkpoint->dispatched);
     put_be64(block + BLOCK_DURABLE, (uint64_t)checkpoint->durable);
     memcpy(block + BLOCK_COPY, fields, COPY_BYTES);

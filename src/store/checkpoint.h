@@ -33,6 +33,7 @@ struct checkpoint {
     int64_t index_end; /* end of the last index file that is on the disk, as index_ms but exact */
     bool is_doubtful;  /* a sync failed: the page cache may lack what it had */
     bool is_syncing;   /* of queue files, those the page's list names, was under way */
+    bool keeps_boot;   /* to be written for what another boot left, which is not recovered yet */
     int64_t cut_at;    /* plus one: recovery was about to end the log there; 0: not */
     uint64_t sequence; /* of the block written or read last */
     /* How much of the block may be believed after reading. */

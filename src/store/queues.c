@@ -39,7 +39,7 @@ static int open_kind(struct queues *queues, int which, const char *root_dir, int
         return 0; /* made with its first topic */
     int err = disk_make_dirs(kind->path);
     if (err == 0 && queues->expected < 0)
-        err = queues_count_files(queues, kind, root_dir);
+        err = queues_count_files(queues, kind);
     return err;
 }
 

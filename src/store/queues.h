@@ -12,15 +12,17 @@ enum { QUEUE_ID_MAX = 65535 };
 
 struct queues;
 
-/* Looks at the names and lengths of all files: one of a wrong length is set aside below root_dir,
- * to be built again. Topics that have batch queues on disk are known from then on. With
- * trusted_count >= 0 it takes that number for what is there and looks at no file:
- * queues_are_still_there() is then to be asked behind the start. doubtful_from: as
- * consume_queue_open() has it.
- * ERR_CORRUPT: none has the length configured. */
+/* Looks at the names and lengths of all files: one of a wrong length is to be built again. Topics
+ * that have batch queues on disk are known from then on. With trusted_count >= 0 it takes that
+ * number for what is there and looks at no file: queues_are_still_there() is then to be asked
+ * behind the start. doubtful_from: as consume_queue_open() has it. ERR_CORRUPT: none has the length
+ * configured. */
 MUST_CHECK int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_bytes,
                            struct commit_log *log, int64_t doubtful_from, int64_t trusted_count,
                            struct queues **queues);
+/* Moves the files that are to be built again to set-aside/ below root_dir, before any queue is got.
+ * Then nothing tells any more that they are missing: the checkpoint has to, before. */
+void queues_set_unfit_aside(struct queues *queues, const char *root_dir);
 /* Counts what was taken on trust. False: files are missing or cut, the log says how many. Takes its
  * time; while no files expire. */
 bool queues_are_still_there(struct queues *queues);

@@ -92,7 +92,7 @@ static struct counting *counting_new(struct queues *queues, const struct queue_k
     return counting;
 }
 
-int queues_count_files(struct queues *queues, const struct queue_kind *of, const char *root_dir)
+int queues_count_files(struct queues *queues, const struct queue_kind *of)
 {
     struct counting *counting = counting_new(queues, of);
     disk_each_name(of->path, look_at, counting);
@@ -101,12 +101,7 @@ int queues_count_files(struct queues *queues, const struct queue_kind *of, const
     int64_t fit = counting->fit;
     bool is_other_length = counting->wrong > 0 && fit == 0;
     atomic_fetch_add(&queues->files.count, fit);
-    if (unfit > 0 && !is_other_length) {
-        snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
-        counting->sets_aside = true;
-        queues->has_set_aside = true;
-        disk_each_name(of->path, look_at, counting);
-    }
+    queues->has_unfit[of->is_batch ? KIND_BATCH : KIND_SIMPLE] = unfit > 0;
     free(counting);
     if (is_other_length) {
         log_error("consume_queue_files_unfit path=%s expected=%lld: is %s what it was?", of->path,
@@ -115,6 +110,19 @@ int queues_count_files(struct queues *queues, const struct queue_kind *of, const
         return ERR_CORRUPT;
     }
     return 0;
+}
+
+void queues_set_unfit_aside(struct queues *queues, const char *root_dir)
+{
+    for (int i = 0; i < KIND_COUNT; i++) {
+        if (!queues->has_unfit[i])
+            continue;
+        struct counting *counting = counting_new(queues, &queues->kinds[i]);
+        snprintf(counting->aside, sizeof counting->aside, "%.4000s/set-aside", root_dir);
+        counting->sets_aside = true;
+        disk_each_name(queues->kinds[i].path, look_at, counting);
+        free(counting);
+    }
 }
 
 bool queues_are_still_there(struct queues *queues)
@@ -148,5 +156,6 @@ int64_t queues_file_count(const struct queues *queues)
 
 bool queues_are_all_there(const struct queues *queues, int64_t expected)
 {
-    return queues_file_count(queues) >= expected && !queues->has_set_aside;
+    return queues_file_count(queues) >= expected && !queues->has_unfit[KIND_SIMPLE] &&
+           !queues->has_unfit[KIND_BATCH];
 }

@@ -38,8 +38,8 @@ struct queues {
     struct queue_files files;
     int64_t doubtful_from; /* consume_queue_open() */
     int64_t light_count;   /* topics of light queues; -1: nobody has asked yet. Under the lock */
-    bool has_set_aside;    /* a file that is to be built again */
-    int64_t expected;      /* files when opened, taken on trust; -1: they were counted */
+    bool has_unfit[KIND_COUNT]; /* files of a wrong length, to be built again */
+    int64_t expected;           /* files when opened, taken on trust; -1: they were counted */
 };
 
 bool queues_name_a_directory(struct slice topic);
@@ -68,7 +68,6 @@ MUST_CHECK int queue_place_late(struct queues *queues, struct consume_queue *que
 void queue_topic_drop_late(struct queues *queues, struct queue_topic *topic);
 
 /* Counts the files of one kind when the store is opened, as queues_open() says. */
-MUST_CHECK int queues_count_files(struct queues *queues, const struct queue_kind *kind,
-                                  const char *root_dir);
+MUST_CHECK int queues_count_files(struct queues *queues, const struct queue_kind *kind);
 
 #endif

@@ -132,12 +132,8 @@ static int64_t choose_start(struct store *store, struct log_reader *reader, bool
         return queues_are_all_there(store->queues, 0) ? start_by_file(store, reader, was_clean)
                                                       : commit_log_min(store->log);
     int64_t start = checkpoint->is_same_boot ? checkpoint->dispatched : checkpoint->durable;
-    if (!queues_are_all_there(store->queues, checkpoint_queue_files(checkpoint))) {
-        log_warn("consume_queue_files_missing path=%s found=%lld expected=%lld: built again",
-                 store->root_dir, (long long)queues_file_count(store->queues),
-                 (long long)checkpoint_queue_files(checkpoint));
+    if (!queues_are_all_there(store->queues, checkpoint_queue_files(checkpoint)))
         return commit_log_min(store->log);
-    }
     if (can_start_at(store, reader, start))
         return start;
     log_warn("checkpoint_not_believed phy_offset=%lld min=%lld end=%lld", (long long)start,

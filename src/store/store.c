@@ -163,6 +163,26 @@ static bool may_count_later(const struct store *store)
            checkpoint->queue_files != QUEUE_FILES_LOST;
 }
 
+/* Queues are to be built again. Files that are set aside, or are made before the start is through,
+ * would hide that from the next one, which a process that dies in the midst leaves it to. */
+static int note_missing_queues(struct store *store)
+{
+    char path[DISK_PATH_MAX];
+    struct checkpoint *checkpoint = &store->checkpoint;
+    if (!checkpoint->is_ours ||
+        queues_are_all_there(store->queues, checkpoint_queue_files(checkpoint)))
+        return 0;
+    log_warn("consume_queue_files_missing path=%s found=%lld expected=%lld: built again",
+             store->root_dir, (long long)queues_file_count(store->queues),
+             (long long)checkpoint_queue_files(checkpoint));
+    store_path(store, "checkpoint", path);
+    checkpoint->queue_files = checkpoint->queue_files_seen = QUEUE_FILES_LOST;
+    checkpoint->keeps_boot = true;
+    int err = checkpoint_replace(path, checkpoint, true);
+    checkpoint->keeps_boot = false;
+    return err;
+}
+
 static int open_queues(struct store *store, bool was_clean)
 {
     const struct store_options *options = &store->options;
@@ -172,8 +192,12 @@ static int open_queues(struct store *store, bool was_clean)
         store->log, store_doubtful_from(store, was_clean),
         store->must_count_queues ? checkpoint_queue_files(&store->checkpoint) : -1, &store->queues);
     if (err == 0)
-        note_batch_topics(store);
-    return err;
+        err = note_missing_queues(store);
+    if (err != 0)
+        return err;
+    queues_set_unfit_aside(store->queues, store->root_dir);
+    note_batch_topics(store);
+    return 0;
 }
 
 /* The process was killed while queue files were synced: what a sync may have taken away that nobody

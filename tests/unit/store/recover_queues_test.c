@@ -272,6 +272,47 @@ static void lost_queue_files_are_noticed(void **state)
     assert_true(store_dir_has(dir, "set-aside/orders@1@00000000000000002000"));
 }
 
+/* The checkpoint knows of so many queue files less. */
+static void forget_queue_files(const struct store_dir *dir, int64_t count)
+{
+    struct checkpoint checkpoint;
+    char path[256];
+    store_dir_file_path(dir, "checkpoint", path);
+    assert_int_equal(checkpoint_read(path, &checkpoint), 0);
+    checkpoint.queue_files -= count;
+    checkpoint.queue_files_seen -= count;
+    assert_int_equal(checkpoint_replace(path, &checkpoint, false), 0);
+}
+
+/* Goal: a start that builds queues again and does not come to its end leaves that to the next one,
+ * which finds none of the wrong files any more. Method: a file of a queue is cut; there are more
+ * than the checkpoint knows of, so that their number tells nothing; each write of the start fails.
+ */
+static void a_start_cut_short_leaves_no_queue_half_built(void **state)
+{
+    enum { WRITES = 16 };
+    struct store_dir *dir = *state;
+    for (int i = 0; i < 500; i++)
+        store_dir_put_numbered(dir, "orders", i % 2);
+    store_dir_close(dir);
+    char path[256];
+    forget_queue_files(dir, 1);
+    store_dir_file_path(dir, "consumequeue/orders/1/00000000000000002000", path);
+    assert_int_equal(truncate(path, 700), 0);
+    for (int i = 0; i < WRITES; i++) {
+        struct store_dir *copy = store_dir_copy(dir);
+        struct store *store = NULL;
+        fault_arm("disk.write", i, INT64_MAX, ERR_IO);
+        if (store_open(&copy->options, &store) == 0)
+            (void)store_close(store);
+        fault_disarm_all();
+        store_dir_open(copy);
+        store_dir_expect_numbered(copy, "orders", 0, 250);
+        store_dir_expect_numbered(copy, "orders", 1, 250);
+        store_dir_remove(copy);
+    }
+}
+
 /* Goal: after a clean stop of the reference the scan begins in the file that the queues reach.
  * Method: a closed store over four files; no checkpoint; the queue's newer files are gone, so that
  * it ends in the first file of the log. Then once more with the whole queue: one file is scanned.
@@ -478,6 +519,7 @@ int main(void)
         STORE_TEST(a_queue_begins_with_the_log),
         STORE_TEST(an_empty_queue_file_before_a_hole_is_built_again),
         STORE_TEST(lost_queue_files_are_noticed),
+        STORE_TEST(a_start_cut_short_leaves_no_queue_half_built),
         STORE_TEST(the_queues_say_where_a_clean_log_is_taken_up),
         STORE_TEST(a_queue_may_begin_late),
         STORE_TEST(a_queue_that_follows_on_nothing_begins_late),
