@@ -17,6 +17,7 @@
 
 #include "base/lock.h"
 #include "store/commit_log.h"
+#include "store/page_source.h"
 
 enum {
     PAGE_BYTES = 4096,
@@ -48,11 +49,10 @@ struct log_room {
     bool is_ending;
     bool has_allocator;
     pthread_t allocator;
-    bool writes_ahead;             /* constant: zeros go to the disk ahead of small syncs */
-    _Atomic bool fills;            /* zeros go to the page cache, in runs; false once it failed */
-    bool fills_late;               /* allocator's: the appender's faults would be there sooner */
-    _Atomic int64_t fill_again;    /* they cost too much before the log ends there */
-    int64_t own_pages, own_cpu_ns; /* appender's: filled by itself, not judged yet */
+    bool writes_ahead;         /* constant: zeros go to the disk ahead of small syncs */
+    _Atomic bool fills;        /* zeros go to the page cache, in runs; false once it failed */
+    bool fills_late;           /* allocator's: the appender would have them sooner by itself */
+    struct page_source source; /* zeros or faults; under the lock */
     int64_t window_least, window_most, hot_bytes; /* constant */
     int64_t run_bytes;                            /* constant: zeros are written in such runs */
     _Atomic int64_t next_wake;  /* the appender wakes the allocator when it gets here */

@@ -22,10 +22,9 @@
  *      head ........ storable |== being filled ==|        the appender fills the next run itself
  *                                                         when it gets there before the allocator
  *
- * Where memory is full and in pieces the kernel has to make room for such a run, page by page, and
- * an appender who gets there waits for a thread that stands back. So each step is looked at: when
- * zeros take longer than faults, and the head is near, it gets half of the window as it is; when
- * they cost more processor time, there are none for a while.
+ * What either costs depends on the memory there is, and is looked at (page_source.h). An appender
+ * who gets to a run that is being filled waits for a thread that stands back: when zeros are late,
+ * and the head is near, it is left to fill half of the window for itself.
  *
  * Not with SYNC_FLUSH: the kernel writes a run of pages back as a whole, however little was stored.
  */
@@ -48,12 +47,9 @@ enum {
     SMALL_SYNC_BYTES = 6 * PAGE_BYTES, /* covers few messages */
     REST_NS = 1000000000,              /* nothing put for so long: the window shrinks */
     WINDOW_STEP = 2 << 20,             /* filled, judged and populated at once */
-    FAULT_NS = 4000,                   /* what a page costs that is not there */
-    STEP_FAULTS_NS = WINDOW_STEP / PAGE_BYTES * FAULT_NS,
-    JUDGED_PAGES = 256,           /* fewer say little */
-    OWN_JUDGED_PAGES = 2048,      /* one run in many meets a reclaim of memory */
-    OWN_STEP = 1 << 20,           /* allocated at once by the appender */
-    DEAR_PAUSE_BYTES = 256 << 20, /* put without zeros when they cost more than faults */
+    STEP_FAULTS_NS = WINDOW_STEP / PAGE_BYTES * PAGE_SOURCE_CHEAP_NS,
+    JUDGED_PAGES = 256, /* fewer say little */
+    OWN_STEP = 1 << 20, /* allocated at once by the appender */
 };
 
 void log_room_init(struct log_room *room, bool writes_ahead, int64_t file_bytes,
@@ -136,35 +132,31 @@ static void finish_run(struct commit_log *log, struct log_file *file, int64_t fr
     lock_release(&room->lock);
 }
 
-/* False: it went wrong, or zeros cost more than faults of late. */
-static bool are_zeros_worth_it(const struct commit_log *log)
-{
-    const struct log_room *room = &log->room;
-    return room->fills && commit_log_max(log) >= room->fill_again;
-}
-
-/* When they cost more processor time than the faults they spare, there are none for a while. */
-static void judge_zeros(struct commit_log *log, int64_t pages, int64_t cpu_ns)
-{
-    if (cpu_ns > pages * FAULT_NS)
-        log->room.fill_again = commit_log_max(log) + DEAR_PAUSE_BYTES;
-}
-
-/* The appender's own run. Populated at once: it stores there now. */
-static void fill_own_run(struct commit_log *log, struct log_file *file, int64_t from, int64_t end)
+/* False: it went wrong, or faults cost less of late. Under the lock. */
+static bool are_zeros_worth_it(struct commit_log *log)
 {
     struct log_room *room = &log->room;
+    assert(lock_is_held(&room->lock));
+    return room->fills && page_source_is_zeros(&room->source, commit_log_max(log));
+}
+
+static void note_cost(struct commit_log *log, bool by_zeros, int64_t bytes, int64_t cpu_ns)
+{
+    lock_take(&log->room.lock);
+    page_source_note(&log->room.source, by_zeros, bytes / PAGE_BYTES, cpu_ns, commit_log_max(log));
+    lock_release(&log->room.lock);
+}
+
+/* The appender's own run, populated at once: it stores there now. `fills`: it was claimed. */
+static void make_own_run(struct commit_log *log, struct log_file *file, int64_t from, int64_t end,
+                         bool fills)
+{
     int64_t begin_ns = clock_thread_cpu_ns();
     assert(from >= log->reserved_end - file->start); /* nothing lies there */
-    finish_run(log, file, from, end);
-    if (room->fills)
-        (void)disk_populate(file->base + from, end - from);
-    room->own_pages += (end - from) / PAGE_BYTES;
-    room->own_cpu_ns += clock_thread_cpu_ns() - begin_ns;
-    if (room->own_pages < OWN_JUDGED_PAGES && room->own_cpu_ns < OWN_JUDGED_PAGES * FAULT_NS)
-        return;
-    judge_zeros(log, room->own_pages, room->own_cpu_ns);
-    room->own_pages = room->own_cpu_ns = 0;
+    if (fills)
+        finish_run(log, file, from, end);
+    (void)disk_populate(file->base + from, end - from);
+    note_cost(log, fills, end - from, clock_thread_cpu_ns() - begin_ns);
 }
 
 /* Blocks for `upto` and, since a call for each page would cost more than the page, for what follows
@@ -194,8 +186,8 @@ int log_file_open_up(struct commit_log *log, struct log_file *file, int64_t upto
     if (!fills)
         set_storable(file, end);
     lock_release(&room->lock);
-    if (fills)
-        fill_own_run(log, file, from, end);
+    if (from < end)
+        make_own_run(log, file, from, end, fills);
     assert(atomic_load(&file->storable) >= upto);
     return 0;
 }
@@ -223,22 +215,21 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
  * longer than the faults of a whole step: the appender may be waiting for each run. */
 static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
 {
-    struct log_room *room = &log->room;
     int64_t from = atomic_load(&file->storable);
     int64_t begin_ns = clock_monotonic_ns(), elapsed_ns = 0;
-    int64_t begin_cpu_ns = clock_thread_cpu_ns();
     while (elapsed_ns < STEP_FAULTS_NS && fill_run(log, file, upto))
         elapsed_ns = clock_monotonic_ns() - begin_ns;
     int64_t pages = (atomic_load(&file->storable) - from) / PAGE_BYTES;
-    if (pages < JUDGED_PAGES && elapsed_ns < STEP_FAULTS_NS)
-        return;
-    room->fills_late = elapsed_ns > pages * FAULT_NS;
-    judge_zeros(log, pages, clock_thread_cpu_ns() - begin_cpu_ns);
+    if (pages >= JUDGED_PAGES || elapsed_ns >= STEP_FAULTS_NS)
+        log->room.fills_late = elapsed_ns > pages * PAGE_SOURCE_CHEAP_NS;
 }
 
-static bool fills_now(const struct commit_log *log)
+static bool fills_now(struct commit_log *log)
 {
-    return log->room.window > log->room.window_least && are_zeros_worth_it(log);
+    lock_take(&log->room.lock);
+    bool fills = log->room.window > log->room.window_least && are_zeros_worth_it(log);
+    lock_release(&log->room.lock);
+    return fills;
 }
 
 /* The appender may store to what lies below `upto`. */
@@ -250,16 +241,11 @@ static void give(struct commit_log *log, struct log_file *file, int64_t upto)
     lock_release(&log->room.lock);
 }
 
-/* When the appender has come close to what would be filled next, and zeros are late, it gets half
- * of the window as it is. */
-static void leave_lead(struct commit_log *log, struct log_file *file, int64_t pos, int64_t upto)
+/* Zeros are late, and the appender has come close to what would be filled next: it is quicker by
+ * itself than by waiting for them run by run. */
+static bool is_outrun(const struct log_room *room, const struct log_file *file, int64_t pos)
 {
-    int64_t window = log->room.window;
-    if (!log->room.fills_late || atomic_load(&file->storable) - pos >= window / 4)
-        return;
-    int64_t lead_end = min64(pos + window / 2 / PAGE_BYTES * PAGE_BYTES, upto);
-    give(log, file, lead_end);
-    file->populated = max64(file->populated, lead_end);
+    return room->fills_late && atomic_load(&file->storable) - pos < room->window / 4;
 }
 
 /* `written`: the zeros go to the disk too. Blocks that were only reserved become written ones with
@@ -278,26 +264,40 @@ static void populate(struct log_file *file, int64_t from, int64_t upto, bool wri
     file->populated = upto; /* tried, at least */
 }
 
+/* Brings the pages of a step into being, and gives them. */
+static void make_step(struct commit_log *log, struct log_file *file, int64_t from, int64_t end,
+                      bool fills, bool written)
+{
+    int64_t made_from = fills ? atomic_load(&file->storable) : from;
+    int64_t begin_ns = clock_thread_cpu_ns();
+    if (fills) {
+        fill(log, file, end);
+        end = min64(end, atomic_load(&file->storable));
+    }
+    populate(file, from, end, written);
+    int64_t cpu_ns = clock_thread_cpu_ns() - begin_ns;
+    if (commit_log_max(log) - file->start <= from) /* the appender made none of them */
+        note_cost(log, fills, max64(end - made_from, 0), cpu_ns);
+    give(log, file, end);
+}
+
 /* The appender gets the window, filled when that pays, and populated. In steps: what it has passed
  * meanwhile is done with. */
 static void give_window(struct commit_log *log, struct log_file *file, int64_t upto, bool written)
 {
+    if (log->room.writes_ahead) /* what goes to the disk first is not waited for */
+        give(log, file, upto);
     for (;;) {
         int64_t pos = (commit_log_max(log) - file->start) / PAGE_BYTES * PAGE_BYTES;
-        bool fills = fills_now(log);
-        if (fills)
-            leave_lead(log, file, pos, upto);
-        else
-            give(log, file, upto);
         int64_t from = max64(pos, file->populated);
-        int64_t end = min64(from + WINDOW_STEP, upto);
+        bool fills = fills_now(log);
+        if (fills && is_outrun(&log->room, file, pos)) {
+            log->room.fills_late = false; /* after half of a window it is tried again */
+            return;
+        }
         if (from >= upto)
             break;
-        if (fills) {
-            fill(log, file, end);
-            end = min64(end, atomic_load(&file->storable));
-        }
-        populate(file, from, end, written);
+        make_step(log, file, from, min64(from + WINDOW_STEP, upto), fills, written);
     }
     give(log, file, upto);
 }

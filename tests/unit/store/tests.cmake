@@ -1,6 +1,7 @@
 set(store_dir ${CMAKE_CURRENT_SOURCE_DIR}/store/store_dir.c)
 ramjet_unit_test(store checkpoint)
 ramjet_unit_test(store commit_log)
+ramjet_unit_test(store page_source)
 ramjet_unit_test(store disk ${store_dir})
 ramjet_unit_test(store batch_queue ${store_dir})
 ramjet_unit_test(store light_queue ${store_dir})
