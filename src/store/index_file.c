@@ -48,6 +48,7 @@ static int read_header(void *ctx)
     assert(file->next_entry >= 1 && file->next_entry <= file->entry_count);
     file->begin_ms = header_i64(file, AT_BEGIN_MS);
     file->end_ms = header_i64(file, AT_END_MS);
+    file->begin_phy_offset = header_i64(file, AT_BEGIN_PHY);
     file->end_phy_offset = header_i64(file, AT_END_PHY);
     return 0;
 }
@@ -191,6 +192,7 @@ static int run_add(void *ctx)
         put_be64(file->base + AT_BEGIN_PHY, (uint64_t)a->phy_offset);
         put_be64(file->base + AT_BEGIN_MS, (uint64_t)a->store_ms);
         file->begin_ms = a->store_ms;
+        file->begin_phy_offset = a->phy_offset;
     }
     /* The count before the slot: a slot never leads behind the count. */
     put_be32(file->base + AT_COUNT, (uint32_t)number + 1);
@@ -241,6 +243,11 @@ int64_t index_file_begin_ms(const struct index_file *file)
 int64_t index_file_end_ms(const struct index_file *file)
 {
     return file->end_ms;
+}
+
+int64_t index_file_begin_phy_offset(const struct index_file *file)
+{
+    return file->begin_phy_offset;
 }
 
 int64_t index_file_end_phy_offset(const struct index_file *file)

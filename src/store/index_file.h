@@ -24,6 +24,7 @@ struct index_file {
     /* The header as the mapping has it, so that looking at it never waits nor fails. */
     int64_t begin_ms;
     int64_t end_ms;
+    int64_t begin_phy_offset;
     int64_t end_phy_offset;
     int32_t next_entry; /* kept within the file, whatever the header says */
     /* After a crash keys of the record behind the end may be there already: looked for until one
@@ -47,6 +48,8 @@ MUST_CHECK int index_file_set_end(struct index_file *file, int64_t phy_offset, i
 
 int64_t index_file_begin_ms(const struct index_file *file);
 int64_t index_file_end_ms(const struct index_file *file);
+/* Of the first record, and of the last, that a key of was added. */
+int64_t index_file_begin_phy_offset(const struct index_file *file);
 int64_t index_file_end_phy_offset(const struct index_file *file);
 
 /* Appends up to `most` places whose key hash is `hash` and whose time lies within; newest first.

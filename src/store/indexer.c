@@ -10,9 +10,10 @@
  * in, so that a message can be found by its keys as soon as its send was answered.
  *
  * Where to go on after a start is in the files: at the record the newest one names last, which is
- * looked at again without entering a key twice (index_file.c). Files that are damaged, or were not
- * synced when the machine lost power, are removed and made again from the log. A full disk stops
- * the indexer, not the store: it tries again until there is room.
+ * looked at again without entering a key twice (index_file.c). Files that are damaged, were not
+ * synced when the machine lost power, or follow on a gap that the reference left, are removed and
+ * made again from the log. A full disk stops the indexer, not the store: it tries again until there
+ * is room.
  */
 #include "store/indexer.h"
 
@@ -28,6 +29,7 @@
 #include "base/thread.h"
 #include "base/thread_rank.h"
 #include "store/index_file.h"
+#include "store/index_gap.h"
 #include "store/log_reader.h"
 #include "wire/properties.h"
 
@@ -65,6 +67,11 @@ static struct index_file *newest(const struct indexer *indexer)
     return indexer->file_count == 0 ? NULL : indexer->files[indexer->file_count - 1];
 }
 
+static void index_path(const struct indexer *indexer, int64_t name, char path[DISK_PATH_MAX])
+{
+    snprintf(path, DISK_PATH_MAX, "%s/%017lld", indexer->dir, (long long)name);
+}
+
 /* Under the lock, but at opening. */
 static void add_file(struct indexer *indexer, struct index_file *file)
 {
@@ -72,44 +79,81 @@ static void add_file(struct indexer *indexer, struct index_file *file)
     indexer->files[indexer->file_count++] = file;
 }
 
-/* *is_gone: the file was not fit, or lies behind one that was not. What follows on it goes too, so
- * that the thread makes all of it again, in the order of the log. */
-static int open_file(struct indexer *indexer, int64_t name, bool *is_gone)
+/* Why a file is not believed, in a word; NULL: it is. */
+static const char *doubt_of(const struct indexer *indexer, const struct index_file *file)
 {
-    char path[DISK_PATH_MAX];
-    struct index_file *file;
-    snprintf(path, sizeof path, "%s/%017lld", indexer->dir, (long long)name);
-    if (*is_gone) {
-        log_info("index_file_dropped path=%s reason=follows_on_one_that_went", path);
-        return disk_remove(path);
-    }
-    int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count,
-                              false, &file);
-    if (err == ERR_CORRUPT) { /* derived: made again from the log */
-        *is_gone = true;
-        return disk_remove(path);
-    }
-    if (err != 0)
-        return err;
+    const struct indexer_options *options = &indexer->options;
+    int64_t end = index_file_end_phy_offset(file);
     /* A file that was just begun names the end of the one before as its own. */
     const struct index_file *before = newest(indexer);
-    int64_t begun_at = before == NULL ? commit_log_min(indexer->options.log) - 1
-                                      : index_file_end_phy_offset(before);
-    bool is_behind = indexer->options.safe_end >= 0
-                         ? index_file_end_phy_offset(file) > indexer->options.safe_end
-                         : index_file_end_ms(file) > indexer->options.safe_ms;
-    bool is_unsafe =
-        indexer->options.drop_unsafe && (is_behind || index_file_end_phy_offset(file) <= begun_at);
-    bool is_beyond = index_file_end_phy_offset(file) > 0 &&
-                     index_file_end_phy_offset(file) >= commit_log_max(indexer->options.log);
-    if (is_unsafe || is_beyond) {
-        log_info("index_file_dropped path=%s reason=%s", path, is_unsafe ? "unsafe" : "beyond_log");
+    int64_t begun_at =
+        before == NULL ? commit_log_min(options->log) - 1 : index_file_end_phy_offset(before);
+    bool is_behind = options->safe_end >= 0 ? end > options->safe_end
+                                            : index_file_end_ms(file) > options->safe_ms;
+    if (options->drop_unsafe && (is_behind || end <= begun_at))
+        return "unsafe";
+    if (end > 0 && end >= commit_log_max(options->log))
+        return "beyond_log";
+    if (options->may_have_gaps && index_gap_between(options->log, before == NULL ? -1 : begun_at,
+                                                    index_file_begin_phy_offset(file)))
+        return "gap_before_it";
+    return NULL;
+}
+
+/* *is_fit false: it is made again from the log. */
+static int open_file(struct indexer *indexer, const char *path, bool *is_fit)
+{
+    struct index_file *file;
+    int err = index_file_open(path, indexer->options.slot_count, indexer->options.entry_count,
+                              false, &file);
+    *is_fit = err == 0;
+    if (err != 0)
+        return err == ERR_CORRUPT ? 0 : err;
+    const char *doubt = doubt_of(indexer, file);
+    *is_fit = doubt == NULL;
+    if (doubt == NULL) {
+        add_file(indexer, file);
+    } else {
+        log_info("index_file_dropped path=%s reason=%s", path, doubt);
         index_file_close(file);
-        *is_gone = true;
-        return disk_remove(path);
     }
-    add_file(indexer, file);
     return 0;
+}
+
+/* From the first that is not fit on, so that the thread makes all of it again, in the order of the
+ * log. The newest goes first: an end in the middle of this leaves no gap. */
+static int remove_files(struct indexer *indexer, const int64_t *names, int first, int count)
+{
+    int err = 0;
+    for (int i = count - 1; i >= first && err == 0; i--) {
+        char path[DISK_PATH_MAX];
+        index_path(indexer, names[i], path);
+        if (i > first)
+            log_info("index_file_dropped path=%s reason=follows_on_one_that_went", path);
+        err = disk_remove(path);
+    }
+    /* Or a loss of power behind a clean stop brings back what was not fit, and the next start
+     * believes it. */
+    return err == 0 && first < count ? disk_sync_dirs(indexer->dir, 0) : err;
+}
+
+static int open_files(struct indexer *indexer)
+{
+    int64_t *names = NULL;
+    int count = 0;
+    int fit = 0;
+    bool is_fit = true;
+    int err = disk_list_numbers(indexer->dir, &names, &count);
+    while (err == 0 && is_fit && fit < count) {
+        char path[DISK_PATH_MAX];
+        index_path(indexer, names[fit], path);
+        err = open_file(indexer, path, &is_fit);
+        fit += is_fit;
+    }
+    if (err == 0)
+        err = remove_files(indexer, names, fit, count);
+    free(names);
+    return err;
 }
 
 int indexer_open(const struct indexer_options *options, struct indexer **opened)
@@ -127,19 +171,9 @@ int indexer_open(const struct indexer_options *options, struct indexer **opened)
     pthread_cond_init(&indexer->caught_up, NULL);
     atomic_store(&indexer->safe_ms, options->safe_ms);
     atomic_store(&indexer->safe_end, options->safe_end < 0 ? 0 : options->safe_end);
-    int64_t *names = NULL;
-    int count = 0;
     int err = disk_make_dirs(indexer->dir);
     if (err == 0)
-        err = disk_list_numbers(indexer->dir, &names, &count);
-    bool is_gone = false;
-    for (int i = 0; i < count && err == 0; i++)
-        err = open_file(indexer, names[i], &is_gone);
-    free(names);
-    /* Or a loss of power behind a clean stop brings back what was not fit, and the next start
-     * believes it. */
-    if (err == 0 && is_gone)
-        err = disk_sync_dirs(indexer->dir, 0);
+        err = open_files(indexer);
     int64_t done_to = newest(indexer) == NULL ? 0 : index_file_end_phy_offset(newest(indexer));
     int64_t min = commit_log_min(options->log);
     atomic_store(&indexer->done_to, done_to < min ? min : done_to);

@@ -14,9 +14,10 @@ struct indexer_options {
     int32_t slot_count;
     int32_t entry_count;
     struct commit_log *log;
-    bool drop_unsafe; /* power was lost: files newer than safe_ms are made again */
-    int64_t safe_ms;  /* the checkpoint's index time */
-    int64_t safe_end; /* the checkpoint's index end, -1: not known */
+    bool drop_unsafe;   /* power was lost: files newer than safe_ms are made again */
+    int64_t safe_ms;    /* the checkpoint's index time */
+    int64_t safe_end;   /* the checkpoint's index end, -1: not known */
+    bool may_have_gaps; /* the reference wrote last: see index_gap.h */
 };
 
 MUST_CHECK int indexer_open(const struct indexer_options *options, struct indexer **indexer);

@@ -149,6 +149,7 @@ static int open_index(struct store *store, bool lost_power)
         .drop_unsafe = lost_power,
         .safe_ms = checkpoint->index_ms,
         .safe_end = checkpoint->is_ours ? checkpoint->index_end : -1,
+        .may_have_gaps = !checkpoint->is_ours,
     };
     return indexer_open(&options, &store->indexer);
 }

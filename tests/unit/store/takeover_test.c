@@ -1,9 +1,11 @@
 /* What a directory that the reference wrote to last may be like (takeover.c). */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "store/disk.h"
 #include "store/store_dir.h"
 #include "wire/record.h"
 
@@ -279,6 +281,98 @@ static void damage_before_whole_records_is_refused(void **state)
     assert_int_equal(max_of(dir, "orders"), 1);
 }
 
+/* ---- the index ------------------------------------------------------------------------------- */
+
+enum { INDEX_KEYS = 1600, INDEX_FILES = 4 };
+static_assert(INDEX_KEYS > (INDEX_FILES - 1) * INDEX_ENTRIES, "one file less would hold them");
+
+struct index_names {
+    char names[INDEX_FILES][64]; /* ascending */
+    int count;
+};
+
+static void take_name(void *ctx, const char *name, bool is_dir)
+{
+    struct index_names *list = ctx;
+    int at = list->count++;
+    assert_false(is_dir);
+    assert_true(at < INDEX_FILES);
+    for (; at > 0 && strcmp(list->names[at - 1], name) > 0; at--)
+        memcpy(list->names[at], list->names[at - 1], sizeof list->names[at]);
+    snprintf(list->names[at], sizeof list->names[at], "%s", name);
+}
+
+static void remove_index_file(const struct store_dir *dir, int number)
+{
+    struct index_names list = { .count = 0 };
+    char path[256];
+    char name[128];
+    store_dir_file_path(dir, "index", path);
+    disk_each_name(path, take_name, &list);
+    assert_int_equal(list.count, INDEX_FILES);
+    snprintf(name, sizeof name, "index/%s", list.names[number]);
+    store_dir_delete(dir, name);
+}
+
+static int times_found(struct store_dir *dir, int number)
+{
+    struct buf found = BUF_INIT;
+    int64_t last_ms, last_phy;
+    char key[16];
+    snprintf(key, sizeof key, "k%d", number);
+    int count = store_query(dir->store, SLICE("orders"), slice_str(key), 8, 0, INT64_MAX, &found,
+                            &last_ms, &last_phy);
+    buf_fini(&found);
+    return count;
+}
+
+static void expect_every_key_once(struct store_dir *dir)
+{
+    store_dir_await_index(dir);
+    for (int i = 0; i < INDEX_KEYS; i++)
+        assert_int_equal(times_found(dir, i), 1);
+}
+
+/* Goal: the reference drops index files that it had not synced, and goes on behind what they held:
+ * those keys are found all the same, and no key twice. Method: one file after the other is removed
+ * in a directory that the reference left, stopped or killed; some records have no keys. */
+static void keys_in_a_gap_of_the_index_are_found(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int i = 0; i < INDEX_KEYS; i++) {
+        char properties[32];
+        snprintf(properties, sizeof properties, "KEYS\001k%d\002", i);
+        store_dir_put(dir, "orders", 0, "x", properties);
+        if (i % 50 == 0)
+            store_dir_put(dir, "orders", 0, "without keys", "");
+    }
+    expect_every_key_once(dir);
+    for (int number = 0; number < INDEX_FILES; number++) {
+        hand_over(dir, number % 2 == 1);
+        remove_index_file(dir, number);
+        store_dir_open(dir);
+        expect_every_key_once(dir);
+    }
+}
+
+/* Goal: where there is no gap the reference's index is not made again. Method: nothing is said of a
+ * file that is dropped. */
+static void an_index_without_a_gap_stays(void **state)
+{
+    struct store_dir *dir = *state;
+    for (int i = 0; i < INDEX_KEYS; i++) {
+        char properties[32];
+        snprintf(properties, sizeof properties, "KEYS\001k%d\002", i);
+        store_dir_put(dir, "orders", 0, "x", properties);
+        if (i % 100 == 0)
+            store_dir_put(dir, "orders", 0, "without keys", "KEYS\001  \002");
+    }
+    store_dir_await_index(dir);
+    hand_over(dir, false);
+    assert_false(opening_says(dir, "index_file_dropped"));
+    expect_every_key_once(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +388,9 @@ int main(void)
         cmocka_unit_test(a_record_put_late_does_not_end_the_log),
         cmocka_unit_test_setup_teardown(damage_before_whole_records_is_refused, set_up,
                                         store_dir_tear_down),
+        cmocka_unit_test_setup_teardown(keys_in_a_gap_of_the_index_are_found, set_up,
+                                        store_dir_tear_down),
+        cmocka_unit_test_setup_teardown(an_index_without_a_gap_stays, set_up, store_dir_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,43 @@
+/* index_gap.c - does an index file go on where the one before it ended? */
+#include "store/index_gap.h"
+
+#include "store/log_reader.h"
+#include "wire/properties.h"
+
+/* As indexer.c enters them. */
+static bool has_keys(const struct record *record)
+{
+    if ((record->sys_flag & SYS_FLAG_TRANSACTION_MASK) == SYS_FLAG_TRANSACTION_ROLLBACK)
+        return false;
+    struct slice keys = property_get(record->properties, SLICE(PROPERTY_KEYS));
+    bool has_word = false;
+    for (size_t i = 0; i < keys.len && !has_word; i++)
+        has_word = keys.data[i] != ' ';
+    return has_word || property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY)).len > 0;
+}
+
+bool index_gap_between(struct commit_log *log, int64_t end, int64_t begin)
+{
+    int64_t file_bytes = commit_log_file_bytes(log);
+    int64_t min = commit_log_min(log);
+    if (begin <= end || begin < min) /* the same record; or what lay between has expired */
+        return false;
+    int64_t at = end < min ? min : end;
+    bool is_gap = false;
+    int err = 0;
+    struct log_reader reader;
+    log_reader_init_jumping(&reader, log);
+    while (!is_gap && at < begin && err == 0) {
+        struct record record;
+        err = log_reader_record(&reader, at, RECORD_CHECK_LENGTHS, &record);
+        if (err == 0) {
+            is_gap = at != end && has_keys(&record);
+            at += record.total_bytes;
+        } else if (err == ERR_NOT_FOUND) { /* the end mark */
+            at = (at / file_bytes + 1) * file_bytes;
+            err = 0;
+        }
+    }
+    log_reader_fini(&reader);
+    return is_gap || at > begin || (err != 0 && err != ERR_IO);
+}
