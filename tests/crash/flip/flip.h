@@ -175,5 +175,7 @@ enum outcome verdict(const struct original *original, const struct damage *damag
 
 /* Says what is wrong and ends the child. */
 void violation(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* Ends the child of a case that the world is too small for. */
+void case_too_large(void) __attribute__((noreturn));
 
 #endif
