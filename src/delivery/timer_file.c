@@ -151,6 +151,20 @@ int timer_file_sync(int fd, const char *path)
     return fdatasync(fd) == 0 ? 0 : failed("fdatasync", path, errno);
 }
 
+int timer_file_rewrite(int fd, const char *path, int64_t from, int64_t upto)
+{
+    uint8_t bytes[64 * 1024];
+    int err = 0;
+    while (from < upto && err == 0) {
+        size_t len = upto - from < (int64_t)sizeof bytes ? (size_t)(upto - from) : sizeof bytes;
+        err = timer_file_read(fd, path, bytes, len, from);
+        if (err == 0)
+            err = timer_file_write(fd, path, bytes, len, from);
+        from += (int64_t)len;
+    }
+    return err;
+}
+
 /* The length never changes: whoever dies in the midst leaves a file that opens. */
 int timer_file_wipe(int fd, const char *path, int64_t from, int64_t bytes)
 {

@@ -29,6 +29,9 @@ MUST_CHECK int timer_file_sync_name(const char *path);
 MUST_CHECK int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at);
 MUST_CHECK int timer_file_write(int fd, const char *path, const void *data, size_t len, int64_t at);
 MUST_CHECK int timer_file_sync(int fd, const char *path);
+/* Writes the bytes of [from, upto) once more, so that the next sync really brings them to the disk.
+ */
+MUST_CHECK int timer_file_rewrite(int fd, const char *path, int64_t from, int64_t upto);
 /* Everything from `from` on reads as zeros again; the length stays `bytes`. */
 MUST_CHECK int timer_file_wipe(int fd, const char *path, int64_t from, int64_t bytes);
 

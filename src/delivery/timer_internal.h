@@ -40,6 +40,7 @@ struct timer_work {
     struct timer_log *log;
     struct timer_check check; /* as the process found it; or as the clock was set back */
     bool is_recovered;
+    bool is_wheel_doubtful; /* a recovery could not sync it: the next one writes it once more */
 
     /* The clock was set back: the ticks of [rewound_from, rewound_to) come once more, their slots
      * are still to be emptied (timer_rewind.c). Not relative; equal: nothing is to be done. */

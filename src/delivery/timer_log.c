@@ -63,6 +63,7 @@ struct timer_log {
     int64_t file_bytes;
     struct log_file *files; /* ascending, without gaps */
     int file_count;
+    int64_t certain_pos; /* the disk has what lies below */
     int64_t end;
     int64_t last_pos;  /* of the last unit; -1: none */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
@@ -216,6 +217,7 @@ int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
         return ERR_NO_MEMORY;
     snprintf(log->dir, sizeof log->dir, "%s", dir);
     log->file_bytes = file_bytes;
+    log->certain_pos = certain_pos;
     log->last_pos = -1;
     log->full_unsynced = -1;
     int err = open_files(log, certain_pos);
@@ -538,14 +540,27 @@ static int cut_at(struct timer_log *log, int64_t end)
     return timer_file_wipe(file->fd, path, end - file->start, log->file_bytes);
 }
 
+/* Its bytes of [from, upto), which a failed sync may have left clean and not on the disk. */
+static int rewrite(const struct timer_log *log, const struct log_file *file, int64_t from,
+                   int64_t upto)
+{
+    char path[TIMER_PATH_MAX];
+    path_of(log, file->start, path);
+    int64_t from_pos = from > file->start ? from - file->start : 0;
+    int64_t upto_pos = upto - file->start < log->file_bytes ? upto - file->start : log->file_bytes;
+    return timer_file_rewrite(file->fd, path, from_pos, upto_pos);
+}
+
 /* What a killed process wrote since the check point may not be on the disk, nor may what the
  * recovery wiped and removed be gone from it. Both are settled before anything is appended: units
  * that a second loss of power brought back behind the new ones, or among them, would pass for
- * theirs, and the records they lead to may be others by then. */
+ * theirs, and the records they lead to may be others by then. It is written once more: a sync of
+ * that process may have failed, and another one would not find anything to do. */
 static int sync_written(struct timer_log *log, int64_t from)
 {
     char path[TIMER_PATH_MAX];
     int first_err = 0;
+    int64_t written = from > log->certain_pos ? from : log->certain_pos;
     if (log->has_removed) {
         path_of(log, 0, path);
         first_err = timer_file_sync_name(path);
@@ -554,7 +569,9 @@ static int sync_written(struct timer_log *log, int64_t from)
         bool is_last = i + 1 == log->file_count;
         if (log->files[i].start + log->file_bytes <= from && !is_last)
             continue;
-        int err = timer_file_sync(log->files[i].fd, log->dir);
+        int err = rewrite(log, &log->files[i], written, log->end);
+        if (err == 0)
+            err = timer_file_sync(log->files[i].fd, log->dir);
         first_err = first_err == 0 ? err : first_err;
     }
     return first_err;

@@ -55,6 +55,7 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
     if (tick < 0)
         return 0;
     bool is_kept = timer_wheel_place(&t->work.wheel, tick) == r->kept.place;
+    bool is_certain = pos < check->log_pos; /* its slot is on the disk */
     int err = 0;
     if (is_kept && tick == r->kept_tick)
         slot = r->kept_slot;
@@ -62,7 +63,10 @@ static int revise(void *ctx, int64_t pos, const struct timer_unit *unit)
         slot = (struct timer_slot){ .first_pos = TIMER_NO_POS, .last_pos = TIMER_NO_POS };
     else
         err = timer_wheel_get(&t->work.wheel, tick, &slot);
-    if (err != 0 || (slot.last_pos >= pos && slot.first_pos <= pos))
+    bool is_set = err == 0 && slot.last_pos >= pos && slot.first_pos <= pos;
+    if (is_set && !is_certain && !is_kept) /* perhaps not there: a sync of it may have failed */
+        return timer_wheel_put(&t->work.wheel, tick, &slot);
+    if (err != 0 || is_set)
         return err;
     if (slot.last_pos < 0)
         slot = (struct timer_slot){ .first_pos = pos, .last_pos = TIMER_NO_POS };
@@ -106,6 +110,7 @@ static int mend_wheel(struct timer *t, struct revising *r)
     err = timer_log_walk(w->log, from, revise, r);
     if (err == 0)
         err = timer_wheel_sync(&w->wheel);
+    w->is_wheel_doubtful = err != 0;
     if (err != 0)
         return err;
     return r->kept_tick < 0 ? timer_wheel_empty(&w->wheel, r->kept.place)
@@ -164,7 +169,9 @@ int timer_recover(struct timer *t)
     struct timer_work *w = &t->work;
     struct revising r = { .timer = t, .kept = { .place = -1 }, .kept_tick = -1 };
     assert(!w->is_recovered);
-    int err = timer_log_recover(w->log, first_pos(t), revise, &r);
+    int err = w->is_wheel_doubtful ? timer_wheel_rewrite(&w->wheel) : 0;
+    if (err == 0)
+        err = timer_log_recover(w->log, first_pos(t), revise, &r);
     if (err == 0)
         err = mend_wheel(t, &r);
     if (err != 0)

@@ -223,3 +223,8 @@ int timer_wheel_sync(const struct timer_wheel *wheel)
 {
     return timer_file_sync(wheel->fd, wheel->path);
 }
+
+int timer_wheel_rewrite(const struct timer_wheel *wheel)
+{
+    return timer_file_rewrite(wheel->fd, wheel->path, 0, wheel->slots * SLOT_BYTES);
+}

@@ -68,5 +68,7 @@ MUST_CHECK int timer_wheel_empty(const struct timer_wheel *wheel, int64_t place)
 /* Empties the slots of the ticks of [from, upto). */
 MUST_CHECK int timer_wheel_clear(const struct timer_wheel *wheel, int64_t from, int64_t upto);
 MUST_CHECK int timer_wheel_sync(const struct timer_wheel *wheel);
+/* All of it is written once more: a sync failed, and the next one must not be believed without. */
+MUST_CHECK int timer_wheel_rewrite(const struct timer_wheel *wheel);
 
 #endif

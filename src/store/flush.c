@@ -35,8 +35,6 @@ enum { QUEUES_REST = 5 };
 struct flush_round {
     struct store *store;
     struct buf scratch;
-    int64_t last_end; /* of the log, in the round before */
-    int64_t next_log_ns;
     int64_t next_queue_ns;
     int64_t next_durable_ns;
 };
@@ -149,14 +147,36 @@ static int64_t settled_end(struct store *store)
     return upto;
 }
 
-void store_flush_log_when_urgent(struct store *store)
+/* Where a round without haste stops. */
+static int64_t whole_end(int64_t from, int64_t end)
+{
+    enum { MANY_RUNS = 16 };
+    int64_t whole =
+        end - from >= MANY_RUNS * COMMIT_LOG_RUN_BYTES ? COMMIT_LOG_RUN_BYTES : PAGE_BYTES;
+    return end / whole * whole;
+}
+
+/* When somebody waits for it, or its time has come. */
+static void flush_log_when_due(struct store *store, bool is_urgent)
+{
+    if ((!is_urgent && clock_monotonic_ns() < store->next_log_ns) || has_failed(store))
+        return;
+    int64_t end = settled_end(store);
+    bool is_growing = end != store->last_log_end;
+    (void)flush_log(store, is_urgent || !is_growing /* a failure shows in `refusal` */
+                               ? end
+                               : whole_end(atomic_load(&store->flushed), end));
+    store->last_log_end = end;
+    store->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
+}
+
+void store_flush_log_meanwhile(struct store *store)
 {
     lock_take(&store->flush_lock);
     bool is_urgent = store->flush_is_urgent;
     store->flush_is_urgent = false;
     lock_release(&store->flush_lock);
-    if (is_urgent)
-        (void)flush_log(store, settled_end(store)); /* a failure shows in `refusal` */
+    flush_log_when_due(store, is_urgent);
 }
 
 /* When the queues' turn comes again, after a round that took so much of a core. */
@@ -169,7 +189,7 @@ static int64_t next_queue_ns(const struct store *store, int64_t cpu_ns)
 
 void store_write_meanwhile(struct store *store)
 {
-    store_flush_log_when_urgent(store);
+    store_flush_log_meanwhile(store);
     if (clock_monotonic_ns() < store->meanwhile_ns || has_failed(store))
         return;
     struct buf scratch = BUF_INIT;
@@ -246,15 +266,6 @@ static int flush_queues(struct store *store, struct buf *scratch, bool durable)
     return err;
 }
 
-/* Where a round without haste stops. */
-static int64_t whole_end(int64_t from, int64_t end)
-{
-    enum { MANY_RUNS = 16 };
-    int64_t whole =
-        end - from >= MANY_RUNS * COMMIT_LOG_RUN_BYTES ? COMMIT_LOG_RUN_BYTES : PAGE_BYTES;
-    return end / whole * whole;
-}
-
 static int64_t next_durable_ns(int64_t took_ns)
 {
     int64_t rest_ns = DURABLE_REST * took_ns;
@@ -270,14 +281,7 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
 {
     struct store *store = round->store;
     int64_t now_ns = clock_monotonic_ns();
-    if ((is_urgent || now_ns >= round->next_log_ns) && !has_failed(store)) {
-        int64_t end = settled_end(store);
-        bool is_growing = end != round->last_end;
-        flush_log(store,
-                  is_urgent || !is_growing ? end : whole_end(atomic_load(&store->flushed), end));
-        round->last_end = end;
-        round->next_log_ns = clock_monotonic_ns() + store->options.flush_interval_ms * 1000000;
-    }
+    flush_log_when_due(store, is_urgent);
     if (now_ns >= round->next_queue_ns || wants_durable) {
         bool durable = (now_ns >= round->next_durable_ns || wants_durable) && !has_failed(store);
         int64_t before_ns = clock_thread_cpu_ns();
@@ -286,7 +290,7 @@ static int64_t run_round(struct flush_round *round, bool is_urgent, bool wants_d
         if (durable)
             round->next_durable_ns = next_durable_ns(clock_monotonic_ns() - now_ns);
     }
-    return round->next_log_ns < round->next_queue_ns && !has_failed(store) ? round->next_log_ns
+    return store->next_log_ns < round->next_queue_ns && !has_failed(store) ? store->next_log_ns
                                                                            : round->next_queue_ns;
 }
 

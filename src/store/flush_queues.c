@@ -40,7 +40,7 @@ static int open_late_queues(struct store *store)
     for (int is_opened; (is_opened = queues_open_late(store->queues, &walk)) != 0;) {
         if (is_opened < 0) /* it waits on: the next round tries again */
             first_err = is_opened;
-        store_flush_log_when_urgent(store);
+        store_flush_log_meanwhile(store);
     }
     return first_err;
 }
@@ -63,7 +63,7 @@ int store_write_queues(struct store *store, struct buf *scratch)
             if (!atomic_exchange(&queue->is_dirty, true))
                 queues_note_dirty(store->queues, queue);
         }
-        store_flush_log_when_urgent(store);
+        store_flush_log_meanwhile(store);
     }
     queues_give_dirty_back(store->queues, &dirty);
     return first_err;
@@ -98,7 +98,7 @@ static int sync_new_names(struct store *store, const struct buf *list)
         synced = topics[i]->kind;
         if (err != 0)
             first_err = err;
-        store_flush_log_when_urgent(store);
+        store_flush_log_meanwhile(store);
     }
     return first_err;
 }
@@ -129,7 +129,7 @@ static int sync_some(struct store *store, size_t end, size_t *next, struct buf *
         if (is_new)
             note_new_names(new_topics, queue->of);
         queue->is_unsynced = err != 0;
-        store_flush_log_when_urgent(store);
+        store_flush_log_meanwhile(store);
     }
     return err;
 }

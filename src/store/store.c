@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/memory_limit.h"
 #include "store/log_reader.h"
-#include "store/sync_list.h"
 
 enum { COLD_PERCENT = 40 };
 
@@ -201,21 +200,11 @@ static int open_queues(struct store *store, bool was_clean)
     return 0;
 }
 
-/* The process was killed while queue files were synced: what a sync may have taken away that nobody
- * was told of is looked for. What is missing puts everything in doubt. */
-static int doubt_syncing(struct store *store, bool was_clean)
+/* Queues that were opened to be looked at are opened anew, when there is something to doubt. */
+static int doubt(struct store *store, bool was_clean)
 {
-    char path[DISK_PATH_MAX];
-    struct checkpoint *checkpoint = &store->checkpoint;
-    bool is_syncing = checkpoint->is_syncing && checkpoint->is_same_boot;
-    checkpoint->is_syncing = false;
-    store_path(store, "checkpoint", path);
-    if (!is_syncing || sync_list_is_whole(path, store))
+    if (!store_doubts_what_was_left(store, was_clean))
         return 0;
-    log_warn("consume_queue_entries_missing path=%s dispatched=%lld durable=%lld", store->root_dir,
-             (long long)checkpoint->dispatched, (long long)checkpoint->durable);
-    checkpoint->is_doubtful = true;
-    checkpoint->dispatched = checkpoint->durable;
     queues_close(store->queues);
     store->queues = NULL;
     return open_queues(store, was_clean);
@@ -238,7 +227,7 @@ static int open_parts(struct store *store)
     if (err == 0)
         err = open_queues(store, was_clean);
     if (err == 0)
-        err = doubt_syncing(store, was_clean);
+        err = doubt(store, was_clean);
     bool lost_power =
         !was_clean && (!store->checkpoint.is_same_boot || store->checkpoint.is_doubtful);
     if (err == 0)

@@ -67,6 +67,8 @@ struct store {
     struct checkpoint checkpoint; /* under sync_lock once the flusher runs */
     struct buf unsynced;          /* flusher's: queues written and not synced (flush_queues.c) */
     int64_t meanwhile_ns;         /* flusher's: when store_write_meanwhile() writes again */
+    int64_t next_log_ns;          /* flusher's: when the log has its turn */
+    int64_t last_log_end;         /* flusher's: the log's end at the turn before */
     /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
      * known to be on the disk is written again before it is synced: the log up to doubtful_log
      * (under sync_lock), the queue entries of what lies below doubtful_queues (flusher's).
@@ -132,6 +134,9 @@ int64_t store_earliest_ms(struct store *store);
 /* The first record whose queue entry may be missing though later ones are there, or may stand for
  * another: a loss of power or the reference left it so. QUEUE_CERTAIN: there is none. */
 int64_t store_doubtful_from(const struct store *store, bool was_clean);
+/* doubts.c: the process was killed, and its page cache lacks some of what the checkpoint says is
+ * there: from now on everything since the last sync of queues is in doubt. Opens queues. */
+bool store_doubts_what_was_left(struct store *store, bool was_clean);
 /* recover.c: finds the end of the log, rebuilds what is derived from it. */
 MUST_CHECK int store_recover(struct store *store, bool was_clean);
 
@@ -151,8 +156,9 @@ MUST_CHECK int store_flusher_start(struct store *store);
 void store_flusher_stop(struct store *store);
 /* After the flusher has stopped: 0 when everything is on disk, checkpoint included. */
 MUST_CHECK int store_flush_all(struct store *store);
-/* The flusher's: whoever waits for the log is served now. */
-void store_flush_log_when_urgent(struct store *store);
+/* The flusher's, between two queues: whoever waits for the log is served now, and the log has its
+ * turn as often as it would otherwise. */
+void store_flush_log_meanwhile(struct store *store);
 
 /* The flusher's, in the midst of something long: the same, and what came meanwhile is written to
  * the queue files now and then, as it would be otherwise. */

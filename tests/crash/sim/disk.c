@@ -332,20 +332,30 @@ void disk_write_back(void)
         write_page(inode, page);
 }
 
-/* A sync of pages [from, upto). */
+/* Of those that go to one kind of file alone. */
+static uint32_t own_sync_error(const struct inode *inode)
+{
+    return inode->is_of_queue   ? disk_faults.queue_sync_error
+           : inode->is_of_log   ? disk_faults.log_sync_error
+           : inode->is_of_timer ? disk_faults.timer_sync_error
+                                : 0;
+}
+
+/* A sync of pages [from, upto). Those of timers that fail are no news to who looks at messages;
+ * what they leave clean stays in the cache, for no checksum would tell that it went. */
 int inode_sync(struct inode *inode, int from, int upto)
 {
-    uint32_t of_queue = inode->is_of_queue ? disk_faults.queue_sync_error : 0;
-    bool is_fatal = chance_one_in(of_queue);
+    bool is_fatal = chance_one_in(own_sync_error(inode));
     bool fails = is_fatal || inode->has_error || chance_one_in(disk_faults.sync_error);
-    bool drops = chance_one_in(3);
+    bool drops = chance_one_in(3) && !inode->is_of_timer;
+    bool takes_all = is_fatal && chance_one_in(2);
     inode->has_error = false;
     for (int page = from; page < upto; page++) {
         if (!is_dirty(inode, page))
             continue;
-        if (!fails || chance_one_in(3)) {
+        if (!fails || (!takes_all && chance_one_in(3))) {
             write_page(inode, page);
-        } else if (chance_one_in(2)) { /* said to be clean, and is not on the disk */
+        } else if (takes_all || chance_one_in(2)) { /* said to be clean, and is not on the disk */
             check_blocks(inode, page);
             if (drops)
                 memcpy(inode->cache + page * PAGE, inode->durable + page * PAGE, PAGE);
@@ -357,7 +367,7 @@ int inode_sync(struct inode *inode, int from, int upto)
         inode->durable_size = inode->size;
         return 0;
     }
-    disk_had_sync_error = true;
+    disk_had_sync_error = disk_had_sync_error || !is_fatal || !inode->is_of_timer;
     if (chance_one_in(is_fatal ? 2 : 8))
         machine_kill_soon();
     errno = EIO;

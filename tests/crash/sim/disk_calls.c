@@ -90,6 +90,9 @@ int __wrap_open(const char *path, int flags, ...)
             return fail(ENOSPC);
         inode = inode_make(false);
         inode->is_of_queue = strstr(path, "consumequeue/") != NULL;
+        inode->is_of_log = strstr(path, "/commitlog/") != NULL;
+        inode->is_of_timer =
+            strstr(path, "/timerlog/") != NULL || strstr(path, "/timerwheel") != NULL;
         directory_change(dir, OP_ADD, last, NULL, inode);
     }
     if (inode == NULL)

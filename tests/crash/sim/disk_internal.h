@@ -43,6 +43,8 @@ struct inode {
     bool is_used;
     bool is_dir;
     bool is_of_queue; /* a file of a consume queue */
+    bool is_of_log;
+    bool is_of_timer; /* of timer log or wheel */
     struct directory *dir;
     uint8_t *cache;
     uint8_t *believed;

@@ -317,7 +317,8 @@ static void open_store(void)
     struct store *opened = NULL;
     int err = store_open(&options, &opened);
     bool had_faults = life_faults.read_error + life_faults.write_error + life_faults.sync_error +
-                          life_faults.queue_sync_error + life_faults.full >
+                          life_faults.queue_sync_error + life_faults.log_sync_error +
+                          life_faults.full >
                       0;
     disk_faults = (struct disk_faults){ 0 };
     note_failed_sync();
@@ -372,7 +373,8 @@ static void run_life(void)
             if (history.messages[id].state == MESSAGE_STORED)
                 history.messages[id].is_safe = true;
     bool had_faults = life_faults.write_error + life_faults.sync_error +
-                          life_faults.queue_sync_error + life_faults.full + life_faults.read_error >
+                          life_faults.queue_sync_error + life_faults.log_sync_error +
+                          life_faults.full + life_faults.read_error >
                       0;
     if (err != 0 && !had_faults)
         violation("the store does not close: %s", err_name(err));
@@ -533,7 +535,11 @@ static void choose_faults(bool has_faults)
                                         .short_write = chance_one_in(3) ? 20 : 0 };
     if (!has_faults)
         return;
-    switch (chance_below(6)) {
+    if (has_waiting && waiting_is_wide() && chance_one_in(2)) {
+        life_faults.timer_sync_error = 2 + chance_below(4);
+        return;
+    }
+    switch (chance_below(7)) {
     case 0:
         life_faults.sync_error = 30 + chance_below(200);
         break;
@@ -548,6 +554,9 @@ static void choose_faults(bool has_faults)
         break;
     case 4:
         life_faults.queue_sync_error = 3 + chance_below(12);
+        break;
+    case 5:
+        life_faults.log_sync_error = 5 + chance_below(30);
         break;
     default:
         life_faults.sync_error = 300;
@@ -614,7 +623,7 @@ static void run_history(void)
     sim_disk_reset();
     history_reset();
     has_waiting = chance_one_in(2);
-    waiting_reset(has_waiting && seed % 2 == 0);
+    waiting_reset(has_waiting && seed % 2 == 0, seed % 5 < 2);
     history.has_light_queues = seed % 3 == 0;
     batches_reset(seed % 3 == 1);
     choose_options();

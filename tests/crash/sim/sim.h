@@ -67,8 +67,10 @@ struct disk_faults { /* one in so many calls; 0: never */
     uint32_t write_error;
     uint32_t sync_error;
     uint32_t
-        queue_sync_error; /* of files of consume queues alone; every other process dies of it */
-    uint32_t full;        /* per call that needs room */
+        queue_sync_error;    /* of files of consume queues alone; every other process dies of it */
+    uint32_t log_sync_error; /* of the files of the commit log alone; the same */
+    uint32_t timer_sync_error; /* of timer log and wheel alone; the same */
+    uint32_t full;             /* per call that needs room */
     uint32_t short_write;
     uint32_t slow;
 };

@@ -15,6 +15,9 @@
 enum { WAITING_MAX = 600, BODY_BYTES = 24, LEVELS = 3, POPS_A_PASS = 2 };
 enum { POPS_COME_MS = 180 * 1000 };
 enum { PRECISION_MS = 100, WHEEL_SLOTS = 4096, WINDOW_TICKS = 40, TIMER_LOG_FILE = 52 * 60 + 16 };
+/* Of histories whose timers lie on many pages of log and wheel: what a sync leaves on one of them
+ * is not brought to the disk by chance, with the next timer. */
+enum { WIDE_WINDOW_TICKS = 1200, WIDE_TIMER_LOG_FILE = 52 * 200 + 16, WIDE_WAIT_MS = 110 * 1000 };
 
 enum kind { KIND_DELAY, KIND_TIMER, KIND_HALF };
 enum fate { FATE_OPEN, FATE_COMMITTED, FATE_ROLLED_BACK };
@@ -42,6 +45,7 @@ static struct {
     int64_t committed; /* the consumer's offset, at most: it has read everything */
     int64_t saved;     /* in a table whose write was acknowledged; -1: none */
     bool has_pops;
+    bool is_wide;
 } waits;
 
 static struct {
@@ -173,7 +177,8 @@ static void send_some(void)
         snprintf(properties, sizeof properties,
                  "UNIQ_KEY\001w%d\002PGROUP\001p\002TRAN_MSG\001true\002", id);
     else {
-        waiting->due_ms = now_ms() + 100 + chance_below(chance_one_in(4) ? 12000 : 900);
+        uint32_t most = waits.is_wide ? WIDE_WAIT_MS : chance_one_in(4) ? 12000 : 900;
+        waiting->due_ms = now_ms() + 100 + chance_below(most);
         snprintf(properties, sizeof properties, "UNIQ_KEY\001w%d\002TIMER_DELIVER_MS\001%lld\002",
                  id, (long long)waiting->due_ms);
     }
@@ -541,13 +546,19 @@ static void look_at_offsets(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void waiting_reset(bool with_pops)
+void waiting_reset(bool with_pops, bool is_wide)
 {
     waits.has_pops = with_pops;
+    waits.is_wide = is_wide;
     popping_reset();
     waits.count = 0;
     waits.committed = 0;
     waits.saved = -1;
+}
+
+bool waiting_is_wide(void)
+{
+    return waits.is_wide;
 }
 
 static void open_delays(void)
@@ -580,9 +591,11 @@ static void open_timers(void)
     const struct timer_options options = { .store = now.store,
                                            .root_dir = now.root_dir,
                                            .precision_ms = PRECISION_MS,
-                                           .roll_window_ticks = WINDOW_TICKS,
+                                           .roll_window_ticks =
+                                               waits.is_wide ? WIDE_WINDOW_TICKS : WINDOW_TICKS,
                                            .wheel_slots = WHEEL_SLOTS,
-                                           .log_file_bytes = TIMER_LOG_FILE,
+                                           .log_file_bytes =
+                                               waits.is_wide ? WIDE_TIMER_LOG_FILE : TIMER_LOG_FILE,
                                            .put = put_timed };
     int err = timer_open(&options, now_ms(), &now.timer);
     if (err == ERR_CORRUPT && !history.has_promises) {

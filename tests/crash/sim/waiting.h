@@ -14,7 +14,9 @@
 #define WAITING_DELAY_LEVELS "1s 2s 3s"
 
 /* A new history begins; with pops too? */
-void waiting_reset(bool with_pops);
+/* is_wide: timers lie on many pages of log and wheel. */
+void waiting_reset(bool with_pops, bool is_wide);
+bool waiting_is_wide(void);
 /* Looks at what the stop left and starts the services. */
 void waiting_open(struct store *store, const char *root_dir, enum machine_end stop,
                   bool sync_failed);
