@@ -1,8 +1,9 @@
 /* compaction_swap.c - the pairs of files written anew, and put in the places of the old ones.
  *
  *   compacting/   new pairs, from base 0 on: never more of them than of the old ones
- *   compacting/swap   "BASE BASE ... | COUNT": the pairs to be replaced, and by how many. From this
- *                 file on the new pairs count; all that follows can be done again
+ *   compacting/swap   "BASE BASE ... | COUNT | SUM": the pairs to be replaced, by how many, and the
+ *                 CRC-32 of that in hex. From this file on the new pairs count; all that follows
+ *                 can be done again
  *
  * A new pair takes the name of an old one or of none, by a rename; old pairs whose names are left
  * are removed; then "swap" goes, and the directory with it.
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/crc.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -165,12 +167,44 @@ static int write_swap(const struct compaction_queue *queue, const struct swap *s
         snprintf(number, sizeof number, "%lld ", (long long)swap->bases[i]);
         buf_append_slice(&text, slice_str(number));
     }
-    snprintf(number, sizeof number, "| %d\n", swap->new_count);
+    snprintf(number, sizeof number, "| %d ", swap->new_count);
+    buf_append_slice(&text, slice_str(number));
+    snprintf(number, sizeof number, "| %08x\n", (unsigned)crc32_update(0, buf_slice(&text)));
     buf_append_slice(&text, slice_str(number));
     swap_path(queue, "swap", path);
     int err = disk_replace(path, buf_slice(&text));
     buf_fini(&text);
     return err;
+}
+
+/* Whether the text is what was written: names that have turned would have the wrong pairs removed.
+ */
+static bool is_swap_whole(const char *text)
+{
+    char sum[16];
+    const char *last = strrchr(text, '|');
+    if (last == NULL)
+        return false;
+    struct slice guarded = slice_of((const uint8_t *)text, (size_t)(last - text));
+    snprintf(sum, sizeof sum, "| %08x\n", (unsigned)crc32_update(0, guarded));
+    return strcmp(last, sum) == 0;
+}
+
+static int parse_swap(const char *text, struct swap *swap)
+{
+    const char *at = text;
+    if (!is_swap_whole(text))
+        return ERR_CORRUPT;
+    while (*at != '|') {
+        char *end;
+        swap->bases[swap->count++] = strtoll(at, &end, 10);
+        if (end == at)
+            return ERR_CORRUPT;
+        at = end + strspn(end, " ");
+    }
+    bool is_fit = sscanf(at, "| %d", &swap->new_count) == 1 && swap->new_count >= 0 &&
+                  swap->new_count <= swap->count;
+    return is_fit ? 0 : ERR_CORRUPT;
 }
 
 /* ERR_NOT_FOUND: none was begun. */
@@ -192,18 +226,8 @@ static int read_swap(const struct compaction_queue *queue, struct swap *swap)
         err = disk_read(fd, path, text, (size_t)bytes, 0, true);
         disk_close(fd);
     }
-    char *at = text;
-    char *end = text;
-    while (err == 0 && *at != '|' && *at != 0) {
-        swap->bases[swap->count++] = strtoll(at, &end, 10);
-        err = end == at ? ERR_CORRUPT : 0;
-        at = end + strspn(end, " ");
-    }
     if (err == 0)
-        err = sscanf(at, "| %d", &swap->new_count) == 1 && swap->new_count >= 0 &&
-                      swap->new_count <= swap->count
-                  ? 0
-                  : ERR_CORRUPT;
+        err = parse_swap(text, swap);
     free(text);
     return err;
 }

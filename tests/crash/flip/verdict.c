@@ -368,11 +368,25 @@ static void write_on(struct asking *a)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
+/* Where a start that finishes a swap of compacted pairs puts the file before it looks at it. */
+static const char *place_of(const char *path)
+{
+    static const char waiting[] = "compacting/";
+    static char place[512];
+    const char *found = strstr(path, waiting);
+    if (found == NULL)
+        return path;
+    snprintf(place, sizeof place, "%.*s%s", (int)(found - path), path, found + strlen(waiting));
+    return place;
+}
+
 /* The line of a refusal names the file, and bytes that the damage lies in. */
 static void expect_precise(const struct asking *a)
 {
     const struct damage *damage = a->damage;
-    const char *line = log_lines_find(damage->file->path, "bytes=", "expected=");
+    const char *line = log_lines_find(place_of(damage->file->path), "bytes=", "expected=");
+    if (log_lines_find("compaction_swap_unreadable", damage->file->path, NULL) != NULL)
+        return; /* the process died in the middle of a swap; what it was about is in that file */
     if (damage->kind != DAMAGE_FLIP) {
         if (line == NULL && damage->kind == DAMAGE_REMOVE)
             line = log_lines_find("commit_log_file_unfit", "follows=0", NULL);
