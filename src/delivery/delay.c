@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "delivery/real_place.h"
 #include "wire/properties.h"
 
 /* Values of level.due_ms beside times. */
@@ -217,22 +218,6 @@ static int read_head(struct delay *d, int level, struct record *record)
     return err == 0 && record->queue_offset != get.queue_offset ? ERR_NOT_FOUND : err;
 }
 
-/* Puts the real topic and queue back in place; false when the record does not name them, or names
- * the topic of half messages, where only the transaction service may put. */
-static bool restore(struct record *record)
-{
-    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
-    struct slice queue = property_get(record->properties, SLICE(PROPERTY_REAL_QUEUE_ID));
-    int32_t queue_id;
-    if (topic.len == 0 || topic.len > RECORD_TOPIC_MAX || !slice_to_i32(queue, &queue_id) ||
-        queue_id < 0 || slice_eq(topic, SLICE(TOPIC_TRANS_HALF)))
-        return false;
-    record->topic = topic;
-    record->queue_id = queue_id;
-    record->prepared_transaction_offset = 0;
-    return true;
-}
-
 /* Delivers the level's head, which is due. Returns what it takes of the budget; 0: nothing was put.
  */
 static int deliver_head(struct delay *d, int level, int64_t now_ms)
@@ -245,7 +230,7 @@ static int deliver_head(struct delay *d, int level, int64_t now_ms)
         d->cold_level = level;
         return 0;
     }
-    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT || (err == 0 && !restore(&record))) {
+    if (err == ERR_NOT_FOUND || err == ERR_CORRUPT || (err == 0 && !real_place_restore(&record))) {
         log_error("delayed_message_undeliverable level=%d queue_offset=%lld reason=%s", level,
                   (long long)l->next, err == 0 ? "no_real_topic" : err_name(err));
         move_head(d, level, l->next + 1);

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 
+#include "delivery/real_place.h"
 #include "wire/properties.h"
 
 /* Strongest first. */
@@ -182,19 +183,12 @@ static void add_notes(struct record *record, const struct property_change *chang
 
 bool timer_restore(struct record *record, int64_t write_ms, int64_t now_ms, struct arena *arena)
 {
-    struct slice topic = property_get(record->properties, SLICE(PROPERTY_REAL_TOPIC));
-    struct slice queue = property_get(record->properties, SLICE(PROPERTY_REAL_QUEUE_ID));
-    int32_t queue_id;
-    if (topic.len == 0 || topic.len > RECORD_TOPIC_MAX || !slice_to_i32(queue, &queue_id) ||
-        queue_id < 0 || slice_eq(topic, SLICE(TOPIC_TRANS_HALF)))
+    if (!real_place_restore(record))
         return false;
     const struct property_change notes[] = {
         { SLICE(PROPERTY_TIMER_ENQUEUE_MS), arena_printf(arena, "%lld", (long long)write_ms) },
         { SLICE(PROPERTY_TIMER_DEQUEUE_MS), arena_printf(arena, "%lld", (long long)now_ms) },
     };
-    record->topic = topic;
-    record->queue_id = queue_id;
-    record->prepared_transaction_offset = 0;
     add_notes(record, notes, sizeof notes / sizeof notes[0], arena);
     return true;
 }

@@ -1,6 +1,7 @@
 /* txn_record.c - the records of transactions: half, copy, op, final message, given up. */
 #include <assert.h>
 
+#include "delivery/real_place.h"
 #include "delivery/txn_internal.h"
 #include "wire/names.h"
 #include "wire/properties.h"
@@ -43,21 +44,17 @@ bool txn_half_read(const struct record *record, struct txn_half *half)
 {
     *half = (struct txn_half){ .record = *record };
     struct slice p = record->properties;
-    struct slice queue = property_get(p, SLICE(PROPERTY_REAL_QUEUE_ID));
     struct slice times = property_get(p, SLICE(PROPERTY_TRANSACTION_CHECK_TIMES));
     struct slice first = property_get(p, SLICE(PROPERTY_TRANSACTION_FIRST_OFFSET));
     int64_t check_times = number_or(times, 0);
     half->transaction_id = property_get(p, SLICE(PROPERTY_UNIQ_KEY));
     half->producer_group = property_get(p, SLICE(PROPERTY_PRODUCER_GROUP));
-    half->real_topic = property_get(p, SLICE(PROPERTY_REAL_TOPIC));
     half->check_times = check_times < 0 || check_times > INT32_MAX ? 0 : (int32_t)check_times;
     half->immunity_ms = immunity_of(property_get(p, SLICE(PROPERTY_CHECK_IMMUNITY_SECONDS)));
     half->first_offset = number_or(first, -1);
     half->is_copy = times.data != NULL || first.data != NULL;
-    return half->producer_group.len > 0 && half->real_topic.len > 0 &&
-           half->real_topic.len <= RECORD_TOPIC_MAX &&
-           !slice_eq(half->real_topic, SLICE(TOPIC_TRANS_HALF)) &&
-           slice_to_i32(queue, &half->real_queue_id) && half->real_queue_id >= 0;
+    return real_place_of(record, &half->real_topic, &half->real_queue_id) &&
+           half->producer_group.len > 0;
 }
 
 struct slice txn_identity(const struct txn_half *half, struct buf *out)

@@ -72,7 +72,7 @@ void log_file_free(struct commit_log *log, struct log_file *file)
 
 /* Takes the name away; what is in the file goes when its last reader has. Names go in the order of
  * the log, so that a crash never leaves a hole in it. */
-int log_file_remove_name(struct log_file *file)
+static int remove_name(struct log_file *file)
 {
     int err = disk_remove(file->path);
     file->is_removed = err == 0;
@@ -182,7 +182,7 @@ int log_files_cut(struct commit_log *log, int64_t end)
         if (!holds_nothing)
             break;
         assert(last->refs == 1);
-        int err = log_file_remove_name(last);
+        int err = remove_name(last);
         if (err != 0)
             return err;
         log_info("commit_log_file_behind_end_removed path=%s", last->path);
@@ -212,7 +212,7 @@ void log_files_close(struct commit_log *log)
         log_file_free(log, log->files[i]);
     }
     if (log->spare != NULL) {
-        (void)log_file_remove_name(log->spare); /* the reference would take it for a gap-free log */
+        (void)remove_name(log->spare); /* the reference would take it for a gap-free log */
         log_file_free(log, log->spare);
     }
     free(log->files);
@@ -235,8 +235,7 @@ int commit_log_remove_first(struct commit_log *log)
     lock_release(&log->files_lock);
     if (first == NULL)
         return ERR_NOT_FOUND;
-    int err =
-        log_file_remove_name(first); /* stays open: only this thread takes the first file out */
+    int err = remove_name(first); /* stays open: only this thread takes the first file out */
     if (err != 0)
         return err;
     lock_take(&log->files_lock);

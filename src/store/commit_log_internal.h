@@ -103,8 +103,6 @@ void log_file_free(struct commit_log *log, struct log_file *file);
 /* The file that holds phy_offset, referenced; NULL when there is none. */
 struct log_file *log_file_at(struct commit_log *log, int64_t phy_offset);
 void log_file_unref(struct commit_log *log, struct log_file *file);
-/* Takes the name away; what is in the file goes when its last reader has. */
-int log_file_remove_name(struct log_file *file);
 
 /* Makes the file the log's last one, and owned by it. Under files_lock, or before others know the
  * log. */

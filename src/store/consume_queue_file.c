@@ -255,8 +255,9 @@ int queue_files_zero(struct consume_queue *queue, int64_t place, int64_t upto)
     return err;
 }
 
-int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *place,
-                            struct store_queue_entry *entry)
+/* The first entry in [from, upto) that is no filler; *place is upto when there is none. */
+static int skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto, int64_t *place,
+                        struct store_queue_entry *entry)
 {
     enum { RUN = 128 };
     struct store_queue_entry run[RUN];
@@ -287,7 +288,7 @@ static int bisect_min(struct consume_queue *queue, int64_t from, int64_t upto, i
         int64_t middle = from + (upto - from) / 2;
         int64_t place;
         struct store_queue_entry entry;
-        int err = queue_file_skip_fillers(queue, middle, upto, &place, &entry);
+        int err = skip_fillers(queue, middle, upto, &place, &entry);
         if (err != 0)
             return err;
         if (place < upto && queue_entry_is_below(&entry, log_min))
@@ -314,7 +315,7 @@ int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
                 before = at;
         }
         if (err == 0 && before < 0) /* a queue that does not start at 0 begins with fillers */
-            return queue_file_skip_fillers(queue, *found, end, found, &entry);
+            return skip_fillers(queue, *found, end, found, &entry);
         if (err != 0)
             return err;
         upto = before;

@@ -138,9 +138,6 @@ MUST_CHECK int queue_files_zero(struct consume_queue *queue, int64_t place, int6
  * entry that has turned, and seems to lead below the log, hides none before it. */
 MUST_CHECK int queue_file_find_min(struct consume_queue *queue, int64_t from, int64_t upto,
                                    int64_t log_min, int64_t *found);
-/* The first entry in [from, upto) that is no filler; *place is upto when there is none. */
-MUST_CHECK int queue_file_skip_fillers(struct consume_queue *queue, int64_t from, int64_t upto,
-                                       int64_t *place, struct store_queue_entry *entry);
 
 /* ---- batch queues: entries by the messages they hold ----------------------------------------- */
 

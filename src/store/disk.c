@@ -24,7 +24,7 @@ int disk_failed(const char *call, const char *path, int cause)
     return err_from_errno(cause);
 }
 
-int disk_failed_at(const char *call, const char *path, int64_t at, int cause)
+static int failed_at(const char *call, const char *path, int64_t at, int cause)
 {
     log_error("disk_call_failed call=%s path=%s at=%lld errno=%d", call, path, (long long)at,
               cause);
@@ -114,7 +114,7 @@ int disk_write(int fd, const char *path, const void *data, size_t len, int64_t a
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return disk_failed_at("pwrite", path, at, errno);
+            return failed_at("pwrite", path, at, errno);
         assert((size_t)n <= len);
         from += n;
         at += n;
@@ -140,7 +140,7 @@ int disk_read(int fd, const char *path, void *into, size_t len, int64_t at, bool
         if (n < 0 && !may_block && (errno == EAGAIN || errno == EOPNOTSUPP))
             return ERR_WOULD_BLOCK;
         if (n < 0)
-            return disk_failed_at("pread", path, at, errno);
+            return failed_at("pread", path, at, errno);
         if (n == 0)
             return ERR_CORRUPT;
         assert((size_t)n <= len);
@@ -218,7 +218,7 @@ bool disk_fill(int fd, const char *path, int64_t from, int64_t len)
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0) {
-            disk_failed_at("pwrite_ahead", path, from, errno);
+            failed_at("pwrite_ahead", path, from, errno);
             return false;
         }
         from += written;

@@ -9,6 +9,5 @@
 
 /* Logs it, once; gives the code for `cause`, an errno. */
 int disk_failed(const char *call, const char *path, int cause);
-int disk_failed_at(const char *call, const char *path, int64_t at, int cause);
 
 #endif
