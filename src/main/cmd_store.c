@@ -1,7 +1,10 @@
 /* cmd_store.c - ramjet store: check, dump and repair of a store directory, ours or the reference's.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "main/cmd.h"
 #include "base/options.h"
@@ -35,16 +38,86 @@ static void tell_progress(void *ctx, int64_t done, int64_t all)
             (long long)(all == 0 ? 100 : done * 100 / all));
 }
 
-static int fail(const char *what, const char *dir, int err)
+/* ---- why not ----------------------------------------------------------------------------------
+ */
+
+enum { PATH_BYTES = 4096, WHY_BYTES = PATH_BYTES + 256 };
+
+static bool can_list(const char *dir, DIR **listed)
 {
-    const char *why = err == ERR_LOCKED      ? "a broker has it open: stop it first"
-                      : err == ERR_NOT_FOUND ? "there is no commit log"
-                      : err == ERR_CORRUPT   ? "how long its files should be cannot be told: give "
-                                               "--file-bytes"
-                                             : err_name(err);
-    fprintf(stderr, "ramjet store %s: %s: %s\n", what, dir, why);
+    *listed = opendir(dir);
+    return *listed != NULL;
+}
+
+static bool is_log_file(const char *name)
+{
+    enum { DIGITS_MOST = 20 };
+    size_t digits = strspn(name, "0123456789");
+    return digits > 0 && digits <= DIGITS_MOST && name[digits] == 0;
+}
+
+/* The first of the log's files that cannot be opened; else, that there is none. */
+static bool explain_files(DIR *listed, const char *dir, char why[WHY_BYTES])
+{
+    const struct dirent *entry;
+    bool has_files = false;
+    while ((entry = readdir(listed)) != NULL) {
+        char path[PATH_BYTES];
+        if (!is_log_file(entry->d_name))
+            continue;
+        has_files = true;
+        snprintf(path, sizeof path, "%.3800s/%s", dir, entry->d_name);
+        if (access(path, R_OK | W_OK) != 0) {
+            snprintf(why, WHY_BYTES, "%s: %s", path, strerror(errno));
+            return true;
+        }
+    }
+    if (!has_files)
+        snprintf(why, WHY_BYTES,
+                 "no commit log: %s has no file that is named by a number, the place it begins at",
+                 dir);
+    return !has_files;
+}
+
+/* What was looked for, and where. False: the directory and the log's files are all right. */
+static bool explain(const struct store_offline_options *options, char why[WHY_BYTES])
+{
+    char dir[PATH_BYTES];
+    DIR *listed;
+    if (!can_list(options->root_dir, &listed)) {
+        snprintf(why, WHY_BYTES, "no store there: %s", strerror(errno));
+        return true;
+    }
+    closedir(listed);
+    if (options->commit_log_dir != NULL)
+        snprintf(dir, sizeof dir, "%s", options->commit_log_dir);
+    else
+        snprintf(dir, sizeof dir, "%.3800s/commitlog", options->root_dir);
+    if (!can_list(dir, &listed)) {
+        snprintf(why, WHY_BYTES, "no commit log: %s: %s (--commit-log names another place)", dir,
+                 strerror(errno));
+        return true;
+    }
+    bool is_explained = explain_files(listed, dir, why);
+    closedir(listed);
+    return is_explained;
+}
+
+static int fail(const char *what, const struct store_offline_options *options, int err)
+{
+    char why[WHY_BYTES];
+    if (err == ERR_LOCKED)
+        snprintf(why, sizeof why, "a broker has it open: stop it first");
+    else if (err == ERR_CORRUPT)
+        snprintf(why, sizeof why, "how long its files should be cannot be told: give --file-bytes");
+    else if (!explain(options, why))
+        snprintf(why, sizeof why, "%s; the line above names the file and the errno", err_name(err));
+    fprintf(stderr, "ramjet store %s: %s: %s\n", what, options->root_dir, why);
     return 2;
 }
+
+/* ---- commands ---------------------------------------------------------------------------------
+ */
 
 /* The topics that there are; count 0: the table cannot be read, and every topic may be one. */
 static struct topic_table topics;
@@ -62,7 +135,7 @@ static bool knows_topic(void *ctx, struct slice topic)
 static void read_topics(const char *root_dir, struct arena *arena)
 {
     enum { PIECE_BYTES = 65536 };
-    char path[4096];
+    char path[PATH_BYTES];
     struct buf text = BUF_INIT;
     size_t got = 1;
     snprintf(path, sizeof path, "%.4000s/config/topics.json", root_dir);
@@ -88,7 +161,7 @@ static int run_check(struct store_offline_options *options)
     int err = store_check(options, &found);
     arena_fini(&arena);
     if (err != 0)
-        return fail("check", options->root_dir, err);
+        return fail("check", options, err);
     printf("%d files of %lld bytes, phy_offset %lld to %lld, %lld records, %lld queue entries\n",
            found.files, (long long)found.file_bytes, (long long)found.min_phy_offset,
            (long long)found.end_phy_offset, (long long)found.records,
@@ -112,7 +185,7 @@ static int run_repair(const struct store_offline_options *options)
     struct store_repair_result done;
     int err = store_repair(options, &done);
     if (err != 0)
-        return fail("repair", options->root_dir, err);
+        return fail("repair", options, err);
     printf("%lld stretches set aside, %lld bytes\n", (long long)done.mended,
            (long long)done.bytes_set_aside);
     return 0;
@@ -150,5 +223,5 @@ int cmd_store(int argc, char **argv)
         return options_refuse("store");
     }
     int err = store_dump(&store, from, count);
-    return err == 0 ? 0 : fail("dump", store.root_dir, err);
+    return err == 0 ? 0 : fail("dump", &store, err);
 }
