@@ -76,6 +76,7 @@ struct broker {
     int64_t start_phy_offset; /* the log's end when it was opened */
     struct traffic traffic;
     int64_t get_took_max_ms;          /* the longest read for a pull */
+    int64_t unreadable_queues;        /* left out of tables, each time one was asked for */
     struct data_version conf_version; /* moves with each change of settings at run time */
     bool is_writing_conf;             /* a change of settings is on its way to the file */
     bool takes_light;                 /* enableLmq and enableMultiDispatch */

@@ -21,10 +21,9 @@ enum { STATS_QUEUES_MAX = 65536 };
 /* All in one answer: what fits into a frame. */
 enum { PROGRESS_QUEUES_MAX = 60000 };
 
-static void reply_read(struct offload *o, const struct unreadable *unreadable)
+static void reply_read(struct offload *o, const struct unreadable *unreadable, int rows)
 {
-    if (!unreadable_answer(o->req, unreadable))
-        reply_body(o->req, buf_slice(&o->body));
+    unreadable_answer_table(o->broker, o->req, unreadable, rows, buf_slice(&o->body));
 }
 
 /* ---- the queues of a topic, as a group sees them --------------------------------------------- */
@@ -75,13 +74,16 @@ static int read_queue(struct store *store, struct consume_queue_stats *s)
     return err;
 }
 
-/* On a worker: the rest. */
-static void read_queues(struct store *store, struct consume_queue_stats *queues, int count,
-                        struct unreadable *unreadable)
+/* On a worker: the rest. Returns how many are left: those that could be read. */
+static int read_queues(struct store *store, struct consume_queue_stats *queues, int count,
+                       struct unreadable *unreadable)
 {
+    int rows = 0;
     for (int i = 0; i < count; i++)
-        unreadable_note(unreadable, queues[i].queue.topic, queues[i].queue.queue_id,
-                        read_queue(store, &queues[i]));
+        if (unreadable_note(unreadable, queues[i].queue.topic, queues[i].queue.queue_id,
+                            read_queue(store, &queues[i])))
+            queues[rows++] = queues[i];
+    return rows;
 }
 
 /* ---- one group ------------------------------------------------------------------------------- */
@@ -152,7 +154,7 @@ static struct topic_node *list_topics(const struct broker *broker,
 static void read_consume_stats(struct offload *o)
 {
     struct consume_query *q = (struct consume_query *)o;
-    read_queues(o->broker->store, q->queues, q->queue_count, &q->unreadable);
+    q->queue_count = read_queues(o->broker->store, q->queues, q->queue_count, &q->unreadable);
     struct consume_stats stats = { .queues = q->queues,
                                    .queue_count = q->queue_count,
                                    .consume_tps = q->get_rate };
@@ -161,7 +163,8 @@ static void read_consume_stats(struct offload *o)
 
 static void reply_consume_stats(struct offload *o)
 {
-    reply_read(o, &((struct consume_query *)o)->unreadable);
+    const struct consume_query *q = (struct consume_query *)o;
+    reply_read(o, &q->unreadable, q->queue_count);
 }
 
 void handle_consume_stats(struct broker *broker, struct request *req)
@@ -196,6 +199,7 @@ void handle_consume_stats(struct broker *broker, struct request *req)
 struct progress_query {
     struct offload offload;
     struct broker_progress progress;
+    int rows; /* queues that could be read */
     struct unreadable unreadable;
 };
 
@@ -282,12 +286,12 @@ static void list_groups(struct broker *broker, struct arena *arena, const struct
     }
 }
 
-static void read_topic(struct store *store, const struct consume_stats *stats,
-                       struct progress_query *q)
+static void read_topic(struct store *store, struct consume_stats *stats, struct progress_query *q)
 {
     struct broker_progress *progress = &q->progress;
     struct consume_queue_stats *queues = (struct consume_queue_stats *)(uintptr_t)stats->queues;
-    read_queues(store, queues, stats->queue_count, &q->unreadable);
+    stats->queue_count = read_queues(store, queues, stats->queue_count, &q->unreadable);
+    q->rows += stats->queue_count;
     for (int i = 0; i < stats->queue_count; i++) {
         progress->total_diff += queues[i].broker_offset - queues[i].consumer_offset;
         progress->total_inflight_diff += queues[i].pull_offset - queues[i].consumer_offset;
@@ -300,13 +304,15 @@ static void read_progress(struct offload *o)
     struct broker_progress *progress = &q->progress;
     for (int g = 0; g < progress->group_count; g++)
         for (int t = 0; t < progress->groups[g].topic_count; t++)
-            read_topic(o->broker->store, &progress->groups[g].topics[t], q);
+            read_topic(o->broker->store,
+                       (struct consume_stats *)(uintptr_t)&progress->groups[g].topics[t], q);
     broker_progress_encode(progress, &o->body);
 }
 
 static void reply_progress(struct offload *o)
 {
-    reply_read(o, &((struct progress_query *)o)->unreadable);
+    const struct progress_query *q = (struct progress_query *)o;
+    reply_read(o, &q->unreadable, q->rows);
 }
 
 void handle_broker_progress(struct broker *broker, struct request *req)
@@ -381,16 +387,20 @@ static int read_span(struct store *store, struct queue_time_span *span, int64_t 
 static void read_spans(struct offload *o)
 {
     struct span_query *q = (struct span_query *)o;
+    int rows = 0;
     for (int i = 0; i < q->queue_count; i++)
-        unreadable_note(&q->unreadable, q->spans[i].queue.topic, q->spans[i].queue.queue_id,
-                        read_span(o->broker->store, &q->spans[i], q->consumer_offsets[i], q->now_ms,
-                                  &o->req->arena));
+        if (unreadable_note(&q->unreadable, q->spans[i].queue.topic, q->spans[i].queue.queue_id,
+                            read_span(o->broker->store, &q->spans[i], q->consumer_offsets[i],
+                                      q->now_ms, &o->req->arena)))
+            q->spans[rows++] = q->spans[i];
+    q->queue_count = rows;
     time_spans_encode(q->spans, q->queue_count, &o->body);
 }
 
 static void reply_spans(struct offload *o)
 {
-    reply_read(o, &((struct span_query *)o)->unreadable);
+    const struct span_query *q = (struct span_query *)o;
+    reply_read(o, &q->unreadable, q->queue_count);
 }
 
 void handle_time_span(struct broker *broker, struct request *req)

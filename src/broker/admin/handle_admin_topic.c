@@ -266,11 +266,14 @@ static void read_topic_stats(struct offload *o)
 {
     struct stats_query *q = (struct stats_query *)o;
     struct store *store = o->broker->store;
+    int rows = 0;
     for (int i = 0; i < q->queue_count; i++) {
         struct topic_queue_stats *s = &q->queues[i];
-        unreadable_note(&q->unreadable, s->queue.topic, s->queue.queue_id,
-                        read_queue_stats(store, s));
+        if (unreadable_note(&q->unreadable, s->queue.topic, s->queue.queue_id,
+                            read_queue_stats(store, s)))
+            q->queues[rows++] = *s;
     }
+    q->queue_count = rows;
     struct topic_stats stats = { .queues = q->queues,
                                  .queue_count = q->queue_count,
                                  .topic_put_tps = q->put_rate };
@@ -279,8 +282,8 @@ static void read_topic_stats(struct offload *o)
 
 static void reply_stats(struct offload *o)
 {
-    if (!unreadable_answer(o->req, &((struct stats_query *)o)->unreadable))
-        reply_body(o->req, buf_slice(&o->body));
+    const struct stats_query *q = (struct stats_query *)o;
+    unreadable_answer_table(o->broker, o->req, &q->unreadable, q->queue_count, buf_slice(&o->body));
 }
 
 void handle_topic_stats(struct broker *broker, struct request *req)

@@ -155,7 +155,8 @@ static void add_store_figures(struct figures *f, struct broker *broker)
     add_i64(f, "dispatchBehindBytes",
             broker->conf.message_index_enable ? state.max_phy_offset - state.indexed_phy_offset
                                               : 0);
-    add_i64(f, "damagedRecords", state.damaged_records); /* ours */
+    add_i64(f, "damagedRecords", state.damaged_records); /* ours, as the next */
+    add_i64(f, "unreadableQueues", broker->unreadable_queues);
     add_disk_room(f, broker->conf.store_path_root_dir);
 }
 
