@@ -101,6 +101,10 @@ static void log_revived(struct pop_keeper *keeper, const struct popped *popped, 
     int64_t due_ms = popped->key.pop_time_ms + popped->invisible_ms; /* behind the record */
     if (due_ms < now_ms + ACK_BEHIND_MS)
         due_ms = now_ms + ACK_BEHIND_MS;
+    /* the record of one that passes for an earlier process's may come first */
+    bool may_come = !pop_is_known(keeper->table, popped->key.pop_time_ms);
+    for (int i = 0; i < revived->count && may_come; i++)
+        pop_ack_early(keeper->table, &popped->key, due_ms, revived->queue_offsets[i]);
     if (is_in_log)
         due_ms = 0;
     if (revived->count > 0 && keeper_put_ack(keeper, popped, revived->queue_offsets, revived->count,
