@@ -99,7 +99,7 @@ static int put(void *ctx, struct record *record, struct arena *arena,
                struct store_put_result *result)
 {
     const struct pops *pops = ctx;
-    return broker_put(pops->broker, record, 1, arena, result, NULL);
+    return broker_put_own(pops->broker, record, arena, result);
 }
 
 /* The retry topic of the group, or, for a queue of one, the same. A group that its first pop made

@@ -13,15 +13,21 @@
 
 enum { NS_PER_MS = 1000000 };
 
+static int64_t max_delay_ms(const struct broker *broker)
+{
+    return broker->conf.timer_max_delay_sec * 1000LL;
+}
+
 /* Where a single message waits, if it has to. */
-static int redirect(struct broker *broker, struct record *record, struct arena *arena)
+static int redirect(struct broker *broker, struct record *record, int64_t most_ms,
+                    struct arena *arena)
 {
     if (!message_has_times(record->properties))
         return 0;
     const struct timer_rules rules = {
         .enable = broker->conf.timer_wheel_enable,
         .precision_ms = timer_precision(broker->conf.timer_precision_ms),
-        .max_delay_ms = broker->conf.timer_max_delay_sec * 1000LL,
+        .max_delay_ms = most_ms,
     };
     switch (timer_redirect(&rules, record, loop_now_ms(broker->loop), arena)) {
     case TIMER_NONE:
@@ -70,8 +76,16 @@ static int put(struct broker *broker, const struct record *records, int count,
 int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
                struct store_put_result *result, int64_t *phy_offsets)
 {
-    int err = count == 1 ? redirect(broker, records, arena) : 0; /* batches do not wait */
+    /* batches do not wait */
+    int err = count == 1 ? redirect(broker, records, max_delay_ms(broker), arena) : 0;
     return err != 0 ? err : put(broker, records, count, result, phy_offsets);
+}
+
+int broker_put_own(struct broker *broker, struct record *record, struct arena *arena,
+                   struct store_put_result *result)
+{
+    int err = redirect(broker, record, INT64_MAX, arena);
+    return err != 0 ? err : put(broker, record, 1, result, NULL);
 }
 
 int broker_put_at_once(struct broker *broker, const struct record *record,
@@ -85,7 +99,7 @@ int broker_put_half(struct broker *broker, struct record *record, struct arena *
 {
     struct record committed = *record; /* a timer that will be refused then is refused now */
     struct slice real_topic = record->topic;
-    int err = redirect(broker, &committed, arena);
+    int err = redirect(broker, &committed, max_delay_ms(broker), arena);
     if (err != 0)
         return err;
     txn_half_prepare(record, arena);

@@ -19,6 +19,11 @@ MUST_CHECK int broker_put(struct broker *broker, struct record *records, int cou
                           struct arena *arena, struct store_put_result *result,
                           int64_t *phy_offsets);
 
+/* The same for one that the broker made itself: no time is too far off. It is so after the clock
+ * was set back by weeks. */
+MUST_CHECK int broker_put_own(struct broker *broker, struct record *record, struct arena *arena,
+                              struct store_put_result *result);
+
 /* The same for one message that is known to name no time: it is not looked through for one. */
 MUST_CHECK int broker_put_at_once(struct broker *broker, const struct record *record,
                                   struct store_put_result *result);
