@@ -132,6 +132,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->rolled_ms = t->rolled_old_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
     t->work.late_pos = TIMER_NO_POS;
+    t->work.displaced_ms = t->displaced_ms = INT64_MAX;
     t->work.clean_due_ms = now_ms;
     t->flush.unsynced = (struct timer_log_unsynced){ .fds = { -1, -1 } };
     timer_due_init(&t->due, 0);
@@ -310,6 +311,9 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
     for (size_t i = 0; i < w->item_count; i++)
         timer_due_add(&t->due, &w->items[i]);
     t->loaded_to = w->loaded_to;
+    if (t->base_tick + w->loaded_to > w->displaced_tick)
+        w->displaced_ms = INT64_MAX;
+    t->displaced_ms = w->displaced_ms;
     t->is_recovered = w->is_recovered;
     if (w->err != 0)
         t->work_retry_ms = now_ms + TIMER_RETRY_MS;
@@ -348,6 +352,8 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
         upto_ms = now_ms;
     if (rolled_ms <= upto_ms)
         upto_ms = rolled_ms - 1;
+    if (t->displaced_ms <= upto_ms)
+        upto_ms = t->displaced_ms - 1;
     if (first != NULL && first->due_ms - 1 < upto_ms)
         upto_ms = first->due_ms - 1;
     limit_by_cold(t->cold, t->cold_count, &upto_ms);

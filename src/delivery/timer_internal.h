@@ -66,6 +66,11 @@ struct timer_work {
     int64_t late_tick;
     struct timer_slot late_slot;
 
+    /* What lies in a later tick than its own, its own being over: the first due, and the last such
+     * tick (not relative), until that is loaded. INT64_MAX: none. */
+    int64_t displaced_ms;
+    int64_t displaced_tick;
+
     /* from the wheel into memory: ticks before loaded_to are there, those up to empty_to are empty
      */
     uint32_t loaded_to;
@@ -112,6 +117,7 @@ struct timer {
     bool is_recovered;  /* work.is_recovered, likewise */
     bool is_ready;      /* what was sent before the start is in the wheel: deliver */
     int64_t rolled_ms;  /* the first due of what was put in the topic again since the latest turn */
+    int64_t displaced_ms;  /* as the latest turn left it */
     int64_t rolled_old_ms; /* before it, and is not known to be in the wheel; INT64_MAX: none */
     bool is_working;
     int64_t seen_ms;          /* the time, when it was last told */

@@ -85,6 +85,8 @@ bool timer_rewind(struct timer *t, int64_t now_ms)
     timer_due_fini(&t->due);
     timer_due_init(&t->due, 0);
     t->loaded_to = w->loaded_to = w->empty_to = 0;
+    w->displaced_ms = t->displaced_ms = INT64_MAX;
+    w->displaced_tick = 0;
     w->is_loading = false;
     w->chain_pos = TIMER_NO_POS;
     t->has_delivered = false;

@@ -134,6 +134,14 @@ int timer_write_unit(struct timer *t, int64_t *tick, struct timer_unit *unit)
     return err;
 }
 
+static void note_displaced(struct timer_work *w, int64_t tick, int64_t due_ms)
+{
+    if (due_ms < w->displaced_ms)
+        w->displaced_ms = due_ms;
+    if (tick > w->displaced_tick)
+        w->displaced_tick = tick;
+}
+
 /* ERR_WOULD_BLOCK: its tick has the place of one that is not read yet, since the broker did not run
  * for so long, or the clock jumped. */
 static int enqueue_record(struct timer *t, const struct record *record,
@@ -173,6 +181,8 @@ static int enqueue_record(struct timer *t, const struct record *record,
         emit_unit(t, relative, &unit, record, own_tick_ms);
     else if (relative < w->empty_to)
         w->empty_to = relative;
+    if (!is_roll && tick > own_tick_ms / precision_ms)
+        note_displaced(w, tick, timer_due_of(record, own_tick_ms, precision_ms));
     if (!cancels)
         emit_note(t, NOTE_COUNT, 0, topic);
     w->enqueued_end = entry->phy_offset + entry->bytes;

@@ -218,6 +218,25 @@ static void a_jump_puts_nothing_again_twice(void **state)
     assert_int_equal(pop_dir_retried(dir), COUNT);
 }
 
+/* Goal: what was acknowledged does not come again when the clock jumps by weeks, also when the ack
+ * is one that the timer rolls and its checkpoint is not. */
+static void a_jump_forgets_no_ack_that_was_rolled(void **state)
+{
+    enum { BEHIND_THE_WINDOW_MS = 3601 * 1000 };
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    struct popped popped;
+    pop_dir_send(dir, COUNT);
+    pop_dir_run_until(dir, dir->now_ms);
+    assert_int_equal(pop_dir_pop(dir, COUNT, BEHIND_THE_WINDOW_MS, &popped, offsets), COUNT);
+    for (int i = 0; i < COUNT; i++)
+        pop_dir_ack(dir, &popped, offsets[i]);
+    pop_dir_run_until(dir, dir->now_ms + 500);
+    pop_dir_restart(dir, dir->now_ms + 42 * 86400 * 1000LL);
+    pop_dir_run_until(dir, dir->now_ms + 5000);
+    assert_int_equal(pop_dir_retried(dir), 0);
+}
+
 #define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -233,6 +252,7 @@ int main(void)
         KEEPER_TEST(a_short_pop_before_a_kill_is_not_dropped),
         KEEPER_TEST(a_start_after_such_a_kill_drops_nothing),
         KEEPER_TEST(a_jump_puts_nothing_again_twice),
+        KEEPER_TEST(a_jump_forgets_no_ack_that_was_rolled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
