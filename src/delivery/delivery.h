@@ -160,8 +160,10 @@ void timer_work_end(struct timer *timer, int64_t now_ms, bool may_deliver);
 /* Instead of timer_work() and timer_work_end(): no worker was free. */
 void timer_work_abort(struct timer *timer);
 
-/* Of what was in the timer topic when it was opened, all that was due by then has been delivered.
- * 0: nothing is known yet. */
+/* Everything that was in the timer topic when it was opened, and is due by then, has been put:
+ * also what was rolled, lies in a later tick than its own, or waits for its record. Who has read
+ * what was put to the end knows all of it up to that time. 0: nothing is known yet; so it is until
+ * the ticks up to the time of opening are loaded. */
 int64_t timer_delivered_to(const struct timer *timer, int64_t now_ms);
 
 /* The check point on the disk: what was due from then on may be delivered again after a crash. 0:

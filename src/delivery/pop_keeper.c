@@ -24,7 +24,7 @@ int32_t pop_keeper_next_revive_queue(struct pop_keeper *keeper)
     return (int32_t)(keeper->next_revive_queue++ % (uint32_t)keeper->options.revive_queue_count);
 }
 
-/* What the timer has delivered counts when it has been read. */
+/* What the timer has delivered (timer_delivered_to()) counts when it has been read. */
 int64_t pop_keeper_log_time(const struct pop_keeper *keeper)
 {
     bool is_read = !keeper->is_reading && keeper->read_at_ms == INT64_MAX;

@@ -85,7 +85,8 @@ struct pop_table *pop_keeper_table(struct pop_keeper *keeper);
 struct pop_order *pop_keeper_order(struct pop_keeper *keeper);
 /* The revive queue the next pop writes to. */
 int32_t pop_keeper_next_revive_queue(struct pop_keeper *keeper);
-/* Up to when the log has brought everything that was due. */
+/* Up to when the log has brought everything that was due of earlier processes, and all of it was
+ * read: who was not acknowledged by then was not acknowledged in time. */
 int64_t pop_keeper_log_time(const struct pop_keeper *keeper);
 /* A record was stored in this queue of the revive log. */
 void pop_keeper_log_arrived(struct pop_keeper *keeper, int32_t queue_id, int64_t now_ms);

@@ -125,6 +125,9 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     write_first_check(t, now_ms);
     t->base_tick = first_tick(t, now_ms);
     timer_rewind_opened(t);
+    /* what an earlier process put into a tick behind its own is known when that is loaded */
+    t->work.displaced_ms = t->displaced_ms = 1;
+    t->work.displaced_tick = now_ms / t->options.precision_ms;
     assert(t->base_tick >= 0 && t->base_tick <= now_ms / t->options.precision_ms);
     t->opened_end = store_max_phy_offset(options->store);
     t->opened_queue_max = store_queue_max(options->store, SLICE(TOPIC_TIMER), 0);
@@ -132,7 +135,6 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->rolled_ms = t->rolled_old_ms = INT64_MAX;
     t->work.chain_pos = TIMER_NO_POS;
     t->work.late_pos = TIMER_NO_POS;
-    t->work.displaced_ms = t->displaced_ms = INT64_MAX;
     t->work.clean_due_ms = now_ms;
     t->flush.unsynced = (struct timer_log_unsynced){ .fds = { -1, -1 } };
     timer_due_init(&t->due, 0);
@@ -301,6 +303,13 @@ void timer_work_abort(struct timer *t)
     timer_deliver_cold(t, 0, false);
 }
 
+/* Ticks before are in memory, or empty. */
+static uint32_t known_to(const struct timer *t)
+{
+    bool is_behind = !t->is_working && t->work.empty_to > t->loaded_to;
+    return is_behind ? t->work.empty_to : t->loaded_to;
+}
+
 void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
 {
     struct timer_work *w = &t->work;
@@ -311,7 +320,7 @@ void timer_work_end(struct timer *t, int64_t now_ms, bool may_deliver)
     for (size_t i = 0; i < w->item_count; i++)
         timer_due_add(&t->due, &w->items[i]);
     t->loaded_to = w->loaded_to;
-    if (t->base_tick + w->loaded_to > w->displaced_tick)
+    if (t->base_tick + known_to(t) > w->displaced_tick)
         w->displaced_ms = INT64_MAX;
     t->displaced_ms = w->displaced_ms;
     t->is_recovered = w->is_recovered;
@@ -342,12 +351,9 @@ int64_t timer_delivered_to(const struct timer *t, int64_t now_ms)
     const struct timer_work *w = &t->work;
     const struct timer_item *first = timer_due_first(&t->due);
     int64_t rolled_ms = t->rolled_ms < t->rolled_old_ms ? t->rolled_ms : t->rolled_old_ms;
-    uint32_t known_to = t->loaded_to;
     if (!t->is_ready)
         return 0;
-    if (!t->is_working && w->empty_to > known_to)
-        known_to = w->empty_to;
-    int64_t upto_ms = timer_tick_ms(t, known_to);
+    int64_t upto_ms = timer_tick_ms(t, known_to(t));
     if (upto_ms > now_ms)
         upto_ms = now_ms;
     if (rolled_ms <= upto_ms)

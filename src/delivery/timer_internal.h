@@ -67,7 +67,8 @@ struct timer_work {
     struct timer_slot late_slot;
 
     /* What lies in a later tick than its own, its own being over: the first due, and the last such
-     * tick (not relative), until that is loaded. INT64_MAX: none. */
+     * tick (not relative), until that is loaded. INT64_MAX: none; 1: what an earlier process left.
+     */
     int64_t displaced_ms;
     int64_t displaced_tick;
 

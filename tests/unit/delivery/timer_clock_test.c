@@ -249,6 +249,42 @@ static int teardown(void **state)
     return 0;
 }
 
+static void work_once(struct timer_dir *dir)
+{
+    timer_work_begin(dir->timer, dir->now_ms, true);
+    timer_work(dir->timer);
+    timer_work_end(dir->timer, dir->now_ms, true);
+}
+
+/* Goal: a timer that lies in a later tick than its own is not said to be delivered, also when the
+ * process that put it there was killed. Method: one that was rolled before the clock jumped by
+ * weeks lies a week behind the new time; a crowd in between makes the turns of work short. */
+static void what_lies_behind_its_tick_is_not_delivered(void **state)
+{
+    enum { CROWD = 1500, DUE_MS = (WINDOW_TICKS + 5) * 1000 };
+    struct timer_dir *dir = *state;
+    int64_t due_ms = dir->now_ms + DUE_MS;
+    timer_dir_send_at(dir, "rolled", due_ms);
+    timer_dir_run_until(dir, dir->now_ms + 60000);
+    for (int i = 0; i < CROWD; i++)
+        timer_dir_send_at(dir, "crowd", due_ms + 10000);
+    timer_dir_run_until(dir, dir->now_ms + 5000);
+    dir->now_ms += 42 * DAY_MS;
+    work_once(dir);
+    timer_run(dir->timer, dir->now_ms, 1); /* it is rolled */
+    work_once(dir);
+    assert_true(timer_delivered_to(dir->timer, dir->now_ms) < due_ms);
+    timer_dir_flush(dir);
+    timer_dir_restart(dir, true);
+    assert_int_equal(timer_delivered_to(dir->timer, dir->now_ms), 0);
+    work_once(dir);
+    assert_int_equal(timer_dir_count(dir, "rolled", NULL), 0);
+    assert_true(timer_delivered_to(dir->timer, dir->now_ms) < due_ms);
+    timer_dir_run_until(dir, dir->now_ms + 5000);
+    assert_int_equal(timer_dir_count(dir, "rolled", NULL), 1);
+    assert_int_equal(timer_delivered_to(dir->timer, dir->now_ms), dir->now_ms);
+}
+
 #define CLOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -263,6 +299,7 @@ int main(void)
         CLOCK_TEST(what_waits_by_the_wrong_clock_keeps_its_place),
         CLOCK_TEST(a_kill_before_the_first_check_point_and_a_jump_lose_nothing),
         cmocka_unit_test(a_clock_set_back_within_a_turn_is_noticed),
+        CLOCK_TEST(what_lies_behind_its_tick_is_not_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
