@@ -14,6 +14,7 @@
 
 /* The log has brought what was due before this long ago. */
 enum { LOG_SLACK_MS = 10 * 1000 };
+enum { CLOCK_SLACK_MS = 60 * 1000 };
 
 /* Its checkpoint's time, as the handle tells it. */
 static int64_t due_of(const struct popped *popped)
@@ -28,6 +29,13 @@ bool pop_is_as_given(const struct pop_point *point, const struct popped *popped)
         popped->invisible_ms < POP_INVISIBLE_MAX_MS ? popped->invisible_ms : POP_INVISIBLE_MAX_MS;
     return point->invisible_ms == told_ms && /* the table keeps no longer ones */
            point->revive_queue_id == popped->revive_queue_id;
+}
+
+bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, int64_t now_ms)
+{
+    /* after the clock was set back a client acknowledges what it popped before */
+    return pop_time_ms > now_ms + CLOCK_SLACK_MS && pop_time_ms > pop_newest_ms(keeper->table) &&
+           pop_is_known(keeper->table, pop_time_ms);
 }
 
 bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped)

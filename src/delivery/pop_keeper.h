@@ -143,6 +143,8 @@ struct popped {
 
 /* What the handle of a pop in the table says beside its key is as it was handed out. */
 bool pop_is_as_given(const struct pop_point *point, const struct popped *popped);
+/* No pop can be of this time: it is ahead of the clock, and of all clocks there were. */
+bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, int64_t now_ms);
 /* A checkpoint that is not in the table may still come from the log. */
 bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped);
 /* Acknowledges messages of the pop; *end_phy_offset: behind what was written, as it was when there

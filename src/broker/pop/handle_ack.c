@@ -15,9 +15,6 @@
 #include "broker/send/put.h"
 #include "wire/body_batch_ack.h"
 
-/* A handle whose pop is that far in the future was made up. */
-enum { CLOCK_SLACK_MS = 60 * 1000 };
-
 static int64_t now_ms(const struct broker *broker)
 {
     return loop_now_ms(broker->loop);
@@ -77,6 +74,15 @@ static bool refused_place(struct broker *broker, struct request *req,
     return false;
 }
 
+/* There was no such pop. */
+static bool is_of_the_future(struct broker *broker, int64_t pop_time_ms, bool is_in_order)
+{
+    enum { ORDER_SLACK_MS = 60 * 1000 };
+    return is_in_order
+               ? pop_time_ms > now_ms(broker) + ORDER_SLACK_MS
+               : pop_is_of_the_future(pops_keeper(broker->pops), pop_time_ms, now_ms(broker));
+}
+
 /* Why a handle cannot be of a pop from this broker; NULL: it can. */
 static const char *handle_fault(struct broker *broker, const struct receipt_handle *handle,
                                 const struct pop_ack_request *fields)
@@ -86,7 +92,7 @@ static const char *handle_fault(struct broker *broker, const struct receipt_hand
         return "it is of another broker";
     if (!is_in_order && handle->revive_queue_id >= pops_revive_queue_count(broker->pops))
         return "there is no such revive queue";
-    if (handle->pop_time_ms > now_ms(broker) + CLOCK_SLACK_MS)
+    if (is_of_the_future(broker, handle->pop_time_ms, is_in_order))
         return "its pop is in the future";
     if (handle->start_offset > fields->queue_offset ||
         fields->queue_offset - handle->start_offset > INT32_MAX)
@@ -208,7 +214,7 @@ static bool is_possible(struct broker *broker, const struct batch_ack *entry,
     bool is_in_order = entry->revive_queue_id == POP_ORDER_QUEUE_ID;
     return topic != NULL && entry->queue_id >= 0 && entry->queue_id < topic->read_queue_count &&
            entry->start_offset >= 0 && entry->start_offset < INT64_MAX / 2 &&
-           entry->pop_time_ms >= 0 && entry->pop_time_ms <= now_ms(broker) + CLOCK_SLACK_MS &&
+           entry->pop_time_ms >= 0 && !is_of_the_future(broker, entry->pop_time_ms, is_in_order) &&
            entry->invisible_ms >= 0 && entry->revive_queue_id >= 0 &&
            (is_in_order || entry->revive_queue_id < pops_revive_queue_count(broker->pops));
 }

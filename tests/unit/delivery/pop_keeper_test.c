@@ -237,6 +237,25 @@ static void a_jump_forgets_no_ack_that_was_rolled(void **state)
     assert_int_equal(pop_dir_retried(dir), 0);
 }
 
+/* Goal: after the clock was set back, what was popped before can be acknowledged, also by the next
+ * process; a time that no clock had is one of the future. */
+static void a_clock_set_back_makes_no_handle_of_the_future(void **state)
+{
+    enum { HOUR_MS = 3600 * 1000 };
+    struct pop_dir *dir = *state;
+    int64_t offsets[COUNT];
+    const struct popped popped = pop_some(dir, offsets);
+    int64_t pop_ms = popped.key.pop_time_ms;
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+    dir->now_ms -= HOUR_MS;
+    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+    pop_dir_restart(dir, dir->now_ms);
+    pop_dir_run_until(dir, dir->now_ms + 100);
+    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+}
+
 #define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -253,6 +272,7 @@ int main(void)
         KEEPER_TEST(a_start_after_such_a_kill_drops_nothing),
         KEEPER_TEST(a_jump_puts_nothing_again_twice),
         KEEPER_TEST(a_jump_forgets_no_ack_that_was_rolled),
+        KEEPER_TEST(a_clock_set_back_makes_no_handle_of_the_future),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
