@@ -172,6 +172,29 @@ static void a_failed_sync_of_ones_own_is_for_good(void **state)
     expect_nothing_believed(dir, good, end);
 }
 
+/* Goal: the same when it is one of a queue's file, or of the names in its directory. */
+static void a_failed_sync_of_a_queue_is_for_good(void **state)
+{
+    static const char *const points[] = { "disk.sync", "disk.sync_dirs" };
+    struct store_dir *dir = *state;
+    struct store_put_result result;
+    for (int i = 0; i < 2; i++) {
+        store_dir_put(dir, "orders", i, "kept", "");
+        fault_arm(points[i], 0, INT64_MAX, ERR_IO);
+        store_request_durable(dir->store);
+        store_dir_await(has_failed, dir);
+        fault_disarm_all();
+        struct record record = store_dir_record("orders", i, SLICE("x"), "");
+        assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_IO);
+        store_dir_expect(dir, "orders", i, 0, "kept");
+        assert_int_equal(store_close(dir->store), ERR_IO);
+        dir->store = NULL;
+        assert_true(store_dir_has(dir, "abort"));
+        store_dir_open(dir);
+        store_dir_expect(dir, "orders", i, 0, "kept");
+    }
+}
+
 /* Goal: a full disk is met as an error of the put, never later, and goes away by itself.
  * Method: no blocks can be had; puts until the log needs some; then there is room again. */
 static void a_full_disk_refuses_puts(void **state)
@@ -480,6 +503,7 @@ int main(void)
         STORE_TEST(the_flusher_comes_by_itself),
         STORE_TEST(a_failed_sync_is_for_good),
         STORE_TEST(a_failed_sync_of_ones_own_is_for_good),
+        STORE_TEST(a_failed_sync_of_a_queue_is_for_good),
         STORE_TEST(a_full_disk_refuses_puts),
         STORE_TEST(unwritten_queues_lose_nothing),
         STORE_TEST(many_queues_share_few_descriptors),
