@@ -119,6 +119,17 @@ def test_sql_filter(broker, topic, group, is_ramjet):
     assert answer.code == 23 and "parse the consumer's subscription failed" in answer.remark
 
 
+def test_the_offset_passes_over_what_no_sql_matches(broker, topic, group):
+    """Goal: of what an expression leaves out nothing holds the group back, before what it selects or behind."""
+    for number in range(4):
+        send(broker, topic, b"%d" % number, properties={"n": str(number)})
+    answer = broker.call(POP, pop_fields(group, topic, queue=0, expType="SQL92", exp="n IN ('1', '2')"))
+    assert offsets_of(answer) == {(0, 0): [1, 2]} and starts_of(answer) == {(0, 0): 0}
+    for message in popped_of(answer, group):
+        assert ack(broker, group, message).code == 0
+    wait_until(lambda: committed(broker, group, topic) == 4, what="the offset behind all")
+
+
 # ---- refusals ----------------------------------------------------------------------------------------
 
 
