@@ -188,9 +188,11 @@ void popped_acked_in_order(int id, bool is_taken)
 {
     struct popped_message *message = &knows.all[id];
     bool is_in_time = now_ms() < message->out_until_ms;
+    say("acked %d in order: %s", id, is_taken ? "" : "not taken");
     if (!is_taken && is_in_time && has_promises())
         violation("message %d in order is out, and its ack is refused", id);
     message->is_out = false;
+    message->was_acked = message->was_acked || is_taken;
     message->fate = is_taken && is_in_time ? POPPED_DONE : POPPED_UNSURE;
 }
 
@@ -294,10 +296,13 @@ static bool is_there(struct store *store, int id)
     return found;
 }
 
-/* Tables tell of what is out of a queue in order, as of some seconds ago. */
+/* Tables tell of what is out of a queue in order, as of some seconds ago. What was acknowledged,
+ * and came once more, may be passed over: a loss of power brings the table back that was before. */
 static void forget_order(struct popped_message *message)
 {
     message->is_out = false;
+    if (message->was_acked && message->fate == POPPED_OPEN)
+        message->fate = POPPED_UNSURE;
     if (message->out_offset >= knows.order_offset && message->fate == POPPED_DONE)
         message->fate = POPPED_UNSURE;
 }

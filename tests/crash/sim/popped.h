@@ -44,6 +44,7 @@ struct popped_message {
     bool is_unlogged;    /* it was put again, and the log does not say so yet */
     int64_t doubled_end; /* a loss of power may double it until this is safe */
     bool may_double;
+    bool was_acked; /* in order, at any time: an older table may come back that says so */
 };
 
 void popped_reset(void);
