@@ -77,7 +77,11 @@ int commit_log_set_end(struct commit_log *log, int64_t end, bool durably)
     assert(!log->room.has_allocator);
     assert(end >= commit_log_min(log));
     assert(end <= commit_log_files_end(log));
+    int before_count = log->file_count;
     int err = log_files_cut(log, end);
+    /* or a loss of power brings records back behind a log that was closed in peace */
+    if (err == 0 && durably && log->file_count < before_count)
+        err = disk_sync_dirs(log->dir, 0);
     if (err != 0)
         return err;
     if (log->file_count == 0 || commit_log_files_end(log) == end) {

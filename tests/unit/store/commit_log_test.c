@@ -85,6 +85,26 @@ static void blocks_ahead_are_no_condition(void **state)
     append_and_read_all();
 }
 
+/* Goal: no loss of power brings back a file behind the end, once something may follow that end.
+ * Method: the log is ended in the first of its two files, and the directory cannot be synced. */
+static void files_behind_the_end_are_gone_for_good(void **state)
+{
+    (void)state;
+    struct commit_log *log;
+    int64_t phy_offset;
+    assert_int_equal(commit_log_open(dir, FILE_BYTES, false, INT64_C(8) << 30, &log), 0);
+    assert_int_equal(commit_log_set_end(log, 0, false), 0);
+    for (int i = 0; i <= FILE_BYTES / CHUNK_BYTES; i++)
+        append(log, i, &phy_offset);
+    assert_int_equal(phy_offset, FILE_BYTES);
+    commit_log_close(log);
+    assert_int_equal(commit_log_open(dir, FILE_BYTES, false, INT64_C(8) << 30, &log), 0);
+    fault_arm("disk.sync_dirs", 0, 1, ERR_IO);
+    assert_int_equal(commit_log_set_end(log, 2 * CHUNK_BYTES, true), ERR_IO);
+    fault_disarm_all();
+    commit_log_close(log);
+}
+
 static int enter(void **state)
 {
     static char root[32];
@@ -112,6 +132,7 @@ int main(void)
         LOG_TEST(zeros_ahead_stay_ahead),
         LOG_TEST(without_zeros_all_is_stored),
         LOG_TEST(blocks_ahead_are_no_condition),
+        LOG_TEST(files_behind_the_end_are_gone_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
