@@ -218,7 +218,8 @@ MUST_CHECK int consume_queue_mend(struct consume_queue *queue,
 
 /* Drops entries from the end that reach beyond log_end, and what is left of one torn in front of
  * them. ERR_IO: it cannot be told, or done. */
-MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_min, int64_t log_end);
+MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_end,
+                                 struct log_reader *reader);
 
 /* Where in the log the record of the last entry ends; 0 when the queue has none. */
 int64_t consume_queue_reach(struct consume_queue *queue);

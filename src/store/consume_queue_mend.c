@@ -420,35 +420,53 @@ int consume_queue_mend(struct consume_queue *queue, const struct store_queue_ent
     return mended;
 }
 
-/* Half of an entry, torn at a sector's end by a loss of power: it leads below the log, and the one
- * before it does not. Under both locks. */
-static bool is_torn(struct consume_queue *queue, int64_t place,
-                    const struct store_queue_entry *entry, int64_t log_min)
+/* 1: half of an entry, torn at a sector's end by a loss of power, leads elsewhere than to its
+ * record. Where the log has none any more, the entry before it tells. Under both locks. */
+static int is_torn(struct consume_queue *queue, int64_t place,
+                   const struct store_queue_entry *entry, struct log_reader *reader)
 {
     struct store_queue_entry before;
-    return entry->phy_offset < log_min && place > atomic_load(&queue->min) &&
-           consume_queue_read_one(queue, place - 1, &before) == 0 &&
-           !queue_entries_are_in_order(&before, entry);
+    if (entry->phy_offset < commit_log_min(reader->log))
+        return place > atomic_load(&queue->min) &&
+               consume_queue_read_one(queue, place - 1, &before) == 0 &&
+               !queue_entries_are_in_order(&before, entry);
+    int leads_home = queue_entry_leads_home(queue, entry, reader);
+    return leads_home < 0 ? leads_home : !leads_home;
 }
 
-int consume_queue_cut(struct consume_queue *queue, int64_t log_min, int64_t log_end)
+/* 1: an entry at the end of the queue is none of the log's, which ends at log_end. Under both
+ * locks. */
+static int is_cut_off(struct consume_queue *queue, int64_t place,
+                      const struct store_queue_entry *entry, int64_t log_end,
+                      struct log_reader *reader)
 {
-    assert(log_min <= log_end);
+    if (queue_entry_is_filler(entry))
+        return 0;
+    if (!queue_entry_is_written(entry)) /* a hole, of what a loss of power took */
+        return 1;
+    if (entry->phy_offset > log_end - entry->bytes)
+        return 1;
+    bool is_last = place + 1 == atomic_load(&queue->max);
+    return is_last ? 0 : is_torn(queue, place, entry, reader);
+}
+
+int consume_queue_cut(struct consume_queue *queue, int64_t log_end, struct log_reader *reader)
+{
+    assert(commit_log_min(reader->log) <= log_end);
     consume_queue_lock_both(queue);
     int64_t max = atomic_load(&queue->max);
     int64_t min = atomic_load(&queue->min);
     int64_t end = max;
     int err = 0;
-    for (; end > min; end--) {
+    while (err == 0 && end > min) {
         struct store_queue_entry entry;
         err = consume_queue_read_one(queue, end - 1, &entry);
-        if (err != 0)
+        int goes = err == 0 ? is_cut_off(queue, end - 1, &entry, log_end, reader) : 0;
+        if (goes < 0)
+            err = goes;
+        if (goes <= 0)
             break;
-        bool is_hole = !queue_entry_is_written(&entry); /* of what a loss of power took */
-        if (queue_entry_is_filler(&entry) ||
-            (!is_hole && entry.phy_offset <= log_end - entry.bytes &&
-             (end == max || !is_torn(queue, end - 1, &entry, log_min))))
-            break;
+        end--;
     }
     assert(end >= min);
     if (err == 0 && end < max)

@@ -166,11 +166,11 @@ int queue_place_late(struct queues *queues, struct consume_queue *queue)
             queues_note_dirty(queues, queue);
         at = next->next;
     }
-    log_reader_fini(&reader);
     /* Behind them, as after a scan: an entry that others follow does not lead behind the log's end,
      * a bit has turned in it. Before log_end is known, whoever looks for it cuts the queue. */
     if (placed >= 0 && queues->late.log_end >= 0)
-        placed = consume_queue_cut(queue, commit_log_min(queues->log), queues->late.log_end);
+        placed = consume_queue_cut(queue, queues->late.log_end, &reader);
+    log_reader_fini(&reader);
     if (placed >= 0) { /* else all of it is done again: what is in its place stays */
         late->first = 0;
         ended(queues);

@@ -324,15 +324,15 @@ static int refuse_damage(struct recovery *recovery, bool was_clean)
 }
 
 struct cutting {
-    int64_t log_min;
     int64_t log_end;
+    struct log_reader reader;
     int err;
 };
 
 static void cut_queue(void *ctx, struct consume_queue *queue)
 {
     struct cutting *cutting = ctx;
-    int err = consume_queue_cut(queue, cutting->log_min, cutting->log_end);
+    int err = consume_queue_cut(queue, cutting->log_end, &cutting->reader);
     if (err != 0)
         cutting->err = err;
 }
@@ -426,11 +426,13 @@ static int recover(struct recovery *recovery, bool was_clean)
     if (err != 0)
         return err;
     queues_end_late(store->queues, recovery->at);
-    struct cutting cutting = { .log_min = commit_log_min(store->log), .log_end = recovery->at };
+    struct cutting cutting = { .log_end = recovery->at };
+    log_reader_init_jumping(&cutting.reader, store->log);
     /* Where there may be ghosts, every queue is opened now: the next start knows nothing of them.
      */
     err = queues_each(store->queues, store_doubtful_from(store, was_clean) != QUEUE_CERTAIN,
                       cut_queue, &cutting);
+    log_reader_fini(&cutting.reader);
     if (err != 0 || cutting.err != 0)
         return err != 0 ? err : cutting.err;
     keep_what_is_cut(recovery, was_clean);
