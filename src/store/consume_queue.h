@@ -101,9 +101,10 @@ struct queue_topic {
     struct queue_topic *next; /* of the deleted ones */
     uint32_t part_count;
     uint32_t late_count;
-    uint8_t first_lock; /* of queue 0; the others follow */
-    bool is_light;      /* its queue 0 is a light one when the kind is simple */
-    bool is_new;        /* the flusher's: it gives names of queues durable names */
+    uint8_t first_lock;  /* of queue 0; the others follow */
+    bool is_light;       /* its queue 0 is a light one when the kind is simple */
+    bool is_new;         /* the flusher's: it gives names of queues durable names */
+    atomic_bool is_gone; /* deleted: nothing is appended. Set under the table's lock */
     uint8_t name_len;
     uint8_t name[];
 };

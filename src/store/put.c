@@ -287,15 +287,21 @@ static void take_append_lock(struct store *store, struct store_put_result *resul
     result->locked_ticks = stamp_now(store);
 }
 
+/* The topic was deleted after its queue was got, and may be there again, with messages whose
+ * numbers begin anew: none of an earlier life comes behind them in the log. */
+static bool is_gone(const struct consume_queue *queue)
+{
+    return queue != NULL && atomic_load(&queue->of->is_gone);
+}
+
 /* The record says itself where its messages begin, so it is encoded for an offset, and anew when
- * somebody was faster. */
+ * somebody was faster. *is_put: false when the queue is gone. */
 static int put_inner_batch(struct store *store, struct consume_queue *queue,
                            const struct record *record, int64_t now_ms, struct scratch *scratch,
-                           struct store_put_result *result)
+                           struct store_put_result *result, bool *is_put)
 {
-    bool is_put = false;
     int err = 0;
-    while (err == 0 && !is_put) {
+    while (err == 0 && !*is_put && !is_gone(queue)) {
         char text[24];
         struct record based = *record;
         struct arena arena;
@@ -308,8 +314,8 @@ static int put_inner_batch(struct store *store, struct consume_queue *queue,
         buf_clear(&scratch->entries);
         err = encode(store, &based, 1, now_ms, scratch);
         take_append_lock(store, result);
-        is_put = err == 0 && consume_queue_max(queue) == base;
-        if (is_put)
+        *is_put = err == 0 && consume_queue_max(queue) == base && !is_gone(queue);
+        if (*is_put)
             err = append(store, queue, scratch, 1, now_ms, result, NULL);
         lock_release(&store->append_lock);
         result->appended_ticks = stamp_now(store);
@@ -333,11 +339,10 @@ static bool may_concern_light_queues(const struct record *records, int count)
 static int put_to_light_queues(struct store *store, struct consume_queue **queue,
                                const struct record *records, int count, int64_t now_ms,
                                struct scratch *scratch, struct store_put_result *result,
-                               int64_t *phy_offsets)
+                               int64_t *phy_offsets, bool *is_put)
 {
     struct arena arena;
     struct light_targets targets = { .count = 0 };
-    bool is_put = false;
     int err = 0;
     arena_init(&arena);
     struct record *made = arena_alloc(&arena, (size_t)count * sizeof *made);
@@ -345,7 +350,7 @@ static int put_to_light_queues(struct store *store, struct consume_queue **queue
     for (int i = 0; i < count; i++)
         made[i].properties = light_queues_without_places(records[i].properties, &arena);
     const struct slice properties = made[0].properties;
-    while (err == 0 && !is_put) {
+    while (err == 0 && !*is_put && !is_gone(*queue)) {
         if (*queue != NULL && consume_queue_is_light(*queue))
             err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
         if (err == 0 && *queue != NULL && count == 1)
@@ -357,19 +362,62 @@ static int put_to_light_queues(struct store *store, struct consume_queue **queue
         buf_clear(&scratch->entries);
         err = encode(store, made, count, now_ms, scratch);
         take_append_lock(store, result);
-        is_put =
-            err == 0 && (*queue == NULL || !(*queue)->is_retired) && light_targets_fit(&targets);
-        if (is_put)
+        *is_put = err == 0 && (*queue == NULL || !(*queue)->is_retired) && !is_gone(*queue) &&
+                  light_targets_fit(&targets);
+        if (*is_put)
             err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
-        if (is_put && err == 0)
+        if (*is_put && err == 0)
             light_targets_add(store, &targets, scratch_entries(scratch));
         lock_release(&store->append_lock);
         result->appended_ticks = stamp_now(store);
     }
-    if (err == 0)
+    if (err == 0 && *is_put)
         light_targets_tell(store, &targets, scratch_entries(scratch), &records[0]);
     arena_fini(&arena);
     return err;
+}
+
+static int put_plain(struct store *store, struct consume_queue *queue, const struct record *records,
+                     int count, int64_t now_ms, struct scratch *scratch,
+                     struct store_put_result *result, int64_t *phy_offsets, bool *is_put)
+{
+    int err = encode(store, records, count, now_ms, scratch);
+    if (err != 0)
+        return err;
+    take_append_lock(store, result);
+    *is_put = !is_gone(queue);
+    if (*is_put)
+        err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
+    lock_release(&store->append_lock);
+    result->appended_ticks = stamp_now(store);
+    return err;
+}
+
+/* To the queue it belongs to now; *is_put: false when that went meanwhile. */
+static int put_once(struct store *store, struct consume_queue **queue, const struct record *records,
+                    int count, int64_t now_ms, struct scratch *scratch,
+                    struct store_put_result *result, int64_t *phy_offsets, bool *is_put)
+{
+    int err = 0;
+    if (takes_queue_offset(&records[0]))
+        err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
+    if (err != 0)
+        return err;
+    buf_clear(&scratch->bytes);
+    buf_clear(&scratch->entries);
+    bool is_inner = *queue != NULL && consume_queue_is_batch(*queue) &&
+                    (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
+    if (is_inner) {
+        assert(count == 1);
+        err = put_inner_batch(store, *queue, &records[0], now_ms, scratch, result, is_put);
+        if (phy_offsets != NULL)
+            phy_offsets[0] = result->phy_offset;
+        return err;
+    }
+    if (store->options.light_queues_enable && may_concern_light_queues(records, count))
+        return put_to_light_queues(store, queue, records, count, now_ms, scratch, result,
+                                   phy_offsets, is_put);
+    return put_plain(store, *queue, records, count, now_ms, scratch, result, phy_offsets, is_put);
 }
 
 int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
@@ -380,27 +428,10 @@ int store_put(struct store *store, const struct record *records, int count, int6
     if (err != 0)
         return err;
     struct consume_queue *queue = NULL;
-    if (takes_queue_offset(&records[0]))
-        err = queues_get(store->queues, records[0].topic, records[0].queue_id, &queue);
-    if (err != 0)
-        return err;
-    bool is_inner = queue != NULL && consume_queue_is_batch(queue) &&
-                    (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
     struct scratch *scratch = take_scratch(store);
-    if (is_inner) {
-        assert(count == 1);
-        err = put_inner_batch(store, queue, &records[0], now_ms, scratch, result);
-        if (phy_offsets != NULL)
-            phy_offsets[0] = result->phy_offset;
-    } else if (store->options.light_queues_enable && may_concern_light_queues(records, count)) {
-        err = put_to_light_queues(store, &queue, records, count, now_ms, scratch, result,
-                                  phy_offsets);
-    } else if ((err = encode(store, records, count, now_ms, scratch)) == 0) {
-        take_append_lock(store, result);
-        err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
-        lock_release(&store->append_lock);
-        result->appended_ticks = stamp_now(store);
-    }
+    for (bool is_put = false; err == 0 && !is_put;)
+        err =
+            put_once(store, &queue, records, count, now_ms, scratch, result, phy_offsets, &is_put);
     if (err == 0) {
         atomic_store_explicit(&store->last_put_ms, now_ms, memory_order_release);
         store_flusher_note(store);

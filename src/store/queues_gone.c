@@ -56,6 +56,7 @@ static void delete_topic(struct queues *queues, struct slice name, const char *g
     char to[DISK_PATH_MAX];
     struct queue_topic *topic = map_remove(&queues->topics, name);
     if (topic != NULL) {
+        atomic_store(&topic->is_gone, true);
         mark_deleted(topic);
         queue_topic_drop_late(queues, topic);
         topic->next = queues->deleted;
