@@ -202,7 +202,7 @@ static ssize_t write_at(struct inode *inode, const void *data, size_t len, int64
     }
     inode_set_size(inode, at + (int64_t)len > inode->size ? at + (int64_t)len : inode->size);
     inode->modified_ns = machine_now_ns();
-    memcpy(inode->cache + at, data, len); /* the process may die in its middle */
+    machine_copy_by_call(inode->cache + at, data, len); /* the process may die in its middle */
     return (ssize_t)len;
 }
 

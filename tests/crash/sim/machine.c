@@ -626,13 +626,28 @@ bool __wrap_disk_is_of_this_boot(const char *path)
 void *__real_memcpy(void *to, const void *from, size_t bytes);
 void *__wrap_memcpy(void *to, const void *from, size_t bytes);
 
+static bool dies_in_copy(const void *to, size_t bytes)
+{
+    return current >= 0 && stop_at > 0 && bytes > 1 && bytes < 65536 && stop_at - events < 40 &&
+           sim_disk_is_mapped(to) && chance_one_in(30);
+}
+
+/* A call of write: the kernel copies from the front to the back. */
+void machine_copy_by_call(void *to, const void *from, size_t bytes)
+{
+    if (dies_in_copy(to, bytes)) {
+        __real_memcpy(to, from, chance_below((uint32_t)bytes));
+        stop((int)stop_how);
+    }
+    __real_memcpy(to, from, bytes);
+}
+
+/* A store through a mapping: some copy the first bytes last. */
 void *__wrap_memcpy(void *to, const void *from, size_t bytes)
 {
-    if (current >= 0 && stop_at > 0 && bytes > 1 && bytes < 65536 && stop_at - events < 40 &&
-        sim_disk_is_mapped(to) && chance_one_in(30)) {
+    if (dies_in_copy(to, bytes)) {
         size_t upto = chance_below((uint32_t)bytes);
-        size_t from_at =
-            upto > 64 && chance_one_in(3) ? 64 : 0; /* some copy the first bytes last */
+        size_t from_at = upto > 64 && chance_one_in(3) ? 64 : 0;
         __real_memcpy((char *)to + from_at, (const char *)from + from_at, upto - from_at);
         stop((int)stop_how);
     }

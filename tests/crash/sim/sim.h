@@ -41,6 +41,9 @@ bool machine_is_in_fiber(void);
 void machine_sleep_ms(int64_t ms);
 /* The process is killed within a few events: before it knows what the last of them brought. */
 void machine_kill_soon(void);
+/* What a call copies into a file's cache. The process may die in the midst: then the front is
+ * there. */
+void machine_copy_by_call(void *to, const void *from, size_t bytes);
 int64_t machine_now_ns(void);
 /* The clock stands where every history begins. */
 void machine_reset(void);
