@@ -211,6 +211,20 @@ def resident_kb(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
+def call_over_tls(server):
+    with mq.Connection(server.address, tls=ANY) as c:
+        assert c.call(106).code == 0
+
+
+def call_behind_handshakes(server, began):
+    """Others have begun theirs. On a machine so busy that it runs out of time behind them, they have by then, too."""
+    try:
+        call_over_tls(server)
+    except OSError:
+        assert time.monotonic() - began >= HANDSHAKE_S
+        call_over_tls(server)
+
+
 def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet):
     """Goal: peers that begin a handshake and fall silent keep nobody else waiting, cost bounded
     memory, and are cut after the handshake's time.
@@ -224,8 +238,7 @@ def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet
     for i in range(1000):
         silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 60))
         silent[-1].sendall(hello if i % 2 else hello[:len(hello) // 2])
-    with mq.Connection(pair.name_server.address, tls=ANY) as honest:
-        assert honest.call(106).code == 0
+    call_behind_handshakes(pair.name_server, began)
     assert name_server.call(106).code == 0
     print("resident: %d kB more" % (resident_kb(pair.name_server.pid) - before_kb))
     assert resident_kb(pair.name_server.pid) - before_kb < 256 * 1024
@@ -254,8 +267,7 @@ def test_beyond_the_bound_the_oldest_handshake_makes_room(pair, is_ramjet):
     for _ in range(1100):
         silent.append(socket.create_connection(mq.split_address(pair.name_server.address), 60))
         silent[-1].sendall(hello)
-    with mq.Connection(pair.name_server.address, tls=ANY) as honest:
-        assert honest.call(106).code == 0
+    call_behind_handshakes(pair.name_server, began)
     if time.monotonic() - began < HANDSHAKE_S:  # else the first were cut, and made room by that
         servers.wait_until(lambda: log_count(pair.name_server, "tls_crowded_out") >= 76, what="lines in the log")
     for sock in silent:
