@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("INTEROP_KILLS", "0"))
 # a small job is spread over so long, that members come and go while it runs, and clients come back between kills
 SEND_SECONDS = max(15, 3 * KILLS)
 TOOLS = "5.3.3"
-MAX_OFFSET, QUERY_CONSUMER_OFFSET = 30, 14
+MAX_OFFSET, QUERY_CONSUMER_OFFSET, RUNTIME_INFO = 30, 14, 28
 # the broker is stopped at these parts of the job
 STOPS = [((number + 1) / (KILLS + 1), signal.SIGKILL) for number in range(KILLS)] or \
     [(0.2, signal.SIGTERM), (0.5, signal.SIGKILL), (0.75, signal.SIGKILL)]
@@ -40,12 +40,25 @@ def progress(name_server, group, properties):
     return rows
 
 
+def nothing_is_delayed(connection):
+    """What was sent back waits for some seconds before it is on the retry topic."""
+    table = connection.call(RUNTIME_INFO).json()["table"]
+    levels = [value.split(",") for name, value in table.items() if name.startswith("scheduleMessageOffset_")]
+    return all(done == end for done, end in levels)
+
+
+def has_read(connection, group, places):
+    return all(offset(connection, MAX_OFFSET, group, *place) == offset(connection, QUERY_CONSUMER_OFFSET, group, *place)
+               for place in places)
+
+
 def groups_have_read_all(broker):
-    """Also what a member had read and not committed when it left: the next one reads it again."""
+    """Also what a member had read and not committed when it left: the next one reads it again. In the order in which a
+    message goes its way."""
     queues = [("colours-%d" % topic, queue) for topic in range(TOPICS) for queue in range(QUEUES)]
     with broker.connect() as connection:
-        return all(offset(connection, MAX_OFFSET, group, *queue) == offset(connection, QUERY_CONSUMER_OFFSET, group, *queue)
-                   for group in GROUPS for queue in queues + [("%RETRY%" + group, 0)])
+        return all(has_read(connection, group, queues) for group in GROUPS) and nothing_is_delayed(connection) and \
+            all(has_read(connection, group, [("%RETRY%" + group, 0)]) for group in GROUPS)
 
 
 def offset(connection, code, group, topic, queue):
