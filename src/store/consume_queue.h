@@ -134,6 +134,14 @@ struct batch_queue {
     _Atomic int64_t next_offset;
 };
 
+/* False: a light queue that goes, or the topic was deleted. It may be there again, with numbers
+ * that begin anew, and none of an earlier life comes behind them in the log. Under the append lock.
+ */
+static inline bool consume_queue_takes_more(const struct consume_queue *queue)
+{
+    return !queue->is_retired && !atomic_load(&queue->of->is_gone);
+}
+
 static inline struct slice consume_queue_topic(const struct consume_queue *queue)
 {
     return slice_of(queue->of->name, queue->of->name_len);

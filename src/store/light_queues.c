@@ -80,7 +80,7 @@ struct slice light_targets_properties(const struct light_targets *targets, struc
 bool light_targets_fit(const struct light_targets *targets)
 {
     for (int i = 0; i < targets->count; i++)
-        if (targets->queues[i]->is_retired ||
+        if (!consume_queue_takes_more(targets->queues[i]) ||
             consume_queue_max(targets->queues[i]) != targets->queue_offsets[i])
             return false;
     return true;

@@ -287,8 +287,7 @@ static void take_append_lock(struct store *store, struct store_put_result *resul
     result->locked_ticks = stamp_now(store);
 }
 
-/* The topic was deleted after its queue was got, and may be there again, with messages whose
- * numbers begin anew: none of an earlier life comes behind them in the log. */
+/* The topic was deleted after its queue was got. */
 static bool is_gone(const struct consume_queue *queue)
 {
     return queue != NULL && atomic_load(&queue->of->is_gone);
@@ -314,7 +313,7 @@ static int put_inner_batch(struct store *store, struct consume_queue *queue,
         buf_clear(&scratch->entries);
         err = encode(store, &based, 1, now_ms, scratch);
         take_append_lock(store, result);
-        *is_put = err == 0 && consume_queue_max(queue) == base && !is_gone(queue);
+        *is_put = err == 0 && consume_queue_max(queue) == base && consume_queue_takes_more(queue);
         if (*is_put)
             err = append(store, queue, scratch, 1, now_ms, result, NULL);
         lock_release(&store->append_lock);
@@ -362,7 +361,7 @@ static int put_to_light_queues(struct store *store, struct consume_queue **queue
         buf_clear(&scratch->entries);
         err = encode(store, made, count, now_ms, scratch);
         take_append_lock(store, result);
-        *is_put = err == 0 && (*queue == NULL || !(*queue)->is_retired) && !is_gone(*queue) &&
+        *is_put = err == 0 && (*queue == NULL || consume_queue_takes_more(*queue)) &&
                   light_targets_fit(&targets);
         if (*is_put)
             err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
@@ -385,7 +384,7 @@ static int put_plain(struct store *store, struct consume_queue *queue, const str
     if (err != 0)
         return err;
     take_append_lock(store, result);
-    *is_put = !is_gone(queue);
+    *is_put = queue == NULL || consume_queue_takes_more(queue);
     if (*is_put)
         err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
     lock_release(&store->append_lock);
@@ -410,7 +409,7 @@ static int put_once(struct store *store, struct consume_queue **queue, const str
     if (is_inner) {
         assert(count == 1);
         err = put_inner_batch(store, *queue, &records[0], now_ms, scratch, result, is_put);
-        if (phy_offsets != NULL)
+        if (phy_offsets != NULL && *is_put)
             phy_offsets[0] = result->phy_offset;
         return err;
     }

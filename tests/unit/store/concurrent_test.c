@@ -1,4 +1,5 @@
 #include "store/store_dir.h"
+#include "store/store_internal.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -108,8 +109,93 @@ static void gets_beside_puts(void **state)
     store_dir_remove(dir);
 }
 
+/* ---- a put that has its queue, and waits ------------------------------------------------------
+ */
+
+struct waiting_put {
+    struct store_dir *dir;
+    const char *properties;
+    atomic_bool is_held, may_go;
+    int err;
+};
+
+static void *hold_appends(void *arg)
+{
+    struct waiting_put *put = arg;
+    struct lock *lock = &put->dir->store->append_lock;
+    lock_take(lock);
+    atomic_store(&put->is_held, true);
+    while (!atomic_load(&put->may_go))
+        sched_yield();
+    lock_release(lock);
+    return NULL;
+}
+
+static void *put_late(void *arg)
+{
+    struct waiting_put *put = arg;
+    struct store_put_result result;
+    struct record record = store_dir_record("orders", 1, SLICE("late"), put->properties);
+    put->err = store_put(put->dir->store, &record, 1, 1700000000000, &result, NULL);
+    return NULL;
+}
+
+/* The topic is deleted once a put has got this queue of it. */
+static void delete_beside_a_put(struct store_dir *dir, struct slice topic, int32_t queue_id,
+                                const char *properties)
+{
+    struct waiting_put put = { .dir = dir, .properties = properties };
+    struct consume_queue *queue = NULL;
+    pthread_t holder, putter;
+    assert_int_equal(pthread_create(&holder, NULL, hold_appends, &put), 0);
+    while (!atomic_load(&put.is_held))
+        sched_yield();
+    assert_int_equal(pthread_create(&putter, NULL, put_late, &put), 0);
+    while (queue == NULL) {
+        int err = queues_find(dir->store->queues, topic, queue_id, &queue);
+        assert_true(err == 0 || err == ERR_NOT_FOUND);
+        sched_yield();
+    }
+    store_delete_topic(dir->store, topic);
+    atomic_store(&put.may_go, true);
+    pthread_join(putter, NULL);
+    pthread_join(holder, NULL);
+    assert_int_equal(put.err, 0);
+}
+
+/* Goal: no put goes to a queue of a topic that was deleted meanwhile: it is in the one that is
+ * there now, with its number. */
+static void a_put_outlives_its_topic(void **state)
+{
+    struct store_dir *dir = *state;
+    delete_beside_a_put(dir, SLICE("orders"), 1, "");
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 1), 1);
+    store_dir_expect(dir, "orders", 1, 0, "late");
+}
+
+/* Goal: the same for a light queue that a put names. */
+static void a_put_outlives_its_light_queue(void **state)
+{
+    struct store_dir *dir = *state;
+    delete_beside_a_put(dir, SLICE("%LMQ%a"), 0, "INNER_MULTI_DISPATCH\001%LMQ%a\002");
+    assert_int_equal(store_queue_max(dir->store, SLICE("%LMQ%a"), 0), 1);
+}
+
+static int set_up(void **state)
+{
+    struct store_dir *dir = store_dir_new();
+    dir->options.light_queues_enable = true;
+    return store_dir_set_up(state, dir);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, store_dir_tear_down)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(gets_beside_puts) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gets_beside_puts),
+        CASE(a_put_outlives_its_topic),
+        CASE(a_put_outlives_its_light_queue),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,6 +408,32 @@ static void what_was_cut_goes_from_every_file(void **state)
     store_dir_expect_numbered(dir, "orders", 0, TORN + 1);
 }
 
+/* Goal: half of an entry, torn at a sector's end, may lead into the log: it goes with those behind
+ * it whose records are lost. Method: as before; the entry behind the torn record's leads into the
+ * midst of the first record. */
+static void a_torn_entry_that_leads_into_the_log_is_cut(void **state)
+{
+    enum { COUNT = 10, TORN = 7 };
+    struct store_dir *dir = *state;
+    uint8_t phy_offset[8];
+    int64_t torn = 0;
+    for (int i = 0; i < COUNT; i++) {
+        if (i == TORN)
+            torn = store_dir_log_end(dir);
+        store_dir_put_numbered(dir, "orders", 0);
+    }
+    store_dir_close(dir);
+    store_dir_forget_checkpoint(dir);
+    store_dir_write(dir, "abort", 0, "1", 1);
+    store_dir_write(dir, LOG_FILE, torn + 92, "T", 1);
+    put_be64(phy_offset, 8);
+    store_dir_write(dir, QUEUE_FILE, (TORN + 1) * ENTRY_BYTES, phy_offset, sizeof phy_offset);
+    fault_arm_value("disk.boot_id", 'x');
+    store_dir_open(dir);
+    assert_int_equal(store_dir_log_end(dir), torn);
+    store_dir_expect_numbered(dir, "orders", 0, TORN);
+}
+
 /* Goal: the files of a young store whose lengths a loss of power took are no sign of another
  * setting: they are built again. Method: all queue files there are, two and three, are empty. */
 static void files_without_length_are_built_again(void **state)
@@ -515,6 +541,7 @@ int main(void)
         STORE_TEST(ghosts_behind_a_queue_are_dropped),
         STORE_TEST(a_torn_entry_goes_with_those_behind_it),
         STORE_TEST(what_was_cut_goes_from_every_file),
+        STORE_TEST(a_torn_entry_that_leads_into_the_log_is_cut),
         STORE_TEST(files_without_length_are_built_again),
         STORE_TEST(a_queue_begins_with_the_log),
         STORE_TEST(an_empty_queue_file_before_a_hole_is_built_again),
