@@ -71,13 +71,13 @@ static bool filters_are_changed(const struct broker *broker)
 
 static bool pop_order_step(struct broker *broker, struct table_text *text)
 {
-    pop_order_text(pops_order(broker->pops), loop_now_ms(broker->loop), &text->out);
+    pop_keeper_order_text(pops_keeper(broker->pops), loop_now_ms(broker->loop), &text->out);
     return true;
 }
 
 static bool pop_order_is_changed(const struct broker *broker)
 {
-    return broker->pops != NULL && pop_order_changed(pops_order(broker->pops));
+    return broker->pops != NULL && pop_keeper_order_changed(pops_keeper(broker->pops));
 }
 
 static bool request_modes_step(struct broker *broker, struct table_text *text)

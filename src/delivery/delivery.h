@@ -8,9 +8,7 @@
 #define DELIVERY_DELIVERY_H
 
 #include "delivery/bounds.h"
-#include "delivery/pop.h"
 #include "delivery/pop_keeper.h"
-#include "delivery/pop_order.h"
 #include "delivery/txn.h" /* transactions */
 #include "meta/meta.h"
 #include "store/store.h"

@@ -27,12 +27,12 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "delivery/due_heap.h"
+#include "delivery/pop_key.h"
 #include "wire/body_pop_log.h"
 #include "wire/pop_info.h"
 #include "wire/record.h"
 
 #define POP_REVIVE_GROUP "CID_RMQ_SYS_REVIVE_GROUP"
-#define POP_REVIVE_TOPIC_PREFIX "rmq_sys_REVIVE_LOG_"
 enum { POP_REVIVE_QUEUES_MAX = 255 };
 /* A checkpoint's record is due in the log so long before its messages are. */
 enum { POP_CHECKPOINT_AHEAD_MS = 1000 };
@@ -48,7 +48,7 @@ struct pop_queue {
     bool is_read;     /* a pop reads it on a worker: no other may */
 };
 
-/* A checkpoint in the table. Read only outside of pop*.c. */
+/* A checkpoint in the table. Changed by pop.c alone. */
 struct pop_point {
     struct pop_point *next_in_bucket;
     struct pop_queue *queue;
@@ -77,14 +77,6 @@ static inline int64_t pop_offset_at(const struct pop_point *p, int index)
 {
     return p->start_offset + (p->has_distances ? p->distances[index] : index);
 }
-
-struct pop_key {
-    struct slice topic;
-    struct slice group;
-    int32_t queue_id;
-    int64_t start_offset;
-    int64_t pop_time_ms;
-};
 
 struct pop_options {
     int64_t known_from_ms; /* no pop of an earlier process is of this time or later */

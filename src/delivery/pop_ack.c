@@ -22,7 +22,8 @@ static int64_t due_of(const struct popped *popped)
     return popped->key.pop_time_ms + popped->invisible_ms;
 }
 
-bool pop_is_as_given(const struct pop_point *point, const struct popped *popped)
+/* What the handle of a pop in the table says beside its key is as it was handed out. */
+static bool pop_is_as_given(const struct pop_point *point, const struct popped *popped)
 {
     assert(point->pop_time_ms == popped->key.pop_time_ms);
     int64_t told_ms =
@@ -38,11 +39,25 @@ bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, 
            pop_is_known(keeper->table, pop_time_ms);
 }
 
-bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped)
+bool keeper_may_come(const struct pop_keeper *keeper, const struct popped *popped)
 {
     return !pop_is_known(keeper->table, popped->key.pop_time_ms) &&
            popped->invisible_ms <= POP_INVISIBLE_MAX_MS &&
-           due_of(popped) > pop_keeper_log_time(keeper) - LOG_SLACK_MS;
+           due_of(popped) > keeper_log_time(keeper) - LOG_SLACK_MS;
+}
+
+enum pop_standing pop_standing(const struct pop_keeper *keeper, const struct popped *popped,
+                               int64_t queue_offset)
+{
+    const struct pop_point *point = pop_find(keeper->table, &popped->key);
+    if (point == NULL)
+        return keeper_may_come(keeper, popped) ? POP_IS_OUT : POP_IS_OVER;
+    if (!pop_is_as_given(point, popped))
+        return POP_NOT_AS_GIVEN;
+    int index = pop_index_of(point, queue_offset);
+    if (index < 0)
+        return POP_NOT_OF_IT;
+    return pop_is_acked(point, index) ? POP_IS_OVER : POP_IS_OUT;
 }
 
 /* Takes messages of one checkpoint off; acks are due with it. Those not on it, and those taken off
@@ -87,7 +102,7 @@ int pop_ack(struct pop_keeper *keeper, struct popped *popped, const int64_t *que
     assert(count > 0);
     if (point != NULL)
         return ack_known(keeper, popped, point, queue_offsets, count, now_ms, end_phy_offset);
-    if (!pop_may_come(keeper, popped))
+    if (!keeper_may_come(keeper, popped))
         return 0;
     int err = keeper_put_ack(keeper, popped, queue_offsets, count, due_of(popped), now_ms,
                              end_phy_offset);

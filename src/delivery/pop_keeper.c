@@ -1,4 +1,13 @@
-/* pop_keeper.c - what is due, and the records that go to the log. */
+/* pop_keeper.c - what is due, and the records that go to the log.
+ *
+ * Every pass does a little of each: consumer offsets are brought up after a crash (pop_recover.c),
+ * the revive log is read on (pop_log.c), what is due is put again (pop_revive.c). Taking is in
+ * pop_take.c, acknowledging in pop_ack.c. What is out is kept in two tables, of checkpoints (pop.h)
+ * and of queues popped in order (pop_order.h).
+ *
+ * A checkpoint enters the table before its record the log, and leaves it when the put fails: so
+ * none is in the log alone, and the messages of a failed pop stay in their queue.
+ */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -9,23 +18,13 @@
  * is not parted. */
 enum { REVIVE_BUDGET = 64 };
 
-struct pop_table *pop_keeper_table(struct pop_keeper *keeper)
-{
-    return keeper->table;
-}
-
-struct pop_order *pop_keeper_order(struct pop_keeper *keeper)
-{
-    return keeper->order;
-}
-
 int32_t pop_keeper_next_revive_queue(struct pop_keeper *keeper)
 {
     return (int32_t)(keeper->next_revive_queue++ % (uint32_t)keeper->options.revive_queue_count);
 }
 
 /* What the timer has delivered (timer_delivered_to()) counts when it has been read. */
-int64_t pop_keeper_log_time(const struct pop_keeper *keeper)
+int64_t keeper_log_time(const struct pop_keeper *keeper)
 {
     bool is_read = !keeper->is_reading && keeper->read_at_ms == INT64_MAX;
     int64_t delivered_ms = is_read ? keeper->options.timers_delivered_to(keeper->options.ctx) : 0;
@@ -39,6 +38,36 @@ void keeper_commit(struct pop_keeper *keeper, struct slice topic, struct slice g
     assert(queue_offset >= 0);
     offsets_put(keeper->options.offsets, topic, group, queue_id, queue_offset, now_ms);
     keeper->options.offsets_changed(keeper->options.ctx);
+}
+
+/* ---- what blocks queues popped in order ------------------------------------------------------ */
+
+bool pop_keeper_order_changed(const struct pop_keeper *keeper)
+{
+    return pop_order_changed(keeper->order);
+}
+
+void pop_keeper_order_text(struct pop_keeper *keeper, int64_t now_ms, struct buf *out)
+{
+    pop_order_text(keeper->order, now_ms, out);
+}
+
+static void order_changed(struct pop_keeper *keeper)
+{
+    keeper->options.order_changed(keeper->options.ctx);
+    keeper_look(keeper);
+}
+
+void pop_keeper_forget_topic(struct pop_keeper *keeper, struct slice topic)
+{
+    pop_order_remove_topic(keeper->order, topic);
+    order_changed(keeper);
+}
+
+void pop_keeper_forget_group(struct pop_keeper *keeper, struct slice group)
+{
+    pop_order_remove_group(keeper->order, group);
+    order_changed(keeper);
 }
 
 /* ---- the log, written ---------------------------------------------------------------------- */
@@ -117,7 +146,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t pop_keeper_next(const struct pop_keeper *keeper, int64_t now_ms)
 {
-    int64_t due_ms = pop_next_due(keeper->table, now_ms, pop_keeper_log_time(keeper));
+    int64_t due_ms = pop_next_due(keeper->table, now_ms, keeper_log_time(keeper));
     due_ms = earlier(due_ms, pop_order_next_free(keeper->order));
     if (keeper->recovery.is_running)
         return earlier(due_ms, keeper->recovery.go_on_ms);

@@ -6,7 +6,8 @@
  *                                         └── due ──> retry topic
  *   timer ── brings checkpoints and acks into the revive log ──> table
  *
- * What blocks a queue that is popped in order is in pop_order.h, what is out in pop.h.
+ * A receipt handle is what a client shows of a pop; it may be old, altered or made up. What counts
+ * is what the keeper knows of the pop that it names: pop_standing().
  *
  * Ownership  store and tables outlive it; the options are copied, their names borrowed.
  * Threads    one (the broker's loop), but for the `work` of its jobs. It never waits for the disk.
@@ -15,10 +16,12 @@
 #ifndef DELIVERY_POP_KEEPER_H
 #define DELIVERY_POP_KEEPER_H
 
-#include "delivery/pop.h"
-#include "delivery/pop_order.h"
+#include "delivery/pop_key.h"
 #include "meta/meta.h"
 #include "store/store.h"
+#include "wire/body_pop_log.h"
+
+#define POP_REVIVE_TOPIC_PREFIX "rmq_sys_REVIVE_LOG_"
 
 /* What may wait for the disk. It is the keeper's; `work` may run on any thread, then `done` on the
  * keeper's. */
@@ -81,15 +84,15 @@ void pop_keeper_stop(struct pop_keeper *keeper);
 int64_t pop_keeper_run(struct pop_keeper *keeper, int64_t now_ms);
 int64_t pop_keeper_next(const struct pop_keeper *keeper, int64_t now_ms);
 
-struct pop_table *pop_keeper_table(struct pop_keeper *keeper);
-struct pop_order *pop_keeper_order(struct pop_keeper *keeper);
-/* The revive queue the next pop writes to. */
-int32_t pop_keeper_next_revive_queue(struct pop_keeper *keeper);
-/* Up to when the log has brought everything that was due of earlier processes, and all of it was
- * read: who was not acknowledged by then was not acknowledged in time. */
-int64_t pop_keeper_log_time(const struct pop_keeper *keeper);
 /* A record was stored in this queue of the revive log. */
 void pop_keeper_log_arrived(struct pop_keeper *keeper, int32_t queue_id, int64_t now_ms);
+
+/* consumerOrderInfo.json: true since the last text, there is something to save; its text. */
+bool pop_keeper_order_changed(const struct pop_keeper *keeper);
+void pop_keeper_order_text(struct pop_keeper *keeper, int64_t now_ms, struct buf *out);
+/* A topic or group is gone: so is what blocks its queues. */
+void pop_keeper_forget_topic(struct pop_keeper *keeper, struct slice topic);
+void pop_keeper_forget_group(struct pop_keeper *keeper, struct slice group);
 
 /* ---- after a crash --------------------------------------------------------------------------- */
 
@@ -103,6 +106,23 @@ void pop_keeper_keep_offset(struct pop_keeper *keeper, struct slice topic, struc
 void pop_keeper_note_log_end(struct pop_keeper *keeper, int64_t now_ms);
 
 /* ---- taking messages off a queue ------------------------------------------------------------- */
+
+/* The revive queue the next pop writes to. */
+int32_t pop_keeper_next_revive_queue(struct pop_keeper *keeper);
+/* Messages of the queue that the group has out on checkpoints. */
+int32_t pop_unacked(const struct pop_keeper *keeper, struct slice topic, struct slice group,
+                    int32_t queue_id);
+/* In order: what is out of the queue keeps it from being popped from its consumer offset on. The
+ * attempt whose answer was lost (attempt_id) gets the same again. */
+bool pop_is_blocked(struct pop_keeper *keeper, struct slice topic, struct slice group,
+                    int32_t queue_id, int64_t consumer_offset, struct slice attempt_id,
+                    int64_t now_ms);
+
+/* One pop at a time reads a queue. False: another does. Ended by pop_release(). */
+struct pop_queue;
+bool pop_claim(struct pop_keeper *keeper, struct slice topic, struct slice group, int32_t queue_id,
+               struct pop_queue **claimed);
+void pop_release(struct pop_keeper *keeper, struct pop_queue *claimed);
 
 /* A pop of one queue: what it asks, what reading gave, what it took. */
 struct pop_taking {
@@ -141,12 +161,19 @@ struct popped {
     int32_t revive_queue_id;
 };
 
-/* What the handle of a pop in the table says beside its key is as it was handed out. */
-bool pop_is_as_given(const struct pop_point *point, const struct popped *popped);
 /* No pop can be of this time: it is ahead of the clock, and of all clocks there were. */
 bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, int64_t now_ms);
-/* A checkpoint that is not in the table may still come from the log. */
-bool pop_may_come(const struct pop_keeper *keeper, const struct popped *popped);
+
+/* How one message of a pop stands that was not in order. */
+enum pop_standing {
+    POP_IS_OUT,       /* on its checkpoint, or on one that may still come from the log */
+    POP_IS_OVER,      /* acknowledged, changed, its time was over, or there was no such pop */
+    POP_NOT_AS_GIVEN, /* the pop had another invisible time or revive queue */
+    POP_NOT_OF_IT,    /* the pop took other messages */
+};
+enum pop_standing pop_standing(const struct pop_keeper *keeper, const struct popped *popped,
+                               int64_t queue_offset);
+
 /* Acknowledges messages of the pop; *end_phy_offset: behind what was written, as it was when there
  * was nothing to do. */
 MUST_CHECK int pop_ack(struct pop_keeper *keeper, struct popped *popped,

@@ -6,7 +6,9 @@
 #ifndef DELIVERY_POP_KEEPER_INTERNAL_H
 #define DELIVERY_POP_KEEPER_INTERNAL_H
 
+#include "delivery/pop.h"
 #include "delivery/pop_keeper.h"
+#include "delivery/pop_order.h"
 
 /* How soon to look again when a worker was not free, or the table is full. */
 enum { POP_BUSY_RETRY_MS = 100 };
@@ -72,6 +74,13 @@ static inline void keeper_look(const struct pop_keeper *keeper)
     if (!keeper->is_stopped)
         keeper->options.look(keeper->options.ctx);
 }
+
+/* Up to when the log has brought everything that was due of earlier processes, and all of it was
+ * read: who was not acknowledged by then was not acknowledged in time. */
+int64_t keeper_log_time(const struct pop_keeper *keeper);
+
+/* pop_ack.c: a checkpoint that is not in the table may still come from the log. */
+bool keeper_may_come(const struct pop_keeper *keeper, const struct popped *popped);
 
 /* Sets a consumer offset. */
 void keeper_commit(struct pop_keeper *keeper, struct slice topic, struct slice group,

@@ -222,7 +222,7 @@ void keeper_log_read_on(struct pop_keeper *keeper, int64_t now_ms)
     }
     if (!keeper->is_reading && wait_ms >= 0)
         keeper->read_at_ms = now_ms + wait_ms;
-    keeper->log_time_ms = pop_keeper_log_time(keeper);
+    keeper->log_time_ms = keeper_log_time(keeper);
 }
 
 void pop_keeper_log_arrived(struct pop_keeper *keeper, int32_t queue_id, int64_t now_ms)

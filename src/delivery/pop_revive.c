@@ -287,7 +287,7 @@ bool keeper_revive_due(struct pop_keeper *keeper, int budget, int64_t now_ms)
     while (keeper->revive_jobs < REVIVE_JOBS_MAX) {
         if (budget <= 0)
             return false;
-        p = pop_take_due(keeper->table, now_ms, pop_keeper_log_time(keeper));
+        p = pop_take_due(keeper->table, now_ms, keeper_log_time(keeper));
         if (p == NULL)
             return true;
         budget -= p->count;

@@ -9,6 +9,39 @@
 #include "delivery/pop_keeper_internal.h"
 #include "wire/multi_dispatch.h"
 
+static_assert((int)POP_CHECKPOINT_MESSAGES_MAX == (int)POP_ORDER_MESSAGES_MAX,
+              "what one pop takes is a checkpoint, or a set in order");
+
+/* ---- which queues may be popped -------------------------------------------------------------- */
+
+int32_t pop_unacked(const struct pop_keeper *keeper, struct slice topic, struct slice group,
+                    int32_t queue_id)
+{
+    const struct pop_queue *queue = pop_queue_find(keeper->table, topic, group, queue_id);
+    return queue == NULL ? 0 : queue->unacked;
+}
+
+bool pop_is_blocked(struct pop_keeper *keeper, struct slice topic, struct slice group,
+                    int32_t queue_id, int64_t consumer_offset, struct slice attempt_id,
+                    int64_t now_ms)
+{
+    struct pop_order_queue queue = { topic, group, queue_id };
+    return pop_order_is_blocked(keeper->order, &queue, consumer_offset, attempt_id, now_ms);
+}
+
+bool pop_claim(struct pop_keeper *keeper, struct slice topic, struct slice group, int32_t queue_id,
+               struct pop_queue **claimed)
+{
+    return pop_queue_claim(keeper->table, topic, group, queue_id, claimed);
+}
+
+void pop_release(struct pop_keeper *keeper, struct pop_queue *claimed)
+{
+    pop_queue_release(keeper->table, claimed);
+}
+
+/* ---- taking ---------------------------------------------------------------------------------- */
+
 /* Where the record stands in the queue at hand. */
 static int64_t place_of(const struct pop_taking *t, struct slice bytes)
 {

@@ -112,8 +112,7 @@ void progress_forget_group(struct progress *progress, struct slice group)
     offsets_remove_group(progress->pulled, group);
     offsets_remove_group(progress->resets, group);
     offsets_remove_group(progress->broker->offsets, group);
-    pop_order_remove_group(pops_order(progress->broker->pops), group);
-    pops_order_changed(progress->broker->pops);
+    pop_keeper_forget_group(pops_keeper(progress->broker->pops), group);
     saver_changed(progress->broker->saver, TABLE_OFFSETS);
 }
 
@@ -122,7 +121,6 @@ void progress_forget_topic(struct progress *progress, struct slice topic)
     offsets_remove_topic(progress->pulled, topic);
     offsets_remove_topic(progress->resets, topic);
     offsets_remove_topic(progress->broker->offsets, topic);
-    pop_order_remove_topic(pops_order(progress->broker->pops), topic);
-    pops_order_changed(progress->broker->pops);
+    pop_keeper_forget_topic(pops_keeper(progress->broker->pops), topic);
     saver_changed(progress->broker->saver, TABLE_OFFSETS);
 }

@@ -1,10 +1,9 @@
 /* handle_ack.c - ACK_MESSAGE (200051), BATCH_ACK_MESSAGE (200151) and CHANGE_MESSAGE_INVISIBLETIME
  * (200053): what becomes of popped messages.
  *
- * A receipt handle is what a client shows of a pop; it may be old, altered or made up. What counts
- * is the checkpoint it names (delivery/pop_ack.c). An ack of a message that is not out any more has
- * nothing to do and succeeds, as a repeated one; a change is refused, or it would bring a message
- * back that is acknowledged.
+ * What a receipt handle says is checked against what is known of its pop (pop_standing). An ack of
+ * a message that is not out any more has nothing to do and succeeds, as a repeated one; a change is
+ * refused, or it would bring a message back that is acknowledged.
  */
 #include "broker/pop/pop_checks.h"
 #include "broker/pop/pop_hold.h"
@@ -106,14 +105,18 @@ static const char *handle_fault(struct broker *broker, const struct receipt_hand
     return NULL;
 }
 
-/* Why it cannot be of this pop, which has the place and the time it names; NULL: it is. */
-static const char *point_fault(const struct pop_point *point, const struct popped *popped,
-                               int64_t queue_offset)
+/* Why it cannot be of the pop that it names; NULL: it can. */
+static const char *standing_fault(enum pop_standing standing)
 {
-    if (!pop_is_as_given(point, popped))
+    switch (standing) {
+    case POP_NOT_AS_GIVEN:
         return "its invisible time or revive queue is not that of its pop";
-    if (pop_index_of(point, queue_offset) < 0)
+    case POP_NOT_OF_IT:
         return "the message is not one of its pop";
+    case POP_IS_OUT:
+    case POP_IS_OVER:
+        break;
+    }
     return NULL;
 }
 
@@ -176,8 +179,8 @@ void handle_ack(struct broker *broker, struct request *req)
                    why == NULL ? NULL : "%s", why);
         return;
     }
-    struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
-    const char *why = point == NULL ? NULL : point_fault(point, &popped, fields.queue_offset);
+    const char *why =
+        standing_fault(pop_standing(pops_keeper(broker->pops), &popped, fields.queue_offset));
     if (why != NULL) {
         refuse_handle(req, why);
         return;
@@ -240,8 +243,8 @@ static int ack_entry(struct broker *broker, const struct batch_ack *entry, struc
             (void)ack_in_order(broker, &popped, offsets[i]); /* nobody asks which failed */
         return 0;
     }
-    struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
-    if (count == 0 || (point != NULL && !pop_is_as_given(point, &popped)))
+    if (count == 0 ||
+        pop_standing(pops_keeper(broker->pops), &popped, offsets[0]) == POP_NOT_AS_GIVEN)
         return 0;
     return ack(broker, &popped, offsets, count, end_phy_offset);
 }
@@ -335,14 +338,14 @@ void handle_change_invisible_time(struct broker *broker, struct request *req)
         change_in_order(broker, req, &fields, &popped);
         return;
     }
-    struct pop_point *point = pop_find(pops_table(broker->pops), &popped.key);
-    const char *why = point == NULL ? NULL : point_fault(point, &popped, fields.queue_offset);
+    enum pop_standing standing =
+        pop_standing(pops_keeper(broker->pops), &popped, fields.queue_offset);
+    const char *why = standing_fault(standing);
     if (why != NULL) {
         refuse_change(req, RESP_MESSAGE_ILLEGAL, why);
         return;
     }
-    if (point == NULL ? !pop_may_come(pops_keeper(broker->pops), &popped)
-                      : pop_is_acked(point, pop_index_of(point, fields.queue_offset))) {
+    if (standing == POP_IS_OVER) {
         refuse_change(req, RESP_NO_MESSAGE,
                       "the message is not out any more: it was acknowledged, changed, or its "
                       "invisible time is over");

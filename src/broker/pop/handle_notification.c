@@ -33,9 +33,8 @@ static bool queue_has_msg(struct notification *n, struct slice topic, int32_t qu
         err = pop_begin_offset(broker, topic, group, queue_id, POP_FROM_MIN, false, &offset);
     if (!unreadable_note(&n->unreadable, topic, queue_id, err))
         return false;
-    struct pop_order_queue queue = { topic, group, queue_id };
-    if (n->fields.order && pop_order_is_blocked(pops_order(broker->pops), &queue, offset,
-                                                n->fields.attempt_id, loop_now_ms(broker->loop)))
+    if (n->fields.order && pop_is_blocked(pops_keeper(broker->pops), topic, group, queue_id, offset,
+                                          n->fields.attempt_id, loop_now_ms(broker->loop)))
         return false;
     return bounds.max > offset;
 }

@@ -1,7 +1,5 @@
 #include "broker/pop/pop_scan.h"
 
-#include <assert.h>
-
 #include "base/fault.h"
 #include "base/log.h"
 #include "broker/guard/guard.h"
@@ -9,8 +7,6 @@
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
 #include "wire/properties.h"
-
-static_assert((int)POP_MESSAGES_MAX == (int)POP_ORDER_MESSAGES_MAX, "a set is what one pop takes");
 
 static struct broker *broker_of(const struct pop_scan *s)
 {
@@ -137,7 +133,7 @@ static int get(struct pop_scan *s, bool may_block, struct buf *body)
 
 static void release(struct pop_scan *s)
 {
-    pop_queue_release(pops_table(broker_of(s)->pops), s->claimed);
+    pop_release(pops_keeper(broker_of(s)->pops), s->claimed);
     s->claimed = NULL;
 }
 
@@ -202,7 +198,7 @@ static void hand_to_worker(struct pop_scan *s)
     struct pop_scan buffers = *s;
     if (!offload_start(&s->offload, broker, request_of(s), read_cold, finish_cold)) {
         /* the request was answered, and what it took comes back after its time */
-        pop_queue_release(pops_table(broker->pops), claimed);
+        pop_release(pops_keeper(broker->pops), claimed);
         pop_scan_free(&buffers);
     }
 }
@@ -233,11 +229,10 @@ static bool read_claimed(struct pop_scan *s)
 
 static bool has_too_many_out(const struct pop_scan *s)
 {
-    const struct broker_conf *conf = &broker_of(s)->conf;
-    const struct pop_queue *queue = pop_queue_find(pops_table(broker_of(s)->pops), topic_at(s),
-                                                   s->fields.consumer_group, s->at.queue_id);
-    return conf->enable_pop_message_threshold && queue != NULL &&
-           queue->unacked > conf->pop_inflight_message_threshold;
+    const struct broker *broker = broker_of(s);
+    return broker->conf.enable_pop_message_threshold &&
+           pop_unacked(pops_keeper(broker->pops), topic_at(s), s->fields.consumer_group,
+                       s->at.queue_id) > broker->conf.pop_inflight_message_threshold;
 }
 
 /* An error: the queue cannot be read. */
@@ -268,23 +263,19 @@ static int aim(struct pop_scan *s)
 /* Pops from the queue at hand; false: a worker goes on. */
 static bool read_queue(struct pop_scan *s)
 {
-    struct broker *broker = broker_of(s);
-    struct pop_table *table = pops_table(broker->pops);
+    struct pop_keeper *keeper = pops_keeper(broker_of(s)->pops);
     int err = aim(s);
     if (err != 0) {
         note_not_read(s, err);
         return true;
     }
-    if (s->fields.order) {
-        struct pop_order_queue queue = { topic_at(s), s->fields.consumer_group, s->at.queue_id };
-        if (pop_order_is_blocked(pops_order(broker->pops), &queue, s->at.queue_offset,
-                                 s->fields.attempt_id, now_ms(s)))
-            return true; /* what waits in it can be had by nobody: it does not count */
-    }
+    if (s->fields.order &&
+        pop_is_blocked(keeper, topic_at(s), s->fields.consumer_group, s->at.queue_id,
+                       s->at.queue_offset, s->fields.attempt_id, now_ms(s)))
+        return true; /* what waits in it can be had by nobody: it does not count */
     bool is_full = s->count >= s->fields.max_msg_nums;
     if (is_full || has_too_many_out(s) ||
-        !pop_queue_claim(table, topic_at(s), s->fields.consumer_group, s->at.queue_id,
-                         &s->claimed)) {
+        !pop_claim(keeper, topic_at(s), s->fields.consumer_group, s->at.queue_id, &s->claimed)) {
         s->rest_num += left_in_queue(s);
         return true;
     }

@@ -6,7 +6,7 @@
  *
  * Queues begin with a random one. The retry topic comes first in popFromRetryProbability of 100
  * pops, else last and only when there is room. A pop in order takes nothing from retry topics, and
- * leaves no checkpoint: what is out blocks the queue (delivery/pop_order.h).
+ * leaves no checkpoint: what is out blocks the queue.
  *
  * Ownership  a scan is zeroed memory in its request's arena. Its buffers are freed by
  *            pop_scan_free(); when a cold read finds no worker the request is answered, and all is

@@ -173,16 +173,6 @@ struct pop_keeper *pops_keeper(const struct pops *pops)
     return pops->keeper;
 }
 
-struct pop_table *pops_table(struct pops *pops)
-{
-    return pop_keeper_table(pops->keeper);
-}
-
-struct pop_order *pops_order(struct pops *pops)
-{
-    return pop_keeper_order(pops->keeper);
-}
-
 int32_t pops_revive_queue_count(const struct pops *pops)
 {
     return pops->broker->conf.revive_queue_num;
@@ -196,12 +186,6 @@ bool pops_are_recovering(const struct pops *pops)
 void pops_keep_offset(struct pops *pops, struct slice topic, struct slice group, int32_t queue_id)
 {
     pop_keeper_keep_offset(pops->keeper, topic, group, queue_id, now_ms(pops));
-}
-
-void pops_order_changed(struct pops *pops)
-{
-    order_changed(pops);
-    look(pops);
 }
 
 void pops_note_log_end(struct pops *pops)

@@ -17,8 +17,6 @@ struct pops;
 MUST_CHECK int pops_open(struct broker *broker, struct pops **pops);
 
 struct pop_keeper *pops_keeper(const struct pops *pops);
-struct pop_table *pops_table(struct pops *pops);
-struct pop_order *pops_order(struct pops *pops);
 int32_t pops_revive_queue_count(const struct pops *pops);
 
 /* After a crash consumer offsets are brought up to what the log says was popped. Until then nobody
@@ -26,8 +24,6 @@ int32_t pops_revive_queue_count(const struct pops *pops);
 bool pops_are_recovering(const struct pops *pops);
 /* Somebody has set this consumer offset: what the log says of it does not count any more. */
 void pops_keep_offset(struct pops *pops, struct slice topic, struct slice group, int32_t queue_id);
-/* What is out of queues popped in order is different now. */
-void pops_order_changed(struct pops *pops);
 /* The table of consumer offsets is about to be saved. */
 void pops_note_log_end(struct pops *pops);
 

@@ -8,6 +8,7 @@
 #include "base/crc.h"
 #include "base/java_hash.h"
 #include "delivery/delivery.h"
+#include "delivery/pop_order.h"
 #include "delivery/topic_counts.h"
 #include "flip.h"
 #include "meta/meta.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delivery/pop_keeper_internal.h"
 #include "history.h"
 #include "popped.h"
 #include "waiting.h"
@@ -147,9 +148,8 @@ static int read_queue(struct pop_taking *t, struct buf *body, int count)
 
 static bool is_blocked(const struct pop_taking *t)
 {
-    struct pop_order_queue queue = { t->topic, t->group, t->queue_id };
-    return t->is_in_order && pop_order_is_blocked(pop_keeper_order(now.keeper), &queue,
-                                                  t->queue_offset, t->attempt_id, now_ms());
+    return t->is_in_order && pop_is_blocked(now.keeper, t->topic, t->group, t->queue_id,
+                                            t->queue_offset, t->attempt_id, now_ms());
 }
 
 /* What was taken goes to the consumer. */
@@ -181,13 +181,13 @@ static void pop_queue(struct slice topic, int32_t queue_id, int64_t invisible_ms
                             .queue_offset = begin < 0 ? 0 : begin,
                             .counts = &counts };
     if (pop_keeper_is_recovering(now.keeper) || is_blocked(&t) ||
-        !pop_queue_claim(pop_keeper_table(now.keeper), topic, SLICE(GROUP), queue_id, &claimed))
+        !pop_claim(now.keeper, topic, SLICE(GROUP), queue_id, &claimed))
         return;
     bool is_again = false;
     do
         t.read_err = read_queue(&t, &body, count);
     while (pop_take(now.keeper, &t, &body, 0, is_again, now_ms()) && (is_again = true));
-    pop_queue_release(pop_keeper_table(now.keeper), claimed);
+    pop_release(now.keeper, claimed);
     hand_out(&t, buf_slice(&body));
     buf_fini(&body);
     buf_fini(&counts);
@@ -241,10 +241,7 @@ static void batch_ack(int id)
 /* The handler refuses a change of what is not out any more. */
 static bool is_out(const struct popped_message *message)
 {
-    struct pop_point *p = pop_find(pop_keeper_table(now.keeper), &message->handle.key);
-    int index = p == NULL ? -1 : pop_index_of(p, message->out_offset);
-    return p == NULL ? pop_may_come(now.keeper, &message->handle)
-                     : index >= 0 && !pop_is_acked(p, index);
+    return pop_standing(now.keeper, &message->handle, message->out_offset) == POP_IS_OUT;
 }
 
 static void change(int id)
@@ -261,7 +258,7 @@ static void change(int id)
     }
     if (!is_out(message))
         return;
-    bool was_known = pop_find(pop_keeper_table(now.keeper), &message->handle.key) != NULL;
+    bool was_known = pop_find(now.keeper->table, &message->handle.key) != NULL;
     int64_t at_ms = now_ms();
     popped_change_begins(id);
     int err = pop_change(now.keeper, &message->handle, message->out_offset, invisible_ms, at_ms,
@@ -313,9 +310,9 @@ void popping_offsets_saved(void)
 static void save_order(void)
 {
     struct buf text = BUF_INIT;
-    if (!pop_order_changed(pop_keeper_order(now.keeper)))
+    if (!pop_keeper_order_changed(now.keeper))
         return;
-    pop_order_text(pop_keeper_order(now.keeper), now_ms(), &text);
+    pop_keeper_order_text(now.keeper, now_ms(), &text);
     if (store_sync(now.parts.store) == 0 &&
         table_file_write(now.order_path, buf_slice(&text)) != 0) {
         /* what changes is saved with it */

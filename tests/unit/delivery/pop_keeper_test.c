@@ -1,6 +1,7 @@
 #include "delivery/pop_dir.h"
 
 #include "base/fault.h"
+#include "delivery/pop_keeper_internal.h"
 
 enum { INVISIBLE_MS = 5000, SET_BACK_MS = 20000 };
 
@@ -54,7 +55,7 @@ static void a_restart_forgets_nothing(void **state)
     pop_dir_ack(dir, &popped, offsets[0]);
     pop_dir_restart(dir, dir->now_ms + 1000);
     pop_dir_run_until(dir, dir->now_ms);
-    assert_true(pop_may_come(dir->keeper, &popped));
+    assert_true(keeper_may_come(dir->keeper, &popped));
     pop_dir_ack(dir, &popped, offsets[2]);
     pop_dir_run_until(dir, popped.key.pop_time_ms + 3 * INVISIBLE_MS);
     assert_int_equal(pop_dir_retried(dir), 1);
@@ -71,10 +72,10 @@ static void a_read_error_drops_nothing(void **state)
     int64_t due_ms = popped.key.pop_time_ms + INVISIBLE_MS;
     pop_dir_restart(dir, dir->now_ms + 1);
     pop_dir_run_until(dir, due_ms - 1);
-    assert_non_null(pop_find(pop_keeper_table(dir->keeper), &popped.key));
+    assert_non_null(pop_find(dir->keeper->table, &popped.key));
     fault_arm("disk.read", 0, INT64_MAX, ERR_IO);
     pop_dir_run_until(dir, due_ms + 1000);
-    assert_non_null(pop_find(pop_keeper_table(dir->keeper), &popped.key));
+    assert_non_null(pop_find(dir->keeper->table, &popped.key));
     fault_disarm_all();
     assert_int_equal(pop_dir_retried(dir), 0);
     pop_dir_run_until(dir, due_ms + 30000);
@@ -96,7 +97,7 @@ static void a_clock_set_back_across_a_restart_drops_nothing(void **state)
     struct popped popped = pop_some(dir, offsets);
     pop_dir_restart(dir, dir->now_ms - SET_BACK_MS);
     pop_dir_run_until(dir, dir->now_ms);
-    assert_true(pop_may_come(dir->keeper, &popped));
+    assert_true(keeper_may_come(dir->keeper, &popped));
     expect_all_again(dir, &popped);
 }
 
@@ -160,7 +161,7 @@ static void a_clock_set_back_before_a_kill_drops_nothing(void **state)
     pop_dir_send(dir, COUNT);
     pop_dir_kill(dir, dir->now_ms + 1000);
     pop_dir_run_until(dir, dir->now_ms);
-    assert_true(pop_may_come(dir->keeper, &changed));
+    assert_true(keeper_may_come(dir->keeper, &changed));
     expect_all_again(dir, &popped);
 }
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "delivery/delivery.h"
+#include "delivery/pop_order.h"
 #include "meta/table_dir.h"
 
 enum { T0 = 1000000 };

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "delivery/delivery.h"
+#include "delivery/pop.h"
 #include "wire/properties.h"
 
 static const struct pop_log_place place = {
