@@ -1,4 +1,7 @@
-/* bounds.h - how many of each may be in memory; what is beyond waits on the disk, or is refused. */
+/* bounds.h - how many of each may be in memory; what is beyond waits on the disk, or is refused.
+ *
+ * Constants, that broker/bounds.c may add them up; each is held by the file that counts.
+ */
 #ifndef DELIVERY_BOUNDS_H
 #define DELIVERY_BOUNDS_H
 

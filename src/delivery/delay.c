@@ -18,7 +18,7 @@
  * A record that is not in memory is fetched by a worker (delay_read_ahead) into `ahead`, together
  * with those behind it; meanwhile the caller does not run.
  */
-#include "delivery/delivery.h"
+#include "delivery/delay.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* delay_levels.c - the table of delay levels, and the way of a message onto one. */
-#include "delivery/delivery.h"
+#include "delivery/delay.h"
 
 #include <assert.h>
 

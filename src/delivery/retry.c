@@ -1,5 +1,5 @@
 /* retry.c - a message that a consumer could not handle: again later, or never. */
-#include "delivery/delivery.h"
+#include "delivery/retry.h"
 
 #include <assert.h>
 

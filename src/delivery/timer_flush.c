@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "delivery/timer_internal.h"
+#include "meta/meta.h"
 
 enum { METRICS_INTERVAL_MS = 10000 };
 

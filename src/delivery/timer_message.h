@@ -6,7 +6,7 @@
 #ifndef DELIVERY_TIMER_MESSAGE_H
 #define DELIVERY_TIMER_MESSAGE_H
 
-#include "delivery/delivery.h"
+#include "delivery/timer.h"
 
 /* The tick in which due_ms lies: due_ms - precision_ms <= tick < due_ms. */
 int64_t timer_tick_of(int64_t due_ms, int64_t precision_ms);
