@@ -32,7 +32,7 @@
 #include "base/lock.h"
 #include "base/slab.h"
 #include "store/log_reader.h"
-#include "store/store.h"
+#include "store/store_get.h"
 
 enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
 static_assert(CQ_LENGTH == CQ_PHY_OFFSET + sizeof(int64_t), "no padding");

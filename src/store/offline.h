@@ -1,12 +1,14 @@
-/* offline.h - the log of a store nobody has open, file by file, changing nothing.
+/* offline.h - the log of a store nobody has open, file by file, changing nothing: what check.c and
+ * repair.c walk over.
  *
- * Threads: one. Errors: 0, or a negative code of base/err.h.
+ * Threads    one.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef STORE_OFFLINE_H
 #define STORE_OFFLINE_H
 
 #include "store/disk.h"
-#include "store/store.h"
+#include "store/store_offline.h"
 #include "wire/record.h"
 
 struct offline {

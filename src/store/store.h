@@ -1,5 +1,12 @@
-/* store.h - the message store: puts messages into one log, and finds them by queue, place, time and
- * key.
+/* store.h - the front door of the message store: puts messages into one log, and finds them by
+ * queue, place, time and key.
+ *
+ *   store.h           opened, told what the broker knows, watched, closed
+ *   store_put.h       messages in, and when they are safe
+ *   store_get.h       messages out
+ *   store_offline.h   checked and repaired while nobody has it open
+ *
+ * All other headers of the folder are its own.
  *
  * On disk it is the reference's store directory, byte for byte (docs/format/): either opens what
  * the other left. Inside: one commit log that holds every message, and what is derived from it and
@@ -25,13 +32,13 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include "base/arena.h"
-#include "base/bytes.h"
-#include "base/map.h"
-#include "wire/record.h"
+#include "store/store_get.h"
+#include "store/store_offline.h"
+#include "store/store_put.h"
 
-struct store;
+/* ---- opening --------------------------------------------------------------------------------- */
 
+/* A message became readable in its queue. */
 struct store_arrival {
     struct slice topic;
     int32_t queue_id;
@@ -108,53 +115,7 @@ MUST_CHECK int store_open(const struct store_options *options, struct store **st
  * ERR_IO: something could not be flushed; the abort mark then stays, so the next start recovers. */
 int store_close(struct store *store);
 
-/* ---- put ------------------------------------------------------------------------------------ */
-
-struct store_put_result {
-    int64_t phy_offset;     /* of the first message */
-    int64_t end_phy_offset; /* behind the last one: what to wait for when syncing */
-    int64_t queue_offset;   /* of the first message */
-    int64_t store_timestamp;
-    /* When (base/ticks.h) the append lock was asked for, held, and let go with the bytes in the
-     * log; the first two are one when it was free. All 0 unless store_want_ticks(). */
-    uint64_t asked_ticks, locked_ticks, appended_ticks;
-};
-
-/* Appends `count` messages of one topic and queue, in order, into one file, with consecutive queue
- * offsets; all or none. Of each record these are used: queue_id, flag, sys_flag, born_*,
- * store_host, reconsume_times, prepared_transaction_offset, body, topic, properties; the store
- * stamps the rest. phy_offsets (may be NULL) gets one entry per message. Half messages and
- * rollbacks (transaction type in sys_flag) take no queue offset. An inner batch (of sys_flag; one
- * record) takes as many as its property INNER_NUM says, and gets INNER_BASE. ERR_TOO_BIG: longer
- * than max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is over its warning
- * ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
-MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
-                         int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
-
-/* True when these light queues (the text of INNER_MULTI_DISPATCH, or one name) are there already,
- * or may come to be without being more than light_queues_most. For who may still say no: a put
- * makes what it needs. */
-bool store_has_room_for_light_queues(struct store *store, struct slice names);
-
-/* The light queues that went since this was asked last become keys of `names`: one of the name that
- * there is by now began at 0, and what was known of the earlier one is not of it. Whoever asks at
- * the first arrival of a light queue knows before anything is known of it. The first time also
- * those whose first message the start found in the log. False, and cheap: none. Any thread. */
-bool store_take_past_lives(struct store *store, struct map *names);
-/* The topic has queues, on disk or in memory. */
-bool store_has_queues(struct store *store, struct slice topic);
-
-/* Should the puts from here on say when they did what? Off at first: it costs two readings of the
- * processor's counter each. Any thread. */
-void store_want_ticks(struct store *store, bool wanted);
-
-/* Leaves the index alone for a while: it catches up later, and a query still waits for what was put
- * before it. Any thread. */
-void store_pause_index(struct store *store, bool paused);
-
-/* Are readers of old data to find in memory what they will ask for next? They are at first. Off:
- * the disk is asked for what is read, and nothing else. Any thread. */
-void store_set_read_ahead(struct store *store, bool on);
+/* ---- what the broker knows ------------------------------------------------------------------- */
 
 /* The topic has batch queues (queue.type=BatchCQ): to be said before its first message. */
 void store_set_batch_topic(struct store *store, struct slice topic);
@@ -163,149 +124,20 @@ void store_set_batch_topic(struct store *store, struct slice topic);
  * its first message. Does nothing when compaction is switched off. */
 void store_set_compaction_topic(struct store *store, struct slice topic);
 
-/* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED, ERR_CORRUPT (files
- * of queues were lost while the store was closed). */
-int store_refuses_puts(const struct store *store);
-
-/* The log has what lies from min to before max: cheap, any thread. Both grow only. */
-int64_t store_min_phy_offset(const struct store *store);
-int64_t store_max_phy_offset(const struct store *store);
-/* Everything below this phy_offset survives the loss of power. Grows only. */
-int64_t store_flushed_to(const struct store *store);
-/* Asks the flusher to get there soon (group commit: one sync in flight, the rest rides on the
- * next). */
-void store_request_flush(struct store *store, int64_t phy_offset);
-/* The same on this thread, now; may block. on_flushed is not called: whoever called looks. False:
- * the flusher is at it, and has been asked to go on to the end. */
-bool store_flush_here(struct store *store);
-/* Returns when everything that was put before is on the disk: for what is written elsewhere and
- * rests on it. May block. ERR_IO: a sync failed. */
-MUST_CHECK int store_sync(struct store *store);
-
-/* ---- get ------------------------------------------------------------------------------------ */
-
-enum store_get_status {
-    GET_FOUND,
-    GET_NO_MATCHED_MESSAGE,     /* scanned, nothing passed the filter */
-    GET_MESSAGE_WAS_REMOVING,   /* the log no longer has it */
-    GET_NO_MATCHED_LOGIC_QUEUE, /* no such queue */
-    GET_NO_MESSAGE_IN_QUEUE,
-    GET_OFFSET_TOO_SMALL,
-    GET_OFFSET_OVERFLOW_ONE, /* asked for the next one to come */
-    GET_OFFSET_OVERFLOW_BADLY,
-    GET_OFFSET_FOUND_NULL,
-};
-/* The reference's name of a status, as it stands in remarks, e.g. "FOUND". Static text. */
-const char *store_get_status_name(enum store_get_status status);
-
-/* Decides by the consume queue entry alone; true when the message may match. */
-typedef bool store_tag_filter(void *ctx, int64_t tags_code);
-/* Decides by what the record says of itself; true when the message matches. */
-typedef bool store_properties_filter(void *ctx, struct slice properties);
-
-struct store_get_request {
-    struct slice topic;
-    int32_t queue_id;
-    int64_t queue_offset;
-    int32_t max_count;
-    int64_t max_bytes; /* at least one message is returned whatever its size */
-    int32_t
-        apart_max_count; /* instead, when each record must be fetched from the disk for itself */
-    int64_t apart_max_bytes;                    /* 0: no less than otherwise, both */
-    store_tag_filter *filter;                   /* NULL: all */
-    store_properties_filter *properties_filter; /* of those; NULL: all */
-    void *filter_ctx;
-    bool may_block;    /* false: ERR_WOULD_BLOCK when the disk would have to be waited for */
-    bool must_be_near; /* ERR_WOULD_BLOCK also when it is not among the last that were put */
-};
-
-struct store_get_result {
-    enum store_get_status status;
-    int64_t next_offset;
-    int64_t min_offset;
-    int64_t max_offset;
-    int32_t count;      /* messages */
-    bool suggest_slave; /* far behind the end of the log */
-};
-
-/* Appends the records found to `body`, without the checksum that the log may hold behind their
- * properties. One that is damaged is passed over, counted and logged, never appended.
- * ERR_WOULD_BLOCK: nothing was done; call again on a worker with may_block. ERR_IO. */
-MUST_CHECK int store_get(struct store *store, const struct store_get_request *request,
-                         struct buf *body, struct store_get_result *result);
-
-/* Appends the record at phy_offset. ERR_NOT_FOUND: no whole record starts there. May block. */
-MUST_CHECK int store_get_at(struct store *store, int64_t phy_offset, struct buf *record);
-/* The same for a walk through the log: *next_phy is where the record behind this one starts, in the
- * same file, also when this one is damaged; phy_offset itself when nothing here has a length. */
-MUST_CHECK int store_get_walking(struct store *store, int64_t phy_offset, struct buf *record,
-                                 int64_t *next_phy);
-
-/* The same for a record whose length in the log is known (what comes out may be shorter).
- * ERR_WOULD_BLOCK: may_block is false, and the disk would have to be waited for. */
-MUST_CHECK int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes,
-                                bool may_block, struct buf *record);
-
-/* One consume queue entry; ERR_NOT_FOUND outside [min, max). */
-struct store_queue_entry {
-    int64_t phy_offset;
-    int32_t bytes;
-    int64_t tags_code;
-    int64_t queue_offset; /* of the first message in the record */
-    int32_t count;        /* messages in the record: 1 but for inner batches */
-    int64_t store_ms;     /* 0: not known here */
-    int64_t place;        /* of an entry that was read: the how manieth of its queue */
-};
-MUST_CHECK int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_id,
-                                    int64_t queue_offset, struct store_queue_entry *entry);
-
-/* The same, and the record it leads to, appended to `record`; ERR_NOT_FOUND and ERR_CORRUPT also
- * when the record is gone, or damaged: *entry is what the queue says then. May block. */
-MUST_CHECK int store_get_queued(struct store *store, struct slice topic, int32_t queue_id,
-                                int64_t queue_offset, struct store_queue_entry *entry,
-                                struct buf *record);
-
-/* Queue bounds: the first message there is, the next one to come. Both 0 for a queue that does not
- * exist; a batch queue without a message begins at -1. */
-struct store_bounds {
-    int64_t min;
-    int64_t max;
-};
-/* ERR_IO, ERR_CORRUPT: its files cannot be read; the next call tries again. */
-MUST_CHECK int store_queue_bounds(struct store *store, struct slice topic, int32_t queue_id,
-                                  struct store_bounds *bounds);
-/* The same without the bounds: one that was opened, or does not exist, has them from now on. */
-MUST_CHECK int store_queue_open(struct store *store, struct slice topic, int32_t queue_id);
-/* Of a queue that was opened before. One that cannot be read looks empty here. */
-int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
-int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
-/* Is the record at queue_offset near enough to the end of the log to be in memory? ERR_IO,
- * ERR_CORRUPT: the queue cannot be read. */
-MUST_CHECK int store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
-                                     int64_t queue_offset, bool *is_in_memory);
-
-/* Store time of the message at queue_offset, -1 when there is none. May block. ERR_IO, ERR_CORRUPT:
- * the queue cannot be read. */
-MUST_CHECK int store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
-                                int64_t queue_offset, int64_t *time_ms);
-
-enum store_boundary { BOUNDARY_LOWER, BOUNDARY_UPPER };
-/* Queue offset by time (docs/format/consume-queue.md); 0 for a queue that does not exist. May
- * block. ERR_IO, ERR_CORRUPT: the queue, or a record that decides, cannot be read. */
-MUST_CHECK int store_queue_offset_by_time(struct store *store, struct slice topic, int32_t queue_id,
-                                          int64_t timestamp_ms, enum store_boundary boundary,
-                                          int64_t *queue_offset);
-
-/* Looks `key` up in the index, newest file first, and appends at most max_count records (collisions
- * of the hash included; the client compares). Returns the number found, or an error. May block. */
-MUST_CHECK int store_query(struct store *store, struct slice topic, struct slice key,
-                           int32_t max_count, int64_t begin_ms, int64_t end_ms, struct buf *records,
-                           int64_t *index_last_update_ms, int64_t *index_last_phy_offset);
-
 /* Forgets a topic's queues and removes their files (in slices, on the cleaner). */
 void store_delete_topic(struct store *store, struct slice topic);
 /* Calls `each` for every topic that has queues on disk. May block. */
 void store_each_topic(struct store *store, void (*each)(void *ctx, struct slice topic), void *ctx);
+/* The topic has queues, on disk or in memory. */
+bool store_has_queues(struct store *store, struct slice topic);
+
+/* Leaves the index alone for a while: it catches up later, and a query still waits for what was put
+ * before it. Any thread. */
+void store_pause_index(struct store *store, bool paused);
+
+/* Are readers of old data to find in memory what they will ask for next? They are at first. Off:
+ * the disk is asked for what is read, and nothing else. Any thread. */
+void store_set_read_ahead(struct store *store, bool on);
 
 /* ---- state ---------------------------------------------------------------------------------- */
 
@@ -332,50 +164,5 @@ void store_clean_now(struct store *store);
 /* Asks the cleaner to look through all queues, also those never opened, for files that lead below
  * the log's start. */
 void store_clean_queues_now(struct store *store);
-
-/* ---- a store that nobody has open ---------------------------------------------------------------
- * Works on directories of the reference too. Errors besides the usual: ERR_LOCKED: a broker has it;
- * ERR_NOT_FOUND: there is no log; ERR_CORRUPT: how long its files should be cannot be told.
- */
-
-struct store_offline_options {
-    const char *root_dir;
-    const char *commit_log_dir;                    /* NULL: root_dir/commitlog */
-    int64_t commit_log_file_bytes;                 /* 0: the length that most files have */
-    void (*say)(void *ctx, const char *line);      /* one finding or record */
-    void (*progress)(void *ctx, int64_t, int64_t); /* bytes done, of all; may be NULL */
-    /* Is there such a topic? One that is none was deleted: its queues are not missing. NULL: all.
-     */
-    bool (*knows_topic)(void *ctx, struct slice topic);
-    void *ctx;
-};
-
-struct store_check_result {
-    int files;
-    int64_t file_bytes;
-    int64_t min_phy_offset;
-    int64_t end_phy_offset;
-    int64_t flushed_phy_offset; /* the checkpoint's, -1: unknown */
-    int64_t records;
-    int64_t queue_entries;  /* that lead into the log */
-    int64_t problems;       /* of the log; `repair` sets them aside */
-    int64_t queue_problems; /* derived: a start that builds the queues again mends them */
-    int64_t damaged_bytes;
-};
-/* Reads everything and changes nothing; each finding is said. */
-MUST_CHECK int store_check(const struct store_offline_options *options,
-                           struct store_check_result *result);
-
-/* Says what stands in the log from `from` on, at most `count` records. */
-MUST_CHECK int store_dump(const struct store_offline_options *options, int64_t from, int64_t count);
-
-struct store_repair_result {
-    int64_t mended;
-    int64_t bytes_set_aside;
-};
-/* Moves every damaged stretch of the log to root_dir/set-aside and fills its place, sets the
- * checkpoint aside so that the next start builds the queues again. Deletes nothing. */
-MUST_CHECK int store_repair(const struct store_offline_options *options,
-                            struct store_repair_result *result);
 
 #endif
