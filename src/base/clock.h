@@ -1,5 +1,8 @@
 /* clock.h - the two clocks. Only loops, threads' outermost functions and tests read them; below,
- * time is an argument. */
+ * time is an argument.
+ *
+ * Threads    any.
+ */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

@@ -1,6 +1,8 @@
 /* list.h - intrusive doubly linked list; the link sits inside the element, which owns itself.
- * A link that is in no list points at itself, so list_remove() may be called on it. Not
- * thread-safe. */
+ * A link that is in no list points at itself, so list_remove() may be called on it.
+ *
+ * Threads    one at a time per list.
+ */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

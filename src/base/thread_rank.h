@@ -8,8 +8,9 @@
  *   stand back   what is done ahead or later is many times the work of a pass in one piece, and may
  *                come a little later: it takes a smaller share
  *
- * Both are for the calling thread alone, for good, and leave a thread alone that was given a
- * real-time priority from outside.
+ * Both are for good, and leave a thread alone that was given a real-time priority from outside.
+ *
+ * Threads    any, each for itself.
  */
 #ifndef BASE_THREAD_RANK_H
 #define BASE_THREAD_RANK_H

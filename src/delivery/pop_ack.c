@@ -10,7 +10,7 @@
  */
 #include <assert.h>
 
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 
 /* The log has brought what was due before this long ago. */
 enum { LOG_SLACK_MS = 10 * 1000 };

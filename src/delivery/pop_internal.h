@@ -1,10 +1,19 @@
-/* pop_keeper_internal.h - what pop_keeper.c, pop_log.c, pop_revive.c, pop_recover.c, pop_take.c and
- * pop_ack.c share.
+/* pop_internal.h - what the files behind pop_keeper.h share.
+ *
+ *   pop_keeper.c    opened, run, closed; the records that are put
+ *   pop_take.c      messages taken off a queue
+ *   pop_ack.c       acknowledged, or invisible for another time
+ *   pop_log.c       the revive log, read back
+ *   pop_revive.c    what nobody acknowledged is put again
+ *   pop_recover.c   consumer offsets after a crash
+ *
+ * Beside them stand the two tables of what is out, pop.h and pop_order.h, and the form of the
+ * records, pop_records.c.
  *
  * Threads    as pop_keeper.h: one; the `work` of a job runs on a worker.
  */
-#ifndef DELIVERY_POP_KEEPER_INTERNAL_H
-#define DELIVERY_POP_KEEPER_INTERNAL_H
+#ifndef DELIVERY_POP_INTERNAL_H
+#define DELIVERY_POP_INTERNAL_H
 
 #include "delivery/pop.h"
 #include "delivery/pop_keeper.h"

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "wire/names.h"
 
 /* Messages put again in one pass of the loop, so that requests in between do not wait; a checkpoint

@@ -2,6 +2,7 @@
  *
  * Units      pop_time_ms: wall clock. start_offset: the queue offset where the pop began.
  * Ownership  the names are borrowed.
+ * Threads    any: a value.
  */
 #ifndef DELIVERY_POP_KEY_H
 #define DELIVERY_POP_KEY_H

@@ -7,7 +7,7 @@
 #include <assert.h>
 
 #include "base/log.h"
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "wire/properties.h"
 
 enum { READ_COUNT = 64, READ_BYTES = 256 * 1024, READ_BUDGET = 256 };

@@ -6,7 +6,9 @@
  * client that did not get the answer) gets the same set again. Kept in consumerOrderInfo.json in
  * the reference's form.
  *
- * Times: wall clock, ms. Threads: one (the broker's loop). Names are copied.
+ * Units      times: wall clock, ms.
+ * Ownership  names are copied.
+ * Threads    one (the broker's loop).
  */
 #ifndef DELIVERY_POP_ORDER_H
 #define DELIVERY_POP_ORDER_H

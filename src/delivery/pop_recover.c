@@ -18,7 +18,7 @@
 #include "base/fault.h"
 #include "base/java_hash.h"
 #include "base/log.h"
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "wire/names.h"
 #include "wire/properties.h"
 

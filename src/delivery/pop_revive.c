@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "wire/multi_dispatch.h"
 
 /* The timer brings a checkpoint's record into the log a second before it is due. Until it has,

@@ -6,7 +6,7 @@
  */
 #include <assert.h>
 
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "wire/multi_dispatch.h"
 
 static_assert((int)POP_CHECKPOINT_MESSAGES_MAX == (int)POP_ORDER_MESSAGES_MAX,

@@ -1,8 +1,9 @@
 /* timer_file.h - reading and writing at a place of a file, for the wheel, the timer log and the
  * check point: complete or failed, interruptions retried, one log line that names path and errno.
  *
- * Errors: 0 or a negative code of base/err.h. Fault points "timer.read", "timer.write",
- * "timer.sync". Threads: any.
+ * Threads    any.
+ * Errors     0, or a negative code of base/err.h. Fault points "timer.read", "timer.write",
+ *            "timer.sync".
  */
 #ifndef DELIVERY_TIMER_FILE_H
 #define DELIVERY_TIMER_FILE_H

@@ -1,10 +1,20 @@
 /* timer_internal.h - what the files of the timer share.
  *
- * struct timer has two halves. The loop's: what is due soon, in memory. The worker's (`work`):
- * wheel and log, while is_working; else the loop's too. What the worker finds for the loop goes
- * through `work.items` and `work.notes`, taken over in timer_work_end().
+ *   timer.c           opened, told what arrived, run; the loop's half
+ *   timer_deliver.c   what is due is put on its topic                        loop
+ *   timer_work.c      a turn: arrivals to wheel and log, ticks to memory     worker
+ *   timer_mend.c      units that cannot be read, found by their neighbours   worker
+ *   timer_recover.c   the first turn: wheel and log after a crash            worker
+ *   timer_rewind.c    the clock was set back                                 both, see below
+ *   timer_flush.c     how far it has come, to the disk                       worker; else loop
  *
- * Ticks are relative: counted from base_tick, where the first read position of this run lies.
+ * Threads    struct timer has two halves. The loop's: what is due soon, in memory. The worker's
+ *            (`work`): wheel and log, while is_working; else the loop's too. What the worker finds
+ *            for the loop goes through `work.items` and `work.notes`, taken over in
+ *            timer_work_end(). `flush` is a worker's while is_flushing. A function is the loop's
+ *            unless its file, above, or its comment says otherwise.
+ * Units      ticks are relative: counted from base_tick, where the first read position of this run
+ *            lies; as int64_t they are not. Times: wall clock, ms. Positions: bytes of the log.
  */
 #ifndef DELIVERY_TIMER_INTERNAL_H
 #define DELIVERY_TIMER_INTERNAL_H

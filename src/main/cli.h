@@ -1,5 +1,7 @@
 /* cli.h - what a command needs to talk to a cluster: a loop on the calling thread, a client and
  * routes; and how it tells its user what went wrong.
+ *
+ * Threads    the main thread, which runs the loop; names are resolved by `workers`.
  */
 #ifndef MAIN_CLI_H
 #define MAIN_CLI_H

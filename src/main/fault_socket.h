@@ -9,6 +9,8 @@
  *     clear
  *
  * A line in RAMJET_FAULT_FIRST is obeyed at once, for what a connection would come too late for.
+ *
+ * Threads    the main thread, before there are others.
  */
 #ifndef MAIN_FAULT_SOCKET_H
 #define MAIN_FAULT_SOCKET_H

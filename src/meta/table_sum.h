@@ -10,7 +10,7 @@
  *     crc32 bytes modified_ns      the one before, now .bak
  *     check crc32                  of the lines above
  *
- * Threads: any, one writer per path.
+ * Threads    any, one writer per path.
  */
 #ifndef META_TABLE_SUM_H
 #define META_TABLE_SUM_H

@@ -1,5 +1,9 @@
-/* internal.h - the name server's state and its handlers, as its own files see them. All of it
- * belongs to the loop. */
+/* internal.h - the name server's state and its handlers, as its own files see them.
+ *
+ * Threads    the name server's loop. A worker has the texts of a saver while that is writing, and
+ *            the body of a registration that it decodes.
+ * Ownership  a request is its handler's from the call on; it is answered once, at once or later.
+ */
 #ifndef NAMESRV_INTERNAL_H
 #define NAMESRV_INTERNAL_H
 

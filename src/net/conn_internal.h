@@ -1,5 +1,5 @@
-/* conn_internal.h - the inside of a connection, shared by conn.c, conn_input.c,
- * conn_output.c, listener.c, dial.c.
+/* conn_internal.h - the inside of a connection: what the files behind conn.h share with those that
+ * look at its first bytes (listener.c) or carry them encrypted (tls_internal.h).
  *
  * Threads    the connection's loop.
  */

@@ -7,7 +7,8 @@
  *
  * The first 40 bytes are the reference's, the blocks at 64 and 208 are ours (decision 0003). They
  * are written in turn, so that a process that dies in the middle leaves the one before.
- * Threads: the flusher, or whoever opens and closes the store.
+ *
+ * Threads    the flusher, or whoever opens and closes the store.
  */
 #ifndef STORE_CHECKPOINT_H
 #define STORE_CHECKPOINT_H

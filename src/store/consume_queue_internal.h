@@ -6,9 +6,13 @@
  *   consume_queue_flush.c  what the flusher does with them
  *   consume_queue_open.c   where the queue begins and ends
  *   consume_queue_mend.c   what the log says about an entry, after a crash
+ *   sync_list.c            looks after a kill whether what was to be synced is there
  *
- * "Under file_lock", "under both locks": the caller holds them; alone with the queue, as while it
- * is opened, it need not.
+ * Threads    any, under the queue's locks. "Under file_lock", "under both locks": the caller holds
+ *            them; alone with the queue, as while it is opened, it need not. What says nothing
+ *            takes what it needs. consume_queue_flush.c is the flusher's.
+ * Units      places: entries from the start of the files, as in consume_queue.h.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_CONSUME_QUEUE_INTERNAL_H
 #define STORE_CONSUME_QUEUE_INTERNAL_H

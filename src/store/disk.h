@@ -3,7 +3,8 @@
  * fails. The tests put a simulated disk beneath (tests/crash/sim); so no other file of the room
  * calls the file system, and clock and threads are base/clock and pthread alone.
  *
- * Errors: 0 or a negative code of base/err.h. Threads: any.
+ * Threads    any.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef STORE_DISK_H
 #define STORE_DISK_H

@@ -1,6 +1,8 @@
 /* indexer.h - the index files together, and the thread that fills them behind the log.
  *
- * Threads: indexer_wake: whoever appends; the rest any. The thread that fills is its own.
+ * Threads    any; the thread that fills is its own. Opened, started, stopped and closed by whoever
+ *            opens and closes the store.
+ * Errors     0, or a negative code of base/err.h. What fails later is logged and tried again.
  */
 #ifndef STORE_INDEXER_H
 #define STORE_INDEXER_H

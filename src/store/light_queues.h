@@ -3,7 +3,7 @@
  * The record holds its place in each of them, so they are asked for their ends, the record is made,
  * and under the append lock they are asked again: who was faster makes it be made anew.
  *
- * Threads: a list of targets belongs to the put that made it.
+ * Threads    any; a list of targets belongs to the put that made it.
  */
 #ifndef STORE_LIGHT_QUEUES_H
 #define STORE_LIGHT_QUEUES_H

@@ -1,7 +1,11 @@
 /* queues.h - the consume queues of the store by topic and queue id, opened when first asked for.
  *
- * Threads: any. A queue found stays valid until the store is closed, also when its topic is
- * deleted: what an idle one keeps is its ends (consume_queue.h), which cost less than finding them.
+ * Ownership  queues are the table's. One that was found stays valid until the store is closed, also
+ *            when its topic is deleted: what an idle one keeps is its ends (consume_queue.h), which
+ *            cost less than finding them.
+ * Threads    any, but for opening and closing. queues_take_dirty() and queues_give_dirty_back():
+ *            the flusher.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_QUEUES_H
 #define STORE_QUEUES_H

@@ -5,6 +5,11 @@
  *   queues_walk.c   all of them, those of a topic, all topics
  *   queues_late.c   entries that a start has found for queues that are not open
  *   queues_gone.c   topics that are deleted, light queues that have no entries any more
+ *
+ * Threads    any, under `lock`: who is called by a name that says "under the lock" finds it taken,
+ *            but while the store is opened, when nobody else has the table. dirty_lock is a leaf.
+ * Ownership  the table owns topics and what hangs on them; a deleted topic lives on in `deleted`,
+ *            for who found a queue of it before.
  */
 #ifndef STORE_QUEUES_INTERNAL_H
 #define STORE_QUEUES_INTERNAL_H

@@ -1,6 +1,6 @@
 /* recovery.h - a recovery under way: recover.c, and what it does not believe of the reference.
  *
- * Threads: whoever opens the store, before anybody else has it.
+ * Threads    whoever opens the store, before anybody else has it.
  */
 #ifndef STORE_RECOVERY_H
 #define STORE_RECOVERY_H

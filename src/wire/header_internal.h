@@ -1,4 +1,4 @@
-/* header_internal.h - what the two forms of a header share with header.c.
+/* header_internal.h - what the two forms of a header share with header.c and fields.c.
  *
  * Threads    any: no state.
  */

@@ -1,5 +1,8 @@
 /* light_queues.h - light queues (LMQ) as the broker sees them: their tables, what a message that
- * names some must be like, what is left of those that went. On the broker's loop.
+ * names some must be like, what is left of those that went.
+ *
+ * Threads    the broker's loop.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef BROKER_LIGHT_QUEUES_H
 #define BROKER_LIGHT_QUEUES_H

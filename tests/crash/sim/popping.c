@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 #include "history.h"
 #include "popped.h"
 #include "waiting.h"

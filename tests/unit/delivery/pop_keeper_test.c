@@ -1,7 +1,7 @@
 #include "delivery/pop_dir.h"
 
 #include "base/fault.h"
-#include "delivery/pop_keeper_internal.h"
+#include "delivery/pop_internal.h"
 
 enum { INVISIBLE_MS = 5000, SET_BACK_MS = 20000 };
 
