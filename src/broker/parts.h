@@ -6,8 +6,7 @@
  * So whoever finds the broker can use it.
  *
  * Ownership  they are the broker's; a part refers to others through it.
- * Threads    the broker's loop. The store calls back on the thread that puts, which is the same
- *            one, and on its flusher (acks.c).
+ * Threads    the broker's loop.
  * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef BROKER_PARTS_H
@@ -21,5 +20,8 @@ MUST_CHECK int parts_start(struct broker *broker);
 void parts_end(struct broker *broker);
 /* Frees those that have neither, after parts_end(). */
 void parts_free(struct broker *broker);
+
+/* open_store.c: opens the store as the settings say. The tables are there, it asks for topics. */
+MUST_CHECK int parts_open_store(struct broker *broker);
 
 #endif

@@ -10,8 +10,7 @@
 #include "broker/saver.h"
 
 /* Answers with success once `table` as it is now is saved, or with SYSTEM_ERROR when that failed
- * (the change is in force, and saving goes on being tried). Takes req over. Threads: the broker's
- * loop. */
+ * (the change is in force, and saving goes on being tried). */
 void reply_when_saved(struct broker *broker, struct request *req, enum saved_table table);
 
 #endif

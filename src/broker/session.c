@@ -1,5 +1,5 @@
-/* session.c - what the broker keeps per connection. */
-#include <assert.h>
+#include "broker/session.h"
+
 #include <stdlib.h>
 
 #include "base/memory.h"

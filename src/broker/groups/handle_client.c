@@ -5,6 +5,7 @@
 #include "broker/pull/message_filter.h"
 #include "broker/requests.h"
 #include "broker/saver.h"
+#include "broker/session.h"
 #include "broker/topic_rules.h"
 #include "wire/body_consumer_list.h"
 #include "wire/body_subscription.h"

@@ -12,6 +12,7 @@
 #include "broker/later/delays.h"
 #include "broker/later/timers.h"
 #include "broker/send/acks.h"
+#include "broker/session.h"
 
 enum { NS_PER_MS = 1000000, LOOK_MS = 50, WATCH_MS = 100 };
 /* A pass with fewer requests is no crowd, whatever it took. */

@@ -5,6 +5,7 @@
 #include "broker/pop/pop_hold.h"
 #include "broker/pop/pops.h"
 #include "broker/requests.h"
+#include "broker/session.h"
 #include "broker/unreadable.h"
 
 struct notification {

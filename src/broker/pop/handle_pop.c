@@ -12,6 +12,7 @@
 #include "broker/pop/pops.h"
 #include "broker/requests.h"
 #include "broker/send/acks.h"
+#include "broker/session.h"
 
 enum { TOO_LATE_MS = 500 };
 /* So long a pop waits at most for the offsets after a crash, also one that did not ask to wait. */

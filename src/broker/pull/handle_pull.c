@@ -16,6 +16,7 @@
 #include "broker/guard/guard.h"
 #include "broker/pull/pull_checks.h"
 #include "broker/requests.h"
+#include "broker/session.h"
 #include "broker/unreadable.h"
 
 /* A scratch buffer that grew above this is given back. */
