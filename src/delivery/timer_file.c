@@ -101,6 +101,11 @@ int timer_file_open(const char *path, int64_t bytes, int *fd)
     return 0;
 }
 
+int timer_file_remove(const char *path)
+{
+    return unlink(path) == 0 || errno == ENOENT ? 0 : failed("unlink", path, errno);
+}
+
 int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at)
 {
     assert(fd >= 0 && at >= 0);

@@ -26,6 +26,8 @@ MUST_CHECK int timer_file_open(const char *path, int64_t bytes, int *fd);
 /* Makes the names of the file and of its directory durable: for one that was there already, since
  * who made it may have died before it came to that. */
 MUST_CHECK int timer_file_sync_name(const char *path);
+/* One that is not there is gone. Durable with the next timer_file_sync_name() beside it. */
+MUST_CHECK int timer_file_remove(const char *path);
 /* ERR_CORRUPT when the file ends before. */
 MUST_CHECK int timer_file_read(int fd, const char *path, void *into, size_t len, int64_t at);
 MUST_CHECK int timer_file_write(int fd, const char *path, const void *data, size_t len, int64_t at);

@@ -1,4 +1,4 @@
-/* timer_log.c - units of the timer log.
+/* timer_log.c - units of the timer log, in the files of timer_files.c.
  *
  * One unit: 52 bytes, big-endian.
  *
@@ -14,17 +14,14 @@
 #include "delivery/timer_log.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "delivery/timer_files.h"
 
 enum {
     UNIT_SIZE = 0,
@@ -52,161 +49,17 @@ static_assert(FILLER_MAGIC_AT == (int)UNIT_MAGIC, "a filler is told from a unit 
 enum { UNIT_MAGIC_BITS = 0xF };
 enum { UNITS_PER_READ = 1024 };
 
-struct log_file {
-    int64_t start;
-    int fd;
-};
-
 struct timer_log {
-    bool is_last_new; /* its last file was made when it was opened, or since */
-    char dir[TIMER_PATH_MAX - 64];
-    int64_t file_bytes;
-    struct log_file *files; /* ascending, without gaps */
-    int file_count;
+    struct timer_files files;
     int64_t certain_pos; /* the disk has what lies below */
     int64_t end;
     int64_t last_pos;  /* of the last unit; -1: none */
     int full_unsynced; /* a dup of the file before the last, when it has unsynced units; or -1 */
     bool is_unsynced;  /* the last file has */
-    bool has_removed;  /* files behind a gap or an end, whose names may still be on the disk */
     int recovered_err; /* of the syncs of what a killed process wrote */
 };
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-static void path_of(const struct timer_log *log, int64_t start, char path[TIMER_PATH_MAX])
-{
-    snprintf(path, TIMER_PATH_MAX, "%s/%020lld", log->dir, (long long)start);
-}
-
-static int add_file(struct timer_log *log, int64_t start)
-{
-    assert(start % log->file_bytes == 0);
-    assert(log->file_count == 0 ||
-           start == log->files[log->file_count - 1].start + log->file_bytes);
-    char path[TIMER_PATH_MAX];
-    int fd;
-    path_of(log, start, path);
-    log->is_last_new = timer_file_is_new(path);
-    int err = timer_file_open(path, log->file_bytes, &fd);
-    if (err != 0)
-        return err;
-    log->files = memory_resize(log->files, (size_t)log->file_count + 1, sizeof *log->files);
-    log->files[log->file_count++] = (struct log_file){ start, fd };
-    return 0;
-}
-
-static int compare_starts(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-/* The starts of the files there are, ascending; the caller frees. */
-static int64_t *list_starts(const char *dir, int *count)
-{
-    int64_t *starts = NULL;
-    *count = 0;
-    DIR *listed = opendir(dir);
-    if (listed == NULL)
-        return NULL;
-    for (const struct dirent *entry; (entry = readdir(listed)) != NULL;) {
-        int64_t start;
-        if (strlen(entry->d_name) != 20 || !slice_to_i64(slice_str(entry->d_name), &start))
-            continue;
-        starts = memory_resize(starts, (size_t)*count + 1, sizeof *starts);
-        starts[(*count)++] = start;
-    }
-    closedir(listed);
-    if (*count > 0)
-        qsort(starts, (size_t)*count, sizeof *starts, compare_starts);
-    return starts;
-}
-
-/* How many of the files found lie one behind the other, from the first on, which holds certain_pos
- * or lies below. An empty one that others follow is none: only the last may be in the making. */
-static int count_without_gap(const struct timer_log *log, const int64_t *starts, int count,
-                             int64_t certain_pos)
-{
-    char path[TIMER_PATH_MAX];
-    if (count > 0 && starts[0] > certain_pos)
-        return 0;
-    for (int i = 0; i < count; i++) {
-        path_of(log, starts[i], path);
-        if (starts[i] != starts[0] + i * log->file_bytes ||
-            (i + 1 < count && timer_file_is_new(path)))
-            return i;
-    }
-    return count;
-}
-
-/* They are files of this log, and none of another layout. */
-static bool are_ours(const struct timer_log *log, const int64_t *starts, int count)
-{
-    char path[TIMER_PATH_MAX];
-    for (int i = 0; i < count; i++) {
-        path_of(log, starts[i], path);
-        if (starts[i] % log->file_bytes != 0 ||
-            !(timer_file_is_new(path) || timer_file_has_length(path, log->file_bytes)))
-            return false;
-    }
-    return true;
-}
-
-static int remove_file(struct timer_log *log, int64_t start)
-{
-    char path[TIMER_PATH_MAX];
-    path_of(log, start, path);
-    if (unlink(path) != 0 && errno != ENOENT) {
-        int cause = errno;
-        log_error("timer_log_not_removed path=%s errno=%d", path, cause);
-        return err_from_errno(cause);
-    }
-    log->has_removed = true;
-    return 0;
-}
-
-/* Removes the files behind a gap. ERR_CORRUPT: what is missing there was on the disk. */
-static int drop_behind_gap(struct timer_log *log, const int64_t *starts, int count, int64_t gap_pos,
-                           int64_t certain_pos)
-{
-    char path[TIMER_PATH_MAX];
-    path_of(log, gap_pos / log->file_bytes * log->file_bytes, path);
-    if (gap_pos < certain_pos || !are_ours(log, starts, count)) {
-        log_error("timer_log_gap path=%s certain=%lld: it is missing or empty. Without it and the "
-                  "files behind it the timers are made again from the commit log",
-                  path, (long long)certain_pos);
-        return ERR_CORRUPT;
-    }
-    log_warn("timer_log_gap path=%s files_removed=%d: made again from the commit log", path, count);
-    int err = 0;
-    for (int i = count - 1; i >= 0 && err == 0; i--) /* what is left stays behind the gap */
-        err = remove_file(log, starts[i]);
-    return err;
-}
-
-static int open_files(struct timer_log *log, int64_t certain_pos)
-{
-    int count;
-    int err = 0;
-    int64_t *starts = list_starts(log->dir, &count);
-    int whole = count_without_gap(log, starts, count, certain_pos);
-    int64_t gap_pos = count == 0 ? 0 : starts[0] + whole * log->file_bytes;
-    if (count > 0 && starts[0] > certain_pos)
-        gap_pos = certain_pos;
-    if (count > 0 && starts[0] % log->file_bytes != 0) {
-        log_error("timer_log_file_unfit dir=%s first=%lld expected=%lld", log->dir,
-                  (long long)starts[0], (long long)log->file_bytes);
-        err = ERR_CORRUPT;
-    }
-    for (int i = 0; err == 0 && i < whole; i++)
-        err = add_file(log, starts[i]);
-    if (err == 0 && whole < count)
-        err = drop_behind_gap(log, starts + whole, count - whole, gap_pos, certain_pos);
-    free(starts);
-    return err;
-}
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
                    struct timer_log **opened)
@@ -215,17 +68,10 @@ int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
     struct timer_log *log = calloc(1, sizeof *log);
     if (log == NULL)
         return ERR_NO_MEMORY;
-    snprintf(log->dir, sizeof log->dir, "%s", dir);
-    log->file_bytes = file_bytes;
     log->certain_pos = certain_pos;
     log->last_pos = -1;
     log->full_unsynced = -1;
-    int err = open_files(log, certain_pos);
-    if (err == 0 && log->file_count > 0) {
-        char path[TIMER_PATH_MAX];
-        path_of(log, log->files[0].start, path);
-        err = timer_file_sync_name(path);
-    }
+    int err = timer_files_open(&log->files, dir, file_bytes, certain_pos);
     if (err != 0) {
         timer_log_close(log);
         return err;
@@ -239,45 +85,31 @@ void timer_log_close(struct timer_log *log)
 {
     if (log == NULL)
         return;
-    for (int i = 0; i < log->file_count; i++)
-        close(log->files[i].fd);
+    timer_files_close(&log->files);
     if (log->full_unsynced >= 0)
         close(log->full_unsynced);
-    free(log->files);
     free(log);
 }
 
 bool timer_log_is_new(const struct timer_log *log)
 {
-    return log->file_count == 0;
+    return timer_files_last(&log->files) == NULL;
 }
 
 int64_t timer_log_found_end(const struct timer_log *log)
 {
-    return log->file_count == 0
-               ? 0
-               : log->files[log->file_count - 1].start + (log->is_last_new ? 0 : log->file_bytes);
+    const struct timer_log_file *last = timer_files_last(&log->files);
+    return last == NULL ? 0 : last->start + (log->files.is_last_new ? 0 : log->files.file_bytes);
 }
 
 int64_t timer_log_min(const struct timer_log *log)
 {
-    return log->file_count == 0 ? 0 : log->files[0].start;
+    return timer_files_min(&log->files);
 }
 
 int64_t timer_log_end(const struct timer_log *log)
 {
     return log->end;
-}
-
-static const struct log_file *file_at(const struct timer_log *log, int64_t pos)
-{
-    if (log->file_count == 0 || pos < log->files[0].start)
-        return NULL;
-    int64_t index = (pos - log->files[0].start) / log->file_bytes;
-    if (index >= log->file_count)
-        return NULL;
-    assert(pos - log->files[index].start < log->file_bytes && pos >= log->files[index].start);
-    return &log->files[index];
 }
 
 /* ---- units ----------------------------------------------------------------------------------- */
@@ -312,19 +144,19 @@ static bool decode(const uint8_t *in, struct timer_unit *unit)
 
 static bool has_room_for_unit(const struct timer_log *log, int64_t file_pos)
 {
-    return file_pos + TIMER_UNIT_BYTES + FILLER_BYTES <= log->file_bytes;
+    return file_pos + TIMER_UNIT_BYTES + FILLER_BYTES <= log->files.file_bytes;
 }
 
 int timer_log_read(const struct timer_log *log, int64_t pos, struct timer_unit *unit)
 {
-    const struct log_file *file = file_at(log, pos);
+    const struct timer_log_file *file = timer_files_at(&log->files, pos);
     uint8_t bytes[TIMER_UNIT_BYTES];
     char path[TIMER_PATH_MAX];
     if (file == NULL)
         return ERR_NOT_FOUND;
     if (pos >= log->end || !has_room_for_unit(log, pos - file->start))
         return ERR_CORRUPT;
-    path_of(log, file->start, path);
+    timer_files_path(&log->files, file, path);
     int err = timer_file_read(file->fd, path, bytes, sizeof bytes, pos - file->start);
     if (err == 0 && !decode(bytes, unit))
         err = ERR_CORRUPT;
@@ -339,20 +171,20 @@ int timer_log_last(const struct timer_log *log, struct timer_unit *unit)
 /* ---- append ---------------------------------------------------------------------------------- */
 
 /* The filler is to be synced as a unit is, also when all units of the file are. */
-static int close_file(struct timer_log *log, const struct log_file *file)
+static int close_file(struct timer_log *log, const struct timer_log_file *file)
 {
     uint8_t filler[FILLER_BYTES] = { 0 };
     char path[TIMER_PATH_MAX];
     int64_t file_pos = log->end - file->start;
-    path_of(log, file->start, path);
-    put_be32(filler + FILLER_LEFT, (uint32_t)(log->file_bytes - file_pos));
+    timer_files_path(&log->files, file, path);
+    put_be32(filler + FILLER_LEFT, (uint32_t)(log->files.file_bytes - file_pos));
     put_be32(filler + FILLER_MAGIC_AT, FILLER_MAGIC);
     int err = timer_file_write(file->fd, path, filler, sizeof filler, file_pos);
     if (err != 0)
         return err;
     /* Two full files unsynced at once: more than a file between two syncs. Wait for the first. */
     if (log->full_unsynced >= 0) {
-        err = timer_file_sync(log->full_unsynced, log->dir);
+        err = timer_file_sync(log->full_unsynced, log->files.dir);
         close(log->full_unsynced);
         log->full_unsynced = -1;
     }
@@ -364,19 +196,17 @@ static int close_file(struct timer_log *log, const struct log_file *file)
 /* Makes sure that the last file has room behind `end`. */
 static int make_room(struct timer_log *log)
 {
-    if (log->file_count == 0)
-        return add_file(log, log->end);
-    const struct log_file *file = &log->files[log->file_count - 1];
-    if (log->end < file->start + log->file_bytes) {
+    const struct timer_log_file *file = timer_files_last(&log->files);
+    if (file != NULL && log->end < file->start + log->files.file_bytes) {
         if (has_room_for_unit(log, log->end - file->start))
             return 0;
         int err = close_file(log, file);
         if (err != 0)
             return err;
-        log->end = file->start + log->file_bytes;
+        log->end = file->start + log->files.file_bytes;
         log->is_unsynced = false;
     }
-    return add_file(log, log->end);
+    return timer_files_add(&log->files, log->end);
 }
 
 int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64_t *pos)
@@ -385,13 +215,13 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     int err = make_room(log);
     if (err != 0)
         return err;
-    const struct log_file *file = &log->files[log->file_count - 1];
+    const struct timer_log_file *file = timer_files_last(&log->files);
     uint8_t bytes[TIMER_UNIT_BYTES];
     char path[TIMER_PATH_MAX];
     assert(has_room_for_unit(log, log->end - file->start));
     encode(unit, bytes);
     assert(decode(bytes, &(struct timer_unit){ 0 }));
-    path_of(log, file->start, path);
+    timer_files_path(&log->files, file, path);
     err = timer_file_write(file->fd, path, bytes, sizeof bytes, log->end - file->start);
     if (err != 0)
         return err;
@@ -399,7 +229,7 @@ int timer_log_append(struct timer_log *log, const struct timer_unit *unit, int64
     log->last_pos = log->end;
     log->end += TIMER_UNIT_BYTES;
     log->is_unsynced = true;
-    assert(log->end + FILLER_BYTES <= file->start + log->file_bytes);
+    assert(log->end + FILLER_BYTES <= file->start + log->files.file_bytes);
     return 0;
 }
 
@@ -416,9 +246,9 @@ struct walk {
 };
 
 /* A full file that another follows ends, whether or not its filler came to the disk. */
-static bool is_file_end(const struct walk *w, const struct log_file *file, uint32_t magic)
+static bool is_file_end(const struct walk *w, const struct timer_log_file *file, uint32_t magic)
 {
-    bool is_last = file == &w->log->files[w->log->file_count - 1];
+    bool is_last = file == timer_files_last(&w->log->files);
     return magic == FILLER_MAGIC || (!is_last && !has_room_for_unit(w->log, w->pos - file->start));
 }
 
@@ -431,12 +261,12 @@ static int verdict_on(const struct walk *w, const uint8_t *bytes, bool is_whole)
 }
 
 /* Walks one file from w->pos on. *is_over: what stands at w->pos is no unit, or not accepted. */
-static int walk_file(struct walk *w, const struct log_file *file, bool *is_over)
+static int walk_file(struct walk *w, const struct timer_log_file *file, bool *is_over)
 {
     uint8_t block[UNITS_PER_READ * TIMER_UNIT_BYTES];
     char path[TIMER_PATH_MAX];
-    int64_t file_end = file->start + w->log->file_bytes;
-    path_of(w->log, file->start, path);
+    int64_t file_end = file->start + w->log->files.file_bytes;
+    timer_files_path(&w->log->files, file, path);
     *is_over = false;
     while (w->pos < file_end && w->pos < w->limit) {
         int64_t len = file_end - w->pos;
@@ -471,9 +301,9 @@ static int walk_file(struct walk *w, const struct log_file *file, bool *is_over)
 static int walk_from(struct walk *w)
 {
     bool is_over = false;
-    for (int i = 0; i < w->log->file_count && !is_over; i++) {
-        const struct log_file *file = &w->log->files[i];
-        if (w->pos >= file->start + w->log->file_bytes || w->pos >= w->limit)
+    for (int i = 0; i < w->log->files.count && !is_over; i++) {
+        const struct timer_log_file *file = &w->log->files.list[i];
+        if (w->pos >= file->start + w->log->files.file_bytes || w->pos >= w->limit)
             continue;
         int err = walk_file(w, file, &is_over);
         if (err != 0)
@@ -485,15 +315,14 @@ static int walk_from(struct walk *w)
 /* A place where a unit can begin, at or before `pos`. */
 static int64_t aligned(const struct timer_log *log, int64_t pos)
 {
-    const struct log_file *file = file_at(log, pos > 0 ? pos - 1 : 0);
+    const struct timer_log_file *file = timer_files_at(&log->files, pos > 0 ? pos - 1 : 0);
     if (file == NULL)
-        file = pos <= timer_log_min(log) || log->file_count == 0 ? NULL
-                                                                 : &log->files[log->file_count - 1];
+        file = pos <= timer_log_min(log) ? NULL : timer_files_last(&log->files);
     if (file == NULL)
         return timer_log_min(log);
-    bool is_end_of_file = pos == file->start + log->file_bytes;
+    bool is_end_of_file = pos == file->start + log->files.file_bytes;
     return is_end_of_file || (pos - file->start) % TIMER_UNIT_BYTES != 0 ||
-                   pos > file->start + log->file_bytes
+                   pos > file->start + log->files.file_bytes
                ? file->start
                : pos;
 }
@@ -501,53 +330,52 @@ static int64_t aligned(const struct timer_log *log, int64_t pos)
 /* Where the last unit of a full file starts. */
 static int64_t last_unit_pos(const struct timer_log *log, int64_t start)
 {
-    int64_t room = log->file_bytes - FILLER_BYTES;
+    int64_t room = log->files.file_bytes - FILLER_BYTES;
     return start + (room / TIMER_UNIT_BYTES - 1) * TIMER_UNIT_BYTES;
 }
 
 /* The unit before a place where one begins; -1: there is none. */
 static int64_t unit_before(const struct timer_log *log, int64_t pos)
 {
-    const struct log_file *file = file_at(log, pos);
+    const struct timer_log_file *file = timer_files_at(&log->files, pos);
     if (file == NULL || pos <= timer_log_min(log))
         return -1;
     return pos > file->start ? pos - TIMER_UNIT_BYTES
-                             : last_unit_pos(log, file->start - log->file_bytes);
+                             : last_unit_pos(log, file->start - log->files.file_bytes);
 }
 
 /* Forgets what lies behind `end`, so that it is not taken for units when the next ones reach it. */
 static int cut_at(struct timer_log *log, int64_t end)
 {
     assert(end >= timer_log_min(log));
-    while (log->file_count > 1 && log->files[log->file_count - 1].start >= end) {
-        const struct log_file *last = &log->files[log->file_count - 1];
-        int err = remove_file(log, last->start);
+    while (log->files.count > 1 && timer_files_last(&log->files)->start >= end) {
+        int err = timer_files_remove_last(&log->files);
         if (err != 0)
             return err;
-        close(last->fd);
-        log->file_count--;
     }
     log->end = end;
-    if (log->file_count == 0)
+    const struct timer_log_file *file = timer_files_last(&log->files);
+    if (file == NULL)
         return 0;
-    const struct log_file *file = &log->files[log->file_count - 1];
     assert(file->start <= end);
     char path[TIMER_PATH_MAX];
-    path_of(log, file->start, path);
-    if (end >= file->start + log->file_bytes)
+    timer_files_path(&log->files, file, path);
+    if (end >= file->start + log->files.file_bytes)
         return 0;
     log->is_unsynced = true;
-    return timer_file_wipe(file->fd, path, end - file->start, log->file_bytes);
+    return timer_file_wipe(file->fd, path, end - file->start, log->files.file_bytes);
 }
 
 /* Its bytes of [from, upto), which a failed sync may have left clean and not on the disk. */
-static int rewrite(const struct timer_log *log, const struct log_file *file, int64_t from,
+static int rewrite(const struct timer_log *log, const struct timer_log_file *file, int64_t from,
                    int64_t upto)
 {
     char path[TIMER_PATH_MAX];
-    path_of(log, file->start, path);
+    timer_files_path(&log->files, file, path);
     int64_t from_pos = from > file->start ? from - file->start : 0;
-    int64_t upto_pos = upto - file->start < log->file_bytes ? upto - file->start : log->file_bytes;
+    int64_t upto_pos = upto - file->start;
+    if (upto_pos > log->files.file_bytes)
+        upto_pos = log->files.file_bytes;
     return timer_file_rewrite(file->fd, path, from_pos, upto_pos);
 }
 
@@ -558,20 +386,16 @@ static int rewrite(const struct timer_log *log, const struct log_file *file, int
  * that process may have failed, and another one would not find anything to do. */
 static int sync_written(struct timer_log *log, int64_t from)
 {
-    char path[TIMER_PATH_MAX];
-    int first_err = 0;
     int64_t written = from > log->certain_pos ? from : log->certain_pos;
-    if (log->has_removed) {
-        path_of(log, 0, path);
-        first_err = timer_file_sync_name(path);
-    }
-    for (int i = 0; i < log->file_count; i++) {
-        bool is_last = i + 1 == log->file_count;
-        if (log->files[i].start + log->file_bytes <= from && !is_last)
+    int first_err = log->files.has_removed ? timer_files_sync_names(&log->files) : 0;
+    for (int i = 0; i < log->files.count; i++) {
+        const struct timer_log_file *file = &log->files.list[i];
+        bool is_last = i + 1 == log->files.count;
+        if (file->start + log->files.file_bytes <= from && !is_last)
             continue;
-        int err = rewrite(log, &log->files[i], written, log->end);
+        int err = rewrite(log, file, written, log->end);
         if (err == 0)
-            err = timer_file_sync(log->files[i].fd, log->dir);
+            err = timer_file_sync(file->fd, log->files.dir);
         first_err = first_err == 0 ? err : first_err;
     }
     return first_err;
@@ -607,20 +431,17 @@ int timer_log_walk(struct timer_log *log, int64_t from, timer_unit_visitor *visi
 
 void timer_log_clean(struct timer_log *log, int64_t phy_min)
 {
-    while (log->file_count > 1) {
+    while (log->files.count > 1) {
         struct timer_unit unit;
         char path[TIMER_PATH_MAX];
-        int64_t start = log->files[0].start;
-        if (timer_log_read(log, last_unit_pos(log, start), &unit) != 0 ||
-            unit.phy_offset >= phy_min || remove_file(log, start) != 0)
+        const struct timer_log_file *first = &log->files.list[0];
+        timer_files_path(&log->files, first, path);
+        if (timer_log_read(log, last_unit_pos(log, first->start), &unit) != 0 ||
+            unit.phy_offset >= phy_min || timer_files_remove_first(&log->files) != 0)
             return;
-        path_of(log, start, path);
-        close(log->files[0].fd);
-        log->file_count--;
-        memmove(log->files, log->files + 1, (size_t)log->file_count * sizeof *log->files);
         log_info("timer_log_removed path=%s", path);
         /* or the next might be gone from the disk before this one, which would be a gap */
-        if (timer_file_sync_name(path) != 0)
+        if (timer_files_sync_names(&log->files) != 0)
             return;
     }
 }
@@ -632,8 +453,9 @@ void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *u
     unsynced->fds[0] = log->full_unsynced;
     unsynced->fds[1] = -1;
     log->full_unsynced = -1;
-    if (log->is_unsynced && log->file_count > 0)
-        unsynced->fds[1] = fcntl(log->files[log->file_count - 1].fd, F_DUPFD_CLOEXEC, 0);
+    const struct timer_log_file *last = timer_files_last(&log->files);
+    if (log->is_unsynced && last != NULL)
+        unsynced->fds[1] = fcntl(last->fd, F_DUPFD_CLOEXEC, 0);
     log->is_unsynced = log->is_unsynced && unsynced->fds[1] < 0;
 }
 

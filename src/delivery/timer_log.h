@@ -27,10 +27,8 @@ struct timer_unit {
 
 struct timer_log;
 
-/* Opens what is there. What lies below certain_pos was on the disk once. A file that is missing or
- * empty before others ends the log when it lies behind: a loss of power took it, and its units are
- * made again from the queue, as are those of the files behind it, which are removed. So are all
- * when the log begins behind certain_pos.
+/* Opens what is there, as timer_files_open(): units of files that are missing behind certain_pos,
+ * or were removed, are made again from the queue.
  * ERR_CORRUPT: a file of another length, or one that is missing below certain_pos. */
 MUST_CHECK int timer_log_open(const char *dir, int64_t file_bytes, int64_t certain_pos,
                               struct timer_log **log);
