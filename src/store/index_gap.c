@@ -1,19 +1,14 @@
 /* index_gap.c - does an index file go on where the one before it ended? */
 #include "store/index_gap.h"
 
+#include "store/index_keys.h"
 #include "store/log_reader.h"
-#include "wire/properties.h"
 
-/* As indexer.c enters them. */
 static bool has_keys(const struct record *record)
 {
-    if ((record->sys_flag & SYS_FLAG_TRANSACTION_MASK) == SYS_FLAG_TRANSACTION_ROLLBACK)
-        return false;
-    struct slice keys = property_get(record->properties, SLICE(PROPERTY_KEYS));
-    bool has_word = false;
-    for (size_t i = 0; i < keys.len && !has_word; i++)
-        has_word = keys.data[i] != ' ';
-    return has_word || property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY)).len > 0;
+    struct index_keys keys = index_keys_of(record);
+    struct slice key;
+    return index_keys_next(&keys, &key);
 }
 
 bool index_gap_between(struct commit_log *log, int64_t end, int64_t begin)

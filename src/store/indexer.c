@@ -30,10 +30,10 @@
 #include "base/thread_rank.h"
 #include "store/index_file.h"
 #include "store/index_gap.h"
+#include "store/index_keys.h"
 #include "store/log_reader.h"
-#include "wire/properties.h"
 
-enum { GATHER_MS = 100, RETRY_MS = 1000, KEYS_MAX = 1024 };
+enum { GATHER_MS = 100, RETRY_MS = 1000 };
 enum { REST_MS = 1000 }; /* without work, then the pages of the index files are let go */
 
 struct indexer {
@@ -247,25 +247,11 @@ static int add_key(struct indexer *indexer, const struct record *record, struct 
 static int add_record(struct indexer *indexer, const struct record *record)
 {
     assert(lock_is_held(&indexer->files_lock));
-    if ((record->sys_flag & SYS_FLAG_TRANSACTION_MASK) == SYS_FLAG_TRANSACTION_ROLLBACK)
-        return 0;
-    struct slice uniq_key = property_get(record->properties, SLICE(PROPERTY_UNIQ_KEY));
-    struct slice keys = property_get(record->properties, SLICE(PROPERTY_KEYS));
+    struct index_keys keys = index_keys_of(record);
+    struct slice key;
     int err = 0;
-    int added = 0;
-    if (uniq_key.len > 0) {
-        err = add_key(indexer, record, uniq_key);
-        added++;
-    }
-    while (keys.len > 0 && err == 0 && added < KEYS_MAX) {
-        const uint8_t *blank = memchr(keys.data, ' ', keys.len);
-        size_t len = blank == NULL ? keys.len : (size_t)(blank - keys.data);
-        if (len > 0) {
-            err = add_key(indexer, record, slice_of(keys.data, len));
-            added++;
-        }
-        keys = slice_from(keys, len + 1);
-    }
+    while (err == 0 && index_keys_next(&keys, &key))
+        err = add_key(indexer, record, key);
     return err;
 }
 
