@@ -1,4 +1,4 @@
-/* indexer.h - the index files together, and the thread that fills them behind the log.
+/* indexer.h - the thread that fills the index files behind the log, and who asks them.
  *
  * Threads    any; the thread that fills is its own. Opened, started, stopped and closed by whoever
  *            opens and closes the store.
@@ -7,22 +7,11 @@
 #ifndef STORE_INDEXER_H
 #define STORE_INDEXER_H
 
-#include "store/commit_log.h"
+#include "store/index_files.h"
 
 struct indexer;
 
-struct indexer_options {
-    const char *dir;
-    int32_t slot_count;
-    int32_t entry_count;
-    struct commit_log *log;
-    bool drop_unsafe;   /* power was lost: files newer than safe_ms are made again */
-    int64_t safe_ms;    /* the checkpoint's index time */
-    int64_t safe_end;   /* the checkpoint's index end, -1: not known */
-    bool may_have_gaps; /* the reference wrote last: see index_gap.h */
-};
-
-MUST_CHECK int indexer_open(const struct indexer_options *options, struct indexer **indexer);
+MUST_CHECK int indexer_open(const struct index_files_options *options, struct indexer **indexer);
 /* Starts indexing what the log has behind the newest file's end. */
 MUST_CHECK int indexer_start(struct indexer *indexer);
 /* Finishes what is in the log and syncs it. */

@@ -140,7 +140,7 @@ static int open_index(struct store *store, bool lost_power)
     char path[DISK_PATH_MAX];
     store_path(store, "index", path);
     const struct checkpoint *checkpoint = &store->checkpoint;
-    const struct indexer_options options = {
+    const struct index_files_options options = {
         .dir = path,
         .slot_count = store->options.index_slot_count,
         .entry_count = store->options.index_entry_count,

@@ -362,11 +362,11 @@ static int open_index_unsynced(const struct store_dir *dir)
     store_dir_file_path(dir, "commitlog", log_path);
     store_dir_file_path(dir, "index", path);
     assert_int_equal(commit_log_open(log_path, LOG_FILE_BYTES, false, 1 << 30, &log), 0);
-    const struct indexer_options options = { .dir = path,
-                                             .slot_count = INDEX_SLOTS,
-                                             .entry_count = INDEX_ENTRIES,
-                                             .log = log,
-                                             .safe_end = -1 };
+    const struct index_files_options options = { .dir = path,
+                                                 .slot_count = INDEX_SLOTS,
+                                                 .entry_count = INDEX_ENTRIES,
+                                                 .log = log,
+                                                 .safe_end = -1 };
     fault_arm("disk.sync_dirs", 0, INT64_MAX, ERR_IO);
     int err = indexer_open(&options, &indexer);
     fault_disarm_all();
