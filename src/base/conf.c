@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 enum { FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 128 };
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -287,20 +289,6 @@ static bool next_logical_line(struct scanner *scanner, int *line_number)
     return false;
 }
 
-static void append_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_append_u8(out, (uint8_t)c);
-    } else if (c < 0x800) {
-        buf_append_u8(out, (uint8_t)(0xC0 | c >> 6));
-        buf_append_u8(out, (uint8_t)(0x80 | (c & 0x3F)));
-    } else {
-        buf_append_u8(out, (uint8_t)(0xE0 | c >> 12));
-        buf_append_u8(out, (uint8_t)(0x80 | (c >> 6 & 0x3F)));
-        buf_append_u8(out, (uint8_t)(0x80 | (c & 0x3F)));
-    }
-}
-
 /* \uXXXX at s; false when four hex digits do not follow. */
 static bool read_unicode(struct slice s, uint32_t *c)
 {
@@ -329,7 +317,7 @@ static void append_unescaped(struct buf *out, struct slice s)
                                          : next == 'r' ? '\r'
                                                        : '\f'));
         } else if (next == 'u' && read_unicode(slice_from(s, i + 1), &c)) {
-            append_utf8(out, c);
+            out->len += utf8_encode((int32_t)c, buf_reserve(out, UTF8_BYTES_MAX));
             i += 4;
         } else {
             buf_append_u8(out, next);

@@ -4,43 +4,27 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 /* ---- integers ------------------------------------------------------------------------------ */
 
 /* The zeros of the decimal digits of the Basic Multilingual Plane; the other nine follow each. */
 static const uint16_t digit_zeros[] = {
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
-    0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
-    0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+    '0',    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6,
+    0x0c66, 0x0ce6, 0x0d66, 0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0,
+    0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620,
+    0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
 };
-
-/* The character at the front of *rest when it is two or three bytes long, else 0. */
-static uint32_t wide_character(struct slice rest, size_t *bytes)
-{
-    const uint8_t *p = rest.data;
-    if (rest.len >= 2 && (p[0] & 0xe0) == 0xc0 && (p[1] & 0xc0) == 0x80) {
-        *bytes = 2;
-        return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
-    }
-    if (rest.len >= 3 && (p[0] & 0xf0) == 0xe0 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80) {
-        *bytes = 3;
-        return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
-    }
-    return 0;
-}
 
 /* Cuts a digit off *rest; -1: there is none. */
 static int next_digit(struct slice *rest)
 {
-    size_t bytes = 1;
+    size_t bytes;
     int digit = -1;
-    if (rest->data[0] >= '0' && rest->data[0] <= '9') {
-        digit = rest->data[0] - '0';
-    } else {
-        uint32_t c = wide_character(*rest, &bytes);
-        for (size_t i = 0; i < sizeof digit_zeros / sizeof digit_zeros[0] && digit < 0; i++)
-            if (c >= digit_zeros[i] && c < digit_zeros[i] + 10u)
-                digit = (int)(c - digit_zeros[i]);
-    }
+    int32_t c = utf8_decode(rest->data, rest->data + rest->len, &bytes);
+    for (size_t i = 0; i < sizeof digit_zeros / sizeof digit_zeros[0] && digit < 0; i++)
+        if (c >= digit_zeros[i] && c < digit_zeros[i] + 10)
+            digit = c - digit_zeros[i];
     *rest = slice_from(*rest, bytes);
     return digit;
 }

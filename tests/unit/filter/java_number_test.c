@@ -28,6 +28,8 @@ static void integers_are_read(void **state)
         { "-9223372036854775808", false, true, INT64_MIN },
         { "9223372036854775808", false, false, 0 },
         { "٣٤", true, true, 34 },
+        { "\xd9", false, false, 0 },         /* the first half of such a digit */
+        { "\xe0\x99\xa0", false, false, 0 }, /* a digit longer than UTF-8 allows */
         { "", false, false, 0 },
         { "-", false, false, 0 },
         { "+-1", false, false, 0 },
