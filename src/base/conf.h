@@ -99,9 +99,4 @@ MUST_CHECK int conf_update(const struct conf_table *table, void *values, struct 
 /* All supported values as sorted "key=value" lines. */
 void conf_print(const struct conf_table *table, const void *values, struct buf *out);
 
-/* Calls `each` per key and value of a properties text. Returns 0 or what `each` returned first. */
-MUST_CHECK int conf_parse(struct slice properties,
-                          int (*each)(void *ctx, int line, struct slice key, struct slice value),
-                          void *ctx);
-
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "base/arena.h"
-#include "base/conf.h"
+#include "base/conf_parse.h"
 
 struct change {
     struct slice key;
@@ -68,22 +68,6 @@ static void append_change(struct change *change, struct buf *out)
     change->is_written = true;
 }
 
-static bool is_continued(struct slice line)
-{
-    size_t slashes = 0;
-    while (slashes < line.len && line.data[line.len - 1 - slashes] == '\\')
-        slashes++;
-    return slashes % 2 == 1;
-}
-
-static bool is_comment(struct slice line)
-{
-    size_t i = 0;
-    while (i < line.len && (line.data[i] == ' ' || line.data[i] == '\t' || line.data[i] == '\f'))
-        i++;
-    return i < line.len && (line.data[i] == '#' || line.data[i] == '!');
-}
-
 static struct slice first_line(struct slice text)
 {
     const uint8_t *newline = memchr(text.data, '\n', text.len);
@@ -94,14 +78,14 @@ static struct slice first_line(struct slice text)
 static struct slice whole_line(struct slice text)
 {
     struct slice line = first_line(text);
-    if (is_comment(line))
+    if (conf_line_is_comment(line))
         return line;
     for (size_t len = line.len; len < text.len; len += line.len) {
         struct slice shown = line; /* without its end */
         while (shown.len > 0 &&
                (shown.data[shown.len - 1] == '\n' || shown.data[shown.len - 1] == '\r'))
             shown.len--;
-        if (!is_continued(shown))
+        if (!conf_line_is_continued(shown))
             return slice_of(text.data, len);
         line = first_line(slice_from(text, len));
     }

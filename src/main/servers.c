@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/conf_parse.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "broker/broker.h"

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "base/conf_parse.h"
 #include "base/log.h"
 #include "namesrv/internal.h"
 

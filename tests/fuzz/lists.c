@@ -1,6 +1,6 @@
 /* Goal: any body that is a list or a table, and any text of settings, is read or refused; what was
  * read is written so that it reads the same. The first byte chooses which of them it is. */
-#include "base/conf.h"
+#include "base/conf_parse.h"
 #include "fuzz.h"
 #include "wire/body_consumer_list.h"
 #include "wire/body_group_config.h"

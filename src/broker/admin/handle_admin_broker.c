@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/conf_edit.h"
+#include "base/conf_parse.h"
 #include "base/log.h"
 #include "broker/internal.h"
 #include "broker/offload.h"

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "base/conf_parse.h"
 #include "broker/guard/guard.h"
 #include "broker/internal.h"
 #include "broker/requests.h"
