@@ -1,77 +1,21 @@
-/* stats.c - what came and went, under the names and keys that tools ask for.
- *
- *     topics  "orders"    -> node: all, queues[0..], is_system
- *     pairs   "orders@g1" -> node: all, queues[0..], of_pair
- *     broker  the same for all of them together
+/* stats.c - what came and went is counted, by topic, by topic and group, and for the broker; drawn
+ * in stats_internal.h.
  *
  * The series of a queue or an event comes with its first count; those of queues with room for
  * their neighbours, which counts as theirs.
  */
-#include "broker/figures/stats.h"
+#include "broker/figures/stats_internal.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/memory.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
 
-enum { KEY_MAX = 1024, QUEUES_MAX = 65536 };
+enum { QUEUES_MAX = 65536 };
 enum { PUTS_PER_SETTLING = 32 }; /* one topic is looked after with every so many puts */
-
-/* What happens between a topic and a group only. */
-struct pair_series {
-    struct stats_series events[STATS_EVENTS];
-    struct stats_series from_disk;
-};
-enum { PAIR_SERIES = STATS_EVENTS + 1 };
-
-struct stats_node {
-    struct stats_series all;
-    struct stats_series *queues; /* heap */
-    struct pair_series *of_pair; /* heap; NULL: nothing of that yet */
-    int32_t queue_count;         /* room in queues */
-    uint16_t topic_len;
-    uint16_t name_len;
-    bool is_system; /* the topic is the broker's own */
-    uint8_t name[]; /* topic, or topic@group */
-};
-static_assert(KEY_MAX <= UINT16_MAX, "lengths of names fit");
-
-enum broker_series {
-    BROKER_PUT,
-    BROKER_PUT_OF_USERS,
-    BROKER_GOT,
-    BROKER_GOT_OF_USERS,
-    BROKER_GOT_FROM_DISK,
-    BROKER_ACKED,
-    BROKER_CHECKPOINTS,
-    BROKER_SERIES
-};
-
-struct stats {
-    struct map topics;
-    struct map pairs;
-    struct stats_series broker[BROKER_SERIES];
-    struct stats_series *last_put; /* the queue's, of the message stored last */
-    int series_count;              /* of the nodes, with those there is room for */
-    size_t settled;                /* cursor in topics: those before it have been looked after */
-    uint32_t puts;
-    bool by_queue;
-    bool folds_light;
-    bool is_full;   /* said once */
-    bool is_paused; /* names are not counted */
-    size_t cluster_len;
-    uint8_t cluster[];
-};
-
-static struct slice cluster_of(const struct stats *stats)
-{
-    return slice_of(stats->cluster, stats->cluster_len);
-}
 
 static struct slice node_topic(const struct stats_node *node)
 {
@@ -127,7 +71,7 @@ static struct stats_node *node_new(const struct stats *stats, struct slice name,
     memcpy(node->name, name.data, name.len);
     node->name_len = (uint16_t)name.len;
     node->topic_len = (uint16_t)topic_len;
-    node->is_system = topic_is_system(node_topic(node), cluster_of(stats));
+    node->is_system = topic_is_system(node_topic(node), stats_cluster(stats));
     return node;
 }
 
@@ -138,7 +82,7 @@ static struct stats_node *node_get(struct stats *stats, struct map *nodes, struc
     if (stats->is_paused)
         return NULL;
     struct stats_node *node = map_get(nodes, name);
-    if (node != NULL || topic_len == 0 || name.len > KEY_MAX || !has_room(stats, 1))
+    if (node != NULL || topic_len == 0 || name.len > STATS_KEY_MAX || !has_room(stats, 1))
         return node;
     node = node_new(stats, name, topic_len);
     map_put(nodes, slice_of(node->name, node->name_len), node);
@@ -146,9 +90,9 @@ static struct stats_node *node_get(struct stats *stats, struct map *nodes, struc
     return node;
 }
 
-static struct slice pair_name(struct slice topic, struct slice group, uint8_t bytes[KEY_MAX])
+struct slice stats_pair_name(struct slice topic, struct slice group, uint8_t bytes[STATS_KEY_MAX])
 {
-    if (topic.len == 0 || group.len == 0 || topic.len + 1 + group.len > KEY_MAX)
+    if (topic.len == 0 || group.len == 0 || topic.len + 1 + group.len > STATS_KEY_MAX)
         return slice_of(NULL, 0);
     memcpy(bytes, topic.data, topic.len);
     bytes[topic.len] = '@';
@@ -158,9 +102,9 @@ static struct slice pair_name(struct slice topic, struct slice group, uint8_t by
 
 static struct stats_node *pair_get(struct stats *stats, struct slice topic, struct slice group)
 {
-    uint8_t bytes[KEY_MAX];
+    uint8_t bytes[STATS_KEY_MAX];
     topic = folded(stats, topic);
-    struct slice name = pair_name(topic, folded(stats, group), bytes);
+    struct slice name = stats_pair_name(topic, folded(stats, group), bytes);
     return name.len == 0 ? NULL : node_get(stats, &stats->pairs, name, topic.len);
 }
 
@@ -308,135 +252,7 @@ void stats_pause_names(struct stats *stats, bool pause)
     stats->last_put = NULL;
 }
 
-/* ---- names and keys -------------------------------------------------------------------------- */
-
-enum key_shape {
-    KEY_CLUSTER,
-    KEY_TOPIC,
-    KEY_TOPIC_QUEUE,
-    KEY_QUEUE_TOPIC,
-    KEY_TOPIC_GROUP,
-    KEY_TOPIC_QUEUE_GROUP,
-    KEY_GET_LATENCY, /* queue@topic@group by queue, else topic@group */
-};
-
-enum of_pair { OF_ALL, OF_DISK, OF_EVENT };
-
-static const struct stats_row {
-    const char *name;
-    enum key_shape shape;
-    enum stats_column column;
-    int which; /* enum broker_series, of a pair enum of_pair + an enum stats_event */
-} stats_rows[] = {
-    { "TOPIC_PUT_NUMS", KEY_TOPIC, STATS_MESSAGES, OF_ALL },
-    { "TOPIC_PUT_SIZE", KEY_TOPIC, STATS_BYTES, OF_ALL },
-    { "TOPIC_PUT_LATENCY", KEY_QUEUE_TOPIC, STATS_TOOK_MS, OF_ALL },
-    { "QUEUE_PUT_NUMS", KEY_TOPIC_QUEUE, STATS_MESSAGES, OF_ALL },
-    { "QUEUE_PUT_SIZE", KEY_TOPIC_QUEUE, STATS_BYTES, OF_ALL },
-    { "GROUP_GET_NUMS", KEY_TOPIC_GROUP, STATS_MESSAGES, OF_ALL },
-    { "GROUP_GET_SIZE", KEY_TOPIC_GROUP, STATS_BYTES, OF_ALL },
-    { "GROUP_GET_LATENCY", KEY_GET_LATENCY, STATS_TOOK_MS, OF_ALL },
-    { "QUEUE_GET_NUMS", KEY_TOPIC_QUEUE_GROUP, STATS_MESSAGES, OF_ALL },
-    { "QUEUE_GET_SIZE", KEY_TOPIC_QUEUE_GROUP, STATS_BYTES, OF_ALL },
-    { "GROUP_GET_FROM_DISK_NUMS", KEY_TOPIC_GROUP, STATS_MESSAGES, OF_DISK },
-    { "GROUP_GET_FROM_DISK_SIZE", KEY_TOPIC_GROUP, STATS_BYTES, OF_DISK },
-    { "SNDBCK_PUT_NUMS", KEY_TOPIC_GROUP, STATS_MESSAGES, OF_EVENT + STATS_SENT_BACK },
-    { "GROUP_ACK_NUMS", KEY_TOPIC_GROUP, STATS_MESSAGES, OF_EVENT + STATS_ACKED },
-    { "GROUP_CK_NUMS", KEY_TOPIC_GROUP, STATS_MESSAGES, OF_EVENT + STATS_CHECKPOINTS },
-    { "BROKER_PUT_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_PUT },
-    { "BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC", KEY_CLUSTER, STATS_MESSAGES, BROKER_PUT_OF_USERS },
-    { "BROKER_GET_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_GOT },
-    { "BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC", KEY_CLUSTER, STATS_MESSAGES, BROKER_GOT_OF_USERS },
-    { "BROKER_GET_FROM_DISK_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_GOT_FROM_DISK },
-    { "BROKER_GET_FROM_DISK_SIZE", KEY_CLUSTER, STATS_BYTES, BROKER_GOT_FROM_DISK },
-    { "BROKER_ACK_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_ACKED },
-    { "BROKER_CK_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_CHECKPOINTS },
-};
-
-/* Up to the next '@'; what is left of *rest begins behind it. */
-static struct slice cut_at(struct slice *rest)
-{
-    const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, '@', rest->len);
-    struct slice part = *rest;
-    if (at == NULL) {
-        *rest = slice_of(NULL, 0);
-        return part;
-    }
-    part.len = (size_t)(at - rest->data);
-    *rest = slice_from(*rest, part.len + 1);
-    return part;
-}
-
-struct parsed_key {
-    struct slice topic;
-    struct slice group;
-    struct slice queue;
-};
-
-static struct parsed_key key_parse(enum key_shape shape, bool by_queue, struct slice key)
-{
-    struct parsed_key parsed = { 0 };
-    if (shape == KEY_QUEUE_TOPIC || (shape == KEY_GET_LATENCY && by_queue))
-        parsed.queue = cut_at(&key);
-    parsed.topic = cut_at(&key);
-    if (shape == KEY_TOPIC_QUEUE || shape == KEY_TOPIC_QUEUE_GROUP)
-        parsed.queue = cut_at(&key);
-    parsed.group = key;
-    return parsed;
-}
-
-static bool has_queue(const struct stats *stats, enum key_shape shape)
-{
-    return shape == KEY_QUEUE_TOPIC || shape == KEY_TOPIC_QUEUE || shape == KEY_TOPIC_QUEUE_GROUP ||
-           (shape == KEY_GET_LATENCY && stats->by_queue);
-}
-
-static struct stats_series *find_in_node(const struct stats *stats, const struct stats_row *row,
-                                         struct stats_node *node, struct slice queue)
-{
-    int32_t queue_id;
-    if (row->which != OF_ALL)
-        return node->of_pair == NULL   ? NULL
-               : row->which == OF_DISK ? &node->of_pair->from_disk
-                                       : &node->of_pair->events[row->which - OF_EVENT];
-    if (!has_queue(stats, row->shape))
-        return &node->all;
-    return slice_to_i32(queue, &queue_id) && queue_id >= 0 && queue_id < node->queue_count
-               ? &node->queues[queue_id]
-               : NULL;
-}
-
-static struct stats_series *find_series(struct stats *stats, const struct stats_row *row,
-                                        struct slice key)
-{
-    if (row->shape == KEY_CLUSTER)
-        return slice_eq(key, cluster_of(stats)) ? &stats->broker[row->which] : NULL;
-    uint8_t bytes[KEY_MAX];
-    struct parsed_key parsed = key_parse(row->shape, stats->by_queue, key);
-    bool is_pair = row->shape >= KEY_TOPIC_GROUP;
-    struct slice name = is_pair ? pair_name(parsed.topic, parsed.group, bytes) : parsed.topic;
-    if (name.len == 0 || (!is_pair && parsed.group.len > 0))
-        return NULL;
-    struct stats_node *node = map_get(is_pair ? &stats->pairs : &stats->topics, name);
-    return node == NULL ? NULL : find_in_node(stats, row, node, parsed.queue);
-}
-
-bool stats_find(struct stats *stats, struct slice name, struct slice key, int64_t now_ns,
-                struct stats_view *view)
-{
-    for (size_t i = 0; i < sizeof stats_rows / sizeof stats_rows[0]; i++) {
-        const struct stats_row *row = &stats_rows[i];
-        if (!slice_eq(name, slice_str(row->name)))
-            continue;
-        struct stats_series *series = find_series(stats, row, key);
-        if (series != NULL && !series->is_begun)
-            series = NULL;
-        for (int w = 0; series != NULL && w < STATS_WINDOWS; w++)
-            view->windows[w] = stats_series_sum(series, (enum stats_window)w, row->column, now_ns);
-        return series != NULL;
-    }
-    return false;
-}
+/* ---- rates ----------------------------------------------------------------------------------- */
 
 static double rate_of(struct stats_node *node, int64_t now_ns)
 {
@@ -452,8 +268,8 @@ double stats_put_rate(struct stats *stats, struct slice topic, int64_t now_ns)
 
 double stats_get_rate(struct stats *stats, struct slice topic, struct slice group, int64_t now_ns)
 {
-    uint8_t bytes[KEY_MAX];
-    struct slice name = pair_name(folded(stats, topic), folded(stats, group), bytes);
+    uint8_t bytes[STATS_KEY_MAX];
+    struct slice name = stats_pair_name(folded(stats, topic), folded(stats, group), bytes);
     return name.len == 0 ? 0 : rate_of(map_get(&stats->pairs, name), now_ns);
 }
 
