@@ -4,8 +4,10 @@
  *            frees them before map_fini().
  * Threads    one at a time.
  * Order      map_next() walks in insertion order as long as nothing was removed; removing is
- * allowed while walking. Inserting is, too, for a walk that begins again when `layout` changed.
+ *            allowed while walking. Inserting is, too, for a walk that begins again when `layout`
+ *            changed.
  * Errors     none: a failed allocation aborts; whoever fills a map from outside bounds it.
+ *
  * Keys are hashed with a seed drawn at start, so that names chosen by a client cannot collide on
  * purpose.
  */

@@ -2,7 +2,8 @@
  * offsets, and tells name servers what it has.
  *
  * Threads    everything runs on the loop given at start: broker state has this one owner and no
- * locks. What may wait (cold reads, index, table files) goes to the workers and comes back.
+ *            locks. What may wait (cold reads, index, table files) goes to the workers and comes
+ *            back.
  * Ownership  the options are copied; loop and workers stay the caller's and outlive the broker.
  * Errors     0, or a negative code of base/err.h; the cause is in the log.
  */

@@ -2,8 +2,8 @@
  *
  * Ownership  an offload lives in its request's arena and ends with it.
  * Threads    started and finished on the broker's loop; `work` runs on a worker, where it may read
- * its own struct, use the request's arena and call the store, and nothing else: broker tables
- *            belong to the loop and may change meanwhile.
+ *            its own struct, use the request's arena and call the store, and nothing else: broker
+ *            tables belong to the loop and may change meanwhile.
  */
 #ifndef BROKER_OFFLOAD_H
 #define BROKER_OFFLOAD_H

@@ -6,7 +6,7 @@
  *
  * Threads    the broker's loop.
  * Errors     a file that cannot be written is tried again SAVE_RETRY_MS later, for ever; whoever
- * waits for it is told after the first try.
+ *            waits for it is told after the first try.
  */
 #ifndef BROKER_SAVER_H
 #define BROKER_SAVER_H

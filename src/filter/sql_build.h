@@ -4,8 +4,7 @@
  * The parser asks for nodes bottom-up. The first thing that is wrong is kept; from then on every
  * call gives SQL_NO_NODE, so that the parser need not look at each step.
  *
- * Ownership  what is built lies in the scratch arena until sql_build_finish() makes the block of
- * it.
+ * Ownership  what is built lies in the scratch arena until sql_build_finish() makes a block of it.
  * Threads    any, one for each expression that is built.
  */
 #ifndef FILTER_SQL_BUILD_H

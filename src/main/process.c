@@ -1,3 +1,9 @@
+/* process.c - the frame around servers.
+ *
+ * Signals that end the process are blocked before the first thread is made, so that all threads
+ * inherit that and the main thread alone takes them, by waiting for them. A loop belongs to its
+ * thread; the main thread asks it by a posted call and waits for the answer.
+ */
 #include "main/process.h"
 
 #include <assert.h>

@@ -1,6 +1,9 @@
 /* process.h - what every serving role needs around it: the log, signals, loops on threads, workers.
  *
- * Threads    process_* are called on the main thread only.
+ * Order      process_init(), loops, servers on them; at the end servers, loops,
+ *            process_end_workers(), process_fini().
+ * Threads    the main thread.
+ * Errors     0, or a negative code of base/err.h; nothing is left then.
  */
 #ifndef MAIN_PROCESS_H
 #define MAIN_PROCESS_H

@@ -2,9 +2,9 @@
  *
  * A state machine without sockets: what happened and when goes in, what to answer comes out.
  *
- *     registration, heartbeat, unregistration, a closed connection, time   ->  live_table,
- * topic_rows route, lists, cluster                                                <-
- * route_answers.c
+ *     registration, heartbeat, unregistration, a closed connection, time  ──>  live_table,
+ *                                                                              topic_rows
+ *     route, lists, cluster                                               <──  route_answers.c
  *
  * A broker is known from its first registration until it unregisters, its connection closes, or it
  * was silent for its timeout. With the last member of a group its topics go. Topics come from the

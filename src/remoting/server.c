@@ -1,3 +1,12 @@
+/* server.c - the peers that came in at one port, from the first byte to the last answer.
+ *
+ *     accepted ── first bytes looked at: a frame, TLS, a proxy's header ── peer.c
+ *     ending   ── no more connections, no more input ── drained: every request is answered, every
+ *                 answer written ── freed, which closes who is left
+ *
+ * What one peer may make us keep is bounded here, by the memory there is: input of one frame,
+ * output it does not read.
+ */
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -1,5 +1,13 @@
 /* get.c - messages of a queue from an offset on: the entries, the filter, the records they lead to,
  * until the caller has as many as it wants.
+ *
+ *   bounds ── entries, some at a time ── filter by tag ── record ── filter by properties ── body
+ *                 │                                          └─ damaged: passed over, counted
+ *                 └─ the disk would have to be waited for: ERR_WOULD_BLOCK with nothing done; or
+ *                    with what there is, the rest is asked for again
+ *
+ * Neither an entry nor a record is believed: a bit of either may have turned. So what leads
+ * backwards ends the walk or is stepped over, and a record says itself where it belongs.
  */
 #include "store/entry_heal.h"
 #include "store/get_record.h"

@@ -1,4 +1,16 @@
-/* store.c - the front door: what is opened, hangs together and is closed. In: put.c; out: get.c. */
+/* store.c - the front door: what is opened, hangs together and is closed. In: put.c; out: get.c.
+ *
+ *   open    the lock of the directory        one process has it
+ *           checkpoint, log, queues          what an earlier process left, and knew to be safe
+ *           abort mark                       from here on a death is seen by the next start
+ *           recovery (recover.c)             the end of the log, its entries in the queues
+ *           index, compacted topics          made from the log, behind it
+ *           flusher, cleaner, compactor, scrubber
+ *   close   puts are refused, the threads end, everything is flushed, and last the abort mark goes
+ *
+ * What fails on the way is undone, and the directory is left for another try: as long as the mark
+ * is there, the next start takes nothing on trust that was not safe before.
+ */
 #include "store/store_internal.h"
 
 #include <stdio.h>

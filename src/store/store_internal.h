@@ -1,7 +1,9 @@
 /* store_internal.h - what the files behind the front door share.
  *
- * Threads    any: what changes while the store is open is atomic, or under the lock named beside
- * it.
+ * Threads    any: what changes while the store is open is atomic, or under the lock, or of the
+ *            thread, that is named beside it. A function that says "the flusher's" is called there
+ *            alone; those that start and stop threads, by whoever opens and closes the store.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H

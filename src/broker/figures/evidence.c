@@ -1,9 +1,11 @@
 /* evidence.c - stamps, passes, slow requests.
  *
  *   first request of a pass    the real clock is read once; the rest of the pass is counted in
- * ticks next request, end of pass  ends the one before: sampled into the histograms, kept when it
- * is the slowest of its pass end of the pass            deferred twice: what connections deferred
- * (their writes) comes between, so the second time the answers are out
+ *                              ticks
+ *   next request, end of pass  ends the one before: sampled into the histograms, kept when it is
+ *                              the slowest of its pass
+ *   end of the pass            deferred twice: what connections deferred (their writes) comes
+ *                              between, so the second time the answers are out
  *
  *     NO_PASS ──begin──> HANDLING ──deferred──> WRITING ──deferred──> NO_PASS
  *                           └──────<──begin──────┘   what a deferred callback handles belongs to it

@@ -1,9 +1,8 @@
 /* delays.h - runs the delay levels on the broker's loop: wakes when a message is due, fetches cold
- * ones on a worker, keeps delayOffset.json.
+ * ones on a worker, keeps delayOffset.json. Nothing wakes while no message waits.
  *
  * Threads    the broker's loop.
  * Ownership  between open and close the broker's store, loop and workers are in use.
- * Nothing wakes while no message waits.
  */
 #ifndef BROKER_DELAYS_H
 #define BROKER_DELAYS_H

@@ -1,9 +1,8 @@
 /* timers.h - runs the timers on the broker's loop: wakes when one is due, has wheel and log written
- * and read by a worker, keeps the check point.
+ * and read by a worker, keeps the check point. Nothing wakes while nothing is due within seconds.
  *
  * Threads    the broker's loop.
  * Ownership  between open and close the broker's store, loop and workers are in use.
- * Nothing wakes while nothing is due within seconds.
  */
 #ifndef BROKER_TIMERS_H
 #define BROKER_TIMERS_H

@@ -1,9 +1,8 @@
 /* txns.h - runs transactions on the broker's loop: when halves are checked and op records put, who
- * is asked, and the saved positions.
+ * is asked, and the saved positions. Nothing wakes while no half message waits.
  *
  * Threads    the broker's loop.
  * Ownership  between open and close the broker's store, tables, loop and workers are in use.
- * Nothing wakes while no half message waits.
  */
 #ifndef BROKER_TXNS_H
 #define BROKER_TXNS_H

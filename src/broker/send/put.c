@@ -1,4 +1,13 @@
-/* put.c - the way of every message into the store. */
+/* put.c - the way of every message into the store.
+ *
+ *     from a client ──┐                     ┌─ no time ──────────> its topic
+ *     due, sent back ─┼─ does it name one? ─┼─ a delay level ────> SCHEDULE_TOPIC_XXXX
+ *     of the broker ──┘                     └─ a timer ──────────> rmq_sys_wheel_timer
+ *     half message ──────────────────────────────────────────────> RMQ_SYS_TRANS_HALF_TOPIC
+ *
+ * So nobody forgets that a message is to wait, and puts are counted and their time taken in one
+ * place. Who knows that a message names no time says so (broker_put_at_once) and saves the look.
+ */
 #include "broker/send/put.h"
 
 #include <assert.h>

@@ -1,8 +1,7 @@
 /* send.h - a send on its way: handle_send.c takes it apart and stores it, send_checks.c says what
  * it must pass before.
  *
- * Ownership  slices are the request's, or of its arena. A check that fails has answered the
- * request.
+ * Ownership  slices are the request's, or of its arena. A check that fails has answered it.
  * Threads    the broker's loop.
  */
 #ifndef BROKER_SEND_H
