@@ -38,24 +38,24 @@ static int open_tables(struct broker *broker)
 {
     char path[PATH_BYTES];
     broker->takes_light = broker->conf.enable_lmq && broker->conf.enable_multi_dispatch;
-    broker_config_path(broker, "topics.json", path, sizeof path);
+    saver_table_path(broker, TABLE_TOPICS, path, sizeof path);
     int err = topics_open(path, &broker->topics);
     if (err != 0)
         return err;
-    broker_config_path(broker, "subscriptionGroup.json", path, sizeof path);
+    saver_table_path(broker, TABLE_GROUPS, path, sizeof path);
     err = groups_open(path, &broker->groups);
     if (err != 0)
         return err;
-    broker_config_path(broker, "messageRequestMode.json", path, sizeof path);
+    saver_table_path(broker, TABLE_REQUEST_MODES, path, sizeof path);
     err = request_modes_open(path, &broker->request_modes);
     if (err != 0)
         return err;
-    broker_config_path(broker, "consumerOffset.json", path, sizeof path);
+    saver_table_path(broker, TABLE_OFFSETS, path, sizeof path);
     err = broker->conf.enable_lmq ? light_queues_open_tables(broker, path)
                                   : offsets_open(path, &broker->offsets);
     if (err != 0)
         return err;
-    broker_config_path(broker, "consumerFilter.json", path, sizeof path);
+    saver_table_path(broker, TABLE_FILTERS, path, sizeof path);
     err = filters_open(path,
                        bloom_shape_of(broker->conf.max_error_rate_of_bloom_filter,
                                       broker->conf.expect_consumer_num_use_filter),

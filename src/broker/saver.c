@@ -1,4 +1,6 @@
-/* saver.c - writes the broker's tables to their files. */
+/* saver.c - the broker's tables, a row each: its file, its text, whether it rests on the log; and
+ * how they are written.
+ */
 #include "broker/saver.h"
 
 #include <assert.h>
@@ -112,6 +114,12 @@ static const struct table_row table_rows[TABLE_COUNT] = {
                               request_modes_are_changed },
     [TABLE_TXN_COUNTS] = { "transactionMetrics", false, txn_counts_step, txn_counts_are_changed },
 };
+
+void saver_table_path(const struct broker *broker, enum saved_table table, char *path,
+                      size_t path_bytes)
+{
+    broker_config_path(broker, table_rows[table].file, path, path_bytes);
+}
 
 struct saved {
     struct saver *saver;
@@ -278,10 +286,10 @@ int saver_new(struct broker *broker, struct saver **saver)
         s->job = (struct job){ .run = write_file, .done = file_written };
         loop_timer_init(&s->timer, save_due);
         table_text_init(&s->text);
-        const char *file = s->row->file;
         if (i == TABLE_OFFSETS && broker->conf.enable_lmq)
-            file = LIGHT_OFFSETS_FILE;
-        broker_config_path(broker, file, s->path, sizeof s->path);
+            broker_config_path(broker, LIGHT_OFFSETS_FILE, s->path, sizeof s->path);
+        else
+            saver_table_path(broker, (enum saved_table)i, s->path, sizeof s->path);
     }
     *saver = made;
     return 0;

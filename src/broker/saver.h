@@ -12,6 +12,7 @@
 #define BROKER_SAVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
@@ -29,6 +30,10 @@ enum { SAVE_RETRY_MS = 5000 };
 
 struct broker;
 struct saver;
+
+/* Where the table is kept, and read from at start. */
+void saver_table_path(const struct broker *broker, enum saved_table table, char *path,
+                      size_t path_bytes);
 
 MUST_CHECK int saver_new(struct broker *broker, struct saver **saver);
 /* The table changed: it will be saved. Cheap, may be called per change. */

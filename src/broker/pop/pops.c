@@ -12,6 +12,7 @@
 #include "broker/send/put.h"
 #include "broker/topic_attributes.h"
 #include "broker/topic_rules.h"
+#include "wire/pop_info.h"
 
 /* While something waits, look at least so often: the wall clock may be set. */
 enum { LOOK_AT_LEAST_MS = 60 * 1000 };
@@ -217,7 +218,7 @@ static int open_keeper(struct pops *pops)
 {
     struct broker *broker = pops->broker;
     char path[PATH_BYTES];
-    broker_config_path(broker, "consumerOrderInfo.json", path, sizeof path);
+    saver_table_path(broker, TABLE_POP_ORDER, path, sizeof path);
     const struct pop_keeper_options options = {
         .store = broker->store,
         .offsets = broker->offsets,
