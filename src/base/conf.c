@@ -198,8 +198,7 @@ static int take_without_value(const struct conf_row *row, struct slice value,
                    row->text);
         return ERR_INVALID;
     }
-    buf_printf(complaints, "key \"%s\" is known but not supported yet: it has no effect\n",
-               row->key);
+    buf_printf(complaints, "key \"%s\" has no effect: %s\n", row->key, row->text);
     return 0;
 }
 
@@ -295,7 +294,8 @@ static int check_update(void *ctx, int line, struct slice key, struct slice valu
     if (row == NULL)
         complain_unknown(update->table, key, update->complaints);
     else if (has_no_value(row))
-        buf_printf(update->complaints, "key \"%s\" is known but not supported yet\n", row->key);
+        buf_printf(update->complaints, "key \"%s\" has no effect: %s\n", row->key,
+                   row->when == CONF_KNOWN_ONLY ? row->text : "it is not supported yet");
     else if (row->when == CONF_AT_START)
         buf_printf(update->complaints, "key \"%s\" cannot change while running\n", row->key);
     else if (!value_is_allowed(row, value))

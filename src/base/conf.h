@@ -11,7 +11,7 @@
  *
  * Files are the reference's Java properties: key=value or key:value, # and ! comments, \ escapes
  * and continued lines. An unknown key warns and names the nearest known one; a key that is known
- * but not supported yet says so, and is refused where going without it would be dangerous; a bad
+ * and has no effect says why, and is refused where going without it would be dangerous; a bad
  * value is refused with file, line, key and what is allowed.
  *
  * Ownership  string values are heap copies owned by the values struct; conf_fini() frees them.
@@ -27,7 +27,7 @@ enum conf_type { CONF_BOOL_T, CONF_INT_T, CONF_I64_T, CONF_STRING_T };
 enum conf_when {
     CONF_AT_START,     /* fixed once running */
     CONF_AT_RUN_TIME,  /* may be changed by an update request */
-    CONF_KNOWN_ONLY,   /* a key of the reference that is accepted, reported and has no effect yet */
+    CONF_KNOWN_ONLY,   /* a key of the reference that is accepted, reported and has no effect */
     CONF_DEFAULT_ONLY, /* a key of the reference whose default alone is accepted: who sets another
                           value relies on what is not there */
 };
@@ -39,7 +39,7 @@ struct conf_row {
     size_t at; /* offset of the value in the values struct */
     int64_t least, most;
     const char *fallback; /* default, as text */
-    const char *text;     /* one line for people, with the unit; CONF_DEFAULT_ONLY: why */
+    const char *text;     /* one line for people, with the unit; of a key without value: why */
 };
 
 #define CONF_BOOL(s, member, key, fallback, when, text)                                            \
@@ -58,9 +58,9 @@ struct conf_row {
     {                                                                                              \
         key, CONF_STRING_T, when, offsetof(s, member), 0, 4096, fallback, text                     \
     }
-#define CONF_KNOWN(key, fallback)                                                                  \
+#define CONF_KNOWN(key, fallback, why)                                                             \
     {                                                                                              \
-        key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, ""                                 \
+        key, CONF_STRING_T, CONF_KNOWN_ONLY, 0, 0, 0, fallback, why                                \
     }
 
 #define CONF_REFUSED(key, fallback, why)                                                           \

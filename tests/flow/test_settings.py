@@ -41,7 +41,7 @@ def test_the_default_of_what_is_not_there_says_nothing(tmp_path, key):
 def test_a_setting_without_effect_is_told(tmp_path):
     """Goal: a key that changes nothing is a warning that names it."""
     done = start(tmp_path, transientStorePoolEnable="true")
-    assert done.returncode == 0 and '"transientStorePoolEnable" is known but not supported yet' in done.stderr
+    assert done.returncode == 0 and '"transientStorePoolEnable" has no effect: ' in done.stderr
 
 
 def test_a_port_that_is_taken_ends_the_start(tmp_path):

@@ -24,7 +24,7 @@ static const struct conf_row rows[] = {
     CONF_I64(struct values, file_bytes, "fileBytes", 1073741824, 4096, INT64_MAX, CONF_AT_RUN_TIME,
              "bytes"),
     CONF_STRING(struct values, name, "brokerName", "broker-a", CONF_AT_RUN_TIME, "name"),
-    CONF_KNOWN("lockInStrictMode", "false"),
+    CONF_KNOWN("lockInStrictMode", "false", "there is nothing to lock"),
     CONF_REFUSED("aclEnable", "false", "the broker would be open to everyone"),
 };
 static const struct conf_table table = { rows, sizeof rows / sizeof rows[0] };
@@ -99,7 +99,7 @@ static void unknown_keys_are_warnings(void **state)
     assert_int_equal(read_file(f, "listenProt=1\nqqqqqqqqqqqq=1\n\nlockInStrictMode=true\n"), 0);
     assert_true(said(f, ":1: unknown key \"listenProt\"; did you mean \"listenPort\"?\n"));
     assert_true(said(f, ":2: unknown key \"qqqqqqqqqqqq\"\n"));
-    assert_true(said(f, ":4: key \"lockInStrictMode\" is known but not supported yet"));
+    assert_true(said(f, ":4: key \"lockInStrictMode\" has no effect: there is nothing to lock"));
     assert_int_equal(f->values.port, 10911);
 }
 
@@ -156,7 +156,7 @@ static void an_update_is_all_or_nothing(void **state)
     assert_true(said(f, "\"listenPort\" cannot change while running"));
     assert_true(said(f, "unknown key \"brokreName\"; did you mean \"brokerName\"?"));
     assert_true(said(f, "bad value \"1\" for key \"fileBytes\""));
-    assert_true(said(f, "\"aclEnable\" is known but not supported yet"));
+    assert_true(said(f, "\"aclEnable\" has no effect: it is not supported yet"));
     assert_string_equal(f->values.name, "broker-a");
     assert_int_equal(conf_update(&table, &f->values, SLICE("brokerName=b\n"), &f->said), 0);
     assert_string_equal(f->values.name, "b");
