@@ -34,6 +34,8 @@
 #include "store/log_reader.h"
 #include "store/store_get.h"
 
+/* ---- an entry, as it lies in its file -------------------------------------------------------- */
+
 enum { CQ_PHY_OFFSET = 0, CQ_LENGTH = 8, CQ_TAG_HASH = 12, CQ_ENTRY_BYTES = 20 };
 static_assert(CQ_LENGTH == CQ_PHY_OFFSET + sizeof(int64_t), "no padding");
 static_assert(CQ_TAG_HASH == CQ_LENGTH + sizeof(int32_t), "no padding");
@@ -63,6 +65,8 @@ static inline bool queue_entry_is_filler(const struct store_queue_entry *entry)
 {
     return entry->phy_offset == 0 && entry->bytes == CQ_FILLER_LENGTH;
 }
+
+/* ---- what queues share, and a queue ---------------------------------------------------------- */
 
 /* While more files are in use than this, one is closed when it was read or written; so a store with
  * many thousand busy queues needs no more descriptors than one with few. */
@@ -164,6 +168,8 @@ static inline struct queue_locks *consume_queue_locks(const struct consume_queue
                 ->locks[(uint32_t)(queue->of->first_lock + queue->queue_id) % QUEUE_LOCKS];
 }
 
+/* ---- opened, appended to, read --------------------------------------------------------------- */
+
 /* Opens the queue in zeroed memory, for a batch queue that of a struct batch_queue; its directory
  * need not exist. `of` is borrowed. Its end is found in the files. Entries of records
  * from doubtful_from on may be missing, and others stand behind the end: those at the end that lead
@@ -196,6 +202,20 @@ bool consume_queue_agrees_with_itself(const struct record *record);
 /* Adds the next entry. Returns true when the queue was clean before: the caller lists it as dirty.
  */
 bool consume_queue_append(struct consume_queue *queue, const struct store_queue_entry *entry);
+
+/* Reads up to `count` entries from the one with the message at queue_offset on; *got is how many
+ * there were. */
+MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
+                                  bool may_block, struct store_queue_entry *entries, int *got);
+
+/* The same from `before` places in front of that one on, or from the queue's start; *first is the
+ * place. */
+MUST_CHECK int consume_queue_read_around(struct consume_queue *queue, int64_t queue_offset,
+                                         int before, int count, bool may_block,
+                                         struct store_queue_entry *entries, int *got,
+                                         int64_t *first);
+
+/* ---- after a crash: the log says what belongs where ------------------------------------------ */
 
 /* Recovery: the record at the entry's queue offset is this one. What is there already and equal is
  * left, and so is what leads to another record that belongs there; anything else from that offset
@@ -233,17 +253,7 @@ MUST_CHECK int consume_queue_cut(struct consume_queue *queue, int64_t log_end,
 /* Where in the log the record of the last entry ends; 0 when the queue has none. */
 int64_t consume_queue_reach(struct consume_queue *queue);
 
-/* Reads up to `count` entries from the one with the message at queue_offset on; *got is how many
- * there were. */
-MUST_CHECK int consume_queue_read(struct consume_queue *queue, int64_t queue_offset, int count,
-                                  bool may_block, struct store_queue_entry *entries, int *got);
-
-/* The same from `before` places in front of that one on, or from the queue's start; *first is the
- * place. */
-MUST_CHECK int consume_queue_read_around(struct consume_queue *queue, int64_t queue_offset,
-                                         int before, int count, bool may_block,
-                                         struct store_queue_entry *entries, int *got,
-                                         int64_t *first);
+/* ---- brought to the disk, and expired -------------------------------------------------------- */
 
 /* Writes what is in the tail to the files; *from is the place of the first. `scratch` is the
  * flusher's. */
