@@ -11,7 +11,7 @@
 #ifndef BROKER_BOUNDS_H
 #define BROKER_BOUNDS_H
 
-#include "broker/broker.h"
+#include "broker/broker_conf.h"
 
 enum {
     BOUND_CONNECTIONS = 65536,
