@@ -276,7 +276,7 @@ static const struct conf_row rows[] = {
              1, 600000, CONF_AT_START, "ms between flushes of consume queues"),
     CONF_I64(struct broker_conf, clean_resource_interval_ms, "cleanResourceInterval", 10000, 100,
              3600000, CONF_AT_START, "ms between looks for files to delete"),
-    CONF_INT(struct broker_conf, file_reserved_hours, "fileReservedTime", 72, 1, 876000,
+    CONF_INT(struct broker_conf, file_reserved_hours, "fileReservedTime", 72, 0, 876000,
              CONF_AT_START, "hours a file is kept"),
     CONF_STRING(struct broker_conf, delete_when, "deleteWhen", "04", CONF_AT_START,
                 "hours of the day, \"04;16\", when old files are deleted"),

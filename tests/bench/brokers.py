@@ -75,6 +75,12 @@ class MeasuredBroker(servers.Broker):
                 return int(line.split()[1]) * 1024
         raise RuntimeError("no RssAnon")
 
+    def log_files(self):
+        """Of the commit log: how many files have been begun since it was empty, and how many of them are gone again."""
+        starts = sorted(int(file.name) for file in (self.store / "commitlog").iterdir() if file.name.isdigit())
+        size = int(self.conf["mappedFileSizeCommitLog"])
+        return starts[-1] // size + 1, starts[0] // size
+
     def log_bytes(self):
         """What the commit log takes of the disk."""
         return sum(file.stat().st_blocks * 512 for file in (self.store / "commitlog").iterdir())
@@ -113,7 +119,10 @@ class Fleet:
     """Starts the pair of a configuration when a row asks for it; there is one pair at a time, since an idle
     broker of the reference takes its part of a core."""
 
-    CONFIGURATIONS = {"async": {}, "sync": {"flushDiskType": "SYNC_FLUSH"}}
+    CONFIGURATIONS = {"async": {}, "sync": {"flushDiskType": "SYNC_FLUSH"},
+                      # a file is full within seconds, and goes as soon as the next round of retention sees it
+                      "rolling": {"mappedFileSizeCommitLog": 64 << 20, "fileReservedTime": 0,
+                                  "deleteWhen": ";".join("%02d" % hour for hour in range(24))}}
 
     def __init__(self, directory, reference):
         self.directory, self.reference = directory, reference
