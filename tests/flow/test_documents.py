@@ -78,7 +78,7 @@ def test_links_lead_somewhere():
 
 
 def test_what_is_named_is_there():
-    """Files of the repository, verbs of ./dev, sets of tests/run, events of the log."""
+    """Files of the repository, verbs of ./dev, sets of tests/run, events of the log; and what the log complains of is told."""
     dev = (servers.ROOT / "dev").read_text(encoding="utf-8")
     run = (servers.ROOT / "tests/run").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in (servers.ROOT / "src").rglob("*.c"))
@@ -94,6 +94,8 @@ def test_what_is_named_is_there():
     for line in log.splitlines():
         for event in re.findall(r"`(\w+)`", line.split(" | ")[0]):
             assert re.search(r"\b%s\b" % event, source), "docs/operating.md: the event %s" % event
+    for event in re.findall(r'\blog_(?:error|warn)\(\s*"(\w+)', source):
+        assert "`%s`" % event in log, "docs/operating.md does not tell of the event %s" % event
 
 
 RUN = [pytest.param(line, id="%s: %s" % where) for where in commands() if (line := where[1]) not in NOT_RUN]
