@@ -1,5 +1,6 @@
 """The commands of the documents do what they are there for: each line of a block marked `sh` is run here, or
-listed with the reason why not. A new one that is neither fails.
+listed with the reason why not. A new one that is neither fails. Of commands within the text the options, the
+variables and the files are looked for.
 
 Addresses of the documents become those of servers of this test, `DIR` a store of its own, and measurements last
 a second: nothing else of a line is changed.
@@ -19,23 +20,20 @@ import pytest
 import servers
 
 DOCUMENTS = [path.relative_to(servers.ROOT) for path in (servers.ROOT / "README.md", *sorted((servers.ROOT / "docs").rglob("*.md")),
-                                                         servers.ROOT / "tests/interop/README.md")]
+                                                         *sorted(servers.ROOT.glob("tests/*/README.md")))]
 MARKS = {"sh", "text", "properties"}
 
 NOT_RUN = {
     "python3 -m pytest tests/flow": "what runs this",
     "python3 -m pytest tests/flow --target rocketmq-5.3.3": "minutes, and the reference",
     "./dev run": "installs and builds; what it starts then is the server that the other lines talk to",
-    "./dev bench": "minutes",
-    "./dev bench --rows 1,3,5": "minutes",
+    "./dev bench": "a quarter of an hour; single rows are run",
     "./dev bench --long": "hours",
-    "./dev bench --rows 1 --picture docs/latency.svg": "a minute; how it draws is tested below",
-    "ramjet bench timer --broker pending=127.0.0.1:10911 --broker none=127.0.0.1:20911 --size 128 --pending 0 --rounds 5 --seconds 8":
-        "waits for timers of both brokers in turn; the line above it is run",
     "ramjet bench burst --broker 127.0.0.1:10911 --size 128 --rounds 3 --seconds 8": "has its burst due in seconds (test_bench.py)",
 }
 # what makes a measurement short; the last of an option counts
 SHORTER = [
+    (r"./dev bench ", "--reference none --rounds 1 --warmup 1000 --picture picture.svg --out bench"),
     (r"ramjet bench start ", "--runs 1"),
     (r"ramjet bench timer ", "--pending 100 --rate 100 --rounds 1 --seconds 1"),
     (r"ramjet bench pop ", "--invisible-ms 1000 --rate 50 --rounds 1 --seconds 1"),
@@ -55,6 +53,13 @@ def commands():
                 assert mark in MARKS, "%s: a block marked %r, which is none of %s" % (document, mark, sorted(MARKS))
                 if mark == "sh" and line.strip():
                     yield document, re.sub(r"\s+#.*", "", line)
+
+
+def inline():
+    """(document, command) of what stands between back quotes in the text and in tables."""
+    for document, text in prose():
+        for code in re.findall(r"`([^`\n]+)`", text):
+            yield document, code
 
 
 def prose():
@@ -82,20 +87,64 @@ def test_what_is_named_is_there():
     dev = (servers.ROOT / "dev").read_text(encoding="utf-8")
     run = (servers.ROOT / "tests/run").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in (servers.ROOT / "src").rglob("*.c"))
-    for document, text in prose():
-        for code in re.findall(r"`([^`\n]+)`", text):
-            for name in re.findall(r"(?<![\w./@])(?:tests|tools|src)/[\w./*-]*\w", code):
-                assert any(servers.ROOT.glob(name)), "%s: %s" % (document, code)
-            for verb in re.findall(r"\./dev ([a-z-]+)", code):
-                assert "\n%s) " % verb in dev, "%s: %s" % (document, code)
-            for name in re.findall(r"tests/run ([a-z]+)", code):
-                assert "\nwant_%s() " % name in run, "%s: %s" % (document, code)
+    for document, code in inline():
+        for name in re.findall(r"(?<![\w./@])(?:tests|tools|src)/[\w./*-]*\w", code):
+            assert any(servers.ROOT.glob(name)), "%s: %s" % (document, code)
+        for verb in re.findall(r"\./dev ([a-z-]+)", code):
+            assert "\n%s) " % verb in dev, "%s: %s" % (document, code)
+        for name in re.findall(r"tests/run ([a-z]+)", code):
+            assert "\nwant_%s() " % name in run, "%s: %s" % (document, code)
+    everything = re.search(r"set -- ([a-z ]+)", run)[1]
+    assert "`%s`" % everything in (servers.ROOT / "README.md").read_text(encoding="utf-8")
     log = (servers.ROOT / "docs/operating.md").read_text(encoding="utf-8").split("\n## The log\n")[1].split("\n## ")[0]
     for line in log.splitlines():
         for event in re.findall(r"`(\w+)`", line.split(" | ")[0]):
             assert re.search(r"\b%s\b" % event, source), "docs/operating.md: the event %s" % event
     for event in re.findall(r'\blog_(?:error|warn)\(\s*"(\w+)', source):
         assert "`%s`" % event in log, "docs/operating.md does not tell of the event %s" % event
+
+
+def test_variables_are_read_by_somebody():
+    """Goal: FUZZ_SECONDS=60 before a command means something to a script or test."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (servers.ROOT / "dev", servers.ROOT / "tests/run",
+                      *(servers.ROOT / "tests").rglob("*.py"), *(servers.ROOT / "src").rglob("*.c")))
+    for document, code in (*inline(), *commands()):
+        for name in re.findall(r"\b([A-Z]+_[A-Z_]+)=", code):
+            assert name in sources, "%s: %s" % (document, code)
+
+
+def test_tls_settings_are_those_of_the_program():
+    known = (servers.ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    operating = (servers.ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    keys = re.findall(r"^([\w.]+)=", re.search(r"^```properties$(.*?)^```$", operating, re.M | re.S)[1], re.M)
+    assert keys
+    assert not [key for key in keys if "`%s`" % key not in known]
+
+
+def helps_of(code):
+    """The words that print the options of a command which the text names; None: it is none, or has none."""
+    words = re.split(r" (?=[-\[])| [A-Z]", code)[0].split()
+    if words[0] == "ramjet":
+        return [*words, "--help"] if len(words) > 1 else ["ramjet", "-h"]
+    if words[:2] == ["./dev", "run"]:
+        return ["ramjet", "-h"]
+    if words[:2] == ["./dev", "bench"]:
+        return [servers.ROOT / "tests/bench/compare", "--help"]
+    return [servers.ROOT / words[0], "--help"] if words[0] in ("tests/crash/soak", "tests/bench/scale", "tests/bench/verify") else None
+
+
+OPTIONS = sorted({(str(document), code) for document, code in inline()
+                  if " " in code and (helps_of(code) is not None)} | {("docs/performance.md", name) for name in
+                                                                      ("tests/bench/scale", "tests/bench/verify")})
+
+
+@pytest.mark.parametrize("document, code", OPTIONS)
+def test_options_within_the_text_are_those_of_the_command(scene, document, code):
+    done = subprocess.run(helps_of(code), env=scene.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, "%s: %s: %s" % (document, code, done.stdout)
+    for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", code):
+        assert option in done.stdout, "%s: %s" % (document, code)
 
 
 RUN = [pytest.param(line, id="%s: %s" % where) for where in commands() if (line := where[1]) not in NOT_RUN]
@@ -136,7 +185,8 @@ class Scene:
         (home / "namesrv.conf").write_text("listenPort=%d\nbindAddress=127.0.0.1\n" % own_name_server, encoding="ascii")
         (home / "broker.conf").write_text("listenPort=%d\nbindAddress=127.0.0.1\nbrokerIP1=127.0.0.1\nbrokerName=own\n"
                                           "mappedFileSizeCommitLog=67108864\n" % own_broker, encoding="ascii")
-        self.names = {"build/release/ramjet ": "ramjet ", "127.0.0.1:9876": pair.name_server.address,
+        self.names = {"build/release/ramjet ": "ramjet ", "./dev ": "%s/dev " % servers.ROOT,
+                      "127.0.0.1:9876": pair.name_server.address,
                       "127.0.0.1:10911": pair.broker.address, "127.0.0.1:20911": other.address,
                       "=4711": "=%d" % pair.broker.process.pid, "DIR": str(closed_store)}
         self.environment = {**os.environ, "HOME": str(home), "PATH": "%s:%s" % (home / "bin", os.environ["PATH"]),
@@ -146,9 +196,10 @@ class Scene:
         names = dict(self.names)
         if "ramjet bench start " in line:
             names["127.0.0.1:10911"] = "127.0.0.1:%d" % self.own["broker.conf"]
+        short = next((" " + more for kind, more in SHORTER if re.match(kind, line)), "")
         for written, meant in names.items():
             line = line.replace(written, meant)
-        return next((line + " " + more for kind, more in SHORTER if re.match(kind, line)), line)
+        return line + short
 
     def run(self, line):
         done = subprocess.run(self.here(line), shell=True, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL,
