@@ -9,7 +9,7 @@
 
 #include "base/conf_parse.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 128 };
+enum { FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 128, TEXT_BYTES_MAX = 4096 };
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -30,6 +30,51 @@ static const struct conf_row *find_row(const struct conf_table *table, struct sl
 static bool has_no_value(const struct conf_row *row)
 {
     return row->when == CONF_KNOWN_ONLY || row->when == CONF_DEFAULT_ONLY;
+}
+
+static bool is_text(const struct conf_row *row)
+{
+    return row->type == CONF_STRING_T || row->type == CONF_NUMBERS_T;
+}
+
+/* The next name=number of *rest; false at the end. Without '=' the number is empty. */
+static bool next_number(struct slice *rest, struct slice *name, struct slice *number)
+{
+    if (rest->len == 0)
+        return false;
+    const uint8_t *end = memchr(rest->data, ';', rest->len);
+    struct slice one = slice_of(rest->data, end == NULL ? rest->len : (size_t)(end - rest->data));
+    *rest = slice_from(*rest, one.len + 1);
+    const uint8_t *equals = memchr(one.data, '=', one.len);
+    *name = slice_of(one.data, equals == NULL ? one.len : (size_t)(equals - one.data));
+    *number = slice_from(one, name->len + 1);
+    return true;
+}
+
+int64_t conf_number_of(const char *numbers, struct slice wanted, int64_t otherwise)
+{
+    struct slice rest = slice_str(numbers), name, number;
+    while (next_number(&rest, &name, &number))
+        if (slice_eq(name, wanted) && slice_to_i64(number, &otherwise))
+            break;
+    return otherwise;
+}
+
+static bool number_is_allowed(const struct conf_row *row, struct slice text)
+{
+    int64_t number;
+    return slice_to_i64(text, &number) && number >= row->least && number <= row->most;
+}
+
+static bool numbers_are_allowed(const struct conf_row *row, struct slice text)
+{
+    struct slice name, number;
+    if (text.len > TEXT_BYTES_MAX)
+        return false;
+    while (next_number(&text, &name, &number))
+        if (name.len == 0 || !number_is_allowed(row, number))
+            return false;
+    return true;
 }
 
 static bool parse_bool(struct slice text, bool *value)
@@ -53,21 +98,26 @@ static void append_allowed(const struct conf_row *row, struct buf *out)
     case CONF_STRING_T:
         buf_printf(out, "at most %lld bytes", (long long)row->most);
         break;
+    case CONF_NUMBERS_T:
+        buf_printf(out, "name=number;name=number with whole numbers from %lld to %lld, %d bytes",
+                   (long long)row->least, (long long)row->most, TEXT_BYTES_MAX);
+        break;
     }
 }
 
 static bool value_is_allowed(const struct conf_row *row, struct slice text)
 {
     bool flag;
-    int64_t number;
     switch (row->type) {
     case CONF_BOOL_T:
         return parse_bool(text, &flag);
     case CONF_INT_T:
     case CONF_I64_T:
-        return slice_to_i64(text, &number) && number >= row->least && number <= row->most;
+        return number_is_allowed(row, text);
     case CONF_STRING_T:
         return has_no_value(row) || text.len <= (size_t)row->most;
+    case CONF_NUMBERS_T:
+        return numbers_are_allowed(row, text);
     }
     return false;
 }
@@ -88,7 +138,8 @@ static void store_value(const struct conf_row *row, void *values, struct slice t
     case CONF_I64_T:
         slice_to_i64(text, at);
         break;
-    case CONF_STRING_T: {
+    case CONF_STRING_T:
+    case CONF_NUMBERS_T: {
         char *copy = memory_text(text);
         free(*(char **)at);
         *(char **)at = copy;
@@ -103,7 +154,7 @@ void conf_init(const struct conf_table *table, void *values)
         const struct conf_row *row = &table->rows[i];
         if (has_no_value(row))
             continue;
-        if (row->type == CONF_STRING_T)
+        if (is_text(row))
             *(char **)value_at(row, values) = NULL;
         assert(value_is_allowed(row, slice_str(row->fallback)));
         store_value(row, values, slice_str(row->fallback));
@@ -114,7 +165,7 @@ void conf_fini(const struct conf_table *table, void *values)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_row *row = &table->rows[i];
-        if (has_no_value(row) || row->type != CONF_STRING_T)
+        if (has_no_value(row) || !is_text(row))
             continue;
         char **at = value_at(row, values);
         free(*at);
@@ -127,7 +178,7 @@ void conf_copy(const struct conf_table *table, void *copy, const void *values, s
     memcpy(copy, values, bytes);
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_row *row = &table->rows[i];
-        if (has_no_value(row) || row->type != CONF_STRING_T)
+        if (has_no_value(row) || !is_text(row))
             continue;
         char **at = value_at(row, copy);
         *at = memory_text(slice_str(*at));
@@ -343,6 +394,7 @@ static void print_row(const struct conf_row *row, const void *values, struct buf
         buf_printf(out, "%s=%lld\n", row->key, (long long)*(const int64_t *)at);
         break;
     case CONF_STRING_T:
+    case CONF_NUMBERS_T:
         buf_printf(out, "%s=%s\n", row->key, *(char *const *)at);
         break;
     }

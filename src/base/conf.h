@@ -22,7 +22,13 @@
 
 #include "base/bytes.h"
 
-enum conf_type { CONF_BOOL_T, CONF_INT_T, CONF_I64_T, CONF_STRING_T };
+enum conf_type {
+    CONF_BOOL_T,
+    CONF_INT_T,
+    CONF_I64_T,
+    CONF_STRING_T,
+    CONF_NUMBERS_T, /* a string: "name=number;name=number", each within the limits */
+};
 
 enum conf_when {
     CONF_AT_START,     /* fixed once running */
@@ -57,6 +63,10 @@ struct conf_row {
 #define CONF_STRING(s, member, key, fallback, when, text)                                          \
     {                                                                                              \
         key, CONF_STRING_T, when, offsetof(s, member), 0, 4096, fallback, text                     \
+    }
+#define CONF_NUMBERS(s, member, key, least, most, when, text)                                      \
+    {                                                                                              \
+        key, CONF_NUMBERS_T, when, offsetof(s, member), least, most, "", text                      \
     }
 #define CONF_KNOWN(key, fallback, why)                                                             \
     {                                                                                              \
@@ -98,5 +108,8 @@ MUST_CHECK int conf_update(const struct conf_table *table, void *values, struct 
 
 /* All supported values as sorted "key=value" lines. */
 void conf_print(const struct conf_table *table, const void *values, struct buf *out);
+
+/* What a value of CONF_NUMBERS says of `name`; `otherwise`: nothing. */
+int64_t conf_number_of(const char *numbers, struct slice name, int64_t otherwise);
 
 #endif

@@ -105,8 +105,10 @@ struct broker_conf {
     int64_t disk_breaker_millis;
     int64_t degrade_delay_millis;
     int64_t send_rate_per_topic;
+    char *send_rate_of_topics;
     int64_t send_rate_per_connection;
     int64_t pull_rate_per_group;
+    char *pull_rate_of_groups;
     char *low_priority_topics; /* "a;b" */
     bool cold_data_flow_control_enable;
     int64_t cg_cold_read_threshold;

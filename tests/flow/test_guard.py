@@ -40,8 +40,8 @@ def guarded(guarded_pair):
     yield guarded_pair.broker
     guarded_pair.broker.arm("clear")
     with guarded_pair.broker.connect() as connection:
-        set_conf(connection, sendRatePerTopic=0, sendRatePerConnection=0, pullRatePerGroup=0, degradeDelayMillis=0,
-                 coldDataFlowControlEnable="false", diskBreakerMillis=0)
+        set_conf(connection, sendRatePerTopic=0, sendRatePerConnection=0, pullRatePerGroup=0, sendRateOfTopics="",
+                 pullRateOfGroups="", degradeDelayMillis=0, coldDataFlowControlEnable="false", diskBreakerMillis=0)
         connection.call(28)
         servers.wait_until(lambda: figure(connection, "degradationRung") == "0", 60, "the foot of the ladder")
         set_conf(connection, degradeDelayMillis=PATIENT_MS, diskBreakerMillis=2000)
@@ -224,6 +224,24 @@ def test_a_topic_over_its_rate(connection, name):
     assert try_send(connection, other).code == 0
     set_conf(connection, sendRatePerTopic=0)
     assert try_send(connection, topic).code == 0
+
+
+def test_a_topic_and_a_group_with_a_rate_of_their_own(connection, name):
+    """Goal: it holds in place of that of all, also where there is none or none is meant, and a value that is no list is refused."""
+    mine, free, other = (make_topic(connection, name()) for _ in range(3))
+    group = name("group")
+    set_conf(connection, sendRateOfTopics="%s=1;%s=0" % (mine, free), pullRateOfGroups="%s=1" % group)
+    refused = first_answer(BUSY, lambda: try_send(connection, mine))
+    assert refused.remark == "[FLOW_CONTROL]more than 1 messages a second to topic %s (sendRateOfTopics)" % mine
+    refused = first_answer(FLOW_CONTROL, lambda: pull(connection, group, mine))
+    assert refused.remark == "[FLOW_CONTROL]more than 1 pulls a second by group %s (pullRateOfGroups)" % group
+    assert try_send(connection, other).code == 0
+    set_conf(connection, sendRatePerTopic=1)
+    first_answer(BUSY, lambda: try_send(connection, other))
+    for _ in range(3):
+        assert try_send(connection, free).code == 0
+    answer = connection.call(25, body=b"sendRateOfTopics=orders:5")
+    assert answer.code != 0 and "sendRateOfTopics" in answer.remark and "name=number" in answer.remark
 
 
 def test_a_connection_over_its_rate(guarded, connection, name):

@@ -158,6 +158,17 @@ static enum rung rung_against(const struct guard *g, struct slice topic)
     return RUNG_NONE;
 }
 
+struct rate {
+    int64_t per_s; /* 0: no limit */
+    bool is_own;   /* and not that of all */
+};
+
+static struct rate rate_of(const char *own, struct slice name, int64_t of_all)
+{
+    int64_t per_s = conf_number_of(own, name, -1);
+    return per_s < 0 ? (struct rate){ of_all, false } : (struct rate){ per_s, true };
+}
+
 bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
 {
     const struct broker_conf *conf = &g->broker->conf;
@@ -178,13 +189,13 @@ bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
                    (long long)conf->send_rate_per_connection);
         return true;
     }
-    if (!limits_take(g->limits, LIMIT_TOPIC, topic, conf->send_rate_per_topic,
-                     loop_now_ns(g->broker->loop))) {
-        count(g, GUARD_RATE, "topic", conf->send_rate_per_topic);
+    struct rate rate = rate_of(conf->send_rate_of_topics, topic, conf->send_rate_per_topic);
+    if (!limits_take(g->limits, LIMIT_TOPIC, topic, rate.per_s, loop_now_ns(g->broker->loop))) {
+        count(g, GUARD_RATE, "topic", rate.per_s);
         reply_code(req, RESP_SYSTEM_BUSY,
-                   "[FLOW_CONTROL]more than %lld messages a second to topic %.*s "
-                   "(sendRatePerTopic)",
-                   (long long)conf->send_rate_per_topic, SLICE_FMT(topic));
+                   "[FLOW_CONTROL]more than %lld messages a second to topic %.*s (%s)",
+                   (long long)rate.per_s, SLICE_FMT(topic),
+                   rate.is_own ? "sendRateOfTopics" : "sendRatePerTopic");
         return true;
     }
     return false;
@@ -192,14 +203,16 @@ bool guard_stops_send(struct guard *g, struct request *req, struct slice topic)
 
 bool guard_stops_pull(struct guard *g, struct request *req, struct slice group)
 {
-    int64_t per_s = g->broker->conf.pull_rate_per_group;
-    if (limits_take(g->limits, LIMIT_GROUP, group, per_s, loop_now_ns(g->broker->loop)))
+    const struct broker_conf *conf = &g->broker->conf;
+    struct rate rate = rate_of(conf->pull_rate_of_groups, group, conf->pull_rate_per_group);
+    if (limits_take(g->limits, LIMIT_GROUP, group, rate.per_s, loop_now_ns(g->broker->loop)))
         return false;
-    count(g, GUARD_RATE, "group", per_s);
+    count(g, GUARD_RATE, "group", rate.per_s);
     bool is_pop = req->header.code == REQ_POP_MESSAGE;
     reply_code(req, is_pop ? RESP_POLLING_FULL : RESP_FLOW_CONTROL,
-               "[FLOW_CONTROL]more than %lld %s a second by group %.*s (pullRatePerGroup)",
-               (long long)per_s, is_pop ? "pops" : "pulls", SLICE_FMT(group));
+               "[FLOW_CONTROL]more than %lld %s a second by group %.*s (%s)", (long long)rate.per_s,
+               is_pop ? "pops" : "pulls", SLICE_FMT(group),
+               rate.is_own ? "pullRateOfGroups" : "pullRatePerGroup");
     return true;
 }
 

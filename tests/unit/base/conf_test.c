@@ -16,6 +16,7 @@ struct values {
     int port;
     int64_t file_bytes;
     char *name;
+    char *rates;
 };
 
 static const struct conf_row rows[] = {
@@ -24,6 +25,7 @@ static const struct conf_row rows[] = {
     CONF_I64(struct values, file_bytes, "fileBytes", 1073741824, 4096, INT64_MAX, CONF_AT_RUN_TIME,
              "bytes"),
     CONF_STRING(struct values, name, "brokerName", "broker-a", CONF_AT_RUN_TIME, "name"),
+    CONF_NUMBERS(struct values, rates, "rates", 0, 100, CONF_AT_RUN_TIME, "rates"),
     CONF_KNOWN("lockInStrictMode", "false", "there is nothing to lock"),
     CONF_REFUSED("aclEnable", "false", "the broker would be open to everyone"),
 };
@@ -168,18 +170,45 @@ static void printed_values_read_back(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(conf_set(&table, &f->values, SLICE("listenPort"), SLICE("1"), &f->said), 0);
+    assert_int_equal(conf_set(&table, &f->values, SLICE("rates"), SLICE("a=1;b=2"), &f->said), 0);
     assert_int_equal(conf_set(&table, &f->values, SLICE("nope"), SLICE("1"), &f->said),
                      ERR_NOT_FOUND);
     struct buf out = BUF_INIT;
     conf_print(&table, &f->values, &out);
     buf_append_u8(&out, 0);
     assert_string_equal((const char *)out.data, "brokerName=broker-a\nfileBytes=1073741824\n"
-                                                "listenPort=1\nrecoverFast=true\n");
+                                                "listenPort=1\nrates=a=1;b=2\nrecoverFast=true\n");
     conf_fini(&table, &f->values);
     conf_init(&table, &f->values);
     assert_int_equal(read_file(f, (const char *)out.data), 0);
     assert_int_equal(f->values.port, 1);
+    assert_string_equal(f->values.rates, "a=1;b=2");
     buf_fini(&out);
+}
+
+static void numbers_are_found_by_name(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(conf_number_of(f->values.rates, SLICE("a"), 7), 7);
+    assert_int_equal(
+        conf_set(&table, &f->values, SLICE("rates"), SLICE("orders=100;or=0;b=1"), &f->said), 0);
+    assert_int_equal(conf_number_of(f->values.rates, SLICE("orders"), 7), 100);
+    assert_int_equal(conf_number_of(f->values.rates, SLICE("or"), 7), 0);
+    assert_int_equal(conf_number_of(f->values.rates, SLICE("b"), 7), 1);
+    assert_int_equal(conf_number_of(f->values.rates, SLICE("order"), 7), 7);
+}
+
+static void what_is_no_list_of_numbers_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const refused[] = { "a", "a=", "=1", "a=1;;b=2", "a=101", "a=-1", "a=1x" };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        assert_int_equal(
+            conf_set(&table, &f->values, SLICE("rates"), slice_str(refused[i]), &f->said),
+            ERR_INVALID);
+    assert_true(said(f, "bad value \"a\" for key \"rates\": name=number;name=number with whole "
+                        "numbers from 0 to 100"));
+    assert_string_equal(f->values.rates, "");
 }
 
 #define CONF_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -187,10 +216,15 @@ static void printed_values_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONF_TEST(a_file_is_read_over_the_defaults), CONF_TEST(unknown_keys_are_warnings),
-        CONF_TEST(what_is_relied_on_is_refused),     CONF_TEST(bad_values_are_refused_with_reasons),
-        CONF_TEST(a_missing_file_is_an_error),       CONF_TEST(an_update_is_all_or_nothing),
+        CONF_TEST(a_file_is_read_over_the_defaults),
+        CONF_TEST(unknown_keys_are_warnings),
+        CONF_TEST(what_is_relied_on_is_refused),
+        CONF_TEST(bad_values_are_refused_with_reasons),
+        CONF_TEST(a_missing_file_is_an_error),
+        CONF_TEST(an_update_is_all_or_nothing),
         CONF_TEST(printed_values_read_back),
+        CONF_TEST(numbers_are_found_by_name),
+        CONF_TEST(what_is_no_list_of_numbers_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
