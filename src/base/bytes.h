@@ -9,6 +9,7 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include <endian.h>
 #include <stdarg.h>
 
 #include "base/err.h"
@@ -23,14 +24,14 @@ static inline uint32_t get_be32(const uint8_t *p)
 {
     uint32_t v;
     memcpy(&v, p, sizeof v);
-    return __builtin_bswap32(v);
+    return be32toh(v);
 }
 
 static inline uint64_t get_be64(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
-    return __builtin_bswap64(v);
+    return be64toh(v);
 }
 
 static inline void put_be16(uint8_t *p, uint16_t v)
@@ -41,13 +42,13 @@ static inline void put_be16(uint8_t *p, uint16_t v)
 
 static inline void put_be32(uint8_t *p, uint32_t v)
 {
-    v = __builtin_bswap32(v);
+    v = htobe32(v);
     memcpy(p, &v, sizeof v);
 }
 
 static inline void put_be64(uint8_t *p, uint64_t v)
 {
-    v = __builtin_bswap64(v);
+    v = htobe64(v);
     memcpy(p, &v, sizeof v);
 }
 
