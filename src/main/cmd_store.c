@@ -16,7 +16,9 @@ static const char about[] =
     "       ramjet store dump DIR     list the records of the log\n"
     "       ramjet store repair DIR   set damaged stretches aside, so that a broker starts\n"
     "\n"
-    "DIR is storePathRootDir, of Ramjet or of the Java broker; no broker may have it open.\n"
+    "DIR is storePathRootDir, of Ramjet or of the Java broker (below `ramjet --data`: its "
+    "store/);\n"
+    "no broker may have it open.\n"
     "Repair deletes nothing: what it takes out lies in DIR/set-aside. The next start builds the\n"
     "queues and the index again from the log.\n"
     "\n";
@@ -79,6 +81,19 @@ static bool explain_files(DIR *listed, const char *dir, char why[WHY_BYTES])
     return !has_files;
 }
 
+/* DIR is what `ramjet --data` was given, and the store a part of it. */
+static bool explain_data_dir(const char *root_dir, char why[WHY_BYTES])
+{
+    char dir[PATH_BYTES];
+    DIR *listed;
+    snprintf(dir, sizeof dir, "%.3800s/store/commitlog", root_dir);
+    if (!can_list(dir, &listed))
+        return false;
+    closedir(listed);
+    snprintf(why, WHY_BYTES, "no commit log; the store is %.3800s/store", root_dir);
+    return true;
+}
+
 /* What was looked for, and where. False: the directory and the log's files are all right. */
 static bool explain(const struct store_offline_options *options, char why[WHY_BYTES])
 {
@@ -94,8 +109,11 @@ static bool explain(const struct store_offline_options *options, char why[WHY_BY
     else
         snprintf(dir, sizeof dir, "%.3800s/commitlog", options->root_dir);
     if (!can_list(dir, &listed)) {
+        int cause = errno;
+        if (options->commit_log_dir == NULL && explain_data_dir(options->root_dir, why))
+            return true;
         snprintf(why, WHY_BYTES, "no commit log: %s: %s (--commit-log names another place)", dir,
-                 strerror(errno));
+                 strerror(cause));
         return true;
     }
     bool is_explained = explain_files(listed, dir, why);

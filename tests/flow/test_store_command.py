@@ -53,6 +53,12 @@ def test_a_directory_without_a_log(tmp_path):
                "--commit-log", other)
 
 
+def test_the_directory_around_the_store(tmp_path):
+    """Goal: who gives the directory of `ramjet --data` is told where the store in it is."""
+    (tmp_path / "store/commitlog").mkdir(parents=True)
+    expect_why(tmp_path, "no commit log; the store is %s/store" % tmp_path)
+
+
 def test_a_log_without_files(tmp_path):
     """Goal: what was looked for; files of others are none of the log's."""
     log = tmp_path / "commitlog"
