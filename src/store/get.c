@@ -9,7 +9,7 @@
  * Neither an entry nor a record is believed: a bit of either may have turned. So what leads
  * backwards ends the walk or is stepped over, and a record says itself where it belongs.
  */
-#include "store/entry_heal.h"
+#include "store/get_entries.h"
 #include "store/get_record.h"
 #include "store/store_internal.h"
 #include "wire/multi_dispatch.h"

@@ -1,7 +1,7 @@
 /* get_queue.c - what is known of a queue: its bounds, single entries, when its messages were
  * stored.
  */
-#include "store/entry_heal.h"
+#include "store/get_entries.h"
 #include "store/get_record.h"
 #include "store/store_internal.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "store/entry_heal.h"
+#include "store/get_entries.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
 #include "wire/record_crc.h"

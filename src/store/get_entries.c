@@ -1,4 +1,4 @@
-#include "store/entry_heal.h"
+#include "store/get_entries.h"
 
 #include "base/log.h"
 #include "store/get_record.h"

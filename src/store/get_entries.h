@@ -1,4 +1,4 @@
-/* entry_heal.h - entries as readers get them: where a bit has turned, the log says what was there.
+/* get_entries.h - entries as readers get them: where a bit has turned, the log says what was there.
  *
  * Entries have no checksum. What they say of number, position and length is compared with the
  * entries beside them and with the records they lead to, which have one: an entry that differs is
@@ -7,8 +7,8 @@
  *
  * Threads    any.
  */
-#ifndef STORE_ENTRY_HEAL_H
-#define STORE_ENTRY_HEAL_H
+#ifndef STORE_GET_ENTRIES_H
+#define STORE_GET_ENTRIES_H
 
 #include "store/consume_queue.h"
 
