@@ -128,6 +128,9 @@ static bool clean(struct store *store, int64_t now_ms, bool asked)
         if (is_held_back || commit_log_remove_first(store->log) != 0)
             break;
         assert(commit_log_min(store->log) > min);
+        if (!is_expired) /* somebody may have wanted to read it */
+            log_warn("commit_log_file_not_kept age_s=%lld percent=%d: the disk is too full",
+                     (long long)(now_ms - modified_ms) / 1000, percent);
         removed++;
     }
     assert(removed <= FILES_PER_ROUND);
