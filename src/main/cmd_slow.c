@@ -58,8 +58,9 @@ static void print_slow(const struct slow_requests *body)
         char text[32] = "";
         if (localtime_r(&at, &when) != NULL)
             strftime(text, sizeof text, "%H:%M:%S", &when);
-        printf("%s.%03d %8lld us  code %d from %.*s, %d in the pass:", text, (int)(e->at_ms % 1000),
-               (long long)e->total_us, e->code, SLICE_FMT(e->peer), e->requests);
+        printf("%s.%03d %8lld us  %s (%d) from %.*s, %d in the pass:", text, (int)(e->at_ms % 1000),
+               (long long)e->total_us, request_code_name(e->code), e->code, SLICE_FMT(e->peer),
+               e->requests);
         print_numbers(e->stages, e->stage_count);
         if (e->kernel_count > 0)
             printf("; kernel:");

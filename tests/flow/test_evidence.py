@@ -142,6 +142,6 @@ def test_ramjet_slow_prints_it(slow_broker, connection, slow_topic):
     send_unsynced(connection, slow_topic)
     command = [servers.ramjet_binary(), "slow", "--broker"]
     done = subprocess.run([*command, slow_broker.address], capture_output=True, text=True, timeout=120, check=True)
-    assert "append" in done.stdout and "code 310 from 127.0.0.1:" in done.stdout
+    assert "append" in done.stdout and "SEND_MESSAGE_V2 (310) from 127.0.0.1:" in done.stdout
     done = subprocess.run([*command, "127.0.0.1:1"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "127.0.0.1:1" in done.stderr

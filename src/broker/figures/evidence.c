@@ -103,22 +103,22 @@ struct evidence {
 static void log_slow(const struct slow *slow, const struct kernel_facts *kernel, uint32_t held)
 {
     const int64_t *ns = slow->stage_ns;
-    log_warn(
-        "slow_request total_us=%lld wait_us=%lld decode_us=%lld handle_us=%lld lock_us=%lld "
-        "append_us=%lld "
-        "rest_us=%lld others_us=%lld reply_us=%lld flush_us=%lld code=%d peer=%s pass_requests=%u "
-        "kernel_ms=%lld run_queue_us=%lld minor_faults=%lld major_faults=%lld "
-        "reclaim_pages=%lld written_kib=%lld io_stall_us=%lld memory_stall_us=%lld "
-        "cpu_stall_us=%lld not_logged=%u",
-        (long long)ns[TOTAL] / 1000, (long long)ns[WAIT] / 1000, (long long)ns[DECODE] / 1000,
-        (long long)ns[HANDLE] / 1000, (long long)ns[LOCK] / 1000, (long long)ns[APPEND] / 1000,
-        (long long)ns[REST] / 1000, (long long)ns[OTHERS] / 1000, (long long)ns[REPLY] / 1000,
-        (long long)ns[FLUSH] / 1000, slow->code, slow->peer, slow->requests,
-        (long long)kernel->read_ns / 1000000, (long long)kernel->run_queue_us,
-        (long long)kernel->minor_faults, (long long)kernel->major_faults,
-        (long long)kernel->direct_reclaim_pages, (long long)kernel->written_kib,
-        (long long)kernel->io_stall_us, (long long)kernel->memory_stall_us,
-        (long long)kernel->cpu_stall_us, held);
+    log_warn("slow_request total_us=%lld wait_us=%lld decode_us=%lld handle_us=%lld lock_us=%lld "
+             "append_us=%lld "
+             "rest_us=%lld others_us=%lld reply_us=%lld flush_us=%lld code=%d request=%s "
+             "peer=%s pass_requests=%u "
+             "kernel_ms=%lld run_queue_us=%lld minor_faults=%lld major_faults=%lld "
+             "reclaim_pages=%lld written_kib=%lld io_stall_us=%lld memory_stall_us=%lld "
+             "cpu_stall_us=%lld not_logged=%u",
+             (long long)ns[TOTAL] / 1000, (long long)ns[WAIT] / 1000, (long long)ns[DECODE] / 1000,
+             (long long)ns[HANDLE] / 1000, (long long)ns[LOCK] / 1000, (long long)ns[APPEND] / 1000,
+             (long long)ns[REST] / 1000, (long long)ns[OTHERS] / 1000, (long long)ns[REPLY] / 1000,
+             (long long)ns[FLUSH] / 1000, slow->code, request_code_name(slow->code), slow->peer,
+             slow->requests, (long long)kernel->read_ns / 1000000, (long long)kernel->run_queue_us,
+             (long long)kernel->minor_faults, (long long)kernel->major_faults,
+             (long long)kernel->direct_reclaim_pages, (long long)kernel->written_kib,
+             (long long)kernel->io_stall_us, (long long)kernel->memory_stall_us,
+             (long long)kernel->cpu_stall_us, held);
 }
 
 static const struct kernel_facts unknown_facts;
