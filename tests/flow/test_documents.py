@@ -105,6 +105,21 @@ def test_what_is_named_is_there():
         assert "`%s`" % event in log, "docs/operating.md does not tell of the event %s" % event
 
 
+def test_differences_are_shown_by_a_test():
+    """Goal: each row of the first table of "What differs on purpose" names flow tests, or a unit test, that there are."""
+    flow = {name for path in (servers.ROOT / "tests/flow").glob("test_*.py")
+            for name in re.findall(r"^def test_(\w+)", path.read_text(encoding="utf-8"), re.M)}
+    page = (servers.ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
+    table = page.split("## What differs on purpose")[1].split("\n| Ramjet ")[1]
+    rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
+    assert rows
+    for row in rows:
+        names = re.findall(r"`([\w/]+)`", row.strip("| ").split(" | ")[-1])
+        assert names, row
+        for name in names:
+            assert name in flow or (servers.ROOT / ("tests/%s_test.c" % name)).exists(), row
+
+
 def test_variables_are_read_by_somebody():
     """Goal: FUZZ_SECONDS=60 before a command means something to a script or test."""
     sources = "".join(path.read_text(encoding="utf-8") for path in (servers.ROOT / "dev", servers.ROOT / "tests/run",
