@@ -48,12 +48,6 @@ void buf_append_u8(struct buf *b, uint8_t v)
     b->len++;
 }
 
-void buf_append_be16(struct buf *b, uint16_t v)
-{
-    put_be16(buf_reserve(b, sizeof v), v);
-    b->len += sizeof v;
-}
-
 void buf_append_be32(struct buf *b, uint32_t v)
 {
     put_be32(buf_reserve(b, sizeof v), v);

@@ -1,7 +1,5 @@
 #include "wire/batch.h"
 
-#include <assert.h>
-
 enum { BATCH_FIXED_BYTES = 4 + 4 + 4 + 4 + 4 + 2 };
 
 int batch_next(struct slice *rest, struct batch_item *item)
@@ -35,17 +33,4 @@ int batch_count(struct slice body, int *count)
     } while (body.len > 0);
     *count = items;
     return 0;
-}
-
-void batch_append(struct buf *out, const struct batch_item *item)
-{
-    assert(item->properties.len <= INT16_MAX);
-    buf_append_be32(out, (uint32_t)(BATCH_FIXED_BYTES + item->body.len + item->properties.len));
-    buf_append_be32(out, 0);
-    buf_append_be32(out, 0);
-    buf_append_be32(out, (uint32_t)item->flag);
-    buf_append_be32(out, (uint32_t)item->body.len);
-    buf_append_slice(out, item->body);
-    buf_append_be16(out, (uint16_t)item->properties.len);
-    buf_append_slice(out, item->properties);
 }

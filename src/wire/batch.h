@@ -25,7 +25,4 @@ MUST_CHECK int batch_next(struct slice *rest, struct batch_item *item);
 /* Walks all items. ERR_CORRUPT: empty, or one of them is malformed. */
 MUST_CHECK int batch_count(struct slice body, int *count);
 
-/* The properties have at most 32767 bytes. */
-void batch_append(struct buf *out, const struct batch_item *item);
-
 #endif

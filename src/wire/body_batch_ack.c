@@ -1,9 +1,9 @@
 #include "wire/body_batch_ack.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 static int digit_of(uint8_t c)
 {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *found = c == '\0' ? NULL : strchr(alphabet, c);
     return found == NULL ? -1 : (int)(found - alphabet);
 }
@@ -29,22 +29,6 @@ static struct slice base64_decode(struct slice text, struct arena *arena)
         }
     }
     return slice_of(bytes, len);
-}
-
-static void base64_encode(struct slice bytes, struct buf *out)
-{
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        uint32_t word = (uint32_t)bytes.data[i] << 16;
-        if (left > 1)
-            word |= (uint32_t)bytes.data[i + 1] << 8;
-        if (left > 2)
-            word |= bytes.data[i + 2];
-        buf_append_u8(out, (uint8_t)alphabet[word >> 18]);
-        buf_append_u8(out, (uint8_t)alphabet[word >> 12 & 63]);
-        buf_append_u8(out, left > 1 ? (uint8_t)alphabet[word >> 6 & 63] : '=');
-        buf_append_u8(out, left > 2 ? (uint8_t)alphabet[word & 63] : '=');
-    }
 }
 
 /* A member by its short or its long name. */
@@ -105,39 +89,6 @@ int batch_ack_request_decode(struct slice body, struct arena *arena,
     }
     json_decref(json);
     return err;
-}
-
-static void ack_to_json(const struct batch_ack *ack, struct json_out *j)
-{
-    struct buf text = BUF_INIT;
-    uint8_t origin = (uint8_t)('0' + ack->origin);
-    base64_encode(ack->bits, &text);
-    json_object_begin(j);
-    json_member_str(j, "b", buf_slice(&text));
-    json_member_str(j, "c", ack->group);
-    json_member_i64(j, "it", ack->invisible_ms);
-    json_member_i64(j, "pt", ack->pop_time_ms);
-    json_member_i64(j, "q", ack->queue_id);
-    if (ack->has_origin)
-        json_member_str(j, "r", slice_of(&origin, 1));
-    json_member_i64(j, "rq", ack->revive_queue_id);
-    json_member_i64(j, "so", ack->start_offset);
-    json_member_str(j, "t", ack->topic);
-    json_object_end(j);
-    buf_fini(&text);
-}
-
-void batch_ack_request_encode(const struct batch_ack_request *request, struct buf *out)
-{
-    struct json_out j = json_out_to(out, JSON_DIALECT);
-    json_object_begin(&j);
-    json_key(&j, SLICE("acks"));
-    json_array_begin(&j);
-    for (int i = 0; i < request->count; i++)
-        ack_to_json(&request->acks[i], &j);
-    json_array_end(&j);
-    json_member_str(&j, "brokerName", request->broker_name);
-    json_object_end(&j);
 }
 
 int64_t batch_ack_next_bit(struct slice bits, int64_t at)

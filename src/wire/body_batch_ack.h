@@ -39,7 +39,6 @@ enum { BATCH_ACKS_MAX = 4096 };
 /* ERR_CORRUPT: not such a body. An entry whose bits are no base64 has none. */
 MUST_CHECK int batch_ack_request_decode(struct slice body, struct arena *arena,
                                         struct batch_ack_request *request);
-void batch_ack_request_encode(const struct batch_ack_request *request, struct buf *out);
 
 /* The next bit that is set, from `at` on; -1: none. */
 int64_t batch_ack_next_bit(struct slice bits, int64_t at);

@@ -309,15 +309,3 @@ void group_table_end(struct json_out *j)
 {
     json_object_end(j);
 }
-
-void group_table_encode(const struct group_table *table, bool pretty, struct buf *out)
-{
-    struct json_out j = json_out_to(out, JSON_DIALECT);
-    j.pretty = pretty;
-    json_object_begin(&j);
-    group_table_begin(table, &j);
-    for (int i = 0; i < table->count; i++)
-        group_table_add(&table->groups[i], &j);
-    group_table_end(&j);
-    json_object_end(&j);
-}

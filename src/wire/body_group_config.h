@@ -72,8 +72,7 @@ struct group_table {
 };
 MUST_CHECK int group_table_decode(struct slice text, struct arena *arena,
                                   struct group_table *table);
-void group_table_encode(const struct group_table *table, bool pretty, struct buf *out);
-/* The same in pieces: begin (version and forbidden topics), then each group, then end; they write
+/* Written in pieces: begin (version and forbidden topics), then each group, then end; they write
  * the members of that object. */
 void group_table_begin(const struct group_table *table, struct json_out *j);
 void group_table_add(const struct group_config *config, struct json_out *j);

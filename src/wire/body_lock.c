@@ -13,16 +13,6 @@ static const struct message_queue *queues_from_json(const json_t *array, struct 
     return queues;
 }
 
-static void member_queues(struct json_out *j, struct slice key, const struct message_queue *queues,
-                          int count)
-{
-    json_key(j, key);
-    json_array_begin(j);
-    for (int i = 0; i < count; i++)
-        message_queue_to_json(&queues[i], j);
-    json_array_end(j);
-}
-
 /* Each queue is an object of three members; the rest of the body is small. */
 enum { VALUES_PER_QUEUE = 7, VALUES_BESIDE = 64 };
 
@@ -42,21 +32,14 @@ int lock_request_decode(struct slice body, struct arena *arena, struct lock_requ
     return err;
 }
 
-void lock_request_encode(const struct lock_request *request, struct buf *out)
-{
-    struct json_out j = json_out_to(out, JSON_DIALECT);
-    json_object_begin(&j);
-    json_member_str(&j, "clientId", request->client_id);
-    json_member_str(&j, "consumerGroup", request->consumer_group);
-    member_queues(&j, SLICE("mqSet"), request->queues, request->queue_count);
-    json_member_bool(&j, "onlyThisBroker", request->only_this_broker);
-    json_object_end(&j);
-}
-
 void lock_response_encode(const struct lock_response *response, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
     json_object_begin(&j);
-    member_queues(&j, SLICE("lockOKMQSet"), response->queues, response->queue_count);
+    json_key(&j, SLICE("lockOKMQSet"));
+    json_array_begin(&j);
+    for (int i = 0; i < response->queue_count; i++)
+        message_queue_to_json(&response->queues[i], &j);
+    json_array_end(&j);
     json_object_end(&j);
 }

@@ -20,7 +20,6 @@ enum { LOCK_QUEUES_MAX = 16384 };
 
 MUST_CHECK int lock_request_decode(struct slice body, struct arena *arena,
                                    struct lock_request *request);
-void lock_request_encode(const struct lock_request *request, struct buf *out);
 
 /* The answer of LOCK_BATCH_MQ: the queues that are the client's now. */
 struct lock_response {

@@ -63,11 +63,6 @@ int offset_table_decode(struct slice text, struct arena *arena, struct offset_ta
     return err;
 }
 
-static bool is_same_pair(const struct consumer_offset *a, const struct consumer_offset *b)
-{
-    return slice_eq(a->topic, b->topic) && slice_eq(a->group, b->group);
-}
-
 void offset_table_begin(const struct data_version *version, struct json_out *j)
 {
     json_key(j, SLICE("dataVersion"));
@@ -113,22 +108,4 @@ void offset_table_light_add(const struct consumer_offset *offset, struct json_ou
 void offset_table_end(struct json_out *j)
 {
     json_object_end(j);
-}
-
-void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out)
-{
-    struct json_out j = json_out_to(out, JSON_DIALECT);
-    j.pretty = pretty;
-    json_object_begin(&j);
-    offset_table_begin(&table->version, &j);
-    for (int i = 0; i < table->count;) {
-        const struct consumer_offset *first = &table->offsets[i];
-        int count = 1;
-        while (i + count < table->count && is_same_pair(first, &first[count]))
-            count++;
-        offset_table_add(first, count, &j);
-        i += count;
-    }
-    offset_table_end(&j);
-    json_object_end(&j);
 }

@@ -26,8 +26,7 @@ struct offset_table {
 /* A key without '@' and a queue id that is no number are skipped. Both tables are read. */
 MUST_CHECK int offset_table_decode(struct slice text, struct arena *arena,
                                    struct offset_table *table);
-void offset_table_encode(const struct offset_table *table, bool pretty, struct buf *out);
-/* The same in pieces: begin, then the offsets of each topic and group, then end; they write the
+/* Written in pieces: begin, then the offsets of each topic and group, then end; they write the
  * members of that object. */
 void offset_table_begin(const struct data_version *version, struct json_out *j);
 void offset_table_add(const struct consumer_offset *offsets, int count, struct json_out *j);

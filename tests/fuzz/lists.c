@@ -12,6 +12,39 @@
 /* Reads a body and, if it is one, appends it as it is written. */
 typedef int (*rewrite_fn)(struct slice body, struct arena *arena, struct buf *out);
 
+static void write_groups(const struct group_table *table, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    group_table_begin(table, &j);
+    for (int i = 0; i < table->count; i++)
+        group_table_add(&table->groups[i], &j);
+    group_table_end(&j);
+    json_object_end(&j);
+}
+
+/* How many offsets from `at` on are of one topic and group. */
+static int count_of_pair(const struct offset_table *table, int at)
+{
+    const struct consumer_offset *first = &table->offsets[at];
+    int count = 1;
+    while (at + count < table->count && slice_eq(first[count].topic, first->topic) &&
+           slice_eq(first[count].group, first->group))
+        count++;
+    return count;
+}
+
+static void write_offsets(const struct offset_table *table, struct buf *out)
+{
+    struct json_out j = json_out_to(out, JSON_DIALECT);
+    json_object_begin(&j);
+    offset_table_begin(&table->version, &j);
+    for (int i = 0; i < table->count; i += count_of_pair(table, i))
+        offset_table_add(&table->offsets[i], count_of_pair(table, i), &j);
+    offset_table_end(&j);
+    json_object_end(&j);
+}
+
 #define REWRITE(name, struct_name, decode, encode)                                                 \
     static int name(struct slice body, struct arena *arena, struct buf *out)                       \
     {                                                                                              \
@@ -28,10 +61,8 @@ REWRITE(consumers, consumer_list, consumer_list_decode(body, arena, &read),
         consumer_list_encode(&read, out))
 REWRITE(cluster, cluster_info, cluster_info_decode(body, arena, &read),
         cluster_info_encode(&read, out))
-REWRITE(groups, group_table, group_table_decode(body, arena, &read),
-        group_table_encode(&read, true, out))
-REWRITE(offsets, offset_table, offset_table_decode(body, arena, &read),
-        offset_table_encode(&read, true, out))
+REWRITE(groups, group_table, group_table_decode(body, arena, &read), write_groups(&read, out))
+REWRITE(offsets, offset_table, offset_table_decode(body, arena, &read), write_offsets(&read, out))
 REWRITE(version, data_version, ((void)arena, data_version_decode(body, &read)),
         data_version_encode(&read, out))
 

@@ -13,17 +13,18 @@ static void integers_are_big_endian(void **state)
     (void)state;
     struct buf buf = BUF_INIT;
     buf_append_u8(&buf, 0x01);
-    buf_append_be16(&buf, 0x0203);
-    buf_append_be32(&buf, 0x04050607);
+    buf_append_be32(&buf, 0x02030405);
+    buf_append_be32(&buf, 0x06070809);
     buf_append_be64(&buf, 0xFFFFFFFFFFFFFFFE);
-    static const uint8_t expected[] = { 1,    2,    3,    4,    5,    6,    7,   0xFF,
-                                        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE };
+    static const uint8_t expected[] = { 1,    2,    3,    4,    5,    6,    7,    8,   9,
+                                        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE };
     assert_int_equal(buf.len, sizeof expected);
     assert_memory_equal(buf.data, expected, sizeof expected);
     struct reader reader = reader_of(buf_slice(&buf));
     assert_int_equal(read_u8(&reader), 1);
     assert_int_equal(read_i16(&reader), 0x0203);
-    assert_int_equal(read_i32(&reader), 0x04050607);
+    assert_int_equal(read_i16(&reader), 0x0405);
+    assert_int_equal(read_i32(&reader), 0x06070809);
     assert_true(read_i64(&reader) == -2);
     assert_false(reader.failed);
     assert_int_equal(reader.rest.len, 0);

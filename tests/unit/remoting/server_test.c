@@ -250,9 +250,7 @@ static void a_binary_request_gets_a_binary_answer(void **state)
     struct buf out = BUF_INIT;
     buf_append_be32(&out, 4 + 21 + 2);
     buf_append_be32(&out, 1u << 24 | 21);
-    buf_append_be16(&out, ECHO);
-    buf_append_u8(&out, 12);
-    buf_append_be16(&out, 413);
+    buf_append(&out, (const uint8_t[]){ 0, ECHO, 12, 413 >> 8, 413 & 0xFF }, 5);
     buf_append_be32(&out, 77);
     buf_append_be32(&out, 0);
     buf_append_be32(&out, 0);

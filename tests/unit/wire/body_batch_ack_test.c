@@ -5,23 +5,26 @@ static const char text[] =
     "{\"acks\":[{\"b\":\"BQE=\",\"c\":\"g1\",\"it\":60000,\"pt\":7,\"q\":2,\"r\":\"1\",\"rq\":3,"
     "\"so\":118,\"t\":\"orders\"}],\"brokerName\":\"bk-a\"}";
 
-/* Goal: a request comes back as it was written, and its bits are read in the field's order. */
-static void requests_come_back(void **state)
+/* Goal: all that a request says is read, and its bits in the field's order. */
+static void requests_are_read(void **state)
 {
     struct batch_ack_request request;
-    struct buf out = BUF_INIT;
     assert_int_equal(batch_ack_request_decode(slice_str(text), *state, &request), 0);
     assert_text(request.broker_name, "bk-a");
     assert_int_equal(request.count, 1);
     const struct batch_ack *ack = &request.acks[0];
     assert_int_equal(ack->origin, POP_OF_RETRY_V1);
+    assert_text(ack->group, "g1");
+    assert_text(ack->topic, "orders");
+    assert_int_equal(ack->start_offset, 118);
+    assert_int_equal(ack->queue_id, 2);
     assert_int_equal(ack->revive_queue_id, 3);
+    assert_int_equal(ack->pop_time_ms, 7);
+    assert_int_equal(ack->invisible_ms, 60000);
     assert_int_equal(batch_ack_next_bit(ack->bits, 0), 0);
     assert_int_equal(batch_ack_next_bit(ack->bits, 1), 2);
     assert_int_equal(batch_ack_next_bit(ack->bits, 3), 8);
     assert_int_equal(batch_ack_next_bit(ack->bits, 9), -1);
-    batch_ack_request_encode(&request, &out);
-    assert_buf(&out, text);
     ASSERT_PREFIXES_REFUSED(text, *state, batch_ack_request_decode, &request);
 }
 
@@ -45,32 +48,34 @@ static void wrong_entries_are_told(void **state)
     assert_int_equal(batch_ack_next_bit(request.acks[1].bits, 0), 0);
 }
 
+/* The one ack of `text`, so many times. */
+static int decode_many(int count, struct arena *arena, struct batch_ack_request *read)
+{
+    const char *begin = strchr(text, '[') + 1;
+    const char *end = strchr(text, ']');
+    struct buf many = BUF_INIT;
+    buf_append(&many, text, (size_t)(begin - text));
+    for (int i = 0; i < count; i++)
+        buf_printf(&many, "%s%.*s", i == 0 ? "" : ",", (int)(end - begin), begin);
+    buf_append_slice(&many, slice_str(end));
+    int err = batch_ack_request_decode(buf_slice(&many), arena, read);
+    buf_fini(&many);
+    return err;
+}
+
 /* Goal: a body with more acks than any batch has is refused, one with as many is not. */
 static void acks_are_bounded(void **state)
 {
-    struct batch_ack_request one;
     struct batch_ack_request read;
-    struct buf out = BUF_INIT;
-    assert_int_equal(batch_ack_request_decode(slice_str(text), *state, &one), 0);
-    struct batch_ack *acks = calloc(BATCH_ACKS_MAX * 2, sizeof *acks);
-    for (int i = 0; i < BATCH_ACKS_MAX * 2; i++)
-        acks[i] = one.acks[0];
-    struct batch_ack_request many = { one.broker_name, acks, BATCH_ACKS_MAX };
-    batch_ack_request_encode(&many, &out);
-    assert_int_equal(batch_ack_request_decode(buf_slice(&out), *state, &read), 0);
+    assert_int_equal(decode_many(BATCH_ACKS_MAX, *state, &read), 0);
     assert_int_equal(read.count, BATCH_ACKS_MAX);
-    buf_clear(&out);
-    many.count *= 2;
-    batch_ack_request_encode(&many, &out);
-    assert_int_equal(batch_ack_request_decode(buf_slice(&out), *state, &read), ERR_CORRUPT);
-    buf_fini(&out);
-    free(acks);
+    assert_int_equal(decode_many(2 * BATCH_ACKS_MAX, *state, &read), ERR_CORRUPT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BODY_TEST(requests_come_back),
+        BODY_TEST(requests_are_read),
         BODY_TEST(wrong_entries_are_told),
         BODY_TEST(acks_are_bounded),
     };
