@@ -135,6 +135,6 @@ bool request_modes_changed(const struct request_modes *modes)
 void request_modes_text(struct request_modes *modes, struct buf *out)
 {
     struct request_mode_table table = request_modes_all(modes);
-    request_mode_table_encode(&table, false, out);
+    request_mode_table_encode(&table, out);
     modes->is_changed = false;
 }

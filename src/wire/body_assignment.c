@@ -132,10 +132,9 @@ static void setting_to_json(const struct request_mode_setting *setting, struct j
     json_object_end(j);
 }
 
-void request_mode_table_encode(const struct request_mode_table *table, bool pretty, struct buf *out)
+void request_mode_table_encode(const struct request_mode_table *table, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
-    j.pretty = pretty;
     json_object_begin(&j);
     json_key(&j, SLICE("messageRequestModeMap"));
     json_object_begin(&j);

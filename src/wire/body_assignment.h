@@ -41,7 +41,6 @@ struct request_mode_table {
 };
 MUST_CHECK int request_mode_table_decode(struct slice text, struct arena *arena,
                                          struct request_mode_table *table);
-void request_mode_table_encode(const struct request_mode_table *table, bool pretty,
-                               struct buf *out);
+void request_mode_table_encode(const struct request_mode_table *table, struct buf *out);
 
 #endif

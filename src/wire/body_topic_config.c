@@ -149,10 +149,9 @@ void topic_table_end(struct json_out *j)
     json_object_end(j);
 }
 
-void topic_table_encode(const struct topic_table *table, bool pretty, struct buf *out)
+void topic_table_encode(const struct topic_table *table, struct buf *out)
 {
     struct json_out j = json_out_to(out, JSON_DIALECT);
-    j.pretty = pretty;
     json_object_begin(&j);
     topic_table_begin(&table->version, &j);
     for (int i = 0; i < table->count; i++)

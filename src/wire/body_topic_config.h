@@ -59,8 +59,7 @@ MUST_CHECK int topic_table_from_json(const json_t *json, struct arena *arena,
                                      struct topic_table *table);
 MUST_CHECK int topic_table_decode(struct slice text, struct arena *arena,
                                   struct topic_table *table);
-/* Compact for bodies, pretty for the file. */
-void topic_table_encode(const struct topic_table *table, bool pretty, struct buf *out);
+void topic_table_encode(const struct topic_table *table, struct buf *out);
 /* The same in pieces: begin, then each topic, then end. They write the members of that object, so
  * that a body may have others beside them. */
 void topic_table_begin(const struct data_version *version, struct json_out *j);

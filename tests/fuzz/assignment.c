@@ -17,9 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (request_mode_table_decode(slice_of(data, size), &arena, &table) == 0) {
         struct buf text = BUF_INIT;
         struct buf again = BUF_INIT;
-        request_mode_table_encode(&table, false, &text);
+        request_mode_table_encode(&table, &text);
         CHECK(request_mode_table_decode(buf_slice(&text), &arena, &table) == 0);
-        request_mode_table_encode(&table, false, &again);
+        request_mode_table_encode(&table, &again);
         CHECK(slice_eq(buf_slice(&text), buf_slice(&again)));
         buf_fini(&text);
         buf_fini(&again);

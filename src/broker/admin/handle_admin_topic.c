@@ -219,7 +219,7 @@ void handle_all_topics(struct broker *broker, struct request *req)
         configs[table.count++] = *config;
     table.topics = configs;
     struct buf body = BUF_INIT;
-    topic_table_encode(&table, false, &body);
+    topic_table_encode(&table, &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }

@@ -277,7 +277,7 @@ void handle_all_request_modes(struct broker *broker, struct request *req)
 {
     struct request_mode_table table = request_modes_all(broker->request_modes);
     struct buf body = BUF_INIT;
-    request_mode_table_encode(&table, false, &body);
+    request_mode_table_encode(&table, &body);
     reply_body(req, buf_slice(&body));
     buf_fini(&body);
 }

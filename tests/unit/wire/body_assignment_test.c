@@ -41,7 +41,7 @@ static void the_table_comes_back(void **state)
     struct buf out = BUF_INIT;
     assert_int_equal(request_mode_table_decode(slice_str(text), *state, &table), 0);
     assert_int_equal(table.count, 3);
-    request_mode_table_encode(&table, false, &out);
+    request_mode_table_encode(&table, &out);
     assert_buf(&out, text);
     ASSERT_PREFIXES_REFUSED(text, *state, request_mode_table_decode, &table);
     assert_int_equal(request_mode_setting_decode(SLICE("{\"topic\":\"t\"}"), *state, &setting), 0);
