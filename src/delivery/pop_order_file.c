@@ -86,7 +86,7 @@ static void add_set(struct pop_order *order, struct slice pair, const char *queu
 
 bool order_take_text(void *order, struct slice text)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *table = json_get(json, "table");
     const char *pair;
     const char *queue;

@@ -27,7 +27,7 @@ static struct topic_count *count_of(struct topic_counts *counts, struct slice to
 static bool take_text(void *ctx, struct slice text)
 {
     struct topic_counts *counts = ctx;
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     const char *topic;
     json_t *value;
     if (!json_is_object(json)) {

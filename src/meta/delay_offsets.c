@@ -3,7 +3,7 @@
 static bool take_text(void *ctx, struct slice text)
 {
     struct delay_offsets *offsets = ctx;
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *table = json_get(json, "offsetTable");
     const char *key;
     json_t *value;

@@ -410,7 +410,7 @@ static bool take_text(void *ctx, struct slice text)
 {
     struct reading *r = ctx;
     struct arena arena;
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *by_topic = json_get(json, "filterDataByTopic");
     const char *topic;
     const char *group;

@@ -183,7 +183,7 @@ static bool take_namespace(struct kv *kv, struct slice name, json_t *entries)
 bool kv_take_text(struct kv *kv, struct slice text)
 {
     struct kv fresh;
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *spaces = json_get(json, "configTable");
     const char *name;
     json_t *entries;

@@ -96,7 +96,7 @@ static void read_positions(struct compaction *c)
     struct buf text = BUF_INIT;
     uint8_t *into = buf_reserve(&text, (size_t)bytes);
     if (disk_read(fd, path, into, (size_t)bytes, 0, true) == 0)
-        c->positions = json_read(slice_of(into, (size_t)bytes), NULL);
+        c->positions = json_read(slice_of(into, (size_t)bytes));
     if (c->positions == NULL) /* then queues are looked through once more */
         log_warn("compaction_positions_unreadable path=%s", path);
     disk_close(fd);

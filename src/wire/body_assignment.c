@@ -25,7 +25,7 @@ static enum request_mode mode_of(struct slice name)
 int assignment_request_decode(struct slice body, struct arena *arena,
                               struct assignment_request *request)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0)
         *request = (struct assignment_request){
@@ -73,7 +73,7 @@ static struct request_mode_setting setting_from_json(const json_t *json, struct 
 int request_mode_setting_decode(struct slice body, struct arena *arena,
                                 struct request_mode_setting *setting)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0)
         *setting = setting_from_json(json, arena);
@@ -96,7 +96,7 @@ static int settings_in(json_t *topics)
 int request_mode_table_decode(struct slice text, struct arena *arena,
                               struct request_mode_table *table)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *topics = json_get(json, "messageRequestModeMap");
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {

@@ -2,7 +2,7 @@
 
 int consumer_list_decode(struct slice body, struct arena *arena, struct consumer_list *list)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0)
         list->client_ids = json_copy_strings(json_get(json, "consumerIdList"), arena, &list->count);

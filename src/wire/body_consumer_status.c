@@ -2,7 +2,7 @@
 
 int consumer_status_decode(struct slice body, struct arena *arena, struct consumer_status *status)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     json_t *table = json_get(json, "messageQueueTable");
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
@@ -13,7 +13,7 @@ int consumer_status_decode(struct slice body, struct arena *arena, struct consum
         status->queue_count = 0;
         json_object_foreach(table, key, value) {
             struct queue_offset *entry = &queues[status->queue_count];
-            json_t *queue = json_read(slice_str(key), NULL); /* the key is an object's text */
+            json_t *queue = json_read(slice_str(key)); /* the key is an object's text */
             if (json_is_integer(value) && message_queue_from_json(queue, arena, &entry->queue) == 0)
                 queues[status->queue_count++].queue_offset = json_integer_value(value);
             json_decref(queue);

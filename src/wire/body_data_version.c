@@ -32,7 +32,7 @@ void data_version_to_json(const struct data_version *v, struct json_out *j)
 
 int data_version_decode(struct slice body, struct data_version *v)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     bool is_object = json_is_object(json);
     if (is_object)
         *v = data_version_from_json(json);

@@ -173,7 +173,7 @@ static bool retry_policy_is_sound(const json_t *policy)
 
 int group_config_decode(struct slice body, struct arena *arena, struct group_config *config)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = config_from_json(json, arena, config);
     if (err == 0 && !retry_policy_is_sound(json_get(json, RETRY_POLICY_KEY)))
         err = ERR_CORRUPT;
@@ -189,7 +189,7 @@ void group_config_encode(const struct group_config *config, struct buf *out)
 
 int group_config_list_decode(struct slice body, struct arena *arena, struct group_config_list *list)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     json_t *array = json_get(json, "groupConfigList");
     int err = json_is_array(array) ? 0 : ERR_CORRUPT;
     struct group_config *groups = json_alloc_elements(array, sizeof *groups, arena);
@@ -258,7 +258,7 @@ static void forbidden_from_json(json_t *object, struct arena *arena, struct grou
 
 int group_table_decode(struct slice text, struct arena *arena, struct group_table *table)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         *table = (struct group_table){ .version =

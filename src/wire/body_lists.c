@@ -4,7 +4,7 @@
 
 int kv_table_decode(struct slice body, struct arena *arena, struct kv_table *table)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0)
         table->pairs = pairs_from_json(json_get(json, "table"), arena, &table->count);
@@ -23,7 +23,7 @@ void kv_table_encode(const struct kv_table *table, struct buf *out)
 
 int topic_list_decode(struct slice body, struct arena *arena, struct topic_list *list)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         list->broker_addr = json_copy_str(json, "brokerAddr", arena);

@@ -51,7 +51,7 @@ static void offsets_from_json(json_t *object, json_t *light, struct arena *arena
 
 int offset_table_decode(struct slice text, struct arena *arena, struct offset_table *table)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         *table = (struct offset_table){ .version =

@@ -54,7 +54,7 @@ static int checkpoint_from_json(const json_t *json, struct arena *arena,
 
 int pop_checkpoint_decode(struct slice body, struct arena *arena, struct pop_checkpoint *checkpoint)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     struct pop_checkpoint decoded = { 0 };
     int err = json_is_object(json) ? checkpoint_from_json(json, arena, &decoded) : ERR_CORRUPT;
     json_decref(json);
@@ -133,7 +133,7 @@ static void offsets_from_json(const json_t *json, bool is_batch, struct arena *a
 int pop_log_ack_decode(struct slice body, bool is_batch, struct arena *arena,
                        struct pop_log_ack *ack)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     struct pop_log_ack decoded = { 0 };
     int err = ERR_CORRUPT;
     if (json_is_object(json)) {

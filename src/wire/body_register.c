@@ -32,7 +32,7 @@ static void mappings_from_json(json_t *object, struct arena *arena, struct regis
 static int decode_plain(struct slice body, int32_t peer_version, struct arena *arena,
                         struct register_body *out)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     const json_t *wrapper = peer_version >= REGISTER_WRAPPED_SINCE
                                 ? json_get(json, "topicConfigSerializeWrapper")
                                 : json;
@@ -71,7 +71,7 @@ static int attributes_from_text(struct slice text, struct arena *arena, struct t
 {
     if (text.len == 0)
         return 0;
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     bool is_object = json_is_object(json);
     topic->attributes = pairs_from_json(json, arena, &topic->attribute_count);
     json_decref(json);
@@ -109,7 +109,7 @@ static int read_topics(struct reader *r, struct arena *arena, struct topic_table
 
 static int mapping_from_text(struct slice text, struct arena *arena, struct queue_mapping *mapping)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0)
         *mapping = (struct queue_mapping){ json_copy_str(json, "topic", arena),

@@ -60,7 +60,7 @@ static void queues_from_json(const json_t *array, struct arena *arena, struct ro
 
 int route_data_decode(struct slice body, struct arena *arena, struct route_data *route)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         const json_t *mapping = json_get(json, "topicQueueMappingByBroker");
@@ -170,7 +170,7 @@ static void clusters_from_json(json_t *object, struct arena *arena, struct clust
 
 int cluster_info_decode(struct slice body, struct arena *arena, struct cluster_info *info)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         *info = (struct cluster_info){ .broker_count = 0 };

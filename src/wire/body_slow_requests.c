@@ -102,7 +102,7 @@ static struct slow_request_entry entry_from_json(const json_t *json, struct aren
 
 int slow_requests_decode(struct slice text, struct arena *arena, struct slow_requests *body)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     json_t *stages = json_get(json, "stages"), *slow = json_get(json, "slow");
     int err = json_is_array(stages) && json_is_array(slow) ? 0 : ERR_CORRUPT;
     if (err == 0) {

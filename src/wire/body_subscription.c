@@ -53,7 +53,7 @@ void subscription_to_json(const struct subscription *sub, struct json_out *j)
 
 int client_config_decode(struct slice body, struct arena *arena, struct client_config *config)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     int err = json_is_object(json) ? 0 : ERR_CORRUPT;
     if (err == 0) {
         *config = (struct client_config){

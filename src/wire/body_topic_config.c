@@ -81,7 +81,7 @@ void topic_config_encode(const struct topic_config *config, struct buf *out)
 
 int topic_config_list_decode(struct slice body, struct arena *arena, struct topic_config_list *list)
 {
-    json_t *json = json_read(body, NULL);
+    json_t *json = json_read(body);
     const json_t *array = json_get(json, "topicConfigList");
     int err = json_is_array(array) ? 0 : ERR_CORRUPT;
     if (err == 0) {
@@ -124,7 +124,7 @@ int topic_table_from_json(const json_t *json, struct arena *arena, struct topic_
 
 int topic_table_decode(struct slice text, struct arena *arena, struct topic_table *table)
 {
-    json_t *json = json_read(text, NULL);
+    json_t *json = json_read(text);
     int err = topic_table_from_json(json, arena, table);
     json_decref(json);
     return err;

@@ -21,9 +21,9 @@ enum { JSON_DEPTH_MAX = 64 };
  * frame is a table of ours, and may have one per JSON_BYTES_PER_VALUE bytes. */
 enum { JSON_VALUES_MAX = 2000000, JSON_BYTES_PER_VALUE = 2 };
 
-/* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory; `why` (may be
- * NULL) then says what and where. The caller releases with json_decref(). */
-json_t *json_read(struct slice text, char why[160]);
+/* Parses a whole text. NULL: not JSON, too deep, too many values, or out of memory. The caller
+ * releases with json_decref(). */
+json_t *json_read(struct slice text);
 /* NULL too when there are more values and keys than `values_most`, which is seen before anything is
  * made of them: for bodies that clients send to a loop, and that are small by their nature. */
 json_t *json_read_most(struct slice text, int64_t values_most);

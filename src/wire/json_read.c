@@ -13,28 +13,17 @@
 #include "wire/json.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "wire/frame.h"
 #include "wire/text.h"
 
-enum { WHY_BYTES = 160 };
-
 struct rewrite {
-    const uint8_t *start;
     const uint8_t *at;
     const uint8_t *end;
     struct buf *out;
     int64_t values_left;
-    const char *fault; /* what is wrong at `at`, once something is */
 };
-
-static bool fail(struct rewrite *r, const char *fault)
-{
-    r->fault = fault;
-    return false;
-}
 
 static uint8_t peek(struct rewrite *r)
 {
@@ -45,7 +34,7 @@ static uint8_t peek(struct rewrite *r)
 
 static bool count_value(struct rewrite *r)
 {
-    return r->values_left-- > 0 || fail(r, "too many values");
+    return r->values_left-- > 0;
 }
 
 static void put_string(struct buf *out, struct slice text)
@@ -62,7 +51,7 @@ static bool rewrite_string(struct rewrite *r, uint8_t quote)
     struct json_text text;
     r->at++;
     if (json_text_scan(&r->at, r->end, quote, &text) != 0)
-        return fail(r, "text without end, or a bad escape");
+        return false; /* without end, or with a bad escape */
     if (quote == '"' && !text.is_escaped && !text.is_damaged && !text.has_control) {
         buf_append(r->out, text.raw.data - 1, text.raw.len + 2);
         return true;
@@ -105,7 +94,7 @@ static bool rewrite_integer_key(struct rewrite *r)
     int64_t number;
     struct slice token = take_token(r);
     if (!slice_to_i64(token, &number))
-        return fail(r, "a key that is no text, integer or object");
+        return false;
     buf_append_u8(r->out, '"');
     buf_append_slice(r->out, token);
     buf_append_u8(r->out, '"');
@@ -125,7 +114,7 @@ static bool rewrite_key(struct rewrite *r, int depth)
     if (!ok)
         return false;
     if (peek(r) != ':')
-        return fail(r, "no colon behind a key");
+        return false;
     r->at++;
     buf_append_u8(r->out, ':');
     return true;
@@ -137,7 +126,7 @@ static bool rewrite_container(struct rewrite *r, int depth)
     uint8_t close = is_object ? '}' : ']';
     bool is_first = true;
     if (depth > JSON_DEPTH_MAX)
-        return fail(r, "too deep");
+        return false;
     buf_append_u8(r->out, is_object ? '{' : '[');
     while (peek(r) != close) {
         if (!is_first)
@@ -148,7 +137,7 @@ static bool rewrite_container(struct rewrite *r, int depth)
         if (peek(r) == ',')
             r->at++;
         else if (peek(r) != close)
-            return fail(r, "no comma or end behind a value");
+            return false;
     }
     r->at++;
     buf_append_u8(r->out, close);
@@ -166,7 +155,7 @@ static bool rewrite_value(struct rewrite *r, int depth)
         return rewrite_string(r, c);
     struct slice token = take_token(r);
     if (token.len == 0)
-        return fail(r, "no value");
+        return false;
     buf_append_slice(r->out, token);
     return true;
 }
@@ -177,51 +166,28 @@ __attribute__((constructor)) static void give_library_memory(void)
     json_set_alloc_funcs(memory_take, free);
 }
 
-static json_t *parse_standard(struct slice text, char *why)
-{
-    json_error_t error;
-    json_t *json = json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, &error);
-    if (json == NULL && why != NULL)
-        snprintf(why, WHY_BYTES, "%.120s near byte %d", error.text, error.position);
-    return json;
-}
-
-static int64_t values_max(struct slice text)
-{
-    return text.len <= FRAME_MAX_BYTES ? JSON_VALUES_MAX
-                                       : (int64_t)(text.len / JSON_BYTES_PER_VALUE);
-}
-
-static json_t *read_text(struct slice text, int64_t values_most, char *why)
+json_t *json_read_most(struct slice text, int64_t values_most)
 {
     struct buf standard = BUF_INIT;
     json_t *json = NULL;
-    struct rewrite r = { .start = text.data,
-                         .at = text.data,
+    struct rewrite r = { .at = text.data,
                          .end = text.len == 0 ? text.data : text.data + text.len,
                          .out = &standard,
                          .values_left = values_most };
     if (rewrite_value(&r, 1)) {
         (void)peek(&r);
-        if (r.at == r.end)
-            json = parse_standard(buf_slice(&standard), why);
-        else
-            fail(&r, "something behind the end");
+        if (r.at == r.end) /* nothing behind it */
+            json = json_loadb((const char *)standard.data, standard.len, JSON_DECODE_ANY, NULL);
     }
-    if (r.fault != NULL && why != NULL)
-        snprintf(why, WHY_BYTES, "%s near byte %zu", r.fault, (size_t)(r.at - r.start));
     buf_fini(&standard);
     return json;
 }
 
-json_t *json_read(struct slice text, char why[160])
+json_t *json_read(struct slice text)
 {
-    return read_text(text, values_max(text), why);
-}
-
-json_t *json_read_most(struct slice text, int64_t values_most)
-{
-    return read_text(text, values_most, NULL);
+    return json_read_most(text, text.len <= FRAME_MAX_BYTES
+                                    ? JSON_VALUES_MAX
+                                    : (int64_t)(text.len / JSON_BYTES_PER_VALUE));
 }
 
 /* ---- members -------------------------------------------------------------------------------- */

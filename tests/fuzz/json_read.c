@@ -19,10 +19,8 @@ static int depth_of(const json_t *json)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum { DEPTH_COMPARED = 12 }; /* depth_of() is exponential in it */
-    char why[160] = "";
     json_error_t error;
-    json_t *ours = json_read(slice_of(data, size), why);
-    CHECK((ours == NULL) == (why[0] != 0));
+    json_t *ours = json_read(slice_of(data, size));
     json_t *theirs = json_loadb((const char *)data, size, JSON_DECODE_ANY, &error);
     bool is_text = size > 0 && memchr(data, 0, size) == NULL; /* the library may stop at a NUL */
     if (theirs != NULL && is_text && size < 1024 && depth_of(theirs) < DEPTH_COMPARED) {

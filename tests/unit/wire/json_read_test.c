@@ -3,10 +3,9 @@
 
 static void assert_reads_as(const char *text, const char *standard)
 {
-    char why[160] = "";
-    json_t *json = json_read(slice_str(text), why);
+    json_t *json = json_read(slice_str(text));
     if (json == NULL)
-        fail_msg("%s: %s", text, why);
+        fail_msg("refused: %s", text);
     char *got = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
     assert_string_equal(got, standard);
     free(got);
@@ -29,7 +28,7 @@ static void the_dialect_is_read(void **state)
     assert_reads_as("{}", "{}");
 }
 
-/* Goal: what is neither is refused with a reason and a place. */
+/* Goal: what is neither is refused. */
 static void other_texts_are_refused(void **state)
 {
     (void)state;
@@ -38,13 +37,9 @@ static void other_texts_are_refused(void **state)
         "[1 2]", "[,]",       "tru",  "01",      "{1.5:1}",     "\"a",
         "'a\"",  "[\"\\x\"]", "{{}}", "{[1]:2}", "\"\\u0000\"", "123456789012345678901234567890"
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        char why[160] = "";
-        if (json_read(slice_str(wrong[i]), why) != NULL)
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (json_read(slice_str(wrong[i])) != NULL)
             fail_msg("accepted: %s", wrong[i]);
-        assert_non_null(strstr(why, "near byte"));
-        assert_null(json_read(slice_str(wrong[i]), NULL));
-    }
 }
 
 /* Goal: a text cannot ask for more than its bounds: depth, also of keys, and number of values. */
@@ -58,23 +53,21 @@ static void bounds_hold(void **state)
             buf_append_u8(&text, '[');
         for (int i = 0; i < depth; i++)
             buf_append_u8(&text, ']');
-        json_t *json = json_read(buf_slice(&text), NULL);
+        json_t *json = json_read(buf_slice(&text));
         assert_true((json != NULL) == (depth == JSON_DEPTH_MAX));
         json_decref(json);
     }
     buf_clear(&text);
     for (int i = 0; i < 100000; i++)
         buf_append_u8(&text, '{');
-    assert_null(json_read(buf_slice(&text), NULL));
+    assert_null(json_read(buf_slice(&text)));
 
     buf_clear(&text);
     buf_append_u8(&text, '[');
     for (int i = 0; i < JSON_VALUES_MAX; i++)
         buf_append_slice(&text, SLICE("0,"));
     buf_append_u8(&text, ']');
-    char why[160];
-    assert_null(json_read(buf_slice(&text), why));
-    assert_non_null(strstr(why, "too many"));
+    assert_null(json_read(buf_slice(&text)));
     buf_fini(&text);
     json_t *four = json_read_most(SLICE("[1,{\"a\":2}]"), 5);
     assert_non_null(four);
@@ -89,7 +82,7 @@ static void every_prefix_is_refused(void **state)
     struct slice text = SLICE("{0:[1,\"\\u0041\xC3\xA9\",'x'],{\"q\":0}:true}");
     for (size_t len = 0; len < text.len; len++) {
         struct slice cut = exact_copy(text.data, len);
-        assert_null(json_read(cut, NULL));
+        assert_null(json_read(cut));
         exact_free(cut);
     }
 }
@@ -99,8 +92,7 @@ static void members_are_lenient(void **state)
 {
     (void)state;
     json_t *json = json_read(SLICE("{\"i\":5,\"q\":\"-6\",\"s\":\"x\",\"b\":true,\"t\":\"true\","
-                                   "\"big\":4294967296}"),
-                             NULL);
+                                   "\"big\":4294967296}"));
     assert_int_equal(json_get_i64(json, "i", 1), 5);
     assert_int_equal(json_get_i64(json, "q", 1), -6);
     assert_int_equal(json_get_i64(json, "s", 1), 1);
