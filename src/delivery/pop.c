@@ -45,7 +45,6 @@ struct pop_table {
     struct pop_point **buckets;
     uint32_t bucket_count; /* a power of two */
     uint32_t count;
-    uint64_t unacked;
     struct due_heap due;          /* of pop_point.due: popped by this process; + set_back_ms */
     struct due_heap due_from_log; /* popped by an earlier one */
     struct pop_early early;
@@ -257,7 +256,6 @@ static void link_point(struct pop_table *table, struct pop_queue *queue, struct 
     p->next_in_bucket = *bucket;
     *bucket = p;
     table->count++;
-    table->unacked += (uint64_t)unacked_of(p);
     queue->unacked += unacked_of(p);
     make_due(table, p, due_ms);
 }
@@ -346,26 +344,22 @@ void pop_finish(struct pop_table *table, struct pop_point *point)
 {
     struct pop_queue *queue = point->queue;
     int unacked = unacked_of(point);
-    assert(queue->unacked >= unacked && table->unacked >= (uint64_t)unacked);
+    assert(queue->unacked >= unacked);
     queue->unacked -= unacked;
-    table->unacked -= (uint64_t)unacked;
     unlink_point(table, point);
     free(point);
     queue_let_go(table, queue);
 }
 
-bool pop_mark(struct pop_table *table, struct pop_point *point, int index)
+void pop_mark(struct pop_table *table, struct pop_point *point, int index)
 {
     assert(index >= 0 && index < point->count);
     if (!pop_is_acked(point, index)) {
         point->acked_bits |= 1u << index;
         point->queue->unacked--;
-        table->unacked--;
     }
-    if (unacked_of(point) > 0)
-        return false;
-    pop_finish(table, point);
-    return true;
+    if (unacked_of(point) == 0)
+        pop_finish(table, point);
 }
 
 static struct pop_point *point_of(struct due *due)
@@ -425,16 +419,6 @@ int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_
     if (at_ms <= now_ms && at_ms > log_time_ms)
         at_ms = now_ms + LOG_LOOK_MS;
     return at_ms < next ? at_ms : next;
-}
-
-uint32_t pop_count(const struct pop_table *table)
-{
-    return table->count;
-}
-
-uint64_t pop_unacked_count(const struct pop_table *table)
-{
-    return table->unacked;
 }
 
 int pop_table_new(const struct pop_options *options, struct pop_table **table)

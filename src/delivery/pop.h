@@ -123,9 +123,8 @@ static inline bool pop_is_acked(const struct pop_point *point, int index)
     return (point->acked_bits >> index & 1) != 0;
 }
 
-/* The message is acknowledged, or was put again. True: that was the last one, the checkpoint is
- * gone. */
-bool pop_mark(struct pop_table *table, struct pop_point *point, int index);
+/* The message is acknowledged, or was put again; the checkpoint is gone with its last one. */
+void pop_mark(struct pop_table *table, struct pop_point *point, int index);
 /* Nothing more is to be done for the checkpoint. */
 void pop_finish(struct pop_table *table, struct pop_point *point);
 
@@ -138,9 +137,6 @@ void pop_put_back(struct pop_table *table, struct pop_point *point, int64_t now_
 void pop_put_off(struct pop_table *table, struct pop_point *point, int64_t at_ms);
 /* When to look again for what is due; INT64_MAX: nothing waits. */
 int64_t pop_next_due(const struct pop_table *table, int64_t now_ms, int64_t log_time_ms);
-
-uint32_t pop_count(const struct pop_table *table);
-uint64_t pop_unacked_count(const struct pop_table *table);
 
 /* ---- the log, read back ------------------------------------------------------------------- */
 
