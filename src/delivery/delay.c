@@ -271,7 +271,7 @@ static int run_round(struct delay *d, int64_t now_ms, int budget, bool *moved)
     return taken;
 }
 
-int64_t delay_run(struct delay *delay, int64_t now_ms, int budget)
+void delay_run(struct delay *delay, int64_t now_ms, int budget)
 {
     assert(budget > 0);
     bool moved = true;
@@ -280,7 +280,6 @@ int64_t delay_run(struct delay *delay, int64_t now_ms, int budget)
         moved = false;
         budget -= run_round(delay, now_ms, budget, &moved);
     }
-    return delay_next_due(delay, now_ms);
 }
 
 void delay_arrived(struct delay *delay, int32_t queue_id)

@@ -30,9 +30,9 @@ MUST_CHECK int delay_levels_parse(struct slice text, struct delay_levels *levels
 bool message_has_times(struct slice properties);
 
 /* Turns a message with a DELAY property into one for the delay topic: topic, queue and properties
- * are replaced (allocated in the arena), a level above the highest is lowered to it. False: it has
- * no delay level (or is a half message) and stays as it is. */
-bool delay_redirect(const struct delay_levels *levels, struct record *record, struct arena *arena);
+ * are replaced (allocated in the arena), a level above the highest is lowered to it. One that has
+ * no delay level, or is a half message, stays as it is. */
+void delay_redirect(const struct delay_levels *levels, struct record *record, struct arena *arena);
 
 /* ---- their delivery ------------------------------------------------------------------------- */
 
@@ -52,12 +52,12 @@ MUST_CHECK int delay_new(const struct delay_options *options, struct delay **del
 void delay_free(struct delay *delay);
 
 /* Delivers what is due, at most `budget` messages, one of each level in turn; one counts for as
- * many as it has pieces of 8 KB. Never waits for the disk. Returns when to call again (wall clock,
- * ms): now_ms when the budget ran out, INT64_MAX when nothing is waiting. */
-int64_t delay_run(struct delay *delay, int64_t now_ms, int budget);
+ * many as it has pieces of 8 KB. Never waits for the disk. */
+void delay_run(struct delay *delay, int64_t now_ms, int budget);
 /* A message was put in the delay topic's queue. */
 void delay_arrived(struct delay *delay, int32_t queue_id);
-/* When delay_run() is to be called next, as after the latest run and arrivals. */
+/* When delay_run() is to be called next, as after the latest run and arrivals: now_ms when its
+ * budget ran out, INT64_MAX when nothing is waiting. */
 int64_t delay_next_due(const struct delay *delay, int64_t now_ms);
 /* Whether a message that is due lies on disk only: delay_read_ahead() has to fetch it first. */
 bool delay_wants_read(const struct delay *delay);

@@ -63,16 +63,16 @@ bool message_has_times(struct slice properties)
     return false;
 }
 
-bool delay_redirect(const struct delay_levels *levels, struct record *record, struct arena *arena)
+void delay_redirect(const struct delay_levels *levels, struct record *record, struct arena *arena)
 {
     assert(levels->count > 0);
     int32_t type = record->sys_flag & SYS_FLAG_TRANSACTION_MASK;
     if (type != 0 && type != SYS_FLAG_TRANSACTION_COMMIT)
-        return false;
+        return;
     int32_t level;
     struct slice asked = property_get(record->properties, SLICE(PROPERTY_DELAY));
     if (asked.data == NULL || !slice_to_i32(asked, &level) || level <= 0)
-        return false;
+        return;
     if (level > levels->count)
         level = levels->count;
     assert(level >= 1 && level <= DELAY_LEVELS_MAX);
@@ -84,5 +84,4 @@ bool delay_redirect(const struct delay_levels *levels, struct record *record, st
     record->properties = properties_edit(record->properties, changes, 3, arena);
     record->topic = SLICE(TOPIC_SCHEDULE);
     record->queue_id = level - 1;
-    return true;
 }

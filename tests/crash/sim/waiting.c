@@ -379,7 +379,8 @@ static void consume(void)
 /* When there is something to deliver again. */
 static int64_t deliver(void)
 {
-    int64_t due_ms = delay_run(now.delay, now_ms(), 8);
+    delay_run(now.delay, now_ms(), 8);
+    int64_t due_ms = delay_next_due(now.delay, now_ms());
     if (delay_wants_read(now.delay)) {
         delay_read_ahead(now.delay);
         due_ms = now_ms();

@@ -60,7 +60,8 @@ static struct redirected redirect(const char *properties, int32_t sys_flag, stru
                                         .queue_id = 3,
                                         .sys_flag = sys_flag,
                                         .properties = slice_str(properties) } };
-    r.done = delay_redirect(&levels, &r.record, arena);
+    delay_redirect(&levels, &r.record, arena);
+    r.done = slice_eq(r.record.topic, SLICE(TOPIC_SCHEDULE));
     return r;
 }
 
@@ -78,7 +79,6 @@ static void a_level_sends_a_message_to_its_queue(void **state)
     arena_init(&arena);
     struct redirected r = redirect("TAGS\001red\002DELAY\0012\002", 0, &arena);
     assert_true(r.done);
-    assert_true(slice_eq(r.record.topic, SLICE(TOPIC_SCHEDULE)));
     assert_int_equal(r.record.queue_id, 1);
     assert_true(property_is(&r.record, "REAL_TOPIC", "orders"));
     assert_true(property_is(&r.record, "REAL_QID", "3"));
@@ -113,7 +113,6 @@ static void messages_without_a_level_stay(void **state)
     assert_false(redirect("DELAY\001-1\002", 0, &arena).done);
     assert_false(redirect("DELAY\001soon\002", 0, &arena).done);
     struct redirected half = redirect("DELAY\0012\002", SYS_FLAG_TRANSACTION_PREPARED, &arena);
-    assert_false(half.done);
     assert_true(slice_eq(half.record.topic, SLICE("orders")));
     arena_fini(&arena);
 }
