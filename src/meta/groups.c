@@ -272,15 +272,14 @@ void groups_put(struct groups *groups, const struct group_config *config, int64_
     changed(groups, now_ms);
 }
 
-bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms)
+void groups_remove(struct groups *groups, struct slice name, int64_t now_ms)
 {
     forget_forbidden(groups, name);
     void *config = map_remove(&groups->by_name, name);
     if (config == NULL)
-        return false;
+        return;
     free(config);
     changed(groups, now_ms);
-    return true;
 }
 
 bool groups_next(const struct groups *groups, size_t *cursor, const struct group_config **config)
@@ -291,11 +290,6 @@ bool groups_next(const struct groups *groups, size_t *cursor, const struct group
         return false;
     *config = value;
     return true;
-}
-
-const struct data_version *groups_version(const struct groups *groups)
-{
-    return &groups->version;
 }
 
 bool groups_changed(const struct groups *groups)

@@ -73,8 +73,8 @@ void topics_take_light(struct topics *topics);
 const struct topic_config *topics_get(const struct topics *topics, struct slice name);
 /* Creates or replaces; moves the data version on. `config` is copied. */
 void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms);
-/* False when there was none. */
-bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms);
+/* None of that name: nothing changes. */
+void topics_remove(struct topics *topics, struct slice name, int64_t now_ms);
 bool topics_next(const struct topics *topics, size_t *cursor, const struct topic_config **config);
 size_t topics_count(const struct topics *topics);
 /* Another number whenever entries were moved: a cursor from before then means nothing. */
@@ -101,9 +101,8 @@ void groups_free(struct groups *groups);
 void groups_take_light(struct groups *groups);
 const struct group_config *groups_get(const struct groups *groups, struct slice name);
 void groups_put(struct groups *groups, const struct group_config *config, int64_t now_ms);
-bool groups_remove(struct groups *groups, struct slice name, int64_t now_ms);
+void groups_remove(struct groups *groups, struct slice name, int64_t now_ms);
 bool groups_next(const struct groups *groups, size_t *cursor, const struct group_config **config);
-const struct data_version *groups_version(const struct groups *groups);
 bool groups_changed(const struct groups *groups);
 bool groups_text_step(struct groups *groups, struct table_text *text);
 /* The whole of it as a body: compact, and not counted as saved. */

@@ -136,14 +136,13 @@ void topics_put(struct topics *topics, const struct topic_config *config, int64_
     put(topics, config);
 }
 
-bool topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
+void topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
 {
     void *config = map_remove(&topics->by_name, name);
     if (config == NULL)
-        return false;
+        return;
     changed(topics, name, now_ms);
     free(config);
-    return true;
 }
 
 bool topics_next(const struct topics *topics, size_t *cursor, const struct topic_config **config)
