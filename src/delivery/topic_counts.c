@@ -83,12 +83,6 @@ void topic_counts_add(struct topic_counts *counts, struct slice topic, int64_t d
     counts->is_changed = true;
 }
 
-int64_t topic_counts_of(const struct topic_counts *counts, struct slice topic)
-{
-    const struct topic_count *one = map_get(&counts->by_topic, topic);
-    return one == NULL ? 0 : one->count;
-}
-
 void topic_counts_text(struct topic_counts *counts, struct buf *out)
 {
     assert(counts->member != NULL);

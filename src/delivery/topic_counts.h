@@ -27,7 +27,6 @@ void topic_counts_fini(struct topic_counts *counts);
 
 void topic_counts_add(struct topic_counts *counts, struct slice topic, int64_t delta,
                       int64_t now_ms);
-int64_t topic_counts_of(const struct topic_counts *counts, struct slice topic);
 /* Appends the file's text. */
 void topic_counts_text(struct topic_counts *counts, struct buf *out);
 

@@ -250,11 +250,6 @@ void txn_half_was_put(struct txn *txn, struct slice real_topic, int64_t now_ms)
     topic_counts_add(&txn->waiting, real_topic, 1, now_ms);
 }
 
-int64_t txn_waiting(const struct txn *txn, struct slice real_topic)
-{
-    return topic_counts_of(&txn->waiting, real_topic);
-}
-
 bool txn_counts_changed(const struct txn *txn)
 {
     return txn->waiting.is_changed;

@@ -130,7 +130,6 @@ bool txn_wants_check(const struct txn *txn);
 
 /* A half of this topic was put (by the caller, with txn_half_prepare). */
 void txn_half_was_put(struct txn *txn, struct slice real_topic, int64_t now_ms);
-int64_t txn_waiting(const struct txn *txn, struct slice real_topic);
 /* config/transactionMetrics: changed since the last text, and its text. */
 bool txn_counts_changed(const struct txn *txn);
 void txn_counts_text(struct txn *txn, struct buf *out);
