@@ -48,7 +48,6 @@ const struct sql_expr *sql_copy(const struct sql_expr *expr, struct arena *arena
 /* The properties an expression asks for have numbers from 0 on. -1: it does not use this one. */
 int sql_name_count(const struct sql_expr *expr);
 int sql_name_index(const struct sql_expr *expr, struct slice name);
-struct slice sql_name(const struct sql_expr *expr, int index);
 
 enum sql_verdict {
     SQL_FALSE,

@@ -375,9 +375,3 @@ int sql_name_index(const struct sql_expr *expr, struct slice name)
 {
     return sql_find(expr, sql_names(expr), expr->name_count, name);
 }
-
-struct slice sql_name(const struct sql_expr *expr, int index)
-{
-    assert(index >= 0 && index < expr->name_count);
-    return sql_slice(expr, sql_names(expr)[index]);
-}

@@ -9,10 +9,8 @@ static void evaluate(const struct sql_expr *expr, struct slice value, struct are
     struct slice values[SQL_NAMES_MAX];
     int count = sql_name_count(expr);
     CHECK(count <= SQL_NAMES_MAX);
-    for (int i = 0; i < count; i++) {
-        CHECK(sql_name_index(expr, sql_name(expr, i)) == i);
+    for (int i = 0; i < count; i++)
         values[i] = i % 3 == 2 ? slice_of(NULL, 0) : slice_from(value, (size_t)(i % 3));
-    }
     enum sql_verdict verdict = sql_eval(expr, values);
     CHECK(verdict <= SQL_FAILED);
     CHECK(sql_eval(sql_copy(expr, arena), values) == verdict);
