@@ -122,9 +122,8 @@ void routes_free(struct routes *routes);
  * answered that it does not know the topic. */
 typedef void route_done_fn(void *ctx, const struct route *route, bool no_such_topic,
                            const char *why);
-/* Never runs `done` before it returns. `fresh`: what is kept is not good enough. */
-void routes_find(struct routes *routes, struct slice topic, bool fresh, route_done_fn *done,
-                 void *ctx);
+/* Never runs `done` before it returns. */
+void routes_find(struct routes *routes, struct slice topic, route_done_fn *done, void *ctx);
 /* The name server that is asked first, i.e. the latest that answered. */
 const char *routes_name_server(const struct routes *routes);
 

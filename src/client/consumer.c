@@ -122,7 +122,7 @@ static void share_next_topic(struct consumer *c)
     if (c->sharing == TOPICS)
         end_round(c, ROUND_EVERY_MS);
     else
-        routes_find(c->options.routes, c->topics[c->sharing], false, got_route_to_share, c);
+        routes_find(c->options.routes, c->topics[c->sharing], got_route_to_share, c);
 }
 
 static int id_order(const void *left, const void *right)
@@ -241,7 +241,7 @@ static void start_round(struct consumer *c)
         return;
     }
     c->in_round = true;
-    routes_find(c->options.routes, c->topics[0], false, got_route, c);
+    routes_find(c->options.routes, c->topics[0], got_route, c);
 }
 
 static void round_due(struct loop_timer *t)

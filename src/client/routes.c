@@ -246,8 +246,7 @@ static struct kept_route *kept_for(struct routes *routes, struct slice topic)
     return kept;
 }
 
-void routes_find(struct routes *routes, struct slice topic, bool fresh, route_done_fn *done,
-                 void *ctx)
+void routes_find(struct routes *routes, struct slice topic, route_done_fn *done, void *ctx)
 {
     struct kept_route *kept = kept_for(routes, topic);
     struct waiter *w = memory_take(sizeof *w);
@@ -257,7 +256,7 @@ void routes_find(struct routes *routes, struct slice topic, bool fresh, route_do
     if (under_way)
         return;
     int64_t age_ms = (loop_now_ns(routes->loop) - kept->asked_ns) / 1000000;
-    if (kept->is_known && !fresh && age_ms < ROUTE_KEPT_MS) {
+    if (kept->is_known && age_ms < ROUTE_KEPT_MS) {
         loop_defer(routes->loop, &kept->next_step);
         return;
     }

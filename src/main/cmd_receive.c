@@ -158,7 +158,7 @@ static int run(struct receiver *r, const struct cli_target *target)
     loop_timer_init(&r->idle_timer, idle);
     if (r->timeout_ms >= 0)
         loop_timer_start(r->cli.loop, &r->idle_timer, r->timeout_ms);
-    routes_find(r->cli.routes, slice_str(r->topic), false, first_route, r);
+    routes_find(r->cli.routes, slice_str(r->topic), first_route, r);
     cli_run(&r->cli);
     bool timed_out = r->timed_out;
     if (r->consumer != NULL) {

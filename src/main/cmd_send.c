@@ -175,7 +175,7 @@ static void got_route(void *ctx, const struct route *route, bool no_such_topic, 
         send_over(s, route, INT32_MAX);
     } else if (no_such_topic) {
         s->is_routing = true;
-        routes_find(s->cli.routes, SLICE(TOPIC_AUTO_CREATE), false, got_template_route, s);
+        routes_find(s->cli.routes, SLICE(TOPIC_AUTO_CREATE), got_template_route, s);
     } else {
         cli_fail_route(&s->cli, s->topic, no_such_topic, why);
     }
@@ -186,7 +186,7 @@ static void send_more(struct sender *s)
     if (s->is_routing)
         return;
     s->is_routing = true;
-    routes_find(s->cli.routes, s->topic, false, got_route, s);
+    routes_find(s->cli.routes, s->topic, got_route, s);
 }
 
 static void print_summary(const struct sender *s)

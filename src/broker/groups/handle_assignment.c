@@ -214,7 +214,7 @@ static void find_queues(struct question *q)
             deal_own(q, topic->read_queue_count);
     } else {
         request_detach(q->req);
-        routes_find(broker->routes, q->asked.topic, false, route_found, q);
+        routes_find(broker->routes, q->asked.topic, route_found, q);
     }
 }
 

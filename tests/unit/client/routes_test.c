@@ -95,9 +95,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static void ask(struct fixture *f, const char *topic, bool fresh)
+static void ask(struct fixture *f, const char *topic)
 {
-    routes_find(f->routes, slice_str(topic), fresh, got_route, f);
+    routes_find(f->routes, slice_str(topic), got_route, f);
     loop_run(f->loop);
 }
 
@@ -107,7 +107,7 @@ static void a_route_lists_queues_of_masters_in_order(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(routes_new(f->loop, f->client, f->address, &f->routes), 0);
-    ask(f, "orders", false);
+    ask(f, "orders");
     assert_true(f->found);
     assert_int_equal(f->readable, 5);
     assert_int_equal(f->writable, 1);
@@ -116,23 +116,21 @@ static void a_route_lists_queues_of_masters_in_order(void **state)
     assert_string_equal(f->first_address, "10.0.0.1:10911");
 }
 
-/* Goal: a route is kept; a fresh one is asked for; what is unknown is not kept.
+/* Goal: a route is kept; what is unknown is not.
  * Method: count the questions that reach the name server. */
-static void a_route_is_kept_until_a_fresh_one_is_wanted(void **state)
+static void a_route_is_kept_but_not_that_there_is_none(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(routes_new(f->loop, f->client, f->address, &f->routes), 0);
-    ask(f, "orders", false);
-    ask(f, "orders", false);
+    ask(f, "orders");
+    ask(f, "orders");
     assert_int_equal(f->questions, 1);
     assert_int_equal(f->answers, 2);
-    ask(f, "orders", true);
-    assert_int_equal(f->questions, 2);
-    ask(f, "nowhere", false);
+    ask(f, "nowhere");
     assert_false(f->found);
     assert_true(f->no_such_topic);
-    ask(f, "nowhere", false);
-    assert_int_equal(f->questions, 4);
+    ask(f, "nowhere");
+    assert_int_equal(f->questions, 3);
 }
 
 /* Goal: questions for one topic at the same time share one answer.
@@ -141,8 +139,8 @@ static void questions_under_way_share_the_answer(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(routes_new(f->loop, f->client, f->address, &f->routes), 0);
-    routes_find(f->routes, SLICE("orders"), false, got_route, f);
-    ask(f, "orders", false);
+    routes_find(f->routes, SLICE("orders"), got_route, f);
+    ask(f, "orders");
     assert_int_equal(f->questions, 1);
     assert_int_equal(f->answers, 2);
 }
@@ -155,12 +153,12 @@ static void a_dead_name_server_is_passed_over(void **state)
     char list[128];
     snprintf(list, sizeof list, "127.0.0.1:1; %s", f->address);
     assert_int_equal(routes_new(f->loop, f->client, list, &f->routes), 0);
-    ask(f, "orders", false);
+    ask(f, "orders");
     assert_true(f->found);
     assert_string_equal(routes_name_server(f->routes), f->address);
     routes_free(f->routes);
     assert_int_equal(routes_new(f->loop, f->client, "127.0.0.1:1", &f->routes), 0);
-    ask(f, "orders", false);
+    ask(f, "orders");
     assert_false(f->found);
     assert_false(f->no_such_topic);
 }
@@ -176,7 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_route_lists_queues_of_masters_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_route_is_kept_until_a_fresh_one_is_wanted, setup,
+        cmocka_unit_test_setup_teardown(a_route_is_kept_but_not_that_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(questions_under_way_share_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_name_server_is_passed_over, setup, teardown),
