@@ -137,7 +137,7 @@ int timer_open(const struct timer_options *options, int64_t now_ms, struct timer
     t->work.late_pos = TIMER_NO_POS;
     t->work.clean_due_ms = now_ms;
     t->flush.unsynced = (struct timer_log_unsynced){ .fds = { -1, -1 } };
-    timer_due_init(&t->due, 0);
+    timer_due_init(&t->due);
     topic_counts_open(&t->counts, "timingCount", t->metrics_path);
     arena_init(&t->arena);
     *opened = t;
@@ -151,7 +151,7 @@ static void flush_here(struct timer *t)
     t->flush.err = store_sync(t->options.store);
     if (t->flush.err == 0)
         timer_flush(t);
-    else if (timer_log_sync(&t->flush.unsynced, "timerlog") != 0)
+    else if (timer_log_sync(&t->flush.unsynced) != 0)
         log_warn("timer_log_not_synced path=%s", t->options.root_dir);
     timer_flush_end(t);
 }

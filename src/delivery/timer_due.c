@@ -6,9 +6,9 @@
 
 enum { HEAP_FIRST_CAP = 64 };
 
-void timer_due_init(struct timer_due *due, uint32_t first_tick)
+void timer_due_init(struct timer_due *due)
 {
-    *due = (struct timer_due){ .first_tick = first_tick };
+    *due = (struct timer_due){ 0 };
 }
 
 static struct timer_tick *tick_at(struct timer_due *due, uint32_t tick)

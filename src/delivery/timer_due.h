@@ -40,7 +40,8 @@ struct timer_due {
     uint32_t first_tick; /* every tick before is over */
 };
 
-void timer_due_init(struct timer_due *due, uint32_t first_tick);
+/* Empty, from tick 0 on. */
+void timer_due_init(struct timer_due *due);
 void timer_due_fini(struct timer_due *due);
 
 bool timer_due_fits(const struct timer_due *due, uint32_t tick);

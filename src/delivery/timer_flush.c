@@ -102,7 +102,7 @@ void timer_flush(struct timer *t)
 {
     struct timer_flush *f = &t->flush;
     assert(t->is_flushing);
-    f->err = timer_log_sync(&f->unsynced, "timerlog");
+    f->err = timer_log_sync(&f->unsynced);
     if (f->err == 0)
         f->err = timer_wheel_sync(&t->work.wheel);
     if (f->err == 0)

@@ -459,13 +459,13 @@ void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *u
     log->is_unsynced = log->is_unsynced && unsynced->fds[1] < 0;
 }
 
-int timer_log_sync(struct timer_log_unsynced *unsynced, const char *name)
+int timer_log_sync(struct timer_log_unsynced *unsynced)
 {
     int first_err = unsynced->err;
     for (int i = 0; i < 2; i++) {
         if (unsynced->fds[i] < 0)
             continue;
-        int err = timer_file_sync(unsynced->fds[i], name);
+        int err = timer_file_sync(unsynced->fds[i], "timerlog");
         if (first_err == 0)
             first_err = err;
         close(unsynced->fds[i]);

@@ -66,6 +66,6 @@ struct timer_log_unsynced {
     int err;    /* of what was synced in the recovery */
 };
 void timer_log_take_unsynced(struct timer_log *log, struct timer_log_unsynced *unsynced);
-MUST_CHECK int timer_log_sync(struct timer_log_unsynced *unsynced, const char *name);
+MUST_CHECK int timer_log_sync(struct timer_log_unsynced *unsynced);
 
 #endif

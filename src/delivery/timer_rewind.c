@@ -83,7 +83,7 @@ bool timer_rewind(struct timer *t, int64_t now_ms)
     w->check = was;
     t->base_tick = now_tick;
     timer_due_fini(&t->due);
-    timer_due_init(&t->due, 0);
+    timer_due_init(&t->due);
     t->loaded_to = w->loaded_to = w->empty_to = 0;
     w->displaced_ms = t->displaced_ms = INT64_MAX;
     w->displaced_tick = 0;

@@ -138,17 +138,16 @@ struct swap {
     int new_count;
 };
 
-static void swap_path(const struct compaction_queue *queue, const char *name,
-                      char path[DISK_PATH_MAX])
+static void swap_path(const struct compaction_queue *queue, char path[DISK_PATH_MAX])
 {
-    snprintf(path, DISK_PATH_MAX, "%s/" COMPACTING "/%s", queue->log_dir, name);
+    snprintf(path, DISK_PATH_MAX, "%s/" COMPACTING "/swap", queue->log_dir);
 }
 
 /* "swap" goes first: it must not speak of pairs that are not there. */
 static void remove_new_pairs(const struct compaction_queue *queue)
 {
     char path[DISK_PATH_MAX];
-    swap_path(queue, "swap", path);
+    swap_path(queue, path);
     if (disk_exists(path) && (disk_remove(path) != 0 || disk_sync_name(path) != 0))
         return;
     snprintf(path, sizeof path, "%s/" COMPACTING, queue->log_dir);
@@ -171,7 +170,7 @@ static int write_swap(const struct compaction_queue *queue, const struct swap *s
     buf_append_slice(&text, slice_str(number));
     snprintf(number, sizeof number, "| %08x\n", (unsigned)crc32_update(0, buf_slice(&text)));
     buf_append_slice(&text, slice_str(number));
-    swap_path(queue, "swap", path);
+    swap_path(queue, path);
     int err = disk_replace(path, buf_slice(&text));
     buf_fini(&text);
     return err;
@@ -213,7 +212,7 @@ static int read_swap(const struct compaction_queue *queue, struct swap *swap)
     char path[DISK_PATH_MAX];
     int64_t bytes;
     int fd;
-    swap_path(queue, "swap", path);
+    swap_path(queue, path);
     if (!disk_exists(path))
         return ERR_NOT_FOUND;
     int err = disk_size(path, &bytes);

@@ -161,8 +161,8 @@ static void sweep_topic(void *ctx, struct slice topic)
     queues_each_of(sweep->compaction->store->queues, topic, sweep_queue, sweep);
 }
 
-/* Everything that was flushed before is copied when it returns true. */
-static bool sweep_all(struct compaction *c, bool is_last_time)
+/* Copies what was flushed before; when nothing failed the log may go up to there. */
+static void sweep_all(struct compaction *c, bool is_last_time)
 {
     struct sweep sweep = { .compaction = c,
                            .upto = store_flushed_to(c->store),
@@ -175,7 +175,6 @@ static bool sweep_all(struct compaction *c, bool is_last_time)
     if (is_whole && before == atomic_load(&c->topic_count))
         atomic_store(&c->safe, sweep.upto);
     lock_release(&c->lock);
-    return is_whole;
 }
 
 /* The queue whose compaction is due; NULL: none is. */

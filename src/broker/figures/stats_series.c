@@ -53,14 +53,12 @@ static void free_others(struct stats_series *series)
 }
 
 /* The slot at hand. */
-static struct stats_slot *add_slot(struct stats_series *series, uint32_t tick)
+static void add_slot(struct stats_series *series, uint32_t tick)
 {
     assert(series->slot_count < STATS_SLOTS);
     if (series->slot_count > series->other_cap)
         set_other_cap(series, (uint8_t)(series->other_cap + (series->other_cap < 4 ? 1 : 4)));
-    struct stats_slot *slot = slot_at(series, series->slot_count++);
-    *slot = (struct stats_slot){ .tick = tick };
-    return slot;
+    *slot_at(series, series->slot_count++) = (struct stats_slot){ .tick = tick };
 }
 
 static void add_to(struct stats_slot *slot, const struct stats_slot *count)

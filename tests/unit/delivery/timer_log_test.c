@@ -138,7 +138,7 @@ static void sync_all(struct timer_log *log)
 {
     struct timer_log_unsynced unsynced = { .fds = { -1, -1 } };
     timer_log_take_unsynced(log, &unsynced);
-    assert_int_equal(timer_log_sync(&unsynced, "timerlog"), 0);
+    assert_int_equal(timer_log_sync(&unsynced), 0);
 }
 
 /* Goal: the filler of a file is brought to the disk, also when all of its units were before. */
@@ -156,7 +156,7 @@ static void a_filler_is_synced(void **state)
     timer_log_take_unsynced(log, &unsynced);
     assert_true(unsynced.fds[0] >= 0);
     assert_true(unsynced.fds[1] >= 0);
-    assert_int_equal(timer_log_sync(&unsynced, "timerlog"), 0);
+    assert_int_equal(timer_log_sync(&unsynced), 0);
     timer_log_close(log);
 }
 
