@@ -76,11 +76,11 @@ int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_i
     return queues_find(store->queues, topic, queue_id, &queue) != 0 ? 0 : consume_queue_max(queue);
 }
 
-int store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
-                          int64_t queue_offset, bool *is_in_memory)
+int store_queue_begins_in_memory(struct store *store, struct slice topic, int32_t queue_id,
+                                 bool *is_in_memory)
 {
     struct store_queue_entry entry;
-    int err = store_queue_entry_at(store, topic, queue_id, queue_offset, &entry);
+    int err = store_queue_entry_at(store, topic, queue_id, 0, &entry);
     *is_in_memory = err == 0 && commit_log_max(store->log) - entry.phy_offset <= store->cold_bytes;
     return err == ERR_NOT_FOUND ? 0 : err;
 }

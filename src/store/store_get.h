@@ -118,10 +118,10 @@ MUST_CHECK int store_queue_open(struct store *store, struct slice topic, int32_t
 /* Of a queue that was opened before. One that cannot be read looks empty here. */
 int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_id);
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id);
-/* Is the record at queue_offset near enough to the end of the log to be in memory? May block, as
- * store_queue_entry_at(). ERR_IO, ERR_CORRUPT: the queue cannot be read. */
-MUST_CHECK int store_queue_in_memory(struct store *store, struct slice topic, int32_t queue_id,
-                                     int64_t queue_offset, bool *is_in_memory);
+/* Is the queue's first record of all still there, near enough to the end of the log to be in
+ * memory? May block, as store_queue_entry_at(). ERR_IO, ERR_CORRUPT: the queue cannot be read. */
+MUST_CHECK int store_queue_begins_in_memory(struct store *store, struct slice topic,
+                                            int32_t queue_id, bool *is_in_memory);
 
 /* Store time of the message at queue_offset, -1 when there is none. May block. ERR_IO, ERR_CORRUPT:
  * the queue cannot be read. */

@@ -27,7 +27,7 @@ static int may_begin_at_zero(struct broker *broker, struct slice topic, int32_t 
     if (err != 0 || bounds.min > 0)
         return err;
     *may = bounds.max == 0;
-    return *may ? 0 : store_queue_in_memory(broker->store, topic, queue_id, 0, may);
+    return *may ? 0 : store_queue_begins_in_memory(broker->store, topic, queue_id, may);
 }
 
 /* A group that has no offset begins where its client likes, which is at the end for many: that is

@@ -21,7 +21,7 @@ void handle_running_info(struct broker *broker, struct request *req)
                          .ext = req->header.ext,
                          .ext_count = req->header.ext_count,
                          .body = req->body };
-    relay_request(broker, req, fields.consumer_group, fields.client_id, RELAY_SINCE_3_1_8, &call);
+    relay_request(broker, req, fields.consumer_group, fields.client_id, &call);
 }
 
 /* ---- 309: the message is read here and sent along -------------------------------------------- */
@@ -81,8 +81,7 @@ static void send_message(struct offload *o)
     }
     struct call call = { .code = REQ_CONSUME_MESSAGE_DIRECTLY, .body = buf_slice(&o->body) };
     call.ext = completed_fields(d, &call.ext_count);
-    relay_request(o->broker, o->req, d->fields.consumer_group, d->fields.client_id,
-                  RELAY_SINCE_3_1_8, &call);
+    relay_request(o->broker, o->req, d->fields.consumer_group, d->fields.client_id, &call);
 }
 
 void handle_consume_directly(struct broker *broker, struct request *req)

@@ -51,7 +51,7 @@ static void answered(void *ctx, const struct call_result *result)
 }
 
 void relay_request(struct broker *broker, struct request *req, struct slice group,
-                   struct slice client_id, int32_t since_version, const struct call *call)
+                   struct slice client_id, const struct call *call)
 {
     struct client_member *member =
         find_member(clients_consumer_group(broker->clients, group), client_id);
@@ -60,7 +60,7 @@ void relay_request(struct broker *broker, struct request *req, struct slice grou
                    SLICE_FMT(group), SLICE_FMT(client_id));
         return;
     }
-    if (member->version < since_version) {
+    if (member->version < RELAY_SINCE_3_1_8) {
         reply_code(req, RESP_SYSTEM_ERROR,
                    "The Consumer <%.*s> Version <%d> too low to finish, please upgrade it",
                    SLICE_FMT(client_id), member->version);

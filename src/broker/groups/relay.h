@@ -22,9 +22,9 @@ void relay_ask(struct client_member *member, const struct call *call, int64_t ti
                call_done_fn *done, void *ctx);
 
 /* Asks the consumer `client_id` of `group` and answers `req`, which is taken over, with what it
- * answered, unchanged. Not online or older than `since_version`: SYSTEM_ERROR; no answer within
+ * answered, unchanged. Not online or older than RELAY_SINCE_3_1_8: SYSTEM_ERROR; no answer within
  * RELAY_TIMEOUT_MS: CONSUME_MSG_TIMEOUT; gone: SYSTEM_ERROR. Names and call are borrowed. */
 void relay_request(struct broker *broker, struct request *req, struct slice group,
-                   struct slice client_id, int32_t since_version, const struct call *call);
+                   struct slice client_id, const struct call *call);
 
 #endif

@@ -69,7 +69,7 @@ static int newest_offset(struct broker *broker, struct slice topic, int32_t queu
     bool is_fresh = false;
     int err = 0;
     if (broker->conf.init_pop_offset_by_check_msg_in_mem && bounds->min <= 0)
-        err = store_queue_in_memory(broker->store, topic, queue_id, 0, &is_fresh);
+        err = store_queue_begins_in_memory(broker->store, topic, queue_id, &is_fresh);
     *queue_offset = is_fresh || bounds->max == 0 ? 0 : bounds->max - 1;
     return err;
 }

@@ -23,7 +23,6 @@ struct fixture {
     int peer_count;
     struct peer *peers[PEERS];
     struct list members;
-    int32_t since_version;
 };
 
 static void stop_loop(struct loop_timer *timer)
@@ -42,7 +41,7 @@ static void on_request(void *ctx, struct request *req)
     }
     struct ext_field ext = { SLICE("k"), SLICE("v") };
     struct call call = { .code = 307, .ext = &ext, .ext_count = 1, .body = SLICE("ask") };
-    relay_request(&f->broker, req, SLICE("g"), SLICE("id"), f->since_version, &call);
+    relay_request(&f->broker, req, SLICE("g"), SLICE("id"), &call);
 }
 
 static void write_frame(int fd, const char *header, const char *body)
@@ -100,7 +99,7 @@ static void beat(struct fixture *f, int32_t version)
 static int setup(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){ .expire_ms = 120000, .since_version = RELAY_SINCE_3_1_8 };
+    f = (struct fixture){ .expire_ms = 120000 };
     assert_int_equal(loop_new("test", &f.broker.loop), 0);
     loop_timer_init(&f.turn, stop_loop);
     struct server_options options;

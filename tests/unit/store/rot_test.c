@@ -433,7 +433,7 @@ static void expect_unreadable(struct store_dir *dir, int err)
     bool is_in_memory;
     struct slice topic = SLICE("orders");
     assert_int_equal(store_queue_entry_at(dir->store, topic, 0, 1, &entry), err);
-    assert_int_equal(store_queue_in_memory(dir->store, topic, 0, 1, &is_in_memory), err);
+    assert_int_equal(store_queue_begins_in_memory(dir->store, topic, 0, &is_in_memory), err);
     assert_int_equal(store_queue_time(dir->store, topic, 0, 1, &found), err);
     assert_int_equal(store_queue_offset_by_time(dir->store, topic, 0, 5, BOUNDARY_LOWER, &found),
                      err);
