@@ -254,7 +254,7 @@ void clients_add_producer(struct clients *clients, const struct request *req, st
     member_seen(clients, group, req, members, client_id);
 }
 
-bool clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
+void clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
                           struct slice client_id, const struct heartbeat_consumer *consumer,
                           bool without_subscriptions, bool notify)
 {
@@ -269,7 +269,6 @@ bool clients_add_consumer(struct clients *clients, const struct request *req, st
         changed |= update_subscriptions(group, consumer);
     if (changed && notify)
         tell_changed(clients, group);
-    return changed;
 }
 
 bool clients_fingerprint_changed(struct clients *clients, struct slice consumer_group,

@@ -71,8 +71,8 @@ void clients_add_producer(struct clients *clients, const struct request *req, st
                           struct slice client_id, struct slice group);
 
 /* The same for a consumer. without_subscriptions: those known stay. `notify`: on_changed is wanted
- * for this group. Returns whether something changed. */
-bool clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
+ * for this group. */
+void clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
                           struct slice client_id, const struct heartbeat_consumer *consumer,
                           bool without_subscriptions, bool notify);
 

@@ -106,7 +106,7 @@ static struct subscription subscription(const char *topic, const char *expressio
                                   .sub_version = version };
 }
 
-/* A heartbeat of peer `i` for group g with these subscriptions. */
+/* A heartbeat of peer `i` for group g with these subscriptions. Returns whether it was told of. */
 static bool beat(struct fixture *f, int i, enum message_model model,
                  const struct subscription *subs, int count)
 {
@@ -116,8 +116,10 @@ static bool beat(struct fixture *f, int i, enum message_model model,
                                            .message_model = model,
                                            .subscriptions = subs,
                                            .subscription_count = count };
-    return clients_add_consumer(f->clients, &req, &f->members[i], SLICE("id"), &consumer,
-                                subs == NULL, true);
+    int told = f->told;
+    clients_add_consumer(f->clients, &req, &f->members[i], SLICE("id"), &consumer, subs == NULL,
+                         true);
+    return f->told != told;
 }
 
 /* Goal: a new member is told of; its further heartbeats are not. */
