@@ -16,8 +16,6 @@ int pull_ask(struct line *line, const struct pull_place *place, int64_t suspend_
         .suspend_timeout_ms = suspend_ms,
         .subscription = SLICE("*"),
         .expression_type = SLICE("TAG"),
-        .max_msg_bytes = -1,
-        .request_source = -1,
     };
     return line_ask(line, REQ_PULL_MESSAGE, &pull_request_fields, &fields, slice_of(NULL, 0));
 }

@@ -96,8 +96,6 @@ static void pull(struct pulled_queue *q)
         .suspend_timeout_ms = PULL_SUSPEND_MS,
         .subscription = SLICE("*"),
         .expression_type = SLICE("TAG"),
-        .max_msg_bytes = -1,
-        .request_source = -1,
     };
     q->is_called = true;
     call_pull(q->consumer->options.client, q->address, &fields, pulled, q);

@@ -99,8 +99,6 @@ static int take_record(struct collecting *c, struct store_queue_entry *entry)
     c->last_phy = entry->phy_offset;
     c->result->count += entry->count > 0 ? entry->count : 1; /* none is a flipped bit */
     c->result->status = GET_FOUND;
-    c->result->suggest_slave =
-        commit_log_max(c->store->log) - entry->phy_offset > c->store->cold_bytes;
     return 0;
 }
 

@@ -57,8 +57,7 @@ struct store_get_result {
     int64_t next_offset;
     int64_t min_offset;
     int64_t max_offset;
-    int32_t count;      /* messages */
-    bool suggest_slave; /* far behind the end of the log */
+    int32_t count; /* messages */
 };
 
 /* Appends the records found to `body`, without the checksum that the log may hold behind their

@@ -24,7 +24,6 @@ int lock_request_decode(struct slice body, struct arena *arena, struct lock_requ
         *request = (struct lock_request){
             .consumer_group = json_copy_str(json, "consumerGroup", arena),
             .client_id = json_copy_str(json, "clientId", arena),
-            .only_this_broker = json_get_bool(json, "onlyThisBroker", false),
         };
         request->queues = queues_from_json(json_get(json, "mqSet"), arena, &request->queue_count);
     }

@@ -10,7 +10,6 @@
 struct lock_request {
     struct slice consumer_group;
     struct slice client_id;
-    bool only_this_broker;
     const struct message_queue *queues;
     int queue_count;
 };

@@ -14,7 +14,6 @@ static const struct field create_topic_request_rows[] = {
     FIELD(struct create_topic_request, topic_sys_flag, "topicSysFlag", FIELD_I32, FIELD_OPTIONAL),
     FIELD(struct create_topic_request, order, "order", FIELD_BOOL, FIELD_OPTIONAL),
     FIELD(struct create_topic_request, attributes, "attributes", FIELD_STRING, FIELD_OPTIONAL),
-    FIELD(struct create_topic_request, force, "force", FIELD_BOOL, FIELD_OPTIONAL),
 };
 const struct fields create_topic_request_fields =
     FIELDS(create_topic_request_rows, struct create_topic_request);

@@ -18,7 +18,6 @@ struct create_topic_request {
     int32_t topic_sys_flag;
     bool order;
     struct slice attributes; /* "+name=value,-name" */
-    bool force;
 };
 extern const struct fields create_topic_request_fields;
 

@@ -13,10 +13,6 @@ static const struct field pull_request_rows[] = {
     FIELD(struct pull_request, sub_version, "subVersion", FIELD_I64, FIELD_MANDATORY),
     FIELD(struct pull_request, subscription, "subscription", FIELD_STRING, FIELD_OPTIONAL),
     FIELD(struct pull_request, expression_type, "expressionType", FIELD_STRING, FIELD_OPTIONAL),
-    FIELD_OR(struct pull_request, max_msg_bytes, "maxMsgBytes", FIELD_I32, -1),
-    FIELD_OR(struct pull_request, request_source, "requestSource", FIELD_I32, -1),
-    FIELD(struct pull_request, proxy_client_id, "proxyFrowardClientId", FIELD_STRING,
-          FIELD_OPTIONAL),
 };
 const struct fields pull_request_fields = FIELDS(pull_request_rows, struct pull_request);
 

@@ -27,9 +27,6 @@ struct pull_request {
     int64_t sub_version;
     struct slice subscription;
     struct slice expression_type; /* absent: TAG */
-    int32_t max_msg_bytes;        /* -1: absent */
-    int32_t request_source;       /* -1: a client library */
-    struct slice proxy_client_id;
 };
 extern const struct fields pull_request_fields;
 

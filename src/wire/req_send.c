@@ -69,8 +69,6 @@ static const struct field send_back_request_rows[] = {
     FIELD(struct send_back_request, phy_offset, "offset", FIELD_I64, FIELD_MANDATORY),
     FIELD(struct send_back_request, group, "group", FIELD_STRING, FIELD_MANDATORY),
     FIELD(struct send_back_request, delay_level, "delayLevel", FIELD_I32, FIELD_MANDATORY),
-    FIELD(struct send_back_request, origin_msg_id, "originMsgId", FIELD_STRING, FIELD_OPTIONAL),
-    FIELD(struct send_back_request, origin_topic, "originTopic", FIELD_STRING, FIELD_OPTIONAL),
     FIELD(struct send_back_request, unit_mode, "unitMode", FIELD_BOOL, FIELD_OPTIONAL),
     FIELD_OR(struct send_back_request, max_reconsume_times, "maxReconsumeTimes", FIELD_I32, -1),
 };

@@ -70,8 +70,6 @@ struct send_back_request {
     int64_t phy_offset;
     struct slice group;
     int32_t delay_level;
-    struct slice origin_msg_id;
-    struct slice origin_topic;
     bool unit_mode;
     int32_t max_reconsume_times; /* -1: absent */
 };

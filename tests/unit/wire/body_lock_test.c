@@ -14,7 +14,6 @@ static void what_is_asked_for_is_read_and_answered(void **state)
     assert_int_equal(lock_request_decode(slice_str(request_text), *state, &request), 0);
     assert_text(request.consumer_group, "g1");
     assert_text(request.client_id, "c1");
-    assert_true(request.only_this_broker);
     assert_int_equal(request.queue_count, 1);
     const struct lock_response response = { request.queues, request.queue_count };
     lock_response_encode(&response, &out);
