@@ -31,12 +31,8 @@ static struct slice trim_right(struct slice s)
 
 static struct slice take_line(struct scanner *scanner)
 {
-    struct slice rest = scanner->rest;
-    const uint8_t *newline = rest.len == 0 ? NULL : memchr(rest.data, '\n', rest.len);
-    size_t len = newline == NULL ? rest.len : (size_t)(newline - rest.data);
-    scanner->rest = slice_from(rest, len + 1);
+    struct slice line = slice_cut(&scanner->rest, '\n');
     scanner->line++;
-    struct slice line = slice_of(rest.data, len);
     if (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
     return line;

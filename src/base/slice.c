@@ -38,3 +38,11 @@ bool slice_to_i32(struct slice s, int32_t *value)
     *value = (int32_t)wide;
     return true;
 }
+
+bool slice_lists(struct slice list, char mark, struct slice item)
+{
+    while (list.len > 0)
+        if (slice_eq(slice_cut(&list, mark), item))
+            return true;
+    return false;
+}

@@ -64,6 +64,18 @@ static inline struct slice slice_from(struct slice s, size_t from)
                          : (struct slice){ s.data + from, s.len - from };
 }
 
+/* Takes what stands before the first `mark`, and the mark, off *rest; without one, all of it. */
+static inline struct slice slice_cut(struct slice *rest, char mark)
+{
+    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
+    struct slice piece = { rest->data, end == NULL ? rest->len : (size_t)(end - rest->data) };
+    *rest = slice_from(*rest, piece.len + 1);
+    return piece;
+}
+
+/* Is `item` one of those that `list` names, with a `mark` between them? */
+bool slice_lists(struct slice list, char mark, struct slice item);
+
 /* Parses a decimal integer that fills the slice, with an optional minus.
  * False (and *value untouched) when empty, not a number, or out of the range of int64_t. */
 bool slice_to_i64(struct slice s, int64_t *value);

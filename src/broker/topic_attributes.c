@@ -21,16 +21,6 @@ static const struct attribute attributes[] = {
 };
 enum { ATTRIBUTE_COUNT = sizeof attributes / sizeof attributes[0] };
 
-/* Cuts up to the next `separator` off *rest. */
-static struct slice cut(struct slice *rest, char separator)
-{
-    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);
-    size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
-    struct slice piece = { rest->data, len };
-    *rest = end == NULL ? slice_of(NULL, 0) : slice_from(*rest, len + 1);
-    return piece;
-}
-
 /* What is wrong with a piece of "+name=value,-name", or NULL. */
 static const char *piece_fault(struct slice key, struct slice value, bool has_value)
 {
@@ -52,9 +42,9 @@ int topic_attributes_parse(struct slice text, struct arena *arena, const struct 
     while (text.len > 0 && text.data[text.len - 1] == ',')
         text.len--; /* the reference's way of splitting loses them */
     while (text.len > 0) {
-        struct slice piece = cut(&text, ',');
+        struct slice piece = slice_cut(&text, ',');
         struct slice value = piece;
-        struct slice key = cut(&value, '=');
+        struct slice key = slice_cut(&value, '=');
         const char *fault =
             piece.len == 0 ? "a name is missing: " : piece_fault(key, value, key.len < piece.len);
         if (fault != NULL) {

@@ -59,14 +59,7 @@ static int refuse_listed(void *ctx, int line, struct slice key, struct slice val
 {
     (void)line;
     (void)value;
-    for (const char *at = ctx; *at != '\0';) {
-        size_t len = strcspn(at, ";");
-        if (slice_eq(key, slice_of(at, len)))
-            return ERR_INVALID;
-        at += len;
-        at += *at == ';' ? 1 : 0;
-    }
-    return 0;
+    return slice_lists(slice_str(ctx), ';', key) ? ERR_INVALID : 0;
 }
 
 static bool has_forbidden_key(const struct namesrv *ns, struct slice body)

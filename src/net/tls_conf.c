@@ -41,10 +41,8 @@ void tls_conf_fini(struct tls_conf *conf)
 static void say(struct slice complaints)
 {
     while (complaints.len > 0) {
-        const uint8_t *end = memchr(complaints.data, '\n', complaints.len);
-        size_t len = end == NULL ? complaints.len : (size_t)(end - complaints.data);
-        log_warn("tls_setting %.*s", (int)len, (const char *)complaints.data);
-        complaints = slice_from(complaints, len + 1);
+        struct slice line = slice_cut(&complaints, '\n');
+        log_warn("tls_setting %.*s", SLICE_FMT(line));
     }
 }
 

@@ -18,18 +18,6 @@ struct index_keys index_keys_of(const struct record *record)
     };
 }
 
-static struct slice next_word(struct slice *words)
-{
-    struct slice word = slice_of(NULL, 0);
-    while (words->len > 0 && word.len == 0) {
-        const uint8_t *blank = memchr(words->data, ' ', words->len);
-        size_t len = blank == NULL ? words->len : (size_t)(blank - words->data);
-        word = slice_of(words->data, len);
-        *words = slice_from(*words, len + 1);
-    }
-    return word;
-}
-
 bool index_keys_next(struct index_keys *keys, struct slice *key)
 {
     assert(keys->left >= 0);
@@ -37,8 +25,8 @@ bool index_keys_next(struct index_keys *keys, struct slice *key)
         return false;
     *key = keys->uniq_key;
     keys->uniq_key = slice_of(NULL, 0);
-    if (key->len == 0)
-        *key = next_word(&keys->words);
+    while (key->len == 0 && keys->words.len > 0)
+        *key = slice_cut(&keys->words, ' ');
     keys->left = key->len > 0 ? keys->left - 1 : 0;
     return key->len > 0;
 }

@@ -58,15 +58,6 @@ static bool is_possible(const struct reader *r, int32_t count, size_t entry_byte
     return !r->failed && count >= 0 && (size_t)count <= r->rest.len / entry_bytes;
 }
 
-/* Cuts the word before the next blank off *rest. */
-static struct slice next_word(struct slice *rest)
-{
-    const uint8_t *blank = rest->len == 0 ? NULL : memchr(rest->data, ' ', rest->len);
-    struct slice word = { rest->data, blank == NULL ? rest->len : (size_t)(blank - rest->data) };
-    *rest = slice_from(*rest, word.len + 1);
-    return word;
-}
-
 static int attributes_from_text(struct slice text, struct arena *arena, struct topic_config *topic)
 {
     if (text.len == 0)
@@ -80,13 +71,13 @@ static int attributes_from_text(struct slice text, struct arena *arena, struct t
 
 static int topic_from_text(struct slice text, struct arena *arena, struct topic_config *topic)
 {
-    struct slice name = next_word(&text);
+    struct slice name = slice_cut(&text, ' ');
     *topic = topic_config_default(arena_copy(arena, name));
     if (name.len == 0 || !text_is_whole(name) ||
-        !slice_to_i32(next_word(&text), &topic->read_queue_count) ||
-        !slice_to_i32(next_word(&text), &topic->write_queue_count) ||
-        !slice_to_i32(next_word(&text), &topic->perm) ||
-        !topic_filter_type_of(next_word(&text), &topic->filter_type))
+        !slice_to_i32(slice_cut(&text, ' '), &topic->read_queue_count) ||
+        !slice_to_i32(slice_cut(&text, ' '), &topic->write_queue_count) ||
+        !slice_to_i32(slice_cut(&text, ' '), &topic->perm) ||
+        !topic_filter_type_of(slice_cut(&text, ' '), &topic->filter_type))
         return ERR_CORRUPT;
     return attributes_from_text(text, arena, topic);
 }

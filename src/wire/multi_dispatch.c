@@ -40,15 +40,6 @@ static struct slice without_commas_behind(struct slice text)
     return text;
 }
 
-/* Cuts the piece up to the next comma off *rest. */
-static struct slice next_piece(struct slice *rest)
-{
-    const uint8_t *comma = rest->len == 0 ? NULL : memchr(rest->data, ',', rest->len);
-    struct slice piece = comma == NULL ? *rest : slice_of(rest->data, (size_t)(comma - rest->data));
-    *rest = comma == NULL ? slice_of(NULL, 0) : slice_from(*rest, piece.len + 1);
-    return piece;
-}
-
 static int count_pieces(struct slice text)
 {
     int count = text.len == 0 ? 0 : 1;
@@ -62,7 +53,7 @@ bool multi_dispatch_next_name(struct slice *rest, struct slice *name)
     *rest = without_commas_behind(*rest);
     if (rest->len == 0)
         return false;
-    *name = next_piece(rest);
+    *name = slice_cut(rest, ',');
     return true;
 }
 
@@ -121,8 +112,8 @@ bool multi_dispatch_of(struct slice topic, struct slice properties, struct multi
 bool multi_dispatch_next(struct multi_dispatch *list, struct slice *name, int64_t *queue_offset)
 {
     while (list->names.len > 0) {
-        *name = next_piece(&list->names);
-        struct slice offset = next_piece(&list->offsets);
+        *name = slice_cut(&list->names, ',');
+        struct slice offset = slice_cut(&list->offsets, ',');
         if (name_is_light(*name) && slice_to_i64(offset, queue_offset) && *queue_offset >= 0)
             return true;
     }

@@ -3,33 +3,21 @@
 #include "wire/names.h"
 
 enum { SEPARATOR_V1 = '_', SEPARATOR_V2 = '+' };
-/* Cuts the part up to the next blank off *rest; false at the end. */
-static bool next_part(struct slice *rest, struct slice *part)
-{
-    if (rest->len == 0)
-        return false;
-    const uint8_t *blank = memchr(rest->data, ' ', rest->len);
-    *part = slice_of(rest->data, blank == NULL ? rest->len : (size_t)(blank - rest->data));
-    *rest = slice_from(*rest, part->len + 1);
-    return true;
-}
 
 static bool part_i64(struct slice *rest, int64_t *value)
 {
-    struct slice part;
-    return next_part(rest, &part) && slice_to_i64(part, value);
+    return slice_to_i64(slice_cut(rest, ' '), value);
 }
 
 static bool part_i32(struct slice *rest, int32_t *value)
 {
-    struct slice part;
-    return next_part(rest, &part) && slice_to_i32(part, value);
+    return slice_to_i32(slice_cut(rest, ' '), value);
 }
 
 static bool part_origin(struct slice *rest, enum pop_origin *origin)
 {
-    struct slice part;
-    if (!next_part(rest, &part) || part.len != 1 || part.data[0] < '0' || part.data[0] > '2')
+    struct slice part = slice_cut(rest, ' ');
+    if (part.len != 1 || part.data[0] < '0' || part.data[0] > '2')
         return false;
     *origin = (enum pop_origin)(part.data[0] - '0');
     return true;
@@ -37,12 +25,11 @@ static bool part_origin(struct slice *rest, enum pop_origin *origin)
 
 static bool part_name(struct slice *rest, struct slice *name)
 {
-    if (!next_part(rest, name) || name->len == 0)
-        return false;
+    *name = slice_cut(rest, ' ');
     for (size_t i = 0; i < name->len; i++)
         if (name->data[i] < ' ')
             return false;
-    return true;
+    return name->len > 0;
 }
 
 /* The first six parts; NULL, or what is wrong. */

@@ -31,21 +31,10 @@ bool proxy_header_begins(uint8_t first)
 
 /* ---- version 1 ------------------------------------------------------------------------------ */
 
-/* The next word, which ends at one blank or at the end. */
-static struct slice take_word(struct slice *line)
-{
-    size_t len = 0;
-    while (len < line->len && line->data[len] != ' ')
-        len++;
-    struct slice word = slice_of(line->data, len);
-    *line = slice_from(*line, len + 1);
-    return word;
-}
-
 static bool take_address(struct slice *line, int family, uint8_t into[16])
 {
     char text[INET6_ADDRSTRLEN];
-    struct slice word = take_word(line);
+    struct slice word = slice_cut(line, ' ');
     if (word.len == 0 || word.len >= sizeof text)
         return false;
     memcpy(text, word.data, word.len);
@@ -56,7 +45,7 @@ static bool take_address(struct slice *line, int family, uint8_t into[16])
 static bool take_port(struct slice *line, uint16_t *port)
 {
     int32_t number;
-    if (!slice_to_i32(take_word(line), &number) || number < 0 || number > UINT16_MAX)
+    if (!slice_to_i32(slice_cut(line, ' '), &number) || number < 0 || number > UINT16_MAX)
         return false;
     *port = (uint16_t)number;
     return true;
@@ -65,7 +54,7 @@ static bool take_port(struct slice *line, uint16_t *port)
 /* What stands behind "PROXY ". */
 static int decode_line(struct slice line, struct proxy_header *header)
 {
-    struct slice kind = take_word(&line);
+    struct slice kind = slice_cut(&line, ' ');
     uint8_t destination[16];
     uint16_t destination_port;
     if (slice_eq(kind, SLICE("UNKNOWN")))

@@ -66,16 +66,6 @@ struct slice recall_handle_encode(const struct recall_handle *handle, struct are
     return to_base64(text, arena);
 }
 
-/* The text up to the next blank. */
-static struct slice next_part(struct slice *rest)
-{
-    const uint8_t *blank = rest->len == 0 ? NULL : memchr(rest->data, ' ', rest->len);
-    size_t len = blank == NULL ? rest->len : (size_t)(blank - rest->data);
-    struct slice part = slice_of(rest->data, len);
-    *rest = slice_from(*rest, len + 1);
-    return part;
-}
-
 int recall_handle_decode(struct slice text, struct arena *arena, struct recall_handle *handle)
 {
     struct slice raw;
@@ -83,7 +73,7 @@ int recall_handle_decode(struct slice text, struct arena *arena, struct recall_h
     if (text.len == 0 || text.len > RECALL_HANDLE_TEXT_MAX || !from_base64(text, arena, &raw))
         return ERR_CORRUPT;
     for (int i = 0; i < PARTS; i++) {
-        parts[i] = next_part(&raw);
+        parts[i] = slice_cut(&raw, ' ');
         if (parts[i].len == 0)
             return ERR_CORRUPT;
     }

@@ -22,29 +22,19 @@
 #include "broker/saver.h"
 #include "wire/req_admin.h"
 
-/* Where settings come from cannot be a setting that a request changes. */
-#define NEVER_CHANGED "configBlackList;brokerConfigPath;rocketmqHome"
-
 /* ERR_INVALID: the key is one of those separated by ';'. */
 static int refuse_listed(void *ctx, int line, struct slice key, struct slice value)
 {
     (void)line, (void)value;
-    const char *at = *(const char *const *)ctx;
-    while (*at != '\0') {
-        size_t len = strcspn(at, ";");
-        if (slice_eq(key, slice_of(at, len)))
-            return ERR_INVALID;
-        at += len + (at[len] == ';');
-    }
-    return 0;
+    return slice_lists(slice_str(ctx), ';', key) ? ERR_INVALID : 0;
 }
 
 static bool is_black_listed(const struct broker *broker, struct slice changes)
 {
-    const char *never = NEVER_CHANGED;
-    const char *configured = broker->conf.config_black_list;
-    return conf_parse(changes, refuse_listed, &never) != 0 ||
-           conf_parse(changes, refuse_listed, &configured) != 0;
+    /* where settings come from cannot be a setting that a request changes */
+    char always[] = "configBlackList;brokerConfigPath;rocketmqHome";
+    return conf_parse(changes, refuse_listed, always) != 0 ||
+           conf_parse(changes, refuse_listed, broker->conf.config_black_list) != 0;
 }
 
 struct conf_change {

@@ -62,18 +62,6 @@ void handle_clone_offset(struct broker *broker, struct request *req)
 
 /* ---- 308: the smallest offset of any group --------------------------------------------------- */
 
-static bool is_named(struct slice names, struct slice name)
-{
-    while (names.len > 0) {
-        const uint8_t *end = memchr(names.data, ',', names.len);
-        size_t len = end == NULL ? names.len : (size_t)(end - names.data);
-        if (slice_eq(slice_of(names.data, len), name))
-            return true;
-        names = end == NULL ? slice_of(NULL, 0) : slice_from(names, len + 1);
-    }
-    return false;
-}
-
 /* One group's offset of a queue is taken into account; one that points at what is gone is not. */
 static void take_offset(struct broker *broker, struct slice topic, int32_t queue_id,
                         int64_t queue_offset, struct queue_offset *least, int count,
@@ -100,7 +88,7 @@ static void find_least(struct broker *broker, const struct correction_offset_req
     int32_t queue_id;
     int64_t queue_offset;
     while (offsets_next(broker->offsets, &pairs, &topic, &group)) {
-        if (!slice_eq(topic, fields->topic) || is_named(fields->filter_groups, group))
+        if (!slice_eq(topic, fields->topic) || slice_lists(fields->filter_groups, ',', group))
             continue;
         size_t queues = 0;
         while ((queue_id =

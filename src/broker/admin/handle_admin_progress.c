@@ -121,10 +121,8 @@ static void add_named_topics(const struct broker *broker, struct arena *arena, s
                              struct topic_node **list, int *queues)
 {
     while (names.len > 0) {
-        const uint8_t *end = memchr(names.data, ';', names.len);
-        size_t len = end == NULL ? names.len : (size_t)(end - names.data);
-        add_topic(broker, arena, slice_of(names.data, len), list, queues);
-        names = end == NULL ? slice_of(NULL, 0) : slice_from(names, len + 1);
+        struct slice name = slice_cut(&names, ';');
+        add_topic(broker, arena, name, list, queues);
     }
 }
 

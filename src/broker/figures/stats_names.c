@@ -48,20 +48,6 @@ static const struct stats_row {
     { "BROKER_CK_NUMS", KEY_CLUSTER, STATS_MESSAGES, BROKER_CHECKPOINTS },
 };
 
-/* Up to the next '@'; what is left of *rest begins behind it. */
-static struct slice cut_at(struct slice *rest)
-{
-    const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, '@', rest->len);
-    struct slice part = *rest;
-    if (at == NULL) {
-        *rest = slice_of(NULL, 0);
-        return part;
-    }
-    part.len = (size_t)(at - rest->data);
-    *rest = slice_from(*rest, part.len + 1);
-    return part;
-}
-
 struct parsed_key {
     struct slice topic;
     struct slice group;
@@ -72,10 +58,10 @@ static struct parsed_key key_parse(enum key_shape shape, bool by_queue, struct s
 {
     struct parsed_key parsed = { 0 };
     if (shape == KEY_QUEUE_TOPIC || (shape == KEY_GET_LATENCY && by_queue))
-        parsed.queue = cut_at(&key);
-    parsed.topic = cut_at(&key);
+        parsed.queue = slice_cut(&key, '@');
+    parsed.topic = slice_cut(&key, '@');
     if (shape == KEY_TOPIC_QUEUE || shape == KEY_TOPIC_QUEUE_GROUP)
-        parsed.queue = cut_at(&key);
+        parsed.queue = slice_cut(&key, '@');
     parsed.group = key;
     return parsed;
 }

@@ -134,26 +134,14 @@ bool guard_stops_arrival(struct guard *g, struct request *req)
 
 /* ---- rates ----------------------------------------------------------------------------------- */
 
-static bool is_low_priority(const struct broker_conf *conf, struct slice topic)
-{
-    struct slice rest = slice_str(conf->low_priority_topics);
-    while (rest.len > 0) {
-        const uint8_t *end = memchr(rest.data, ';', rest.len);
-        size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
-        if (slice_eq(slice_of(rest.data, len), topic))
-            return true;
-        rest = slice_from(rest, end == NULL ? len : len + 1);
-    }
-    return false;
-}
-
 /* The rung that leaves this topic off; RUNG_NONE: none does now. */
 static enum rung rung_against(const struct guard *g, struct slice topic)
 {
     const struct broker_conf *conf = &g->broker->conf;
     if (g->ladder.rung >= RUNG_TRACE && slice_eq(topic, slice_str(conf->msg_trace_topic_name)))
         return RUNG_TRACE;
-    if (g->ladder.rung >= RUNG_LOW_PRIORITY && is_low_priority(conf, topic))
+    if (g->ladder.rung >= RUNG_LOW_PRIORITY &&
+        slice_lists(slice_str(conf->low_priority_topics), ';', topic))
         return RUNG_LOW_PRIORITY;
     return RUNG_NONE;
 }

@@ -187,8 +187,7 @@ static bool take_known_filter(struct pull *p, const struct client_group *online)
 static struct slice group_of_retry(struct slice topic)
 {
     struct slice group = slice_from(topic, strlen(TOPIC_RETRY_PREFIX));
-    const uint8_t *end = group.len == 0 ? NULL : memchr(group.data, '+', group.len);
-    return end == NULL ? group : slice_of(group.data, (size_t)(end - group.data));
+    return slice_cut(&group, '+');
 }
 
 bool pull_check_subscription(struct pull *p)

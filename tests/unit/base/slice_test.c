@@ -61,11 +61,30 @@ static void slices_are_compared_and_cut(void **state)
     assert_int_equal(slice_str(NULL).len, 0);
 }
 
+/* Goal: a text falls into the pieces between its marks; behind the last one nothing is left.
+ * Method: pieces with and without bytes; the same as a list of names. */
+static void pieces_are_cut_off_in_order(void **state)
+{
+    (void)state;
+    struct slice rest = SLICE("a;;bc");
+    assert_true(slice_eq(slice_cut(&rest, ';'), SLICE("a")));
+    assert_int_equal(slice_cut(&rest, ';').len, 0);
+    assert_true(slice_eq(rest, SLICE("bc")));
+    assert_true(slice_eq(slice_cut(&rest, ';'), SLICE("bc")));
+    assert_int_equal(rest.len, 0);
+    assert_int_equal(slice_cut(&rest, ';').len, 0);
+    assert_true(slice_lists(SLICE("a;;bc"), ';', SLICE("bc")));
+    assert_true(slice_lists(SLICE("a;;bc"), ';', SLICE("")));
+    assert_false(slice_lists(SLICE("a;bc"), ';', SLICE("b")));
+    assert_false(slice_lists(SLICE(""), ';', SLICE("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_whole_numbers_in_range_are_read),
         cmocka_unit_test(slices_are_compared_and_cut),
+        cmocka_unit_test(pieces_are_cut_off_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
