@@ -43,6 +43,7 @@ struct level {
 
 struct delay {
     struct delay_options options;
+    const struct delay_levels *table; /* the store's */
     struct delay_offsets progress;
     struct level levels[DELAY_LEVELS_MAX + 1]; /* from 1 */
     int turn;                                  /* the level the next run begins with */
@@ -62,11 +63,11 @@ static int32_t queue_of(int level)
 }
 
 /* Or a queue that cannot be read passed for an empty one. */
-static int open_queues(const struct delay_options *options)
+static int open_queues(struct store *store)
 {
     int err = 0;
-    for (int level = 1; level <= options->levels.count && err == 0; level++)
-        err = store_queue_open(options->store, SLICE(TOPIC_SCHEDULE), queue_of(level));
+    for (int level = 1; level <= store_delay_levels(store)->count && err == 0; level++)
+        err = store_queue_open(store, SLICE(TOPIC_SCHEDULE), queue_of(level));
     return err;
 }
 
@@ -90,18 +91,19 @@ static int64_t first_offset(struct store *store, int level, int64_t saved)
 int delay_new(const struct delay_options *options, struct delay **delay)
 {
     assert(options->put != NULL);
-    assert(options->levels.count >= 1 && options->levels.count <= DELAY_LEVELS_MAX);
-    int err = open_queues(options);
+    int err = open_queues(options->store);
     if (err != 0)
         return err;
     struct delay *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ERR_NO_MEMORY;
     d->options = *options;
+    d->table = store_delay_levels(options->store);
+    assert(d->table->count >= 1 && d->table->count <= DELAY_LEVELS_MAX);
     d->progress = options->offsets;
     d->turn = 1;
     arena_init(&d->arena);
-    for (int level = 1; level <= options->levels.count; level++) {
+    for (int level = 1; level <= d->table->count; level++) {
         int64_t saved = options->offsets.next[level];
         d->levels[level].next = first_offset(options->store, level, saved);
         d->levels[level].due_ms = DUE_UNKNOWN;
@@ -147,7 +149,7 @@ static void look_at_head(struct delay *d, int level, int64_t now_ms)
         }
     }
     if (err == 0) {
-        int64_t latest = now_ms + d->options.levels.ms[level];
+        int64_t latest = now_ms + d->table->ms[level];
         l->due_ms = entry.tags_code > latest ? latest : entry.tags_code;
     } else if (err == ERR_NOT_FOUND) {
         l->due_ms = DUE_NEVER;
@@ -160,7 +162,7 @@ static void look_at_head(struct delay *d, int level, int64_t now_ms)
 static void bound_waits(struct delay *d, int level, int64_t now_ms)
 {
     struct level *l = &d->levels[level];
-    int64_t latest_ms = now_ms + d->options.levels.ms[level];
+    int64_t latest_ms = now_ms + d->table->ms[level];
     if (l->due_ms != DUE_NEVER && l->due_ms > latest_ms)
         l->due_ms = latest_ms;
     if (l->retry_ms > now_ms + DELAY_RETRY_MS)
@@ -253,7 +255,7 @@ static int deliver_head(struct delay *d, int level, int64_t now_ms)
  * that takes of the budget; *moved tells whether anything changed, put or passed over. */
 static int run_round(struct delay *d, int64_t now_ms, int budget, bool *moved)
 {
-    int count = d->options.levels.count;
+    int count = d->table->count;
     int taken = 0;
     for (int i = 0; i < count && taken < budget; i++) {
         int level = d->turn;
@@ -284,7 +286,7 @@ void delay_run(struct delay *delay, int64_t now_ms, int budget)
 
 void delay_arrived(struct delay *delay, int32_t queue_id)
 {
-    if (queue_id < 0 || queue_id >= delay->options.levels.count)
+    if (queue_id < 0 || queue_id >= delay->table->count)
         return;
     struct level *l = &delay->levels[queue_id + 1];
     if (l->due_ms == DUE_NEVER)
@@ -294,7 +296,7 @@ void delay_arrived(struct delay *delay, int32_t queue_id)
 int64_t delay_next_due(const struct delay *delay, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
-    for (int level = 1; level <= delay->options.levels.count; level++) {
+    for (int level = 1; level <= delay->table->count; level++) {
         if (level == delay->cold_level)
             continue;
         int64_t wake_ms = level_wake_ms(&delay->levels[level]);

@@ -16,14 +16,8 @@
 #include "base/arena.h"
 #include "meta/meta.h"
 #include "store/store.h"
+#include "wire/delay_levels.h"
 #include "wire/names.h"
-
-struct delay_levels {
-    int count; /* levels 1..count */
-    int64_t ms[DELAY_LEVELS_MAX + 1];
-};
-/* "1s 5s 10s ..." (units s m h d). ERR_INVALID: not of that form, or more than DELAY_LEVELS_MAX. */
-MUST_CHECK int delay_levels_parse(struct slice text, struct delay_levels *levels);
 
 /* Does any property ask for a later time, as a level or as a timer? One look at each, for the many
  * messages that have none. */
@@ -41,7 +35,6 @@ enum { DELAY_RETRY_MS = 1000 };
 
 struct delay_options {
     struct store *store;
-    struct delay_levels levels;
     struct delay_offsets offsets; /* where to go on */
     /* Puts a due message on its real topic as it is (the DELAY property it still carries does not
      * count again). 0, or an error: it stays next. The arena is emptied after the call. */

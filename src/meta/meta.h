@@ -23,6 +23,7 @@
 #include "wire/body_group_config.h"
 #include "wire/body_subscription.h"
 #include "wire/body_topic_config.h"
+#include "wire/delay_levels.h"
 
 /* ---- files ------------------------------------------------------------------------------- */
 
@@ -199,7 +200,6 @@ void filters_text(struct filters *filters, int64_t kept_dead_ms, int64_t now_ms,
 
 /* ---- delay offsets: how far each delay level has been delivered (delayOffset.json) ------- */
 
-enum { DELAY_LEVELS_MAX = 64 };
 struct delay_offsets {
     int64_t next[DELAY_LEVELS_MAX + 1]; /* by level, from 1; -1: none */
 };

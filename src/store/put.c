@@ -44,13 +44,12 @@ int store_refuses_puts(const struct store *store)
 /* Due time of a record of the delay topic: its level counts from its store time. */
 static int64_t due_ms(const struct store *store, const struct record *record, struct slice delay)
 {
-    assert(store->delay_level_count >= 0);
     int32_t level;
     if (!slice_to_i32(delay, &level) || level < 1)
         return record->store_timestamp + 1000;
-    if (level > store->delay_level_count)
-        level = store->delay_level_count;
-    return record->store_timestamp + store->delay_ms[level];
+    if (level > store->delay_levels.count)
+        level = store->delay_levels.count;
+    return record->store_timestamp + store->delay_levels.ms[level];
 }
 
 static bool takes_queue_offset(const struct record *record)

@@ -62,21 +62,6 @@ void store_path(const struct store *store, const char *name, char path[DISK_PATH
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-/* "1s 5s 1m": what the due times of the delay topic's entries are computed from. */
-static void parse_delays(struct store *store, const char *text)
-{
-    while (*text != 0 && store->delay_level_count < DELAY_LEVEL_MAX) {
-        char *unit;
-        long long count = strtoll(text, &unit, 10);
-        int64_t ms = *unit == 's' ? 1000 : *unit == 'm' ? 60000 : *unit == 'h' ? 3600000 : 86400000;
-        if (unit == text || *unit == 0)
-            return;
-        store->delay_ms[++store->delay_level_count] = count * ms;
-        assert(store->delay_level_count <= DELAY_LEVEL_MAX);
-        text = unit + 1 + strspn(unit + 1, " ");
-    }
-}
-
 /* The lock of the reference's family, so that neither opens what the other has open. */
 static int take_lock(struct store *store)
 {
@@ -321,7 +306,6 @@ static struct store *store_new(const struct store_options *options)
     lock_init(&store->scratch_lock, LOCK_LEAF);
     lock_init(&store->gone_lock, LOCK_LEAF);
     map_init(&store->gone);
-    parse_delays(store, options->message_delay_level);
     store->memory_bytes = memory_limit_bytes();
     store->cold_bytes = store->memory_bytes / 100 * COLD_PERCENT;
     assert(store->options.consume_queue_file_bytes >= CQ_ENTRY_BYTES);
@@ -335,7 +319,11 @@ int store_open(const struct store_options *options, struct store **opened)
     struct store *store = store_new(options);
     if (store == NULL)
         return ERR_NO_MEMORY;
-    int err = disk_make_dirs(store->root_dir);
+    int err = delay_levels_parse(slice_str(options->message_delay_level), &store->delay_levels);
+    if (err != 0)
+        log_error("message_delay_level_refused value=\"%s\"", options->message_delay_level);
+    if (err == 0)
+        err = disk_make_dirs(store->root_dir);
     if (err == 0)
         err = take_lock(store);
     if (err == 0 && exists(store, "consumequeue/CURRENT")) {
@@ -395,6 +383,11 @@ int store_close(struct store *store)
         log_error("store_not_closed_cleanly path=%s error=%s", store->root_dir, err_name(err));
     free_parts(store);
     return err;
+}
+
+const struct delay_levels *store_delay_levels(const struct store *store)
+{
+    return &store->delay_levels;
 }
 
 void store_pause_index(struct store *store, bool paused)

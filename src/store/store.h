@@ -35,6 +35,7 @@
 #include "store/store_get.h"
 #include "store/store_offline.h"
 #include "store/store_put.h"
+#include "wire/delay_levels.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -108,12 +109,16 @@ void store_options_init(struct store_options *options);
 /* Opens the directory (made when absent) and recovers it; returns when puts and gets can be served.
  * Start-up costs what was written since the last checkpoint, not the size of the store.
  * ERR_LOCKED: another process has it. ERR_CORRUPT: a file is not what its place says; the log names
- * it. ERR_UNSUPPORTED: a store type we do not read (RocksDB). */
+ * it. ERR_UNSUPPORTED: a store type we do not read (RocksDB). ERR_INVALID: message_delay_level is
+ * no list of levels. */
 MUST_CHECK int store_open(const struct store_options *options, struct store **store);
 
 /* Flushes everything, writes the checkpoint, removes the abort mark. No other call may be running.
  * ERR_IO: something could not be flushed; the abort mark then stays, so the next start recovers. */
 int store_close(struct store *store);
+
+/* What message_delay_level says; the store's. */
+const struct delay_levels *store_delay_levels(const struct store *store);
 
 /* ---- what the broker knows ------------------------------------------------------------------- */
 

@@ -15,7 +15,6 @@
 #include "store/read_ahead.h"
 #include "store/store.h"
 
-enum { DELAY_LEVEL_MAX = 64 };
 enum { RECORD_OVERHEAD_MAX = 65536 }; /* of a record beside its body */
 
 struct scratch {        /* memory for what a put makes outside the append lock */
@@ -34,8 +33,7 @@ struct store {
     struct queues *queues;
     struct indexer *indexer;       /* NULL when switched off */
     struct compaction *compaction; /* NULL when switched off */
-    int64_t delay_ms[DELAY_LEVEL_MAX + 1];
-    int delay_level_count;
+    struct delay_levels delay_levels;
     int64_t memory_bytes; /* what this process may use */
     int64_t cold_bytes;   /* farther than this from the end of the log counts as on disk */
 

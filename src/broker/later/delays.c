@@ -22,7 +22,6 @@ enum { BUSY_RETRY_MS = 100 };
 struct delays {
     struct broker *broker;
     struct delay *delay;
-    struct delay_levels levels;
     char *path;
     struct loop_timer deliver_timer;
     struct job read_job;
@@ -183,12 +182,7 @@ static void save_due(struct loop_timer *t)
 /* What delay_new() needs, in d and *options. */
 static int read_settings(struct delays *d, const char *path, struct delay_options *options)
 {
-    int err = delay_levels_parse(slice_str(d->broker->conf.message_delay_level), &d->levels);
-    if (err != 0) {
-        log_error("message_delay_level_refused value=\"%s\"", d->broker->conf.message_delay_level);
-        return err;
-    }
-    err = delay_offsets_read(path, &d->saved);
+    int err = delay_offsets_read(path, &d->saved);
     if (err == ERR_NOT_FOUND) {
         for (int level = 0; level <= DELAY_LEVELS_MAX; level++)
             d->saved.next[level] = -1;
@@ -197,7 +191,6 @@ static int read_settings(struct delays *d, const char *path, struct delay_option
     }
     *options = (struct delay_options){
         .store = d->broker->store,
-        .levels = d->levels,
         .offsets = d->saved,
         .put = put,
         .ctx = d,
@@ -234,11 +227,6 @@ fail_free:
     free(d);
 fail:
     return err;
-}
-
-const struct delay_levels *delays_levels(const struct delays *delays)
-{
-    return &delays->levels;
 }
 
 void delays_pace(struct delays *delays, bool pace)

@@ -12,12 +12,9 @@
 
 struct delays;
 
-/* Parses messageDelayLevel, reads the offsets at `path` (delayOffset.json) and begins to deliver.
- * ERR_INVALID: not a list of levels. ERR_CORRUPT: not a table of offsets. */
+/* Reads the offsets at `path` (delayOffset.json) and begins to deliver. ERR_CORRUPT: they are no
+ * table of offsets. */
 MUST_CHECK int delays_open(struct broker *broker, const char *path, struct delays **delays);
-
-/* The levels, for delay_redirect(). */
-const struct delay_levels *delays_levels(const struct delays *delays);
 
 /* A message was stored in queue `queue_id` of TOPIC_SCHEDULE. */
 void delays_arrived(struct delays *delays, int32_t queue_id);

@@ -40,7 +40,7 @@ static int redirect(struct broker *broker, struct record *record, int64_t most_m
     };
     switch (timer_redirect(&rules, record, loop_now_ms(broker->loop), arena)) {
     case TIMER_NONE:
-        delay_redirect(delays_levels(broker->delays), record, arena);
+        delay_redirect(store_delay_levels(broker->store), record, arena);
         return 0;
     case TIMER_REDIRECTED:
         return 0;

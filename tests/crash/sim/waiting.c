@@ -54,7 +54,6 @@ static struct {
     char offsets_path[128];
     char root_dir[64];
     struct arena arena;
-    struct delay_levels levels;
     struct delay *delay;
     struct delay_offsets delay_saved;
     int64_t delay_end; /* behind the latest copy */
@@ -184,7 +183,7 @@ static void send_some(void)
     }
     make_record(id, body, properties, &record);
     if (waiting->kind == KIND_DELAY)
-        delay_redirect(&now.levels, &record, &now.arena);
+        delay_redirect(store_delay_levels(now.store), &record, &now.arena);
     else if (waiting->kind == KIND_HALF)
         txn_half_prepare(&record, &now.arena);
     else if (timer_redirect(&rules, &record, now_ms(), &now.arena) != TIMER_REDIRECTED)
@@ -193,7 +192,7 @@ static void send_some(void)
     waiting->is_refused = err != 0;
     if (err == 0) {
         if (waiting->kind == KIND_DELAY)
-            waiting->due_ms = result.store_timestamp + now.levels.ms[level];
+            waiting->due_ms = result.store_timestamp + store_delay_levels(now.store)->ms[level];
         note_stored(waiting, &result);
         if (waiting->kind == KIND_DELAY) {
             delay_arrived(now.delay, record.queue_id);
@@ -569,9 +568,9 @@ static void open_delays(void)
         violation("the delay offsets cannot be read: %s", err_name(err));
     for (int level = 0; err != 0 && level <= DELAY_LEVELS_MAX; level++)
         now.delay_saved.next[level] = -1;
-    const struct delay_options options = {
-        .store = now.store, .levels = now.levels, .offsets = now.delay_saved, .put = put_delayed
-    };
+    const struct delay_options options = { .store = now.store,
+                                           .offsets = now.delay_saved,
+                                           .put = put_delayed };
     if (delay_new(&options, &now.delay) != 0)
         violation("the delay levels do not open");
 }
@@ -636,8 +635,6 @@ void waiting_open(struct store *store, const char *root_dir, enum machine_end st
     snprintf(now.delay_path, sizeof now.delay_path, "%s/config/delayOffset.json", root_dir);
     snprintf(now.offsets_path, sizeof now.offsets_path, "%s/config/offsets.json", root_dir);
     arena_init(&now.arena);
-    if (delay_levels_parse(SLICE(WAITING_DELAY_LEVELS), &now.levels) != 0)
-        abort();
     look_at_losses(stop, sync_failed);
     read_all();
     look_at_ends();

@@ -21,7 +21,6 @@ struct fixture {
     char dir[64];
     struct store *store;
     struct delay *delay;
-    struct delay_levels levels;
     struct arena arena;
     struct {
         char body[16];
@@ -56,7 +55,7 @@ static int put(void *ctx, struct record *record, struct arena *arena)
 static void open_delay(struct fixture *f, const struct delay_offsets *offsets)
 {
     struct delay_options options = {
-        .store = f->store, .levels = f->levels, .offsets = *offsets, .put = put, .ctx = f
+        .store = f->store, .offsets = *offsets, .put = put, .ctx = f
     };
     assert_int_equal(delay_new(&options, &f->delay), 0);
 }
@@ -77,7 +76,6 @@ static int setup(void **state)
     options.queue_flush_interval_ms = ANY_TEST_MS;
     assert_int_equal(store_open(&options, &f->store), 0);
     store_dir_calm(f->store);
-    assert_int_equal(delay_levels_parse(SLICE("1s 5s 10s"), &f->levels), 0);
     arena_init(&f->arena);
     struct delay_offsets none;
     for (int level = 0; level <= DELAY_LEVELS_MAX; level++)
@@ -121,7 +119,7 @@ static void put_delayed(struct fixture *f, const char *body, int level, int64_t 
         .body = slice_str(body),
         .properties = arena_printf(&f->arena, "TAGS\001red\002DELAY\001%d\002", level),
     };
-    delay_redirect(&f->levels, &record, &f->arena);
+    delay_redirect(store_delay_levels(f->store), &record, &f->arena);
     put_record(f, &record, now_ms);
 }
 

@@ -1,4 +1,4 @@
-ramjet_unit_test(delivery delay_levels)
+ramjet_unit_test(delivery delay_redirect)
 ramjet_unit_test(delivery due_heap)
 ramjet_unit_test(delivery pop)
 ramjet_unit_test(delivery pop_keeper delivery/pop_dir.c store/store_dir.c)

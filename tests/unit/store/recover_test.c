@@ -410,7 +410,7 @@ static void unfinished_files_are_passed_over(void **state)
 }
 
 /* Goal: what we cannot read is refused, and left as it is.
- * Method: a RocksDB store; a log file of a wrong length. */
+ * Method: a RocksDB store; delay levels that are none; a log file of a wrong length. */
 static void foreign_stores_are_refused(void **state)
 {
     struct store_dir *dir = *state;
@@ -420,6 +420,9 @@ static void foreign_stores_are_refused(void **state)
     assert_int_equal(store_open(&dir->options, &dir->store), ERR_UNSUPPORTED);
     dir->store = NULL;
     store_dir_delete(dir, "consumequeue/CURRENT");
+    dir->options.message_delay_level = "1s 5";
+    assert_int_equal(store_open(&dir->options, &dir->store), ERR_INVALID);
+    dir->options.message_delay_level = "1s 5s";
     dir->options.commit_log_file_bytes = 2 * LOG_FILE_BYTES;
     assert_int_equal(store_open(&dir->options, &dir->store), ERR_CORRUPT);
     dir->store = NULL;
