@@ -4,10 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "delivery/delivery.h"
 #include "store/store_dir.h"
@@ -18,8 +16,7 @@ enum { START_MS = 1000000, DELIVERED_MAX = 64 };
 /* A store in a directory of its own, a delay service on it, and what that delivered. Time is a
  * number of the test. */
 struct fixture {
-    char dir[64];
-    struct store *store;
+    struct store_dir *dir;
     struct delay *delay;
     struct arena arena;
     struct {
@@ -55,7 +52,7 @@ static int put(void *ctx, struct record *record, struct arena *arena)
 static void open_delay(struct fixture *f, const struct delay_offsets *offsets)
 {
     struct delay_options options = {
-        .store = f->store, .offsets = *offsets, .put = put, .ctx = f
+        .store = f->dir->store, .offsets = *offsets, .put = put, .ctx = f
     };
     assert_int_equal(delay_new(&options, &f->delay), 0);
 }
@@ -63,19 +60,16 @@ static void open_delay(struct fixture *f, const struct delay_offsets *offsets)
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/ramjet-delay-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    struct store_options options;
-    store_options_init(&options);
-    options.root_dir = f->dir;
-    options.commit_log_file_bytes = 1 << 20;
-    options.consume_queue_file_bytes = 20 * 1000;
-    options.index_enable = false;
-    options.message_delay_level = "1s 5s 10s";
-    options.flush_interval_ms = ANY_TEST_MS; /* no head is read while the flusher is at its queue */
-    options.queue_flush_interval_ms = ANY_TEST_MS;
-    assert_int_equal(store_open(&options, &f->store), 0);
-    store_dir_calm(f->store);
+    f->dir = store_dir_new();
+    struct store_options *options = &f->dir->options;
+    options->commit_log_file_bytes = 1 << 20;
+    options->consume_queue_file_bytes = 20 * 1000;
+    options->index_enable = false;
+    options->message_delay_level = "1s 5s 10s";
+    options->flush_interval_ms = ANY_TEST_MS; /* else a head is read while its queue is flushed */
+    options->queue_flush_interval_ms = ANY_TEST_MS;
+    store_dir_open(f->dir);
+    store_dir_calm(f->dir->store);
     arena_init(&f->arena);
     struct delay_offsets none;
     for (int level = 0; level <= DELAY_LEVELS_MAX; level++)
@@ -85,19 +79,13 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
     delay_free(f->delay);
-    assert_int_equal(store_close(f->store), 0);
+    store_dir_close(f->dir);
+    store_dir_remove(f->dir);
     arena_fini(&f->arena);
-    nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(f);
     return 0;
 }
@@ -105,7 +93,7 @@ static int teardown(void **state)
 static void put_record(struct fixture *f, struct record *record, int64_t now_ms)
 {
     struct store_put_result result;
-    assert_int_equal(store_put(f->store, record, 1, now_ms, &result, NULL), 0);
+    assert_int_equal(store_put(f->dir->store, record, 1, now_ms, &result, NULL), 0);
     delay_arrived(f->delay, record->queue_id);
 }
 
@@ -119,7 +107,7 @@ static void put_delayed(struct fixture *f, const char *body, int level, int64_t 
         .body = slice_str(body),
         .properties = arena_printf(&f->arena, "TAGS\001red\002DELAY\001%d\002", level),
     };
-    delay_redirect(store_delay_levels(f->store), &record, &f->arena);
+    delay_redirect(store_delay_levels(f->dir->store), &record, &f->arena);
     put_record(f, &record, now_ms);
 }
 

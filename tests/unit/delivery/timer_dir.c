@@ -1,6 +1,5 @@
 #include "delivery/timer_dir.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@ static int put(void *ctx, const struct record *record, int64_t *end_phy_offset)
         dir->refusals--;
         return ERR_DISK_FULL;
     }
-    assert_int_equal(store_put(dir->store, record, 1, dir->now_ms, &result, NULL), 0);
+    assert_int_equal(store_put(dir->below->store, record, 1, dir->now_ms, &result, NULL), 0);
     *end_phy_offset = result.end_phy_offset;
     if (slice_eq(record->topic, SLICE(TOPIC_TIMER))) {
         timer_arrived(dir->timer, record->properties, dir->now_ms);
@@ -40,21 +39,18 @@ static void open_timer(struct timer_dir *dir)
 struct timer_dir *timer_dir_new(int64_t window_ticks)
 {
     struct timer_dir *dir = calloc(1, sizeof *dir);
-    snprintf(dir->path, sizeof dir->path, "/tmp/ramjet-timer-XXXXXX");
-    assert_non_null(mkdtemp(dir->path));
-    struct store_options options;
-    store_options_init(&options);
-    options.root_dir = dir->path;
-    options.commit_log_file_bytes = 4 << 20;
-    options.consume_queue_file_bytes = 20 * 1000;
-    options.index_enable = false;
-    options.append_record_crc = true; /* a record is longer in the log than when it is read */
-    assert_int_equal(store_open(&options, &dir->store), 0);
+    dir->below = store_dir_new();
+    struct store_options *options = &dir->below->options;
+    options->commit_log_file_bytes = 4 << 20;
+    options->consume_queue_file_bytes = 20 * 1000;
+    options->index_enable = false;
+    options->append_record_crc = true; /* a record is longer in the log than when it is read */
+    store_dir_open(dir->below);
     dir->rules = (struct timer_rules){ .enable = true,
                                        .precision_ms = 1000,
                                        .max_delay_ms = 3 * 86400 * 1000LL };
-    dir->options = (struct timer_options){ .store = dir->store,
-                                           .root_dir = dir->path,
+    dir->options = (struct timer_options){ .store = dir->below->store,
+                                           .root_dir = dir->below->path,
                                            .precision_ms = dir->rules.precision_ms,
                                            .roll_window_ticks = window_ticks,
                                            .log_file_bytes = 52 * 100 + 16,
@@ -67,18 +63,12 @@ struct timer_dir *timer_dir_new(int64_t window_ticks)
     return dir;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 void timer_dir_remove(struct timer_dir *dir)
 {
     timer_close(dir->timer, dir->now_ms);
-    assert_int_equal(store_close(dir->store), 0);
+    store_dir_close(dir->below);
+    store_dir_remove(dir->below);
     arena_fini(&dir->arena);
-    nftw(dir->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(dir->delivered);
     free(dir);
 }
@@ -92,7 +82,7 @@ enum timer_verdict timer_dir_send(struct timer_dir *dir, const char *body, const
     struct store_put_result result;
     enum timer_verdict verdict = timer_redirect(&dir->rules, &record, dir->now_ms, &dir->arena);
     if (verdict == TIMER_REDIRECTED) {
-        assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+        assert_int_equal(store_put(dir->below->store, &record, 1, dir->now_ms, &result, NULL), 0);
         timer_arrived(dir->timer, record.properties, dir->now_ms);
     }
     arena_reset(&dir->arena);
@@ -177,7 +167,7 @@ void timer_dir_lose_power(struct timer_dir *dir, int64_t log_end)
 {
     char path[128];
     close_timer(dir, true);
-    snprintf(path, sizeof path, "%s/timerlog/%020d", dir->path, 0);
+    snprintf(path, sizeof path, "%s/timerlog/%020d", dir->below->path, 0);
     assert_int_equal(truncate(path, log_end), 0);
     assert_int_equal(truncate(path, dir->options.log_file_bytes), 0);
     open_timer(dir);
@@ -195,7 +185,7 @@ int timer_dir_lose_log_file(struct timer_dir *dir, int file, bool is_gone)
     char path[128];
     close_timer(dir, true);
     dir->timer = NULL;
-    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->below->path,
              (long long)(file * dir->options.log_file_bytes));
     assert_int_equal(is_gone ? unlink(path) : truncate(path, 0), 0);
     return timer_open(&dir->options, dir->now_ms, &dir->timer);

@@ -5,14 +5,8 @@
 #ifndef TESTS_UNIT_DELIVERY_TIMER_DIR_H
 #define TESTS_UNIT_DELIVERY_TIMER_DIR_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "delivery/delivery.h"
+#include "store/store_dir.h"
 
 enum { TIMER_DIR_DELIVERED_MAX = 20000 };
 
@@ -25,8 +19,7 @@ struct timer_delivery {
 };
 
 struct timer_dir {
-    char path[64];
-    struct store *store;
+    struct store_dir *below;
     struct timer *timer;
     struct timer_options options;
     struct timer_rules rules;

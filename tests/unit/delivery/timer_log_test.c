@@ -41,7 +41,7 @@ static int64_t saved_pos(const struct timer_dir *dir)
 {
     struct timer_check check;
     char path[128];
-    snprintf(path, sizeof path, "%s/config/timercheck", dir->path);
+    snprintf(path, sizeof path, "%s/config/timercheck", dir->below->path);
     assert_int_equal(timer_check_read(path, &check), 0);
     return check.log_pos;
 }
@@ -74,7 +74,7 @@ static void a_lost_file_before_the_check_point_is_refused(void **state)
     assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
     assert_int_equal(timer_dir_lose_log_file(dir, 1, true), ERR_CORRUPT);
     char path[128];
-    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->below->path,
              (long long)(2 * dir->options.log_file_bytes));
     assert_int_equal(remove(path), 0); /* as the message says */
     assert_int_equal(timer_open(&dir->options, dir->now_ms, &dir->timer), 0);
@@ -86,7 +86,7 @@ static void wipe(const struct timer_dir *dir, int64_t pos, size_t len)
     static const uint8_t zeros[TIMER_UNIT_BYTES];
     int64_t file_bytes = dir->options.log_file_bytes;
     char path[128];
-    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->path,
+    snprintf(path, sizeof path, "%s/timerlog/%020lld", dir->below->path,
              (long long)(pos / file_bytes * file_bytes));
     int fd = open(path, O_WRONLY);
     assert_true(fd >= 0 && len <= sizeof zeros);
@@ -148,7 +148,7 @@ static void a_filler_is_synced(void **state)
     struct timer_log_unsynced unsynced = { .fds = { -1, -1 } };
     struct timer_log *log;
     char path[128];
-    snprintf(path, sizeof path, "%s/timerlog", dir->path);
+    snprintf(path, sizeof path, "%s/timerlog", dir->below->path);
     assert_int_equal(timer_log_open(path, dir->options.log_file_bytes, 0, &log), 0);
     append(log, FILE_UNITS);
     sync_all(log);

@@ -275,7 +275,7 @@ static void timer_file_bytes(const struct timer_dir *dir, const char *name, bool
                              uint8_t *bytes, size_t len)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/%s", dir->path, name);
+    snprintf(path, sizeof path, "%s/%s", dir->below->path, name);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fseek(file, at, SEEK_SET), 0);
@@ -401,9 +401,9 @@ static void a_record_without_time_is_passed_over(void **state)
     struct timer_dir *dir = *state;
     struct store_put_result result;
     struct record record = { .topic = SLICE(TOPIC_TIMER), .body = SLICE("x") };
-    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+    assert_int_equal(store_put(dir->below->store, &record, 1, dir->now_ms, &result, NULL), 0);
     record.properties = SLICE("TIMER_OUT_MS\0011700000000\002");
-    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+    assert_int_equal(store_put(dir->below->store, &record, 1, dir->now_ms, &result, NULL), 0);
     timer_dir_send_at(dir, "m", dir->now_ms + 10);
     timer_dir_run_until(dir, dir->now_ms + 5000);
     assert_int_equal(dir->delivered_count, 1);
@@ -444,7 +444,7 @@ static void the_log_and_the_wheel_are_as_documented(void **state)
     }
     timer_dir_settle(dir);
     for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/timerlog/%020d", dir->path, i * (52 * 100 + 16));
+        snprintf(path, sizeof path, "%s/timerlog/%020d", dir->below->path, i * (52 * 100 + 16));
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_size, 52 * 100 + 16);
     }
@@ -458,7 +458,7 @@ static void the_log_and_the_wheel_are_as_documented(void **state)
     assert_int_equal(get_be32(bytes + 12), 1);
     assert_int_equal(get_be64(bytes + 16), 1700000000);
     assert_int_equal(get_be32(bytes + 24), 49000);
-    snprintf(path, sizeof path, "%s/timerwheel", dir->path);
+    snprintf(path, sizeof path, "%s/timerwheel", dir->below->path);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 38707200);
     file = fopen(path, "rb");
