@@ -94,8 +94,9 @@ struct loop_timer {
 void loop_timer_init(struct loop_timer *t, void (*run)(struct loop_timer *t));
 /* Arms it, or moves it when armed. delay_ms <= 0: in the next pass. */
 void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms);
-/* The same, by the wall clock as it runs now: due as soon as it shows wall_ms, not a millisecond
- * later. Whoever sets that clock moves the moment; look again when it may matter. */
+/* The same, by the wall clock: due as soon as it shows wall_ms, not a millisecond later, as it runs
+ * now. It may be set meanwhile: a timer that has more than a minute to go is due after that one, so
+ * that whoever armed it looks again. */
 void loop_timer_start_at(struct loop *loop, struct loop_timer *t, int64_t wall_ms);
 void loop_timer_stop(struct loop_timer *t);
 

@@ -6,6 +6,9 @@
 #include "base/memory.h"
 #include "net/loop_internal.h"
 
+/* The wall clock may be set: who waits for a time of it looks again after so long. */
+#define LOOK_AT_LEAST_NS INT64_C(60000000000)
+
 static void place(struct loop *loop, struct loop_timer *timer, uint32_t i)
 {
     loop->timers[i] = timer;
@@ -90,7 +93,8 @@ void loop_timer_start_at(struct loop *loop, struct loop_timer *t, int64_t wall_m
 {
     int64_t most_ms = INT64_MAX / 1000000;
     int64_t wall_ns = wall_ms < 0 ? 0 : (wall_ms > most_ms ? most_ms : wall_ms) * 1000000;
-    arm(loop, t, due_after(loop, wall_ns - clock_wall_ns()));
+    int64_t wait_ns = wall_ns - clock_wall_ns();
+    arm(loop, t, due_after(loop, wait_ns < LOOK_AT_LEAST_NS ? wait_ns : LOOK_AT_LEAST_NS));
 }
 
 void loop_set_due(struct loop *loop)

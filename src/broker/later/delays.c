@@ -14,8 +14,6 @@
 
 /* Messages delivered in one pass of the loop, so that requests in between do not wait. */
 enum { DELIVER_BUDGET = 32 };
-/* While something waits, look at least so often: the wall clock may be set. */
-enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 /* How soon to look again whether delivered copies are on disk, or a worker is free. */
 enum { BUSY_RETRY_MS = 100 };
 
@@ -98,9 +96,7 @@ static void schedule(struct delays *d)
     }
     if (d->is_paced && due_ms < d->paced_until_ms)
         due_ms = d->paced_until_ms;
-    int64_t latest_ms = now_ms + LOOK_AT_LEAST_MS;
-    loop_timer_start_at(d->broker->loop, &d->deliver_timer,
-                        due_ms < latest_ms ? due_ms : latest_ms);
+    loop_timer_start_at(d->broker->loop, &d->deliver_timer, due_ms);
 }
 
 static void read_ahead(struct job *job)

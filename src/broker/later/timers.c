@@ -15,8 +15,6 @@
 
 /* Messages delivered in one pass of the loop, so that requests in between do not wait. */
 enum { DELIVER_BUDGET = 64 };
-/* While something waits, look at least so often: the wall clock may be set. */
-enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 enum { PACE_MS = 50 };
 /* How soon to look again whether the store is on disk, or a worker is free. */
 enum { BUSY_RETRY_MS = 50 };
@@ -87,10 +85,8 @@ static void work(struct job *job)
 /* Plans when to be woken: for a delivery, or for a turn of work. */
 static void schedule(struct timers *t, int64_t due_ms)
 {
-    if (t->is_stopped)
-        return;
-    int64_t latest_ms = now(t) + LOOK_AT_LEAST_MS;
-    loop_timer_start_at(t->broker->loop, &t->due_timer, due_ms < latest_ms ? due_ms : latest_ms);
+    if (!t->is_stopped)
+        loop_timer_start_at(t->broker->loop, &t->due_timer, due_ms);
 }
 
 static void plan_flush(struct timers *t)

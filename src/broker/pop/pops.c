@@ -14,8 +14,6 @@
 #include "broker/topic_rules.h"
 #include "wire/pop_info.h"
 
-/* While something waits, look at least so often: the wall clock may be set. */
-enum { LOOK_AT_LEAST_MS = 60 * 1000 };
 /* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it
  * is saved after so many, else a start after a crash had to look through all of them. */
 enum { NOTE_EVERY = 4096 };
@@ -47,14 +45,12 @@ static void schedule(struct pops *pops, int64_t due_ms)
 {
     if (pops->is_stopped)
         return;
-    int64_t latest_ms = now_ms(pops) + LOOK_AT_LEAST_MS;
     if (due_ms == INT64_MAX)
         loop_timer_stop(&pops->timer);
     else if (due_ms <= now_ms(pops))
         loop_timer_start(pops->broker->loop, &pops->timer, 0);
     else
-        loop_timer_start_at(pops->broker->loop, &pops->timer,
-                            due_ms < latest_ms ? due_ms : latest_ms);
+        loop_timer_start_at(pops->broker->loop, &pops->timer, due_ms);
 }
 
 static void look(void *ctx)
