@@ -39,13 +39,22 @@ static const struct topic_config *make_topic(struct broker *broker, struct slice
     return topics_get(broker->topics, name);
 }
 
-const struct topic_config *broker_topic_ensure(struct broker *broker, struct slice topic,
-                                               int32_t queue_count, int32_t perm)
+const struct topic_config *broker_topic_ensure(struct broker *broker, struct slice topic)
 {
     const struct topic_config *config = topics_get(broker->topics, topic);
     if (config != NULL || topic_name_fault(topic) != NULL)
         return config;
-    return make_topic(broker, topic, queue_count, perm, 0);
+    return make_topic(broker, topic, 1, READ_WRITE, 0);
+}
+
+const struct topic_config *broker_dead_letter_topic_ensure(struct broker *broker,
+                                                           struct slice group)
+{
+    struct arena arena;
+    arena_init(&arena);
+    const struct topic_config *config = broker_topic_ensure(broker, dlq_topic_of(group, &arena));
+    arena_fini(&arena);
+    return config;
 }
 
 const struct topic_config *broker_topic_for_send(struct broker *broker, struct slice topic,

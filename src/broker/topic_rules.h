@@ -14,9 +14,11 @@
 const struct topic_config *broker_topic_for_send(struct broker *broker, struct slice topic,
                                                  struct slice default_topic, int32_t queue_count,
                                                  int32_t sys_flag, const char **why);
-/* The topic, created with these queues when absent (retry, dead-letter). */
-const struct topic_config *broker_topic_ensure(struct broker *broker, struct slice topic,
-                                               int32_t queue_count, int32_t perm);
+/* The topic, created with one queue when absent; NULL: its name cannot be one. */
+const struct topic_config *broker_topic_ensure(struct broker *broker, struct slice topic);
+/* The same for the dead-letter topic of a group. */
+const struct topic_config *broker_dead_letter_topic_ensure(struct broker *broker,
+                                                           struct slice group);
 /* The group, created with defaults when allowed; else NULL. */
 const struct group_config *broker_group_ensure(struct broker *broker, struct slice group);
 /* The retry topic `name` that messages a group did not acknowledge are put on, created when absent;

@@ -7,6 +7,12 @@
 
 /* A retry waits longer each time: the first one on this level. */
 enum { FIRST_RETRY_LEVEL = 3 };
+enum { VERSION_3_4_9 = 121 };
+
+int32_t retry_times_max(const struct group_config *group, int32_t client_version, int32_t asked)
+{
+    return client_version >= VERSION_3_4_9 && asked >= 0 ? asked : group->retry_max_times;
+}
 
 struct retry_decision retry_decide(int32_t reconsume_times, int32_t max_reconsume_times,
                                    int32_t asked_level)

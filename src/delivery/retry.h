@@ -14,8 +14,11 @@ struct retry_decision {
     enum retry_place place;
     int32_t delay_level; /* for RETRY_LATER, at least 1 */
 };
+/* How often a message of the group may come again: what its client asks for, where that is new
+ * enough to know (version 3.4.9) and does ask (not below 0), else what the group says. */
+int32_t retry_times_max(const struct group_config *group, int32_t client_version, int32_t asked);
 /* What becomes of a message a consumer could not handle: `asked_level` from the request (0: chosen
- * by reconsume times, negative: dead letter), max_reconsume_times by group or request. */
+ * by reconsume times, negative: dead letter), max_reconsume_times by retry_times_max(). */
 struct retry_decision retry_decide(int32_t reconsume_times, int32_t max_reconsume_times,
                                    int32_t asked_level);
 

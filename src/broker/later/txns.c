@@ -17,7 +17,7 @@
 
 /* How soon to look again whether the disk has it, a worker is free, or a put succeeds now. */
 enum { BUSY_RETRY_MS = 100 };
-enum { HOUR_MS = 3600 * 1000, GIVE_UP_QUEUES = 1 };
+enum { HOUR_MS = 3600 * 1000 };
 
 struct txns {
     struct broker *broker;
@@ -103,8 +103,7 @@ static int put_final(void *ctx, struct record *record, struct arena *arena,
 
 static void make_give_up_topic(void *ctx)
 {
-    broker_topic_ensure(((struct txns *)ctx)->broker, SLICE(TOPIC_TRANS_CHECK_MAX_TIME),
-                        GIVE_UP_QUEUES, PERM_READ | PERM_WRITE);
+    broker_topic_ensure(((struct txns *)ctx)->broker, SLICE(TOPIC_TRANS_CHECK_MAX_TIME));
 }
 
 /* ---- positions ------------------------------------------------------------------------------- */

@@ -19,10 +19,6 @@
 #include "wire/properties.h"
 #include "wire/req_send.h"
 
-enum { DEAD_LETTER_QUEUES = 1 };
-/* Clients from this version on (3.4.9) send their own limit of retries. */
-enum { MAX_RECONSUME_TIMES_SINCE = 121 };
-
 struct send_back {
     struct offload offload;
     struct send_back_request fields;
@@ -33,16 +29,6 @@ static void read_message(struct offload *o)
 {
     struct send_back *s = (struct send_back *)o;
     s->read_err = store_get_at(o->broker->store, s->fields.phy_offset, &o->body);
-}
-
-static struct retry_decision decide(const struct send_back *s, const struct group_config *group,
-                                    const struct record *record)
-{
-    int32_t most = group->retry_max_times;
-    if (s->offload.req->header.version >= MAX_RECONSUME_TIMES_SINCE &&
-        s->fields.max_reconsume_times >= 0)
-        most = s->fields.max_reconsume_times;
-    return retry_decide(record->reconsume_times, most, s->fields.delay_level);
 }
 
 /* Neighbours of one queue go to different retry queues. */
@@ -66,8 +52,7 @@ static const struct topic_config *next_topic(struct send_back *s, const struct g
         return NULL;
     }
     if (topic != NULL && is_dead)
-        topic = broker_topic_ensure(broker, dlq_topic_of(s->fields.group, &req->arena),
-                                    DEAD_LETTER_QUEUES, PERM_READ | PERM_WRITE);
+        topic = broker_dead_letter_topic_ensure(broker, s->fields.group);
     if (topic == NULL)
         reply_code(req, RESP_SYSTEM_ERROR, "topic[%s%.*s] not exist",
                    is_dead ? TOPIC_DLQ_PREFIX : TOPIC_RETRY_PREFIX, SLICE_FMT(s->fields.group));
@@ -80,9 +65,11 @@ static int move_to_retry_topic(struct send_back *s, const struct group_config *g
                                struct record *record)
 {
     struct request *req = s->offload.req;
-    struct retry_decision decision = decide(s, group, record);
+    int32_t most = retry_times_max(group, req->header.version, s->fields.max_reconsume_times);
+    struct retry_decision decision =
+        retry_decide(record->reconsume_times, most, s->fields.delay_level);
     bool is_dead = decision.place == RETRY_DEAD;
-    int32_t queue_count = is_dead ? DEAD_LETTER_QUEUES : group->retry_queue_nums;
+    int32_t queue_count = is_dead ? 1 : group->retry_queue_nums;
     const struct topic_config *topic = next_topic(s, group, is_dead);
     if (topic == NULL)
         return ERR_INVALID;

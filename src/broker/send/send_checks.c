@@ -6,12 +6,10 @@
 #include "broker/send/send.h"
 #include "broker/topic_attributes.h"
 #include "broker/topic_rules.h"
+#include "delivery/delivery.h"
 #include "wire/batch.h"
 #include "wire/names.h"
 
-/* Clients from this version on (3.4.9) send their own limit of retries. */
-enum { MAX_RECONSUME_TIMES_SINCE = 121 };
-enum { DEAD_LETTER_QUEUES = 1 };
 enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
 
 void send_refuse(struct send *s, int32_t code, struct slice remark)
@@ -104,14 +102,11 @@ bool send_turn_into_dead_letter(struct send *s)
                            "subscription group not exist, %.*s", SLICE_FMT(group_name));
         return false;
     }
-    int32_t most = group->retry_max_times;
-    if (s->req->header.version >= MAX_RECONSUME_TIMES_SINCE && s->fields.max_reconsume_times >= 0)
-        most = s->fields.max_reconsume_times;
+    int32_t most = retry_times_max(group, s->req->header.version, s->fields.max_reconsume_times);
     if (s->fields.reconsume_times <= most &&
         !queue_locks_group_has(broker->queue_locks, group_name, loop_now_ms(broker->loop)))
         return true;
-    s->topic = broker_topic_ensure(broker, dlq_topic_of(group_name, &s->req->arena),
-                                   DEAD_LETTER_QUEUES, PERM_READ | PERM_WRITE);
+    s->topic = broker_dead_letter_topic_ensure(broker, group_name);
     if (s->topic == NULL) {
         send_refuse_printf(s, RESP_SYSTEM_ERROR, "topic[%%DLQ%%%.*s] not exist",
                            SLICE_FMT(group_name));

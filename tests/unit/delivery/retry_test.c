@@ -32,6 +32,19 @@ static void a_message_dies_at_the_limit_or_on_request(void **state)
     assert_int_equal(retry_decide(0, 0, 0).place, RETRY_DEAD);
 }
 
+/* Goal: a client that is new enough to say how often a message may come again is obeyed.
+ * Method: versions around 3.4.9; one that says nothing. */
+static void a_new_client_limits_the_retries(void **state)
+{
+    (void)state;
+    struct group_config group = group_config_default(SLICE("g"));
+    group.retry_max_times = 16;
+    assert_int_equal(retry_times_max(&group, 121, 3), 3);
+    assert_int_equal(retry_times_max(&group, 121, 0), 0);
+    assert_int_equal(retry_times_max(&group, 121, -1), 16);
+    assert_int_equal(retry_times_max(&group, 120, 3), 16);
+}
+
 static bool property_is(const struct record *record, const char *name, const char *value)
 {
     return slice_eq(property_get(record->properties, slice_str(name)), slice_str(value));
@@ -90,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_level_grows_with_the_retries),
         cmocka_unit_test(a_message_dies_at_the_limit_or_on_request),
+        cmocka_unit_test(a_new_client_limits_the_retries),
         cmocka_unit_test(the_origin_is_kept_through_all_retries),
         cmocka_unit_test(too_many_properties_are_refused),
     };
