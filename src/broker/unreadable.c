@@ -1,5 +1,14 @@
 #include "broker/unreadable.h"
 
+enum { LISTED_MAX = 65536 };
+
+int32_t queues_listed(int32_t queue_count)
+{
+    if (queue_count < 0)
+        return 0;
+    return queue_count < LISTED_MAX ? queue_count : LISTED_MAX;
+}
+
 bool unreadable_note(struct unreadable *unreadable, struct slice topic, int32_t queue_id, int err)
 {
     unreadable->count += err != 0;

@@ -1,7 +1,7 @@
 /* unreadable.h - a queue whose files cannot be read is answered with an error that names it, never
  * with numbers as if it were empty. In a table of queues it is left out, counted and named.
  *
- * Threads    `unreadable_note`: any; the answer: the broker's loop.
+ * Threads    `unreadable_note`, `queues_listed`: any; the answer: the broker's loop.
  */
 #ifndef BROKER_UNREADABLE_H
 #define BROKER_UNREADABLE_H
@@ -16,6 +16,9 @@ struct unreadable {
     uint8_t topic_len;
     uint8_t topic[RECORD_TOPIC_MAX];
 };
+
+/* How many queues of a topic a table lists: counts are not checked when a topic is made. */
+int32_t queues_listed(int32_t queue_count);
 
 /* Notes the first queue that could not be read. Returns true when err is 0. */
 bool unreadable_note(struct unreadable *unreadable, struct slice topic, int32_t queue_id, int err);

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "delivery/bounds.h"
 #include "delivery/real_place.h"
 #include "wire/properties.h"
 
@@ -32,8 +33,6 @@
 #define DUE_UNKNOWN INT64_MIN
 
 enum { READ_AHEAD_COUNT = 32, READ_AHEAD_BYTES = 256 * 1024 };
-/* A big message takes as much of a pass as the small ones of so many bytes each. */
-enum { RUN_PIECE_BYTES = 8192 };
 
 struct level {
     int64_t next;   /* queue offset of the head */

@@ -5,8 +5,8 @@
  * to, and the saved table says where the log ended, so what is behind is read and applied before
  * anybody pops.
  *
- *   noted end ──> checkpoints up to the end at start ──> found ──> the broker's table ──> pops go
- * on └──── by a worker, in portions ────┘       └─ in steps on the loop
+ *   noted end ──> checkpoints up to the end at start ──> found ──> the broker's table ──> pops
+ *       └─────── by a worker, in portions ───────┘         └─ in steps on the loop ─┘
  *
  * Nothing else waits for it: sends, pulls, acks and changes of invisible time go by the log alone.
  * The filter looks at the tag that the consume queue keeps, so other people's timers cost 20 bytes

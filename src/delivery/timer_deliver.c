@@ -12,9 +12,6 @@
 #include "delivery/timer_internal.h"
 #include "wire/properties.h"
 
-/* A big message takes as much of a pass as the small ones of so many bytes each. */
-enum { RUN_PIECE_BYTES = 8192 };
-
 enum outcome { OUTCOME_DONE, OUTCOME_COLD, OUTCOME_RETRY };
 
 static void done(struct timer *t, const struct timer_item *item)

@@ -1,8 +1,8 @@
 /* filters.c - the SQL filters of consumer groups, compiled once per version.
  *
- *     heartbeat ── filters_register: newer and different? ── compile ──> entry, or none if it is
- * bad last member gone ── filters_unregister: dead, kept for those who come back pull, held pull ──
- * filters_get ──> entry.sql
+ *     heartbeat ────────── filters_register: newer and different? ── compile ──> entry, or none
+ *     last member gone ─── filters_unregister: dead, kept for those who come back
+ *     pull, held pull ──── filters_get ──> entry.sql
  *
  * By group, then topic, since a heartbeat names a group and most groups have no filter at all; the
  * file has it the other way round.

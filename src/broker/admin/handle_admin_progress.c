@@ -16,8 +16,6 @@
 #include "wire/body_progress.h"
 #include "wire/req_admin.h"
 
-/* Queue counts are not checked when a topic is made; an answer lists no more than this of one. */
-enum { STATS_QUEUES_MAX = 65536 };
 /* All in one answer: what fits into a frame. */
 enum { PROGRESS_QUEUES_MAX = 60000 };
 
@@ -27,13 +25,6 @@ static void reply_read(struct offload *o, const struct unreadable *unreadable, i
 }
 
 /* ---- the queues of a topic, as a group sees them --------------------------------------------- */
-
-static int32_t listed_queues(int32_t queue_count)
-{
-    if (queue_count < 0)
-        return 0;
-    return queue_count < STATS_QUEUES_MAX ? queue_count : STATS_QUEUES_MAX;
-}
 
 /* False: the group is online and does not subscribe to the topic (any more). */
 static bool is_subscribed_or_offline(const struct broker *broker, struct slice group,
@@ -110,7 +101,7 @@ static void add_topic(const struct broker *broker, struct arena *arena, struct s
     if (config == NULL)
         return;
     struct topic_node *node = arena_alloc(arena, sizeof *node);
-    *node = (struct topic_node){ arena_copy(arena, topic), listed_queues(config->read_queue_count),
+    *node = (struct topic_node){ arena_copy(arena, topic), queues_listed(config->read_queue_count),
                                  *list };
     *queues += node->queue_count;
     *list = node;
@@ -241,7 +232,7 @@ static int list_pairs(const struct broker *broker, bool only_ordered, struct are
             !is_subscribed_or_offline(broker, group, topic))
             continue;
         struct pair_node pair = { .topic = arena_copy(arena, topic),
-                                  .queue_count = listed_queues(config->write_queue_count) };
+                                  .queue_count = queues_listed(config->write_queue_count) };
         queues += pair.queue_count;
         add_pair(by_group, arena, group, pair);
     }
@@ -416,7 +407,7 @@ void handle_time_span(struct broker *broker, struct request *req)
     struct span_query *q = arena_zalloc(arena, sizeof *q);
     struct slice broker_name = arena_copy(arena, slice_str(broker->conf.broker_name));
     q->now_ms = loop_now_ms(broker->loop);
-    q->queue_count = listed_queues(config->write_queue_count);
+    q->queue_count = queues_listed(config->write_queue_count);
     q->spans = arena_zalloc(arena, ((size_t)q->queue_count + 1) * sizeof *q->spans);
     q->consumer_offsets =
         arena_alloc(arena, ((size_t)q->queue_count + 1) * sizeof *q->consumer_offsets);

@@ -14,9 +14,6 @@
 #include "wire/names.h"
 #include "wire/req_admin.h"
 
-/* Queue counts are not checked when a topic is made; an answer lists no more than this. */
-enum { STATS_QUEUES_MAX = 65536 };
-
 struct refusal {
     int32_t code;
     struct slice remark;
@@ -303,9 +300,7 @@ void handle_topic_stats(struct broker *broker, struct request *req)
     int32_t queue_count = config->write_queue_count > config->read_queue_count
                               ? config->write_queue_count
                               : config->read_queue_count;
-    if (queue_count > STATS_QUEUES_MAX)
-        queue_count = STATS_QUEUES_MAX;
-    q->queue_count = queue_count < 0 ? 0 : queue_count;
+    q->queue_count = queues_listed(queue_count);
     q->queues = arena_zalloc(&req->arena, ((size_t)q->queue_count + 1) * sizeof *q->queues);
     for (int i = 0; i < q->queue_count; i++)
         q->queues[i].queue = (struct message_queue){ fields.topic, broker_name, i };
