@@ -3,8 +3,9 @@
  *     peak            closed loop: what it can take
  *     at 70 %         open loop at 70 % of that: how it answers when all is well
  *     overload        open loop at --factor percent of the peak; latencies count from the write,
- * and nothing is put while the socket is full beside         one patient connection, meanwhile: 100
- * messages a second after           at 70 % again, from the moment the overload ends
+ *                     and nothing is put while the socket is full
+ *     beside          one patient connection, meanwhile: 100 messages a second
+ *     after           at 70 % again, from the moment the overload ends
  */
 #include <stdlib.h>
 
