@@ -271,6 +271,18 @@ int conf_set(const struct conf_table *table, void *values, struct slice key, str
     return 0;
 }
 
+void conf_expand_home(char **path)
+{
+    const char *home = getenv("HOME");
+    if (strncmp(*path, "~/", 2) != 0 || home == NULL)
+        return;
+    char *expanded = NULL;
+    if (asprintf(&expanded, "%s/%s", home, *path + 2) < 0)
+        memory_none(strlen(home) + strlen(*path));
+    free(*path);
+    *path = expanded;
+}
+
 /* ---- files and updates ----------------------------------------------------------------------- */
 
 struct file_reading {

@@ -106,6 +106,9 @@ MUST_CHECK int conf_set(const struct conf_table *table, void *values, struct sli
 MUST_CHECK int conf_update(const struct conf_table *table, void *values, struct slice properties,
                            struct buf *complaints);
 
+/* In a text value that is a path: a leading "~/" becomes the home directory, where one is known. */
+void conf_expand_home(char **path);
+
 /* All supported values as sorted "key=value" lines. */
 void conf_print(const struct conf_table *table, const void *values, struct buf *out);
 

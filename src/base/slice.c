@@ -46,3 +46,12 @@ bool slice_lists(struct slice list, char mark, struct slice item)
             return true;
     return false;
 }
+
+struct slice slice_trim(struct slice s)
+{
+    while (s.len > 0 && s.data[0] <= ' ')
+        s = slice_from(s, 1);
+    while (s.len > 0 && s.data[s.len - 1] <= ' ')
+        s.len--;
+    return s;
+}

@@ -64,6 +64,9 @@ static inline struct slice slice_from(struct slice s, size_t from)
                          : (struct slice){ s.data + from, s.len - from };
 }
 
+/* Without blanks and control bytes at both ends: Java's String.trim(). */
+struct slice slice_trim(struct slice s);
+
 /* Takes what stands before the first `mark`, and the mark, off *rest; without one, all of it. */
 static inline struct slice slice_cut(struct slice *rest, char mark)
 {

@@ -2,8 +2,7 @@
 
 #include <stdbool.h>
 
-enum { SURROGATE_HIGH = 0xD800, SURROGATE_END = 0xE000 };
-enum { CODE_POINT_MAX = 0x10FFFF, PLANE_SIZE = 0x10000 };
+enum { CODE_POINT_MAX = 0x10FFFF };
 
 static bool is_continuation(uint8_t byte)
 {
@@ -27,7 +26,7 @@ int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes)
         if (left < 3 || !is_continuation(at[1]) || !is_continuation(at[2]))
             return -1;
         code_point = (at[0] & 0x0F) << 12 | (at[1] & 0x3F) << 6 | (at[2] & 0x3F);
-        if (code_point < 0x800 || (code_point >= SURROGATE_HIGH && code_point < SURROGATE_END))
+        if (code_point < 0x800 || (code_point >= UTF16_HIGH_FIRST && code_point < UTF16_LOW_END))
             return -1;
         *bytes = 3;
         return code_point;
@@ -38,7 +37,7 @@ int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes)
             return -1;
         code_point =
             (at[0] & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
-        if (code_point < PLANE_SIZE || code_point > CODE_POINT_MAX)
+        if (code_point < UTF16_PAIRS_FROM || code_point > CODE_POINT_MAX)
             return -1;
         *bytes = 4;
         return code_point;
@@ -58,7 +57,7 @@ size_t utf8_encode(int32_t code_point, uint8_t *out)
         out[1] = (uint8_t)(0x80 | (c & 0x3F));
         return 2;
     }
-    if (c < PLANE_SIZE) {
+    if (c < UTF16_PAIRS_FROM) {
         out[0] = (uint8_t)(0xE0 | c >> 12);
         out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
         out[2] = (uint8_t)(0x80 | (c & 0x3F));

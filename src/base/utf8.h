@@ -9,6 +9,14 @@
 enum { UTF8_REPLACEMENT = 0xFFFD };
 enum { UTF8_BYTES_MAX = 4 }; /* of a code point */
 
+/* UTF-16 has two units, a high and a low one, for code points from UTF16_PAIRS_FROM on. */
+enum {
+    UTF16_HIGH_FIRST = 0xD800,
+    UTF16_LOW_FIRST = 0xDC00,
+    UTF16_LOW_END = 0xE000,
+    UTF16_PAIRS_FROM = 0x10000,
+};
+
 /* The code point at `at` (at < end); *bytes is its length, at least 1. What is not UTF-8: -1, one
  * byte. */
 int32_t utf8_decode(const uint8_t *at, const uint8_t *end, size_t *bytes);

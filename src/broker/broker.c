@@ -63,11 +63,7 @@ static int complete_conf(struct broker *broker)
         address_of_machine(text, sizeof text);
         replace(&conf->broker_ip1, text);
     }
-    const char *home = getenv("HOME");
-    if (strncmp(conf->store_path_root_dir, "~/", 2) == 0 && home != NULL) {
-        snprintf(text, sizeof text, "%s/%s", home, conf->store_path_root_dir + 2);
-        replace(&conf->store_path_root_dir, text);
-    }
+    conf_expand_home(&conf->store_path_root_dir);
     return address_resolve(conf->broker_ip1, &broker->self);
 }
 

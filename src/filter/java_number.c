@@ -201,18 +201,9 @@ static bool read_number(struct slice rest, bool is_hex, double *value)
     return true;
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && s.data[0] <= ' ')
-        s = slice_from(s, 1);
-    while (s.len > 0 && s.data[s.len - 1] <= ' ')
-        s.len--;
-    return s;
-}
-
 bool java_to_double(struct slice text, double *value)
 {
-    text = trim(text);
+    text = slice_trim(text);
     bool is_negative = text.len > 0 && text.data[0] == '-';
     if (text.len > 0 && is_sign(text.data[0]))
         text = slice_from(text, 1);

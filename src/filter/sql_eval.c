@@ -99,13 +99,6 @@ static bool read_text(struct slice text, enum value_kind kind, struct value *v)
     return is_ok;
 }
 
-static int text_order(struct slice a, struct slice b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Neither is null. False: the reference throws. What has no common type counts as below. */
 static bool compare(struct value a, struct value b, int *order)
 {
@@ -124,7 +117,7 @@ static bool compare(struct value a, struct value b, int *order)
     else if (a.kind == VALUE_BOOL && b.kind == VALUE_BOOL)
         *order = a.truth - b.truth;
     else if (a.kind == VALUE_STRING && b.kind == VALUE_STRING)
-        *order = text_order(a.text, b.text);
+        *order = slice_order(a.text, b.text);
     return true;
 }
 

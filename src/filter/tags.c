@@ -7,15 +7,6 @@ bool expression_is_by_tag(struct slice type)
     return type.len == 0 || slice_eq(type, SLICE("TAG"));
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && s.data[0] <= ' ')
-        s = slice_from(s, 1);
-    while (s.len > 0 && s.data[s.len - 1] <= ' ')
-        s.len--;
-    return s;
-}
-
 /* Cuts the piece before the next "||" off *rest. */
 static struct slice next_piece(struct slice *rest)
 {
@@ -49,7 +40,7 @@ int tag_filter_parse(struct slice expression, struct arena *arena, struct tag_fi
     int32_t *codes = arena_alloc(arena, (size_t)pieces * sizeof *codes);
     int count = 0;
     while (expression.len > 0) {
-        struct slice tag = trim(next_piece(&expression));
+        struct slice tag = slice_trim(next_piece(&expression));
         if (tag.len == 0)
             continue;
         tags[count] = tag;

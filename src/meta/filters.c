@@ -300,19 +300,12 @@ static void put_filter(const struct filters *f, const struct filter_entry *e, st
     json_object_end(j);
 }
 
-static int text_order(struct slice a, struct slice b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_topic_and_group(const void *a, const void *b)
 {
     const struct filter_entry *left = *(const struct filter_entry *const *)a;
     const struct filter_entry *right = *(const struct filter_entry *const *)b;
-    int order = text_order(left->topic, right->topic);
-    return order != 0 ? order : text_order(left->group, right->group);
+    int order = slice_order(left->topic, right->topic);
+    return order != 0 ? order : slice_order(left->group, right->group);
 }
 
 /* All entries, sorted; the caller frees. */

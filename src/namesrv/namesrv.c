@@ -85,19 +85,6 @@ static void on_peer_closed(void *ctx, struct peer *peer)
 
 /* ---- start and end ----------------------------------------------------------------------- */
 
-/* Replaces a leading "~/" by the home directory. */
-static void expand_home(char **path)
-{
-    const char *home = getenv("HOME");
-    if (strncmp(*path, "~/", 2) != 0 || home == NULL)
-        return;
-    char *expanded = NULL;
-    if (asprintf(&expanded, "%s/%s", home, *path + 2) < 0)
-        memory_none(strlen(home) + strlen(*path));
-    free(*path);
-    *path = expanded;
-}
-
 static bool accept_kv(void *ctx, struct slice text)
 {
     struct namesrv *ns = ctx;
@@ -142,8 +129,8 @@ int namesrv_start(struct loop *loop, const struct namesrv_options *options,
     ns->loop = loop;
     ns->workers = options->workers;
     conf_copy(&namesrv_conf_table, &ns->conf, options->conf, sizeof ns->conf);
-    expand_home(&ns->conf.kv_config_path);
-    expand_home(&ns->conf.config_store_path);
+    conf_expand_home(&ns->conf.kv_config_path);
+    conf_expand_home(&ns->conf.config_store_path);
     route_table_init(&ns->routes, &ns->conf, tell_min_id, ns);
     kv_init(&ns->kv);
     kv_saver_init(&ns->kv_saver);

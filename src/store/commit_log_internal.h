@@ -20,7 +20,6 @@
 #include "store/page_source.h"
 
 enum {
-    PAGE_BYTES = 4096,
     ALLOCATE_STEP = 64 << 20, /* blocks are reserved so far ahead */
 };
 

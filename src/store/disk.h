@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 
 enum { DISK_PATH_MAX = 4096 };
+enum { PAGE_BYTES = 4096 }; /* what the kernel maps, caches and writes files by */
 
 /* Opens for reading and writing; with create_bytes > 0 a file that is not there is made with that
  * length (sparse). ERR_NOT_FOUND. */

@@ -25,7 +25,6 @@
 #include "base/thread_rank.h"
 #include "store/store_internal.h"
 
-enum { PAGE_BYTES = 4096 };
 /* Between two syncs of the queue files: DURABLE_REST times as long as the last one took, which is
  * seconds when there are many. */
 enum { DURABLE_MS = 10000, DURABLE_MS_MOST = 60000, DURABLE_REST = 4 };

@@ -76,7 +76,6 @@ struct looking {
 
 static bool is_on_two_pages(const struct consume_queue *queue, int64_t place)
 {
-    enum { PAGE_BYTES = 4096 };
     int64_t at = place * queue->of->kind->entry_bytes % queue->of->kind->file_bytes;
     return at / PAGE_BYTES != (at + queue->of->kind->entry_bytes - 1) / PAGE_BYTES;
 }

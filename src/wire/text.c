@@ -1,8 +1,5 @@
 #include "wire/text.h"
 
-enum { SURROGATE_HIGH = 0xD800, SURROGATE_LOW = 0xDC00, SURROGATE_END = 0xE000 };
-enum { PLANE_SIZE = 0x10000 };
-
 bool text_is_whole(struct slice text)
 {
     for (size_t bytes; text.len > 0; text = slice_from(text, bytes))
@@ -108,15 +105,15 @@ static int32_t unescape_unicode(const uint8_t **at, const uint8_t *end)
 {
     int32_t unit = hex4(*at + 2, end);
     *at += 6;
-    if (unit < SURROGATE_HIGH || unit >= SURROGATE_END)
+    if (unit < UTF16_HIGH_FIRST || unit >= UTF16_LOW_END)
         return unit;
-    if (unit >= SURROGATE_LOW || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
+    if (unit >= UTF16_LOW_FIRST || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
         return UTF8_REPLACEMENT;
     int32_t low = hex4(*at + 2, end);
-    if (low < SURROGATE_LOW || low >= SURROGATE_END)
+    if (low < UTF16_LOW_FIRST || low >= UTF16_LOW_END)
         return UTF8_REPLACEMENT;
     *at += 6;
-    return PLANE_SIZE + ((unit - SURROGATE_HIGH) << 10) + (low - SURROGATE_LOW);
+    return UTF16_PAIRS_FROM + ((unit - UTF16_HIGH_FIRST) << 10) + (low - UTF16_LOW_FIRST);
 }
 
 size_t json_text_unescape(const struct json_text *text, uint8_t *out)
@@ -204,11 +201,11 @@ static uint8_t *escape_code_point(int32_t code_point, enum json_escape_style sty
         code_point = UTF8_REPLACEMENT;
     if (style == JSON_ESCAPE_MINIMAL)
         return out + utf8_encode(code_point, out);
-    if (code_point < PLANE_SIZE)
+    if (code_point < UTF16_PAIRS_FROM)
         return put_unicode_escape((uint32_t)code_point, out);
-    uint32_t above = (uint32_t)(code_point - PLANE_SIZE);
-    out = put_unicode_escape(SURROGATE_HIGH + (above >> 10), out);
-    return put_unicode_escape(SURROGATE_LOW + (above & 0x3FF), out);
+    uint32_t above = (uint32_t)(code_point - UTF16_PAIRS_FROM);
+    out = put_unicode_escape(UTF16_HIGH_FIRST + (above >> 10), out);
+    return put_unicode_escape(UTF16_LOW_FIRST + (above & 0x3FF), out);
 }
 
 size_t json_text_escaped_bytes(struct slice text, enum json_escape_style style)

@@ -59,6 +59,8 @@ static void slices_are_compared_and_cut(void **state)
     assert_int_equal(slice_from(SLICE("abc"), 3).len, 0);
     assert_int_equal(slice_from(SLICE("abc"), 4).len, 0);
     assert_int_equal(slice_str(NULL).len, 0);
+    assert_true(slice_eq(slice_trim(SLICE("\t a b\1 ")), SLICE("a b")));
+    assert_int_equal(slice_trim(SLICE("  ")).len, 0);
 }
 
 /* Goal: a text falls into the pieces between its marks; behind the last one nothing is left.

@@ -430,7 +430,7 @@ static void what_a_sync_took_before_a_kill_is_built_again(void **state)
  * Method: the bytes of its tag on the second page are gone. */
 static void half_an_entry_that_a_sync_took_is_built_again(void **state)
 {
-    enum { EACH = 250, PAGE_BYTES = 4096, ON_TWO_PAGES = PAGE_BYTES / ENTRY_BYTES };
+    enum { EACH = 250, ON_TWO_PAGES = PAGE_BYTES / ENTRY_BYTES };
     static const uint8_t zeros[ENTRY_BYTES];
     struct store_dir *dir = store_dir_new();
     dir->options.consume_queue_file_bytes = 2 * EACH * ENTRY_BYTES;
