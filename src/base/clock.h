@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
 int64_t clock_wall_ms(void);       /* milliseconds since the epoch; may jump */
 int64_t clock_wall_ns(void);       /* the same clock, finer */
 int64_t clock_monotonic_ns(void);  /* nanoseconds since some start; never goes back */

@@ -23,7 +23,6 @@
 #include "bench/target.h"
 #include "wire/codes.h"
 
-#define MS_NS INT64_C(1000000)
 #define S_NS INT64_C(1000000000)
 
 #define COMMAND "bench start"
@@ -101,7 +100,7 @@ static int stop(const struct start_bench *bench, pid_t pid, struct start_run *ru
     int status = 0;
     kill(-pid, bench->settings.kill ? SIGKILL : SIGTERM);
     while (is_running(pid) && clock_monotonic_ns() < deadline_ns)
-        sleep_ns(MS_NS);
+        sleep_ns(NS_PER_MS);
     bool in_time = !is_running(pid);
     if (!in_time)
         kill(-pid, SIGKILL);
@@ -152,7 +151,7 @@ static int await_first_send(const struct start_bench *bench, pid_t pid, int64_t 
             return say("the command ended before a send was accepted", bench->settings.command);
         if (clock_monotonic_ns() >= deadline_ns)
             return say("no send was accepted in time", bench->settings.broker);
-        sleep_ns(MS_NS);
+        sleep_ns(NS_PER_MS);
     }
     return 0;
 }
@@ -163,7 +162,7 @@ static int await_first_send(const struct start_bench *bench, pid_t pid, int64_t 
 static int watch_idle(const struct start_bench *bench, pid_t pid, struct start_run *run)
 {
     struct process_usage before, after;
-    sleep_ns(bench->settings.settle_ms * MS_NS);
+    sleep_ns(bench->settings.settle_ms * NS_PER_MS);
     int err = process_usage(pid, &before);
     if (err == 0) {
         sleep_ns(bench->settings.idle_s * S_NS);

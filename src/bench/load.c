@@ -25,7 +25,7 @@
 #include "base/thread_rank.h"
 #include "bench/sender.h"
 
-enum { EVENTS_MAX = 64, NS_PER_S = 1000000000 };
+enum { EVENTS_MAX = 64 };
 /* How often late answers are looked for. */
 #define TICK_NS INT64_C(10000000)
 

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 const struct report_percentile report_percentiles[SUMMARY_PERCENTILES] = {
     [SUMMARY_P50] = { "p50", "p50_ns", 50 },
     [SUMMARY_P90] = { "p90", "p90_ns", 90 },
@@ -10,8 +12,6 @@ const struct report_percentile report_percentiles[SUMMARY_PERCENTILES] = {
     [SUMMARY_P9999] = { "p99.99", "p99_99_ns", 99.99 },
     [SUMMARY_MAX] = { "max", "max_ns", 100 },
 };
-
-#define MS_NS INT64_C(1000000)
 
 struct round *report_add_round(struct target *target)
 {
@@ -140,9 +140,9 @@ struct summary report_summary(const struct target *target)
         s.accepted += load->accepted;
         s.refused += load->refused;
         s.lost += load->lost;
-        within_1ms += histogram_count_within(&load->latency, MS_NS);
-        within_10ms += histogram_count_within(&load->latency, 10 * MS_NS);
-        within_100ms += histogram_count_within(&load->latency, 100 * MS_NS);
+        within_1ms += histogram_count_within(&load->latency, NS_PER_MS);
+        within_10ms += histogram_count_within(&load->latency, 10 * NS_PER_MS);
+        within_100ms += histogram_count_within(&load->latency, 100 * NS_PER_MS);
     }
     s.within_1ms = fraction(within_1ms, s.due);
     s.within_10ms = fraction(within_10ms, s.due);

@@ -32,7 +32,6 @@
 #include "broker/send/light_queues.h"
 
 enum { STOP_POLL_MS = 10, STOP_PATIENCE_MS = 5000 };
-enum { PATH_BYTES = 4096 };
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
@@ -53,7 +52,7 @@ static void replace(char **text, const char *by)
 static int complete_conf(struct broker *broker)
 {
     struct broker_conf *conf = &broker->conf;
-    char text[PATH_BYTES];
+    char text[PATH_MAX];
     if (conf->broker_name[0] == '\0') {
         if (gethostname(text, sizeof text) != 0)
             snprintf(text, sizeof text, "DEFAULT_BROKER");
@@ -70,7 +69,7 @@ static int complete_conf(struct broker *broker)
 /* The store directory and config/ below it. */
 static int make_directories(const struct broker *broker)
 {
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     int len = snprintf(path, sizeof path, "%s/config", broker->conf.store_path_root_dir);
     if (len >= (int)sizeof path - NAME_MAX)
         return ERR_TOO_BIG;

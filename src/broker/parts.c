@@ -4,6 +4,7 @@
 #include "broker/parts.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -30,13 +31,12 @@
 #include "client/client.h"
 
 enum { FAST_PORT_BELOW = 2 }; /* the VIP port of the field: listenPort - 2 */
-enum { PATH_BYTES = 4096 };
 
 /* ---- made in this order ---------------------------------------------------------------------- */
 
 static int open_tables(struct broker *broker)
 {
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     broker->takes_light = broker->conf.enable_lmq && broker->conf.enable_multi_dispatch;
     saver_table_path(broker, TABLE_TOPICS, path, sizeof path);
     int err = topics_open(path, &broker->topics);
@@ -136,7 +136,7 @@ static int make_parts(struct broker *broker)
 /* What puts messages again when their time has come; it goes by what the store recovered. */
 static int open_later(struct broker *broker)
 {
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     light_queues_start(broker);
     broker_config_path(broker, "delayOffset.json", path, sizeof path);
     int err = delays_open(broker, path, &broker->delays);

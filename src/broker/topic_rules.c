@@ -9,7 +9,6 @@
 
 enum { READ_WRITE = PERM_READ | PERM_WRITE };
 enum { BENCHMARK_QUEUES = 1024, CLUSTER_QUEUES = 16, DELAY_QUEUES = 18 };
-enum { TOPIC_SYS_FLAG_UNIT_SUB = 2 };
 
 void broker_topics_changed(struct broker *broker)
 {

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/histogram.h"
 #include "base/memory.h"
 
 #define WINDOW_NS (60 * INT64_C(1000000000))
-#define NS_PER_MS INT64_C(1000000)
 
 struct put_times {
     struct histogram windows[2]; /* by number of the minute */

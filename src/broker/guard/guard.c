@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "broker/figures/evidence.h"
@@ -14,7 +15,7 @@
 #include "broker/send/acks.h"
 #include "broker/session.h"
 
-enum { NS_PER_MS = 1000000, LOOK_MS = 50, WATCH_MS = 100 };
+enum { LOOK_MS = 50, WATCH_MS = 100 };
 /* A pass with fewer requests is no crowd, whatever it took. */
 enum { CROWD_REQUESTS = 64 };
 

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-enum { NS_PER_S = 1000000000 };
+#include "base/clock.h"
 
 const char *rung_name(enum rung rung)
 {

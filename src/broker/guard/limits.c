@@ -3,11 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "broker/guard/ladder.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 /* Zeroed: nothing was read yet. */
 struct window {

@@ -2,6 +2,7 @@
 #include "broker/pop/pops.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -17,7 +18,6 @@
 /* Timers that nobody popped move no consumer offset, so nothing would save where the log ends: it
  * is saved after so many, else a start after a crash had to look through all of them. */
 enum { NOTE_EVERY = 4096 };
-enum { PATH_BYTES = 4096 };
 
 struct pops {
     struct broker *broker;
@@ -213,7 +213,7 @@ static void pops_free(struct pops *pops)
 static int open_keeper(struct pops *pops)
 {
     struct broker *broker = pops->broker;
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     saver_table_path(broker, TABLE_POP_ORDER, path, sizeof path);
     const struct pop_keeper_options options = {
         .store = broker->store,

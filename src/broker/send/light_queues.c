@@ -3,9 +3,10 @@
 #include "broker/saver.h"
 #include "wire/multi_dispatch.h"
 
+#include <limits.h>
+
 /* What the broker adds to a message's properties, at most. */
 enum { ADDED_BYTES_MOST = 1024 };
-enum { PATH_BYTES = 4096 };
 
 static bool table_is_there(const char *path)
 {
@@ -17,7 +18,7 @@ static bool table_is_there(const char *path)
 
 int light_queues_open_tables(struct broker *broker, const char *plain_path)
 {
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     topics_take_light(broker->topics);
     groups_take_light(broker->groups);
     broker_config_path(broker, LIGHT_OFFSETS_FILE, path, sizeof path);

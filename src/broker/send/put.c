@@ -12,6 +12,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "broker/figures/evidence.h"
 #include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
@@ -19,8 +20,6 @@
 #include "broker/later/delays.h"
 #include "broker/later/txns.h"
 #include "wire/properties.h"
-
-enum { NS_PER_MS = 1000000 };
 
 static int64_t max_delay_ms(const struct broker *broker)
 {

@@ -10,8 +10,6 @@
 #include "wire/batch.h"
 #include "wire/names.h"
 
-enum { TOPIC_SYS_FLAG_UNIT = 1, TOPIC_SYS_FLAG_UNIT_SUB = 2 };
-
 void send_refuse(struct send *s, int32_t code, struct slice remark)
 {
     struct send_refused_response fields = {
