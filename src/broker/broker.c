@@ -7,14 +7,13 @@
  *            cut.
  */
 #include <assert.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "broker/address.h"
@@ -73,17 +72,11 @@ static int make_directories(const struct broker *broker)
     int len = snprintf(path, sizeof path, "%s/config", broker->conf.store_path_root_dir);
     if (len >= (int)sizeof path - NAME_MAX)
         return ERR_TOO_BIG;
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash != NULL)
-            *slash = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-            log_error("directory_not_made path=%s errno=%d", path, errno);
-            return err_from_errno(errno);
-        }
-        if (slash == NULL)
-            return 0;
-        *slash = '/';
-    }
+    int cause = dirs_make(path);
+    if (cause == 0)
+        return 0;
+    log_error("directory_not_made path=%s errno=%d", path, cause);
+    return err_from_errno(cause);
 }
 
 static int64_t seconds_to_midnight(int64_t now_ms)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/fault.h"
 #include "base/log.h"
 
@@ -24,9 +25,8 @@ static int make_directory_of(const char *path)
     char copy[TIMER_PATH_MAX];
     snprintf(copy, sizeof copy, "%s", path);
     const char *dir = dirname(copy);
-    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-        return failed("mkdir", dir, errno);
-    return 0;
+    int cause = dirs_make(dir);
+    return cause == 0 ? 0 : failed("mkdir", dir, cause);
 }
 
 static int sync_directory(const char *dir)
@@ -34,12 +34,8 @@ static int sync_directory(const char *dir)
     int err = fault_check("timer.sync_name");
     if (err != 0)
         return err;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return failed("open", dir, errno);
-    err = fsync(fd) == 0 ? 0 : failed("fsync", dir, errno);
-    close(fd);
-    return err;
+    int cause = dirs_sync(dir);
+    return cause == 0 ? 0 : failed("sync_directory", dir, cause);
 }
 
 int timer_file_sync_name(const char *path)

@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "meta/meta.h"
@@ -65,25 +66,11 @@ static int write_all(int fd, const char *path, struct slice text)
     return 0;
 }
 
-static int sync_fd(int fd, const char *path, const char *point)
+static int sync_file(int fd, const char *path)
 {
-    int err = fault_check(point);
+    int err = fault_check("table.sync");
     if (err == 0 && fsync(fd) != 0)
         err = failed("fsync", path, errno);
-    return err;
-}
-
-/* Makes the directories above `path` that are missing. */
-static int make_directories(const char *path)
-{
-    char above[PATH_MAX];
-    int err = path_with(path, "", above);
-    for (char *at = above + 1; err == 0 && (at = strchr(at, '/')) != NULL; at++) {
-        *at = '\0';
-        if (mkdir(above, 0755) != 0 && errno != EEXIST)
-            err = failed("mkdir", above, errno);
-        *at = '/';
-    }
     return err;
 }
 
@@ -92,9 +79,13 @@ static int open_fresh(const char *path, int *fd)
     const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
     *fd = open(path, flags, 0644);
     if (*fd < 0 && errno == ENOENT) {
-        int err = make_directories(path);
+        char above[PATH_MAX];
+        int err = path_with(path, "", above);
         if (err != 0)
             return err;
+        int cause = dirs_make(dirname(above));
+        if (cause != 0)
+            return failed("mkdir", above, cause);
         *fd = open(path, flags, 0644);
     }
     return *fd < 0 ? failed("open", path, errno) : 0;
@@ -114,7 +105,7 @@ static int write_synced(const char *path, struct slice text, int64_t *modified_n
         return err;
     err = write_all(fd, path, text);
     if (err == 0)
-        err = sync_fd(fd, path, "table.sync");
+        err = sync_file(fd, path);
     *modified_ns = modified_ns_of(fd);
     if (close(fd) != 0 && err == 0)
         err = failed("close", path, errno);
@@ -123,12 +114,9 @@ static int write_synced(const char *path, struct slice text, int64_t *modified_n
 
 static int sync_directory(const char *directory)
 {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) /* what we may not read, we did not make */
-        return errno == EACCES ? 0 : failed("open", directory, errno);
-    int err = sync_fd(fd, directory, "table.sync_directory");
-    close(fd);
-    return err;
+    int err = fault_check("table.sync_directory");
+    int cause = err != 0 ? 0 : dirs_sync(directory);
+    return cause != 0 ? failed("sync_directory", directory, cause) : err;
 }
 
 /* The names in it, and its own: the directory may have been made with its first table. */

@@ -10,20 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/fault.h"
 #include "base/memory.h"
-
-static int sync_dir(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) /* what we may not read, we did not make */
-        return 0;
-    if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : disk_failed("open_dir", path, errno);
-    int err = fsync(fd) == 0 ? 0 : disk_failed("fsync_dir", path, errno);
-    close(fd);
-    return err;
-}
 
 /* The directory that `path` stands in. */
 static void parent_of(char *path)
@@ -42,7 +31,9 @@ int disk_sync_dirs(const char *path, int above)
     assert(above >= 0);
     snprintf(dir, sizeof dir, "%s", path);
     for (; err == 0 && above >= 0; above--) {
-        err = sync_dir(dir);
+        int cause = dirs_sync(dir);
+        if (cause != 0)
+            err = cause == ENOENT ? ERR_NOT_FOUND : disk_failed("sync_dir", dir, cause);
         parent_of(dir);
     }
     return err;
@@ -56,26 +47,13 @@ int disk_sync_name(const char *path)
     return disk_sync_dirs(dir, 0);
 }
 
-/* Mostly the last one is all that is missing. */
 int disk_make_dirs(const char *path)
 {
-    char partial[DISK_PATH_MAX];
     int err = fault_check("disk.make_dirs");
-    if (err == 0 && (mkdir(path, 0755) == 0 || errno == EEXIST))
-        return 0;
-    snprintf(partial, sizeof partial, "%s", path);
-    for (char *p = partial + 1; err == 0; p++) {
-        char c = *p;
-        if (c != '/' && c != 0)
-            continue;
-        *p = 0;
-        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
-            err = disk_failed("mkdir", partial, errno);
-        if (c == 0)
-            break;
-        *p = c;
-    }
-    return err;
+    if (err != 0)
+        return err;
+    int cause = dirs_make(path);
+    return cause == 0 ? 0 : disk_failed("mkdir", path, cause);
 }
 
 int disk_remove(const char *path)
