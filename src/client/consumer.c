@@ -11,6 +11,7 @@
  * every client of this protocol: messages are delivered at least once.
  */
 #include "base/memory.h"
+#include "base/sort.h"
 #include "client/consumer_internal.h"
 
 #include <assert.h>
@@ -125,12 +126,6 @@ static void share_next_topic(struct consumer *c)
         routes_find(c->options.routes, c->topics[c->sharing], got_route_to_share, c);
 }
 
-static int id_order(const void *left, const void *right)
-{
-    const struct slice *a = left, *b = right;
-    return slice_order(*a, *b);
-}
-
 /* Our place among the members, sorted as every member sorts them; false: we are not among them. */
 static bool find_our_place(struct consumer *c, const struct consumer_list *list,
                            struct arena *arena)
@@ -138,7 +133,7 @@ static bool find_our_place(struct consumer *c, const struct consumer_list *list,
     struct slice *ids = arena_alloc(arena, ((size_t)list->count + 1) * sizeof *ids);
     for (int i = 0; i < list->count; i++)
         ids[i] = list->client_ids[i];
-    qsort(ids, (size_t)list->count, sizeof *ids, id_order);
+    sort_slices(ids, list->count);
     c->member_count = list->count;
     for (c->member_index = 0; c->member_index < list->count; c->member_index++)
         if (slice_eq(ids[c->member_index], c->options.client_id))

@@ -178,17 +178,10 @@ static int compare(const void *a, const void *b)
 {
     const struct pop_order_queue *x = &(*(struct order_set *const *)a)->queue;
     const struct pop_order_queue *y = &(*(struct order_set *const *)b)->queue;
-    const struct slice left[] = { x->topic, x->group };
-    const struct slice right[] = { y->topic, y->group };
-    for (int i = 0; i < 2; i++) {
-        size_t least = left[i].len < right[i].len ? left[i].len : right[i].len;
-        int order = least == 0 ? 0 : memcmp(left[i].data, right[i].data, least);
-        if (order == 0)
-            order = (left[i].len > right[i].len) - (left[i].len < right[i].len);
-        if (order != 0)
-            return order;
-    }
-    return (x->queue_id > y->queue_id) - (x->queue_id < y->queue_id);
+    int order = slice_order(x->topic, y->topic);
+    if (order == 0)
+        order = slice_order(x->group, y->group);
+    return order != 0 ? order : (x->queue_id > y->queue_id) - (x->queue_id < y->queue_id);
 }
 
 /* All sets, those of a pair together; the caller frees the array. */

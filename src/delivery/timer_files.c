@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/slice.h"
+#include "base/sort.h"
 
 static void path_of(const struct timer_files *files, int64_t start, char path[TIMER_PATH_MAX])
 {
@@ -108,13 +109,6 @@ int timer_files_sync_names(struct timer_files *files)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int compare_starts(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
 /* The starts of the files there are, ascending; the caller frees. */
 static int64_t *list_starts(const char *dir, int *count)
 {
@@ -131,8 +125,7 @@ static int64_t *list_starts(const char *dir, int *count)
         starts[(*count)++] = start;
     }
     closedir(listed);
-    if (*count > 0)
-        qsort(starts, (size_t)*count, sizeof *starts, compare_starts);
+    sort_i64(starts, *count);
     return starts;
 }
 

@@ -1,8 +1,8 @@
 /* cmd_topics.c - ramjet topics: the topics that the name server knows. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "main/cmd.h"
 #include "main/cli.h"
 #include "wire/names.h"
@@ -39,12 +39,6 @@ static bool is_internal(const struct cluster_info *cluster, struct slice topic)
     return topic_is_retry(topic) || topic_is_dlq(topic) || is_name_of_cluster(cluster, topic);
 }
 
-static int name_order(const void *left, const void *right)
-{
-    const struct slice *a = left, *b = right;
-    return slice_order(*a, *b);
-}
-
 static void got_topics(void *ctx, const struct call_result *result)
 {
     struct listing *l = ctx;
@@ -59,7 +53,7 @@ static void got_topics(void *ctx, const struct call_result *result)
     for (int i = 0; i < list.count; i++)
         if (l->all || !is_internal(&l->cluster, list.topics[i]))
             topics[count++] = list.topics[i];
-    qsort(topics, (size_t)count, sizeof *topics, name_order);
+    sort_slices(topics, count);
     for (int i = 0; i < count; i++)
         printf("%.*s\n", SLICE_FMT(topics[i]));
     cli_end(&l->cli);

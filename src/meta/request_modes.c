@@ -13,13 +13,6 @@ struct request_modes {
     bool is_changed;
 };
 
-static int compare_text(struct slice a, struct slice b)
-{
-    size_t least = a.len < b.len ? a.len : b.len;
-    int order = least == 0 ? 0 : memcmp(a.data, b.data, least);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Where the pair stands, or would. */
 static int place_of(const struct request_modes *modes, struct slice topic, struct slice group)
 {
@@ -28,9 +21,9 @@ static int place_of(const struct request_modes *modes, struct slice topic, struc
     while (low < high) {
         int middle = low + (high - low) / 2;
         const struct request_mode_setting *s = &modes->settings[middle];
-        int order = compare_text(s->topic, topic);
+        int order = slice_order(s->topic, topic);
         if (order == 0)
-            order = compare_text(s->consumer_group, group);
+            order = slice_order(s->consumer_group, group);
         if (order < 0)
             low = middle + 1;
         else

@@ -2,6 +2,7 @@
  * compaction_file.c, finding messages compaction_get.c, replacing pairs compaction_swap.c.
  */
 #include "base/memory.h"
+#include "base/sort.h"
 #include "store/compaction_internal.h"
 
 #include <assert.h>
@@ -46,13 +47,6 @@ void compaction_queue_note_bounds(struct compaction_queue *queue)
         atomic_store(&queue->next_offset, last->next_offset);
 }
 
-static int compare_bases(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The names in either directory, ascending, each once: half of a pair tells of it, too. */
 static int list_bases(const struct compaction_queue *queue, int64_t **bases, int *count)
 {
@@ -69,7 +63,7 @@ static int list_bases(const struct compaction_queue *queue, int64_t **bases, int
     *bases = memory_resize(*bases, (size_t)(*count + other_count), sizeof **bases);
     memcpy(*bases + *count, others, (size_t)other_count * sizeof **bases);
     free(others);
-    qsort(*bases, (size_t)(*count + other_count), sizeof **bases, compare_bases);
+    sort_i64(*bases, *count + other_count);
     for (int i = 0; i < *count + other_count; i++)
         if (unique == 0 || (*bases)[unique - 1] != (*bases)[i])
             (*bases)[unique++] = (*bases)[i];

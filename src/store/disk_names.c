@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/dirs.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/sort.h"
 
 /* The directory that `path` stands in. */
 static void parent_of(char *path)
@@ -159,13 +159,6 @@ static bool parse_number(const char *name, int64_t *number)
     return len > 0 && len <= 20 && name[0] != '-' && slice_to_i64(slice_str(name), number);
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
 int disk_list_numbers(const char *dir, int64_t **numbers, int *count)
 {
     *numbers = NULL;
@@ -182,8 +175,7 @@ int disk_list_numbers(const char *dir, int64_t **numbers, int *count)
         (*numbers)[(*count)++] = number;
     }
     closedir(opened);
-    if (*count > 0)
-        qsort(*numbers, (size_t)*count, sizeof **numbers, compare_numbers);
+    sort_i64(*numbers, *count);
     return 0;
 }
 

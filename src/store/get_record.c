@@ -1,8 +1,7 @@
 #include "store/get_record.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
+#include "base/sort.h"
 #include "store/get_entries.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
@@ -193,13 +192,6 @@ int store_get_record(struct store *store, int64_t phy_offset, int32_t bytes, boo
 
 /* ---- by key ---------------------------------------------------------------------------------- */
 
-static int compare_offsets(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
 int store_query(struct store *store, struct slice topic, struct slice key, int32_t max_count,
                 int64_t begin_ms, int64_t end_ms, struct buf *records,
                 int64_t *index_last_update_ms, int64_t *index_last_phy_offset)
@@ -214,8 +206,7 @@ int store_query(struct store *store, struct slice topic, struct slice key, int32
                               places, index_last_update_ms, index_last_phy_offset);
     assert(count >= 0);
     assert(count <= most);
-    if (count > 0)
-        qsort(places, (size_t)count, sizeof places[0], compare_offsets);
+    sort_i64(places, count);
     int found = 0;
     for (int i = 0; i < count; i++) {
         bool is_double =

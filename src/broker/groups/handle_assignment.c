@@ -5,8 +5,7 @@
  * The queues are those of all brokers that have the topic, as the name servers know them; a broker
  * without name servers knows its own.
  */
-#include <stdlib.h>
-
+#include "base/sort.h"
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
 #include "broker/requests.h"
@@ -56,15 +55,6 @@ static enum strategy strategy_of(struct slice name)
     return slice_eq(name, SLICE("AVG_BY_CIRCLE")) ? STRATEGY_CIRCLE : STRATEGY_NONE;
 }
 
-static int compare_text(const void *a, const void *b)
-{
-    const struct slice *x = a;
-    const struct slice *y = b;
-    size_t least = x->len < y->len ? x->len : y->len;
-    int order = least == 0 ? 0 : memcmp(x->data, y->data, least);
-    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
-}
-
 /* The client ids of the group's members, each once; false: nobody is online. */
 static bool sorted_clients(struct question *q, struct deal *deal)
 {
@@ -77,7 +67,7 @@ static bool sorted_clients(struct question *q, struct deal *deal)
     int unique = 0;
     list_each(link, &group->members)
         ids[count++] = list_entry(link, struct client_member, group_link)->client_id;
-    qsort(ids, (size_t)count, sizeof *ids, compare_text);
+    sort_slices(ids, count);
     for (int i = 0; i < count; i++)
         if (i == 0 || !slice_eq(ids[i], ids[unique - 1]))
             ids[unique++] = ids[i];
