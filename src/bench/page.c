@@ -11,10 +11,8 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const uint8_t page_html[], page_html_end[];
 
-struct slice page_template(void)
-{
-    return slice_of(page_html, (size_t)(page_html_end - page_html));
-}
+/* Where the data goes. */
+#define PLACE "/*REPORT*/null"
 
 /* "</" would end the script that the data stands in; in JSON text "<\/" is the same. */
 static void append_json(struct buf *out, struct slice json)
@@ -28,7 +26,8 @@ static void append_json(struct buf *out, struct slice json)
 
 void page_of_report(struct slice json, struct buf *out)
 {
-    struct slice page = page_template(), place = SLICE(PAGE_PLACE);
+    struct slice page = slice_of(page_html, (size_t)(page_html_end - page_html));
+    struct slice place = SLICE(PLACE);
     const uint8_t *at = memmem(page.data, page.len, place.data, place.len);
     assert(at != NULL);
     size_t before = (size_t)(at - page.data);

@@ -52,7 +52,7 @@ struct order_set *order_set_make(struct pop_order *order, const struct pop_order
     return set;
 }
 
-void order_set_remove(struct pop_order *order, struct order_set *set)
+static void set_remove(struct pop_order *order, struct order_set *set)
 {
     struct pop_order_bytes bytes;
     struct order_set *removed = map_remove(&order->sets, key_make(&bytes, &set->queue));
@@ -129,7 +129,7 @@ bool pop_order_is_blocked(struct pop_order *order, const struct pop_order_queue 
     if (set == NULL)
         return false;
     if (consumer_offset < set->begin_offset || consumer_offset > first_out(set)) {
-        order_set_remove(order, set);
+        set_remove(order, set);
         return false;
     }
     if (set->attempt_len > 0 && slice_eq(slice_of(set->attempt_id, set->attempt_len), attempt_id))
@@ -291,7 +291,7 @@ static void remove_where(struct pop_order *order,
     void *set;
     while (map_next(&order->sets, &cursor, &key, &set))
         if (goes(set, name, now_ms))
-            order_set_remove(order, set);
+            set_remove(order, set);
 }
 
 static bool is_of_topic(const struct order_set *set, struct slice name, int64_t now_ms)

@@ -41,7 +41,6 @@ struct pop_order {
 
 /* The set of the queue, made when absent; NULL: the names are too long to be any. */
 struct order_set *order_set_make(struct pop_order *order, const struct pop_order_queue *queue);
-void order_set_remove(struct pop_order *order, struct order_set *set);
 /* Puts it where it belongs among those that are freed some time. */
 void order_set_plan(struct pop_order *order, struct order_set *set, int64_t now_ms);
 void order_forget_old(struct pop_order *order, int64_t now_ms);
