@@ -33,10 +33,7 @@ class Cargo:
 
     def _make_topics(self, connection):
         for topic in TOPICS:
-            answer = connection.call(PUT_TOPIC, {
-                "topic": topic, "defaultTopic": "TBW102", "readQueueNums": QUEUES,
-                "writeQueueNums": QUEUES, "perm": 6, "topicFilterType": "SINGLE_TAG",
-                "topicSysFlag": 0, "order": False})
+            answer = connection.call(PUT_TOPIC, mq.topic_fields(topic, QUEUES))
             assert answer.code == 0, answer.remark
         answer = connection.call(PUT_GROUP, body={"groupName": GROUP})
         assert answer.code == 0, answer.remark

@@ -141,9 +141,7 @@ class Member:
 def prepare(broker):
     """A topic with five messages, of which the group has consumed two."""
     with broker.connect() as connection:
-        fields = {"topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 2, "writeQueueNums": 2,
-                  "perm": 6, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False}
-        assert connection.call(17, fields).code == 0
+        assert connection.call(17, mq.topic_fields(TOPIC, 2)).code == 0
         assert connection.call(200, body={"groupName": GROUP}).code == 0
         for number in range(5):
             properties = {"TAGS": "a", "KEYS": "k%d" % number, "UNIQ_KEY": KEYS[number]}

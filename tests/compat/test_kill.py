@@ -4,7 +4,7 @@ is there, and both say the same of it."""
 import mini_client as mq
 import pytest
 from all_kinds import BULK, GROUP, ORDERED, PLAIN, POPPED, QUEUES, Load
-from servers import Broker, NameServer, wait_until
+from servers import Broker, wait_until
 from until_dead import UntilDead
 
 PULL, MAX_OFFSET, MIN_OFFSET, QUERY_KEY = 11, 30, 31, 12
@@ -12,12 +12,6 @@ HALF, RETRY = "RMQ_SYS_TRANS_HALF_TOPIC", "%RETRY%" + GROUP
 # few of what waits is delivered or checked while the two are compared
 QUIET = {"messageDelayLevel": "1h 1h 1h 1h 1h", "transactionCheckInterval": 3600000, "transactionTimeOut": 3600000,
          "timerWheelEnable": "true"}
-
-
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
 
 
 class Sender(UntilDead):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mini_client as mq
 import pytest
-from servers import Broker, NameServer, wait_until
+from servers import Broker, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
 from pops import ack, pop  # noqa: E402
@@ -19,16 +19,8 @@ INVISIBLE_MS = (35000, 150000)
 COMES_BACK_S = 200
 
 
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
-
-
 def fill(connection, count):
-    answer = connection.call(PUT_TOPIC, {
-        "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 2, "writeQueueNums": 2, "perm": 6,
-        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+    answer = connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, 2))
     assert answer.code == 0, answer.remark
     for number in range(count):
         assert connection.call(SEND, mq.send_fields(TOPIC, number % 2), b"%d" % number).code == 0

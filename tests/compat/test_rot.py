@@ -7,18 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
-import pytest
-from servers import NameServer
 from store_files import expect_known_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
 from test_flip import CUTS, FLIPS, flip, make_store  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
 
 
 def test_one_damage_in_a_directory_of_the_reference(name_server, tmp_path):

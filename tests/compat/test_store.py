@@ -5,15 +5,9 @@ import signal
 import mini_client as mq
 import pytest
 from cargo import Cargo
-from servers import Broker, NameServer, wait_until
+from servers import Broker, wait_until
 
 REFERENCES = ("rocketmq-5.3.3", "rocketmq-4.9.7")
-
-
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
 
 
 def broker_on(store, target, name_server, home):
@@ -71,9 +65,7 @@ def make_batch_topic(connection):
 
 
 def make_topic_with(connection, topic, attributes):
-    answer = connection.call(17, {
-        "topic": topic, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": attributes})
+    answer = connection.call(17, mq.topic_fields(topic, 1, attributes=attributes))
     assert answer.code == 0, answer.remark
 
 

@@ -5,23 +5,15 @@ import struct
 
 import mini_client as mq
 import pytest
-from servers import Broker, NameServer, wait_until
+from servers import Broker, wait_until
 
 REFERENCE = "rocketmq-5.3.3"
 TOPIC = "compat-timer"
 SEND, PULL, PUT_TOPIC, RECALL = 310, 11, 17, 370
 
 
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
-
-
 def make_topic(connection):
-    answer = connection.call(PUT_TOPIC, {
-        "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+    answer = connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, 1))
     assert answer.code == 0, answer.remark
 
 

@@ -6,7 +6,7 @@ import signal
 
 import mini_client as mq
 import pytest
-from servers import Broker, NameServer, wait_until
+from servers import Broker, wait_until
 
 TOPIC, GROUP = "compat-txn", "compat_producers"
 OP_TOPIC = "RMQ_SYS_TRANS_OP_HALF_TOPIC"
@@ -14,12 +14,6 @@ SEND, HEARTBEAT, END, CHECK, PULL, MAX_OFFSET = 310, 34, 37, 39, 11, 30
 COMMIT, ROLLBACK = 8, 12
 CONF = {"transactionTimeOut": 3000, "transactionCheckInterval": 1000, "transactionCheckMax": 100,
         "transactionOpBatchInterval": 300}
-
-
-@pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    with NameServer("ramjet", tmp_path_factory.mktemp("namesrv")) as server:
-        yield server
 
 
 def send_half(connection, number, **properties):

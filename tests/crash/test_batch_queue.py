@@ -61,10 +61,7 @@ def read_all(broker):
 
 def make_topic(broker):
     with broker.connect() as connection:
-        fields = {"topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES,
-                  "perm": 6, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False,
-                  "attributes": "+queue.type=BatchCQ"}
-        assert connection.call(PUT_TOPIC, fields).code == 0
+        assert connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, QUEUES, attributes="+queue.type=BatchCQ")).code == 0
 
 
 @pytest.mark.conf(mapperFileSizeBatchConsumeQueue=46 * 40)

@@ -51,10 +51,7 @@ def read_newest(broker):
 
 def make_topic(broker):
     with broker.connect() as connection:
-        fields = {"topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-                  "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False,
-                  "attributes": "+cleanup.policy=COMPACTION"}
-        assert connection.call(PUT_TOPIC, fields).code == 0
+        assert connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, 1, attributes="+cleanup.policy=COMPACTION")).code == 0
 
 
 def has_compacted(broker):

@@ -31,9 +31,7 @@ class Model:
     def start(self):
         self.broker.start()
         self.connection = self.broker.connect()
-        answer = self.connection.call(PUT_TOPIC, {
-            "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES, "perm": 6,
-            "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+        answer = self.connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, QUEUES))
         assert answer.code == 0, answer.remark
 
     def end(self, is_clean):

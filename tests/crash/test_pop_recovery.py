@@ -22,9 +22,7 @@ HOLD = "fail pop.recover 0 1000000 would_block"
 
 
 def make_topic(connection):
-    answer = connection.call(PUT_TOPIC, {
-        "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-        "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+    answer = connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, 1))
     assert answer.code == 0, answer.remark
 
 

@@ -74,9 +74,7 @@ def broker(disk, name_server, tmp_path, request):
 
 def make_topic(broker):
     with broker.connect() as connection:
-        answer = connection.call(PUT_TOPIC, {
-            "topic": TOPIC, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES, "perm": 6,
-            "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
+        answer = connection.call(PUT_TOPIC, mq.topic_fields(TOPIC, QUEUES))
         assert answer.code == 0, answer.remark
 
 

@@ -102,11 +102,7 @@ def group(name):
 
 
 def make_topic(connection, topic, queues=4, perm=6, **more):
-    fields = {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": queues,
-              "writeQueueNums": queues, "perm": perm, "topicFilterType": "SINGLE_TAG",
-              "topicSysFlag": 0, "order": False}
-    fields.update(more)
-    assert connection.call(17, fields).code == 0
+    assert connection.call(17, mq.topic_fields(topic, queues, perm, **more)).code == 0
     return topic
 
 
@@ -128,6 +124,16 @@ def max_offset(connection, topic, queue_id=0):
 def expect_not_before(connection, topic, due_ms, queue_id=0):
     """Nothing is there before that time. (Whoever asks later, on a busy machine, learns nothing.)"""
     assert max_offset(connection, topic, queue_id) == 0 or mq.now_ms() >= due_ms
+
+
+def commit(connection, group, topic, offset, queue_id=0):
+    return connection.call(15, {"consumerGroup": group, "topic": topic, "queueId": queue_id, "commitOffset": offset})
+
+
+def committed(connection, group, topic, queue_id=0):
+    """The offset that the broker tells the group to go on at; None: none."""
+    answer = connection.call(14, {"consumerGroup": group, "topic": topic, "queueId": queue_id})
+    return int(answer.ext["offset"]) if answer.code == 0 else None
 
 
 def pull(connection, group, topic, offset=0, **more):

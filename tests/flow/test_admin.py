@@ -40,9 +40,7 @@ def test_existing_topic_is_changed(broker, name_server, topic):
                               "cluster", "broker"])
 def test_illegal_topic_is_not_created(broker, bad):
     """Goal: 29."""
-    fields = {"topic": bad, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
-              "perm": 6, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False}
-    assert broker.call(17, fields).code == 29
+    assert broker.call(17, mq.topic_fields(bad, 1)).code == 29
 
 
 def test_topic_without_filter_type_is_not_created(broker, name):
@@ -54,8 +52,7 @@ def test_topic_without_filter_type_is_not_created(broker, name):
 
 def test_topic_of_mixed_messages_needs_its_switch(broker, name):
     """Goal: message.type=MIXED is refused (29) unless enableMixedMessageType is on."""
-    fields = {"topic": name("topic"), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1, "perm": 6,
-              "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, "attributes": "+message.type=MIXED"}
+    fields = mq.topic_fields(name("topic"), 1, attributes="+message.type=MIXED")
     assert broker.call(17, fields).code == 29
     assert broker.call(25, body=b"enableMixedMessageType=true\n").code == 0
     try:
@@ -67,9 +64,7 @@ def test_topic_of_mixed_messages_needs_its_switch(broker, name):
 
 def test_unknown_attribute_is_refused(broker, name):
     """Goal: 1. Method: an attribute nobody has."""
-    fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
-              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False, "attributes": "+no.such=1"}
-    assert broker.call(17, fields).code == 1
+    assert broker.call(17, mq.topic_fields(name(), 1, attributes="+no.such=1")).code == 1
 
 
 @pytest.mark.parametrize("text, remark", [
@@ -83,19 +78,14 @@ def test_unknown_attribute_is_refused(broker, name):
     ids=["unsigned", "no_value", "two_signs", "unknown", "removed", "range", "twice"])
 def test_attribute_that_is_wrong_is_named(broker, name, text, remark):
     """Goal: 1 and the reference's remark."""
-    fields = {"topic": name(), "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
-              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False, "attributes": text}
-    answer = broker.call(17, fields)
+    answer = broker.call(17, mq.topic_fields(name(), 1, attributes=text))
     assert (answer.code, answer.remark) == (1, remark)
 
 
 def test_fixed_attribute_is_not_set_again(broker, name):
     """Goal: 1, also for the value it has."""
     topic = make_topic(broker, name(), attributes="+queue.type=SimpleCQ")
-    fields = {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": 1, "writeQueueNums": 1,
-              "perm": 6, "topicFilterType": "SINGLE_TAG", "order": False,
-              "attributes": "+queue.type=SimpleCQ"}
-    answer = broker.call(17, fields)
+    answer = broker.call(17, mq.topic_fields(topic, 1, attributes="+queue.type=SimpleCQ"))
     assert (answer.code, answer.remark) == \
         (1, "attempt to update an unchangeable attribute. key: queue.type")
 

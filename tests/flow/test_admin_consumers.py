@@ -3,14 +3,8 @@
 import pytest
 
 import mini_client as mq
-from conftest import differs, heartbeat, make_topic, max_offset, pull, send
+from conftest import commit, differs, heartbeat, make_topic, max_offset, pull, send
 from servers import wait_until
-
-
-def commit(connection, group, topic, offset, queue_id=0):
-    answer = connection.call(15, {"consumerGroup": group, "topic": topic, "queueId": queue_id,
-                                  "commitOffset": offset})
-    assert answer.code == 0, (answer.code, answer.remark)
 
 
 def committed(connection, group, topic, queue_id=0):
@@ -25,7 +19,7 @@ def consumer(broker, group, topic):
     assert broker.call(200, body={"groupName": group}).code == 0
     for number in range(5):
         send(broker, topic, b"m%d" % number, properties={"TAGS": "a"})
-    commit(broker, group, topic, 2)
+    assert commit(broker, group, topic, 2).code == 0
     return group
 
 
@@ -140,7 +134,7 @@ def test_correction_offsets(broker, consumer, topic, name):
     with is behind it."""
     other = name("group")
     broker.call(200, body={"groupName": other})
-    commit(broker, other, topic, 4)
+    assert commit(broker, other, topic, 4).code == 0
     asked = {"topic": topic, "compareGroup": consumer}
     assert broker.call(308, asked).json() == {"correctionOffsets": {0: 2}}
     assert broker.call(308, {**asked, "compareGroup": other}).json() == {"correctionOffsets": {0: 2}}

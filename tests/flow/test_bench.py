@@ -14,7 +14,7 @@ import time
 import pytest
 
 import servers
-from conftest import differs
+from conftest import differs, max_offset
 
 PULL, SEND = 11, 310
 
@@ -159,17 +159,13 @@ def test_readers_read_all_there_is(pair, tmp_path, broker, name):
     """Goal: readers find the messages that were there before, beside sends to another topic."""
     old = name("old")
     bench(tmp_path, "send", pair.broker.address, "--topic", old, "--queues", 2, "--messages", 300, "--seconds", 60)
-    servers.wait_until(lambda: sum(max_of(broker, old, q) for q in (0, 1)) == 300)
+    servers.wait_until(lambda: sum(max_offset(broker, old, q) for q in (0, 1)) == 300)
     got = bench(tmp_path, "read", pair.broker.address, "--topic", name("hot"), "--read-topic", old, "--queues", 2,
                 "--readers", 2, "--rate", 20, "--timeout-ms", 30000)
     assert got["b readers"]["summary"]["accepted"] >= 300
     assert got["b readers"]["summary"]["bytes_per_s"] > 0
     for sends in ("b", "b with readers"):
         assert (got[sends]["summary"]["accepted"], got[sends]["summary"]["lost"]) == (20, 0)
-
-
-def max_of(connection, topic, queue_id):
-    return int(connection.call(30, {"topic": topic, "queueId": queue_id}).ext["offset"])
 
 
 def test_many_topics_are_made_and_used(pair, tmp_path, broker, name):
@@ -180,7 +176,7 @@ def test_many_topics_are_made_and_used(pair, tmp_path, broker, name):
     assert got["b"]["summary"]["accepted"] == 96
     for i in range(12):
         topic = "%s_%06d" % (stem, i)
-        servers.wait_until(lambda t=topic: [max_of(broker, t, q) for q in range(4)] == [2] * 4)
+        servers.wait_until(lambda t=topic: [max_offset(broker, t, q) for q in range(4)] == [2] * 4)
 
 
 def test_overload_has_its_five_figures(pair, tmp_path, name):

@@ -3,17 +3,12 @@
 import pytest
 
 import mini_client as mq
-from conftest import differs, pull, pull_all, send
+from conftest import commit, differs, pull, pull_all, send
 from servers import wait_until
 
 
 def query(connection, group, topic, queue_id=0, **more):
     return connection.call(14, {"consumerGroup": group, "topic": topic, "queueId": queue_id, **more})
-
-
-def update(connection, group, topic, offset, queue_id=0):
-    return connection.call(15, {"consumerGroup": group, "topic": topic, "queueId": queue_id,
-                                "commitOffset": offset})
 
 
 @pytest.fixture
@@ -24,16 +19,16 @@ def known_group(broker, group):
 
 def test_committed_offset_is_given_back(broker, topic, known_group):
     """Goal: 15 stores, 14 gives, each queue for itself."""
-    assert update(broker, known_group, topic, 7).code == 0
-    assert update(broker, known_group, topic, 3, queue_id=1).code == 0
+    assert commit(broker, known_group, topic, 7).code == 0
+    assert commit(broker, known_group, topic, 3, queue_id=1).code == 0
     assert query(broker, known_group, topic).ext == {"offset": "7"}
     assert query(broker, known_group, topic, 1).ext == {"offset": "3"}
 
 
 def test_committed_offset_may_go_back(broker, topic, known_group):
     """Goal: no range check: lower ones are stored too."""
-    update(broker, known_group, topic, 7)
-    assert update(broker, known_group, topic, 2).code == 0
+    commit(broker, known_group, topic, 7)
+    assert commit(broker, known_group, topic, 2).code == 0
     assert query(broker, known_group, topic).ext == {"offset": "2"}
 
 
@@ -45,12 +40,12 @@ def test_oneway_commit_is_stored(broker, topic, known_group):
 
 def test_commit_of_an_unknown_group_is_refused(broker, topic, group):
     """Goal: 26, never created here."""
-    assert update(broker, group, topic, 1).code == 26
+    assert commit(broker, group, topic, 1).code == 26
 
 
 def test_commit_for_an_unknown_topic_is_refused(broker, known_group):
     """Goal: 17."""
-    assert update(broker, known_group, "no_such_topic_here", 1).code == 17
+    assert commit(broker, known_group, "no_such_topic_here", 1).code == 17
 
 
 @pytest.mark.parametrize("missing", ["queueId", "commitOffset"])

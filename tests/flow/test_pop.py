@@ -4,12 +4,11 @@ import time
 
 import mini_client as mq
 import pytest
-from conftest import differs, make_topic, max_offset, send
+from conftest import committed, differs, make_topic, max_offset, send
 from pops import (BATCH_ACK, CHANGE, NOTIFY, PEEK, POLLING, POP, ack, ack_fields, altered, batch_entry, change,
                   offsets_of, pop, pop_fields, popped_of, starts_of)
 from servers import wait_until
 
-QUERY_OFFSET = 14
 # the reference brings a message back in steps of a second, a few of them late
 COMES_BACK_S = 60
 
@@ -17,11 +16,6 @@ COMES_BACK_S = 60
 def fill(broker, topic, count=3, queue=0, **more):
     for i in range(count):
         send(broker, topic, b"%d" % i, queue_id=queue, **more)
-
-
-def committed(broker, group, topic, queue=0):
-    return int(broker.call(QUERY_OFFSET, {"consumerGroup": group, "topic": topic, "queueId": queue})
-               .ext.get("offset", -1))
 
 
 def pop_until(broker, group, topic, count=1, deadline_s=COMES_BACK_S, **more):

@@ -4,11 +4,11 @@ import time
 
 import mini_client as mq
 import pytest
-from conftest import differs, make_topic, send
+from conftest import committed, differs, make_topic, send
 from pops import (ACK, NOTIFY, POP, ack, altered, batch_entry, change, pop, pop_fields, popped_of, starts_of, BATCH_ACK)
 from servers import wait_until
 
-QUERY_OFFSET, DELETE_TOPIC = 14, 215
+DELETE_TOPIC = 215
 
 
 def fill(broker, topic, count=3, queue=0):
@@ -18,10 +18,6 @@ def fill(broker, topic, count=3, queue=0):
 
 def take(broker, group, topic, **more):
     return pop(broker, group, topic, order=True, queue=0, **more)
-
-
-def committed(broker, group, topic):
-    return int(broker.call(QUERY_OFFSET, {"consumerGroup": group, "topic": topic, "queueId": 0}).ext["offset"])
 
 
 def bodies(messages):

@@ -3,7 +3,7 @@
 import pytest
 
 import mini_client as mq
-from conftest import differs, heartbeat, make_topic, pull, send
+from conftest import commit, committed, differs, heartbeat, make_topic, pull, send
 from servers import wait_until
 
 
@@ -12,16 +12,6 @@ def reset(connection, group, topic, timestamp=0, **more):
     how = {"language": more.pop("language")} if "language" in more else {}
     fields.update(more)
     return connection.call(222, fields, **how)
-
-
-def commit(connection, group, topic, offset, queue_id=0):
-    return connection.call(15, {"consumerGroup": group, "topic": topic, "queueId": queue_id,
-                                "commitOffset": offset})
-
-
-def committed(connection, group, topic, queue_id=0):
-    return int(connection.call(14, {"consumerGroup": group, "topic": topic,
-                                    "queueId": queue_id}).ext["offset"])
 
 
 def offsets_by_queue(answer):

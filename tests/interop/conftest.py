@@ -78,9 +78,7 @@ def colours(pair, tmp_path):
     def run(command, count, *more):
         topic = "colours"
         with pair.broker.connect() as admin:
-            made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6,
-                                   "readQueueNums": 8, "writeQueueNums": 8, "topicSysFlag": 0,
-                                   "order": False, "topicFilterType": "SINGLE_TAG"})
+            made = admin.call(17, mq.topic_fields(topic, 8))
         assert made.code == 0, made.remark
         done = subprocess.run([*command, pair.name_server.address, topic, str(count), *more],
                               cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -44,10 +44,7 @@ def topic_of(name):
 def make_topics(broker, names):
     with broker.connect() as connection:
         for name in sorted(set(names) - {"fresh"}):  # that one comes to be by itself
-            answer = connection.call(17, {
-                "topic": topic_of(name), "defaultTopic": "TBW102", "perm": 6, "readQueueNums": 4,
-                "writeQueueNums": 4, "topicSysFlag": 0, "order": False, "topicFilterType": "SINGLE_TAG",
-                "attributes": ATTRIBUTES.get(name, "")})
+            answer = connection.call(17, mq.topic_fields(topic_of(name), 4, attributes=ATTRIBUTES.get(name, "")))
             assert answer.code == 0, answer.remark
         for name in {"pop", "sqlpop"} & set(names):
             answer = connection.call(401, body={"topic": "family-" + name, "consumerGroup": "group-family-" + name,

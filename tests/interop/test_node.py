@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mini_client as mq
 import pytest
 import servers
 
@@ -45,9 +46,7 @@ def outcomes(need, tmp_path_factory):
         with pair.broker.connect() as admin:
             for name in FAMILIES:
                 topic = ("space%family-" if name == "namespace" else "family-") + name
-                made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6,
-                                       "readQueueNums": 4, "writeQueueNums": 4, "topicSysFlag": 0,
-                                       "order": False, "topicFilterType": "SINGLE_TAG"})
+                made = admin.call(17, mq.topic_fields(topic, 4))
                 assert made.code == 0, made.remark
         done = subprocess.run(["node", str(installed() / "families.js"), pair.name_server.address], cwd=home,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

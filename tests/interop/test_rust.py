@@ -107,8 +107,7 @@ def prepare(admin):
     """Topics, and the group that pops."""
     for name in sorted(set(FAMILIES) - {"fresh"}):
         topic = "space%family-namespace" if name == "namespace" else "family-" + name
-        made = admin.call(17, {"topic": topic, "defaultTopic": "TBW102", "perm": 6, "readQueueNums": 4,
-                               "writeQueueNums": 4, "topicSysFlag": 0, "order": False, "topicFilterType": "SINGLE_TAG"})
+        made = admin.call(17, mq.topic_fields(topic, 4))
         assert made.code == 0, made.remark
     if "pop" not in FAMILIES:
         return

@@ -41,9 +41,7 @@ class Load:
         if self.has_compacted:
             topics[COMPACTED] = {"attributes": "+cleanup.policy=COMPACTION"}
         for topic, attributes in topics.items():
-            answer = connection.call(PUT_TOPIC, {
-                "topic": topic, "defaultTopic": "TBW102", "readQueueNums": QUEUES, "writeQueueNums": QUEUES, "perm": 6,
-                "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, **attributes})
+            answer = connection.call(PUT_TOPIC, mq.topic_fields(topic, QUEUES, **attributes))
             assert answer.code == 0, answer.remark
         assert connection.call(PUT_GROUP, body={"groupName": GROUP, "retryMaxTimes": 5}).code == 0
         body = mq.heartbeat_body("kinds@1", [PRODUCERS], {GROUP: [mq.subscription(PLAIN, "number > 5", 1, "SQL92")]})

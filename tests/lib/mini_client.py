@@ -463,6 +463,12 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
+def topic_fields(topic, queues=4, perm=6, **more):
+    """The header of a request that makes a topic; `more` overrides and adds."""
+    return {"topic": topic, "defaultTopic": "TBW102", "readQueueNums": queues, "writeQueueNums": queues, "perm": perm,
+            "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False, **more}
+
+
 def send_fields(topic, queue_id=0, properties=None, long_names=False, **more):
     """The header of a send, with letters or with long names; `more` overrides and adds."""
     fields = {"producerGroup": "flow_producer", "topic": topic, "defaultTopic": "TBW102",
