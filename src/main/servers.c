@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "broker/broker.h"
+#include "main/cli.h"
 #include "main/process.h"
 #include "main/roles.h"
 #include "namesrv/namesrv.h"
@@ -344,17 +345,20 @@ static void apply(struct servers *servers, const struct all_options *options)
     set_port(&broker_conf_table, broker_conf, options->broker_port);
 }
 
+/* What to try is as whoever started this can paste it. */
 static void say_hello(const struct servers *servers)
 {
-    int port = namesrv_port(servers->namesrv);
+    const char *namesrv = servers->broker_conf.namesrv_addr;
+    bool is_found = strcmp(namesrv, CLI_NAMESRV) == 0;
     printf("ramjet " RAMJET_VERSION "\n"
            "  name server  %s:%d\n"
            "  broker       %s:%d\n"
            "  data         %s\n"
-           "try: ramjet send hello \"first message\"%s\n",
-           servers->namesrv_conf.bind_address, port, servers->broker_conf.bind_address,
-           broker_port(servers->broker), servers->broker_conf.store_path_root_dir,
-           port == 9876 ? "" : "   (with --namesrv HOST:PORT)");
+           "try: %s send hello \"first message\"%s%s\n",
+           servers->namesrv_conf.bind_address, namesrv_port(servers->namesrv),
+           servers->broker_conf.bind_address, broker_port(servers->broker),
+           servers->broker_conf.store_path_root_dir, program_invocation_name,
+           is_found ? "" : " --namesrv ", is_found ? "" : namesrv);
 }
 
 static int share_setting(void *ctx, int line, struct slice key, struct slice value)

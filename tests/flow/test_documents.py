@@ -262,6 +262,22 @@ def test_the_first_message_is_received_as_the_readme_says(scene):
     assert "first_reading" in scene.run(topics)
 
 
+def test_what_the_program_says_to_try_works(target, tmp_path):
+    """Goal: the line that `ramjet` prints when it serves stores a message, pasted as it is, also at other ports."""
+    if target != "ramjet":
+        pytest.skip("Ramjet's own line")
+    command = [servers.ramjet_binary(), "--data", tmp_path / "data", "--namesrv-port", "0", "--broker-port", "0",
+               "--bind", "127.0.0.1", "--advertise", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            line = next(line for line in process.stdout if line.startswith("try: "))
+            done = subprocess.run(line.removeprefix("try: "), shell=True, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+            assert re.fullmatch(r"\S+/\d 0 [0-9A-F]{32}\n", done.stdout), done.stdout
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(servers.STOP_DEADLINE_S) == 0
+
+
 def test_the_picture_is_drawn_from_a_report(scene):
     scene.run("ramjet bench send --broker ramjet=127.0.0.1:10911 --echo --json picture.json")
     sys.path.insert(0, str(servers.ROOT / "tests/bench"))
