@@ -8,6 +8,7 @@
  *            dropped and counted, and the count is written as soon as there is room.
  *            Before log_start() and after log_stop() lines go straight to the descriptor.
  * Bounds     LOG_LINE_BYTES per line (cut, with "..." at its end), LOG_RING_LINES lines.
+ * Errors     log_start(): that no thread could be made; lines go straight to the descriptor then.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -2,6 +2,7 @@
  *
  * Ownership  plan and result are borrowed until beside_join().
  * Threads    start and join: one caller.
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef BENCH_BESIDE_H
 #define BENCH_BESIDE_H

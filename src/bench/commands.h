@@ -2,6 +2,7 @@
  * "bench" (argv[0] is its own name) and returns the exit code of bench.h.
  *
  * Threads    the main thread.
+ * Errors     write_report(): 0, or a negative code of base/err.h.
  */
 #ifndef BENCH_COMMANDS_H
 #define BENCH_COMMANDS_H

@@ -8,6 +8,7 @@
  *
  * Ownership  floor_start() makes the server and its thread, floor_stop() ends both.
  * Threads    start and stop: one caller; the server runs on its own thread.
+ * Errors     0, or a negative code of base/err.h; nothing runs then.
  */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H

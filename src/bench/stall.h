@@ -5,6 +5,7 @@
  * (other processes, the hypervisor, interrupts) is not the broker's doing.
  *
  * Threads    start and stop: one caller. The histogram is the probe thread's between them.
+ * Errors     0, or a negative code of base/err.h; nothing runs then.
  */
 #ifndef BENCH_STALL_H
 #define BENCH_STALL_H

@@ -8,6 +8,7 @@
  *
  * Threads    the broker's loop; compressing is done by a worker.
  * Ownership  the body is the announcement's, until the next part or the end.
+ * Errors     ERR_NO_MEMORY.
  */
 #ifndef BROKER_ANNOUNCEMENT_H
 #define BROKER_ANNOUNCEMENT_H

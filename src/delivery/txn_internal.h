@@ -1,6 +1,7 @@
 /* txn_internal.h - what the files of transactions share.
  *
  * Threads    the broker's loop.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef DELIVERY_TXN_INTERNAL_H
 #define DELIVERY_TXN_INTERNAL_H

@@ -2,6 +2,7 @@
  * routes; and how it tells its user what went wrong.
  *
  * Threads    the main thread, which runs the loop; names are resolved by `workers`.
+ * Errors     0, or a negative code of base/err.h; the user was told why.
  */
 #ifndef MAIN_CLI_H
 #define MAIN_CLI_H

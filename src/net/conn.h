@@ -15,6 +15,7 @@
  * Ownership  counted: the loop has a reference until the connection is over, which on_closed()
  *            tells its user once; whoever keeps the pointer takes one of his own.
  * Threads    the connection's loop.
+ * Errors     0, or a negative code of base/err.h; the socket is still the caller's then.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H

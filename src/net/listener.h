@@ -1,8 +1,9 @@
 /* listener.h - accepts connections on one address and opens a conn for each.
+ * When the process runs out of descriptors, accepting pauses for 100 ms instead of spinning.
  *
  * Threads    the loop it was opened on.
  * Bounds     at most `max_conns` open at once: beyond, a newcomer is closed at once and counted.
- * When the process runs out of descriptors, accepting pauses for 100 ms instead of spinning.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H

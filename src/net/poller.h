@@ -1,8 +1,10 @@
 /* poller.h - waiting for descriptors: the one place that knows epoll.
  *
- * An io_uring twin has to offer the same calls. Threads: whoever runs the loop, except
- * poller_wake(), and poller_wait(), during which another thread may run the loop and call the
- * others but poller_run().
+ * An io_uring twin has to offer the same calls.
+ *
+ * Threads    whoever runs the loop, except poller_wake(), and poller_wait(), during which another
+ *            thread may run the loop and call the others but poller_run().
+ * Errors     0, or a negative code of base/err.h.
  */
 #ifndef NET_POLLER_H
 #define NET_POLLER_H

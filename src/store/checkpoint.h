@@ -9,6 +9,7 @@
  * are written in turn, so that a process that dies in the middle leaves the one before.
  *
  * Threads    the flusher, or whoever opens and closes the store.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_CHECKPOINT_H
 #define STORE_CHECKPOINT_H

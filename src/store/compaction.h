@@ -10,6 +10,7 @@
  * (compaction_queue.h).
  *
  * Threads    open, start, stop, close: the store's. The rest: any.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_COMPACTION_H
 #define STORE_COMPACTION_H

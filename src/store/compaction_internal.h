@@ -1,6 +1,7 @@
 /* compaction_internal.h - what the files behind compaction_queue.h share.
  *
  * Threads    any, under the lock of the compaction queue.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_COMPACTION_INTERNAL_H
 #define STORE_COMPACTION_INTERNAL_H

@@ -2,6 +2,7 @@
  * gets) and compactor.c (the thread that copies and compacts).
  *
  * Threads    as the members say; functions: the compactor, or the opening.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_COMPACTOR_H
 #define STORE_COMPACTOR_H

@@ -10,6 +10,7 @@
  *            but while the store is opened, when nobody else has the table. dirty_lock is a leaf.
  * Ownership  the table owns topics and what hangs on them; a deleted topic lives on in `deleted`,
  *            for who found a queue of it before.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_QUEUES_INTERNAL_H
 #define STORE_QUEUES_INTERNAL_H

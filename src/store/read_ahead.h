@@ -11,6 +11,7 @@
  * Bounds     READ_AHEAD_STREAMS; one more takes the place of that used least recently. A step is
  *            4 MiB, or a 64th of the memory the process may use.
  * Threads    any; a thread of its own asks the disk.
+ * Errors     read_ahead_new(): ERR_NO_MEMORY, or that no thread could be made.
  */
 #ifndef STORE_READ_AHEAD_H
 #define STORE_READ_AHEAD_H

@@ -7,6 +7,7 @@
  * one is not does it doubt everything since the last sync (docs/format/checkpoint.md).
  *
  * Threads    the flusher, or whoever opens the store.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef STORE_SYNC_LIST_H
 #define STORE_SYNC_LIST_H

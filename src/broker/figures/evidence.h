@@ -18,6 +18,7 @@
  * Units      nanoseconds.
  * Threads    the broker's loop.
  * Bounds     EVIDENCE_SLOW_MAX slow requests; one worker's job at a time.
+ * Errors     evidence_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_EVIDENCE_H
 #define BROKER_EVIDENCE_H

@@ -10,6 +10,7 @@
  * Ownership  names are copied.
  * Threads    the broker's loop.
  * Bounds     STATS_SERIES_MAX series; what is beyond is not counted, with one log line.
+ * Errors     stats_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_STATS_H
 #define BROKER_STATS_H

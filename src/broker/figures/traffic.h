@@ -4,7 +4,9 @@
  *                   |   240    |   251    |  (none)  |    3     |      which something was counted
  *
  * Counting is an addition to the slot of the second at hand; nothing wakes to keep the slots.
- * Threads    one (the broker's loop). Time: monotonic, ns.
+ *
+ * Units      times: monotonic, ns.
+ * Threads    one (the broker's loop).
  */
 #ifndef BROKER_TRAFFIC_H
 #define BROKER_TRAFFIC_H

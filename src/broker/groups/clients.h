@@ -8,6 +8,7 @@
  * Threads    the broker's loop.
  * Time       a member that was silent for `expire_ms` is removed and its connection closed; one
  *            timer looks for such, and only while there are members.
+ * Errors     clients_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_CLIENTS_H
 #define BROKER_CLIENTS_H

@@ -6,7 +6,9 @@
  *
  * Committed offsets outlive a restart (meta/offsets); a reset writes its target there too, so that
  * a restart loses nothing but the notice. The rest is memory only.
+ *
  * Threads    the broker's loop.
+ * Errors     progress_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_PROGRESS_H
 #define BROKER_PROGRESS_H

@@ -32,6 +32,7 @@
  * Fault points that measure: overload.wait_ns, overload.requests (of a send at the door),
  *            overload.disk_ns (the oldest answer's wait for the disk), overload.delay_ns (ladder),
  *            overload.cold_bytes (what a group read from the disk in the window).
+ * Errors     guard_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_GUARD_H
 #define BROKER_GUARD_H

@@ -3,6 +3,7 @@
  *
  * Threads    the broker's loop.
  * Ownership  between open and close the broker's store, tables, loop and workers are in use.
+ * Errors     0, or a negative code of base/err.h, logged where it arose.
  */
 #ifndef BROKER_TXNS_H
 #define BROKER_TXNS_H

@@ -1,6 +1,7 @@
 /* acks.h - sends parked until what their answer promises is true.
  *
  * Threads    the broker's loop, but for acks_flushed().
+ * Errors     acks_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_ACKS_H
 #define BROKER_ACKS_H
