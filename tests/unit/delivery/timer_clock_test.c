@@ -4,17 +4,9 @@
 #include "base/fault.h"
 
 #define DAY_MS (86400 * 1000LL)
-enum { WINDOW_TICKS = 3600 };
 
 static const int64_t jumps_ms[] = { 5000, 3600 * 1000, 8 * DAY_MS, 3650 * DAY_MS };
 enum { JUMPS = sizeof jumps_ms / sizeof jumps_ms[0] };
-
-static void assert_delivered_once(const struct timer_dir *dir, const char *body, int64_t at_ms)
-{
-    int64_t found_ms = 0;
-    assert_int_equal(timer_dir_count(dir, body, &found_ms), 1);
-    assert_int_equal(found_ms, at_ms);
-}
 
 /* Some timers while the clock is `ahead_ms` ahead; then it is right again. */
 static void be_ahead(struct timer_dir *dir, int64_t ahead_ms)
@@ -35,20 +27,20 @@ static void what_is_sent_after_the_clock_was_set_back_comes_in_time(void **state
 {
     (void)state;
     for (int i = 0; i < 2 * JUMPS; i++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         be_ahead(dir, jumps_ms[i / 2]);
         int64_t start = dir->now_ms;
         timer_dir_send_at(dir, "soon", start + 700);
         timer_dir_send_at(dir, "later", start + 6700);
-        timer_dir_send_at(dir, "rolled", start + WINDOW_TICKS * 1000 + 5300);
+        timer_dir_send_at(dir, "rolled", start + TIMER_DIR_WINDOW_TICKS * 1000 + 5300);
         timer_dir_run_until(dir, start + 1800);
         timer_dir_flush(dir);
         timer_dir_restart(dir, i % 2 == 0);
         timer_dir_run_until(dir, start + 7000);
-        assert_delivered_once(dir, "soon", start + 700);
-        assert_delivered_once(dir, "later", start + 6700);
-        timer_dir_run_until(dir, start + 2 * WINDOW_TICKS * 1000);
-        assert_delivered_once(dir, "rolled", start + WINDOW_TICKS * 1000 + 5300);
+        timer_dir_expect_once(dir, "soon", start + 700);
+        timer_dir_expect_once(dir, "later", start + 6700);
+        timer_dir_run_until(dir, start + 2 * TIMER_DIR_WINDOW_TICKS * 1000);
+        timer_dir_expect_once(dir, "rolled", start + TIMER_DIR_WINDOW_TICKS * 1000 + 5300);
         assert_int_equal(timer_dir_count(dir, "ahead", NULL), 1);
         timer_dir_remove(dir);
     }
@@ -59,7 +51,7 @@ static void a_clock_set_back_between_two_lives_makes_nothing_late(void **state)
 {
     (void)state;
     for (int i = 0; i < 2 * JUMPS; i++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         be_ahead(dir, jumps_ms[i / 2]);
         int64_t start = dir->now_ms;
         timer_dir_restart(dir, i % 2 == 0);
@@ -68,7 +60,7 @@ static void a_clock_set_back_between_two_lives_makes_nothing_late(void **state)
         timer_dir_run_until(dir, start + 3000);
         timer_dir_restart(dir, true);
         timer_dir_run_until(dir, start + 20000);
-        assert_delivered_once(dir, "later", start + 6700);
+        timer_dir_expect_once(dir, "later", start + 6700);
         assert_in_range(timer_dir_count(dir, "soon", NULL), 1, 2); /* no check point since */
         assert_int_equal(timer_dir_count(dir, "ahead", NULL), 1);
         timer_dir_remove(dir);
@@ -90,9 +82,9 @@ static void what_waits_when_the_clock_is_set_back_comes_once(void **state)
     dir->now_ms -= 30000;
     timer_dir_send_at(dir, "new", due_ms - 20000);
     timer_dir_run_until(dir, due_ms + 70000);
-    assert_delivered_once(dir, "new", due_ms - 20000);
-    assert_delivered_once(dir, "near", due_ms);
-    assert_delivered_once(dir, "far", due_ms + 60000);
+    timer_dir_expect_once(dir, "new", due_ms - 20000);
+    timer_dir_expect_once(dir, "near", due_ms);
+    timer_dir_expect_once(dir, "far", due_ms + 60000);
     assert_int_equal(timer_dir_count(dir, "cancelled", NULL), 0);
 }
 
@@ -107,9 +99,9 @@ static void a_tick_that_had_begun_goes_on_where_it_was(void **state)
     dir->now_ms -= 5000;
     timer_dir_send_at(dir, "new", dir->now_ms + 100);
     timer_dir_run_until(dir, tick_ms + 5000);
-    assert_delivered_once(dir, "new", tick_ms - 4400);
+    timer_dir_expect_once(dir, "new", tick_ms - 4400);
     assert_int_equal(timer_dir_count(dir, "first", NULL), 1);
-    assert_delivered_once(dir, "second", tick_ms + 800);
+    timer_dir_expect_once(dir, "second", tick_ms + 800);
 }
 
 /* Goal: what was late by the wrong clock, and refused by the store, is late by the right one, too,
@@ -135,7 +127,7 @@ static void what_was_late_comes_in_time(void **state)
     timer_dir_run_until(dir, start + 9900);
     assert_int_equal(timer_dir_count(dir, "late", NULL), 1);
     assert_true(timer_dir_count(dir, "not late", NULL) >= 1);
-    assert_delivered_once(dir, "new", start + 9000);
+    timer_dir_expect_once(dir, "new", start + 9000);
     timer_dir_run_until(dir, start + 20000);
     assert_int_equal(timer_dir_count(dir, "late", NULL), 1);
 }
@@ -146,7 +138,7 @@ static void weeks_are_passed_over_without_a_loss(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         int64_t start = dir->now_ms;
         int64_t weeks_ms = (i / 2 == 0 ? 14 : 42) * DAY_MS;
         timer_dir_send_at(dir, "old", start + 600500);
@@ -158,10 +150,10 @@ static void weeks_are_passed_over_without_a_loss(void **state)
             timer_dir_restart(dir, true);
         timer_dir_send_at(dir, "new", dir->now_ms + 600500);
         timer_dir_settle(dir);
-        assert_delivered_once(dir, "old", start + weeks_ms);
-        assert_delivered_once(dir, "old too", start + weeks_ms);
+        timer_dir_expect_once(dir, "old", start + weeks_ms);
+        timer_dir_expect_once(dir, "old too", start + weeks_ms);
         timer_dir_run_until(dir, dir->now_ms + 700000);
-        assert_delivered_once(dir, "new", start + weeks_ms + 600500);
+        timer_dir_expect_once(dir, "new", start + weeks_ms + 600500);
         timer_dir_remove(dir);
     }
 }
@@ -184,12 +176,12 @@ static void what_waits_by_the_wrong_clock_keeps_its_place(void **state)
     timer_dir_flush(dir);
     timer_dir_restart(dir, true);
     timer_dir_run_until(dir, start + 700000);
-    assert_delivered_once(dir, "now", start + 600500);
+    timer_dir_expect_once(dir, "now", start + 600500);
     assert_int_equal(timer_dir_count(dir, "cancelled", NULL), 0);
     assert_int_equal(timer_dir_count(dir, "ahead", NULL), 0);
     dir->now_ms = start + 42 * DAY_MS;
     timer_dir_run_until(dir, dir->now_ms + 700000);
-    assert_delivered_once(dir, "ahead", start + 42 * DAY_MS + 600500);
+    timer_dir_expect_once(dir, "ahead", start + 42 * DAY_MS + 600500);
 }
 
 /* Goal: a broker that was killed before its first check point knows after a jump what waits. */
@@ -227,26 +219,13 @@ static void a_clock_set_back_within_a_turn_is_noticed(void **state)
         timer_work_end(dir->timer, dir->now_ms, true);
         timer_dir_send_at(dir, "new", back_ms + 1700);
         timer_dir_run_until(dir, back_ms + 2000);
-        assert_delivered_once(dir, "new", back_ms + 1700);
+        timer_dir_expect_once(dir, "new", back_ms + 1700);
         assert_int_equal(timer_dir_count(dir, "ahead", NULL), 0);
         dir->now_ms = ahead_ms;
         timer_dir_run_until(dir, ahead_ms + 3000);
-        assert_delivered_once(dir, "ahead", ahead_ms + 1500);
+        timer_dir_expect_once(dir, "ahead", ahead_ms + 1500);
         timer_dir_remove(dir);
     }
-}
-
-static int setup(void **state)
-{
-    *state = timer_dir_new(WINDOW_TICKS);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    timer_dir_remove(*state);
-    fault_disarm_all();
-    return 0;
 }
 
 static void work_once(struct timer_dir *dir)
@@ -261,7 +240,7 @@ static void work_once(struct timer_dir *dir)
  * weeks lies a week behind the new time; a crowd in between makes the turns of work short. */
 static void what_lies_behind_its_tick_is_not_delivered(void **state)
 {
-    enum { CROWD = 1500, DUE_MS = (WINDOW_TICKS + 5) * 1000 };
+    enum { CROWD = 1500, DUE_MS = (TIMER_DIR_WINDOW_TICKS + 5) * 1000 };
     struct timer_dir *dir = *state;
     int64_t due_ms = dir->now_ms + DUE_MS;
     timer_dir_send_at(dir, "rolled", due_ms);
@@ -285,7 +264,8 @@ static void what_lies_behind_its_tick_is_not_delivered(void **state)
     assert_int_equal(timer_delivered_to(dir->timer, dir->now_ms), dir->now_ms);
 }
 
-#define CLOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CLOCK_TEST(name)                                                                           \
+    cmocka_unit_test_setup_teardown(name, timer_dir_set_up, timer_dir_tear_down)
 
 int main(void)
 {

@@ -73,6 +73,19 @@ void timer_dir_remove(struct timer_dir *dir)
     free(dir);
 }
 
+int timer_dir_set_up(void **state)
+{
+    *state = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
+    return 0;
+}
+
+int timer_dir_tear_down(void **state)
+{
+    timer_dir_remove(*state);
+    fault_disarm_all();
+    return 0;
+}
+
 enum timer_verdict timer_dir_send(struct timer_dir *dir, const char *body, const char *properties)
 {
     struct record record = { .topic = SLICE("orders"),
@@ -202,4 +215,11 @@ int timer_dir_count(const struct timer_dir *dir, const char *body, int64_t *at_m
             *at_ms = dir->delivered[i].at_ms;
     }
     return count;
+}
+
+void timer_dir_expect_once(const struct timer_dir *dir, const char *body, int64_t at_ms)
+{
+    int64_t found_ms = 0;
+    assert_int_equal(timer_dir_count(dir, body, &found_ms), 1);
+    assert_int_equal(found_ms, at_ms);
 }

@@ -8,7 +8,7 @@
 #include "delivery/delivery.h"
 #include "store/store_dir.h"
 
-enum { TIMER_DIR_DELIVERED_MAX = 20000 };
+enum { TIMER_DIR_DELIVERED_MAX = 20000, TIMER_DIR_WINDOW_TICKS = 3600 };
 
 struct timer_delivery {
     int64_t at_ms;
@@ -33,6 +33,11 @@ struct timer_dir {
 /* At a time of its own, with ticks of one second and a window of `window_ticks`. */
 struct timer_dir *timer_dir_new(int64_t window_ticks);
 void timer_dir_remove(struct timer_dir *dir);
+/* What a test begins and ends with: one with TIMER_DIR_WINDOW_TICKS is its state; faults go with
+ * it.
+ */
+int timer_dir_set_up(void **state);
+int timer_dir_tear_down(void **state);
 
 /* Sends a message as the broker does: redirected, stored, told. Returns its verdict. */
 enum timer_verdict timer_dir_send(struct timer_dir *dir, const char *body, const char *properties);
@@ -61,5 +66,7 @@ int timer_dir_lose_log_file(struct timer_dir *dir, int file, bool is_gone);
 
 /* How often a message with this body was delivered, and when last. */
 int timer_dir_count(const struct timer_dir *dir, const char *body, int64_t *at_ms);
+/* Fails the test unless it was delivered once, and then. */
+void timer_dir_expect_once(const struct timer_dir *dir, const char *body, int64_t at_ms);
 
 #endif

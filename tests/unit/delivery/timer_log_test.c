@@ -213,20 +213,8 @@ static void a_recovery_syncs_what_it_wiped_and_removed(void **state)
     assert_true(saved_pos(dir) > 2 * dir->options.log_file_bytes);
 }
 
-static int setup(void **state)
-{
-    *state = timer_dir_new(3600);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    timer_dir_remove(*state);
-    fault_disarm_all();
-    return 0;
-}
-
-#define TIMER_LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TIMER_LOG_TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown(name, timer_dir_set_up, timer_dir_tear_down)
 
 int main(void)
 {

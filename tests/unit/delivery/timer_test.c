@@ -8,15 +8,6 @@
 #include "base/fault.h"
 #include "wire/properties.h"
 
-enum { WINDOW_TICKS = 3600 };
-
-static void assert_delivered_once(const struct timer_dir *dir, const char *body, int64_t at_ms)
-{
-    int64_t found_ms = 0;
-    assert_int_equal(timer_dir_count(dir, body, &found_ms), 1);
-    assert_int_equal(found_ms, at_ms);
-}
-
 /* Goal: each message comes at its own millisecond, whatever its tick and the order of sending. */
 static void each_is_delivered_at_its_time(void **state)
 {
@@ -33,7 +24,7 @@ static void each_is_delivered_at_its_time(void **state)
     for (int i = 0; i < COUNT; i++) {
         char body[16];
         snprintf(body, sizeof body, "m%d", i);
-        assert_delivered_once(dir, body, start + delays[i]);
+        timer_dir_expect_once(dir, body, start + delays[i]);
     }
 }
 
@@ -70,6 +61,7 @@ static void big_messages_are_delivered_one_a_pass(void **state)
     }
 }
 
+/* Goal: the delivered message is what was sent, with what the timer notes of how it waited. */
 static void what_is_delivered_is_the_message_and_its_notes(void **state)
 {
     struct timer_dir *dir = *state;
@@ -108,8 +100,8 @@ static void a_cancelled_message_does_not_come(void **state)
         TIMER_REDIRECTED);
     timer_dir_run_until(dir, start + 510000);
     assert_int_equal(dir->delivered_count, 2);
-    assert_delivered_once(dir, "near2", start + 700);
-    assert_delivered_once(dir, "far2", start + 500700);
+    timer_dir_expect_once(dir, "near2", start + 700);
+    timer_dir_expect_once(dir, "far2", start + 500700);
 }
 
 /* Goal: a cancel counts as soon as it is stored, though its unit is not written yet. */
@@ -139,8 +131,8 @@ static void what_is_far_is_rolled(void **state)
     timer_dir_cancel(dir, "gone", start + 47123);
     timer_dir_send_at(dir, "eleven", start + 11001);
     timer_dir_run_until(dir, start + 60000);
-    assert_delivered_once(dir, "far", start + 47123);
-    assert_delivered_once(dir, "eleven", start + 11001);
+    timer_dir_expect_once(dir, "far", start + 47123);
+    timer_dir_expect_once(dir, "eleven", start + 11001);
     assert_int_equal(timer_dir_count(dir, "gone", NULL), 0);
     for (int i = 0; i < dir->delivered_count; i++) {
         struct slice rolls =
@@ -194,9 +186,9 @@ static void a_kill_repeats_only_what_followed_the_check_point(void **state)
     timer_dir_run_until(dir, start + 4000);
     timer_dir_restart(dir, true);
     timer_dir_run_until(dir, start + 10000);
-    assert_delivered_once(dir, "before", start + 500);
+    timer_dir_expect_once(dir, "before", start + 500);
     assert_int_equal(timer_dir_count(dir, "after", NULL), 2);
-    assert_delivered_once(dir, "pending", start + 9000);
+    timer_dir_expect_once(dir, "pending", start + 9000);
 }
 
 /* Goal: what was acknowledged and never got into the wheel is found again. */
@@ -210,10 +202,12 @@ static void a_kill_before_the_wheel_loses_nothing(void **state)
     timer_dir_restart(dir, true);
     dir->now_ms = start + 5000;
     timer_dir_settle(dir);
-    assert_delivered_once(dir, "m", start + 5000);
+    timer_dir_expect_once(dir, "m", start + 5000);
     assert_int_equal(timer_dir_count(dir, "gone", NULL), 0);
 }
 
+/* Goal: a message whose put fails again and again comes in the end, once, and holds up nothing for
+ * good. Method: fifty puts are refused. */
 static void a_put_that_fails_is_tried_until_it_succeeds(void **state)
 {
     struct timer_dir *dir = *state;
@@ -223,10 +217,12 @@ static void a_put_that_fails_is_tried_until_it_succeeds(void **state)
     dir->refusals = 50;
     timer_dir_run_until(dir, start + 100000);
     assert_int_equal(dir->delivered_count, 2);
-    assert_delivered_once(dir, "first", start + 500 + 50 * TIMER_RETRY_MS);
-    assert_delivered_once(dir, "second", start + 500 + 50 * TIMER_RETRY_MS);
+    timer_dir_expect_once(dir, "first", start + 500 + 50 * TIMER_RETRY_MS);
+    timer_dir_expect_once(dir, "second", start + 500 + 50 * TIMER_RETRY_MS);
 }
 
+/* Goal: no timer is lost to a write of wheel or log that fails. Method: each of the first writes
+ * fails once; then a kill, after which only what was written counts. */
 static void a_failed_write_is_tried_again(void **state)
 {
     struct timer_dir *dir = *state;
@@ -265,8 +261,8 @@ static void a_unit_without_its_slot_outlives_the_one_in_its_place(void **state)
     timer_dir_run_until(dir, start + 4000);
     timer_dir_lose_power(dir, 2 * UNIT_BYTES);
     timer_dir_run_until(dir, start + 40000);
-    assert_delivered_once(dir, "far", start + 30000);
-    assert_delivered_once(dir, "near", start + 10500);
+    timer_dir_expect_once(dir, "far", start + 30000);
+    timer_dir_expect_once(dir, "near", start + 10500);
     timer_dir_remove(dir);
 }
 
@@ -307,8 +303,8 @@ static void a_slot_whose_unit_another_tick_replaced_is_mended(void **state)
     timer_file_bytes(dir, "timerwheel", true, place, slot, sizeof slot);
     timer_dir_restart(dir, true);
     timer_dir_run_until(dir, start + 40000);
-    assert_delivered_once(dir, "first", start + 30000); /* rolled */
-    assert_delivered_once(dir, "second", start + 30001);
+    timer_dir_expect_once(dir, "first", start + 30000); /* rolled */
+    timer_dir_expect_once(dir, "second", start + 30001);
     timer_dir_remove(dir);
 }
 
@@ -320,7 +316,7 @@ static void a_link_that_turned_hides_no_timer(void **state)
     static const int bits[] = { 0, 7, 40, 62, 63, -1 };
     (void)state;
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         int64_t start = dir->now_ms;
         int64_t slot = (start + 8500) / 1000 % SLOTS * SLOT_BYTES;
         bool is_link = bits[i] >= 0;
@@ -335,8 +331,8 @@ static void a_link_that_turned_hides_no_timer(void **state)
         byte ^= is_link ? (uint8_t)(1u << (bits[i] % 8)) : 0x80;
         timer_file_bytes(dir, name, true, at, &byte, 1);
         timer_dir_run_until(dir, start + 20000);
-        assert_delivered_once(dir, "first", start + 8500);
-        assert_delivered_once(dir, "second", start + 8501);
+        timer_dir_expect_once(dir, "first", start + 8500);
+        timer_dir_expect_once(dir, "second", start + 8501);
         timer_dir_remove(dir);
     }
 }
@@ -345,7 +341,7 @@ static void a_link_that_turned_hides_no_timer(void **state)
 static void a_recovery_that_fails_begins_again(void **state)
 {
     for (int skip = 0; skip < 6; skip++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         (void)state;
         int64_t start = dir->now_ms;
         timer_dir_send_at(dir, "a", start + 8500);
@@ -374,7 +370,7 @@ static void what_a_failed_sync_left_is_written_again(void **state)
 {
     (void)state;
     for (int skip = 0; skip < 2; skip++) {
-        struct timer_dir *dir = timer_dir_new(WINDOW_TICKS);
+        struct timer_dir *dir = timer_dir_new(TIMER_DIR_WINDOW_TICKS);
         int64_t start = dir->now_ms;
         timer_dir_send_at(dir, "a", start + 6500);
         timer_dir_settle(dir);
@@ -389,8 +385,8 @@ static void what_a_failed_sync_left_is_written_again(void **state)
         timer_dir_flush(dir);
         assert_int_equal(timer_saved_queue_offset(dir->timer), saved);
         timer_dir_run_until(dir, start + 9000);
-        assert_delivered_once(dir, "a", start + 6500);
-        assert_delivered_once(dir, "b", start + 7500);
+        timer_dir_expect_once(dir, "a", start + 6500);
+        timer_dir_expect_once(dir, "b", start + 7500);
         timer_dir_remove(dir);
     }
 }
@@ -568,13 +564,16 @@ static void run_model(uint32_t seed, int64_t window_ticks)
     timer_dir_remove(dir);
 }
 
+/* Goal: over random sends, cancels, times, refusals and restarts each message comes once, at its
+ * time. Method: a model beside it; many seeds. */
 static void random_operations_match_the_model(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 4; seed++)
-        run_model(seed, WINDOW_TICKS);
+        run_model(seed, TIMER_DIR_WINDOW_TICKS);
 }
 
+/* Goal: the same where most timers are farther off than the window, and are rolled. */
 static void random_operations_match_the_model_with_a_short_window(void **state)
 {
     (void)state;
@@ -582,20 +581,8 @@ static void random_operations_match_the_model_with_a_short_window(void **state)
         run_model(seed, 20);
 }
 
-static int setup(void **state)
-{
-    *state = timer_dir_new(WINDOW_TICKS);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    timer_dir_remove(*state);
-    fault_disarm_all();
-    return 0;
-}
-
-#define TIMER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TIMER_TEST(name)                                                                           \
+    cmocka_unit_test_setup_teardown(name, timer_dir_set_up, timer_dir_tear_down)
 
 int main(void)
 {
