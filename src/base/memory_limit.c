@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 8192, PATH_BYTES = 4096 };
+enum { TEXT_MAX = 8192 };
 
 /* The file's text, cut at TEXT_MAX - 1 bytes; false: it cannot be read. */
 static bool read_text(const char *path, char text[TEXT_MAX])
@@ -42,7 +42,7 @@ static int64_t least(int64_t a, int64_t b)
 /* Of the group and all above it, to the root of the tree. */
 static int64_t limit_from(const char *root, const char *tree, const char *group, const char *file)
 {
-    char path[PATH_BYTES], at[PATH_BYTES];
+    char path[PATH_MAX], at[PATH_MAX];
     int64_t limit = INT64_MAX;
     snprintf(at, sizeof at, "%s", group);
     for (;;) {

@@ -4,6 +4,7 @@
 #include "broker/saver.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +13,6 @@
 #include "broker/pop/pops.h"
 #include "broker/send/light_queues.h"
 
-enum { PATH_MAX_BYTES = 4096 };
 enum { FILTERS_SAVE_MS = 10000 };
 enum { TEXT_KEPT_BYTES = 64 << 10 }; /* of a table that is saved again and again */
 
@@ -133,7 +133,7 @@ struct saved {
     struct table_text text;      /* the worker's once it is whole */
     struct save_waiter *waiting; /* for the next write */
     struct save_waiter *writing; /* for the write under way */
-    char path[PATH_MAX_BYTES];
+    char path[PATH_MAX];
 };
 
 struct saver {

@@ -2,6 +2,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,7 +44,7 @@ static void tell_progress(void *ctx, int64_t done, int64_t all)
 /* ---- why not ----------------------------------------------------------------------------------
  */
 
-enum { PATH_BYTES = 4096, WHY_BYTES = PATH_BYTES + 256 };
+enum { WHY_BYTES = PATH_MAX + 256 };
 
 static bool can_list(const char *dir, DIR **listed)
 {
@@ -64,7 +65,7 @@ static bool explain_files(DIR *listed, const char *dir, char why[WHY_BYTES])
     const struct dirent *entry;
     bool has_files = false;
     while ((entry = readdir(listed)) != NULL) {
-        char path[PATH_BYTES];
+        char path[PATH_MAX];
         if (!is_log_file(entry->d_name))
             continue;
         has_files = true;
@@ -84,7 +85,7 @@ static bool explain_files(DIR *listed, const char *dir, char why[WHY_BYTES])
 /* DIR is what `ramjet --data` was given, and the store a part of it. */
 static bool explain_data_dir(const char *root_dir, char why[WHY_BYTES])
 {
-    char dir[PATH_BYTES];
+    char dir[PATH_MAX];
     DIR *listed;
     snprintf(dir, sizeof dir, "%.3800s/store/commitlog", root_dir);
     if (!can_list(dir, &listed))
@@ -97,7 +98,7 @@ static bool explain_data_dir(const char *root_dir, char why[WHY_BYTES])
 /* What was looked for, and where. False: the directory and the log's files are all right. */
 static bool explain(const struct store_offline_options *options, char why[WHY_BYTES])
 {
-    char dir[PATH_BYTES];
+    char dir[PATH_MAX];
     DIR *listed;
     if (!can_list(options->root_dir, &listed)) {
         snprintf(why, WHY_BYTES, "no store there: %s", strerror(errno));
@@ -153,7 +154,7 @@ static bool knows_topic(void *ctx, struct slice topic)
 static void read_topics(const char *root_dir, struct arena *arena)
 {
     enum { PIECE_BYTES = 65536 };
-    char path[PATH_BYTES];
+    char path[PATH_MAX];
     struct buf text = BUF_INIT;
     size_t got = 1;
     snprintf(path, sizeof path, "%.4000s/config/topics.json", root_dir);
