@@ -1,6 +1,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <string.h>
 
 const char *err_name(int err)
 {
@@ -13,6 +14,12 @@ const char *err_name(int err)
     if (index < 0 || index >= (int)(sizeof(names) / sizeof(names[0])))
         return "unknown";
     return names[index];
+}
+
+const char *err_errno_name(int errno_value)
+{
+    const char *name = strerrorname_np(errno_value);
+    return name != NULL ? name : "unknown";
 }
 
 int err_from_errno(int errno_value)

@@ -32,6 +32,9 @@ enum err {
 /* The code's name in lower case without prefix, e.g. "disk_full"; "ok" for 0. Static text. */
 const char *err_name(int err);
 
+/* What people look up of an errno value, e.g. "ENOSPC", for a line of the log. Static text. */
+const char *err_errno_name(int errno_value);
+
 /* Maps an errno value (> 0) to a code; what has no code of its own becomes ERR_IO. */
 int err_from_errno(int errno_value);
 

@@ -12,7 +12,7 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *arg), v
     char short_name[NAME_BYTES];
     int cause = pthread_create(thread, NULL, run, arg);
     if (cause != 0) {
-        log_error("thread_start_failed name=%s errno=%d", name, cause);
+        log_error("thread_start_failed name=%s errno=%s", name, err_errno_name(cause));
         return cause == EAGAIN ? ERR_NO_MEMORY : err_from_errno(cause);
     }
     snprintf(short_name, sizeof short_name, "%s", name);

@@ -44,12 +44,13 @@ void thread_go_first(void)
     if (sched_getscheduler(0) != SCHED_OTHER)
         return;
     if (syscall(SYS_sched_setattr, 0, &wish, 0) != 0)
-        log_warn("thread_turn_not_set errno=%d", errno);
+        log_warn("thread_turn_not_set errno=%s", err_errno_name(errno));
 }
 
 void thread_stand_back(void)
 {
     int nice = own_nice();
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), nice + STEPS_BACK) != 0)
-        log_warn("thread_priority_not_set nice=%d errno=%d", nice + STEPS_BACK, errno);
+        log_warn("thread_priority_not_set nice=%d errno=%s", nice + STEPS_BACK,
+                 err_errno_name(errno));
 }

@@ -75,7 +75,7 @@ static int make_directories(const struct broker *broker)
     int cause = dirs_make(path);
     if (cause == 0)
         return 0;
-    log_error("directory_not_made path=%s errno=%d", path, cause);
+    log_error("directory_not_made path=%s errno=%s", path, err_errno_name(cause));
     return err_from_errno(cause);
 }
 

@@ -15,7 +15,7 @@
 
 static int failed(const char *call, const char *path, int cause)
 {
-    log_error("timer_file_failed call=%s path=%s errno=%d", call, path, cause);
+    log_error("timer_file_failed call=%s path=%s errno=%s", call, path, err_errno_name(cause));
     return err_from_errno(cause);
 }
 

@@ -44,7 +44,7 @@ static int path_with(const char *path, const char *suffix, char out[PATH_MAX])
 
 static int failed(const char *step, const char *path, int cause)
 {
-    log_error("table_file_failed step=%s path=%s errno=%d", step, path, cause);
+    log_error("table_file_failed step=%s path=%s errno=%s", step, path, err_errno_name(cause));
     return err_from_errno(cause);
 }
 

@@ -99,7 +99,7 @@ void table_sums_note(const char *path, struct slice text, int64_t modified_ns)
     if (cause == 0 && rename(fresh, name) != 0)
         cause = errno;
     if (cause != 0) {
-        log_warn("table_sum_not_written path=%s errno=%d", name, cause);
+        log_warn("table_sum_not_written path=%s errno=%s", name, err_errno_name(cause));
         unlink(fresh);
     }
 }

@@ -221,8 +221,8 @@ int listener_open(struct loop *loop, const struct listener_options *options,
 fail_close:
     close(fd);
 fail:
-    log_error("listen_failed host=%s port=%d step=%s errno=%d", options->host, options->port, step,
-              cause);
+    log_error("listen_failed host=%s port=%d step=%s errno=%s", options->host, options->port, step,
+              err_errno_name(cause));
     free(listener);
     return cause == EADDRINUSE ? ERR_EXISTS : err_from_errno(cause);
 }

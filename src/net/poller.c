@@ -74,7 +74,7 @@ fail_epoll:
 fail_free:
     free(poller);
 fail:
-    log_error("poller_new_failed errno=%d", cause);
+    log_error("poller_new_failed errno=%s", err_errno_name(cause));
     return err_from_errno(cause);
 }
 
@@ -93,7 +93,7 @@ static int control(struct poller *poller, int op, struct loop_watch *watch)
     if (epoll_ctl(poller->epoll_fd, op, watch->fd, &event) == 0)
         return 0;
     int cause = errno;
-    log_error("epoll_ctl_failed op=%d fd=%d errno=%d", op, watch->fd, cause);
+    log_error("epoll_ctl_failed op=%d fd=%d errno=%s", op, watch->fd, err_errno_name(cause));
     return err_from_errno(cause);
 }
 

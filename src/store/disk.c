@@ -20,14 +20,14 @@
 
 int disk_failed(const char *call, const char *path, int cause)
 {
-    log_error("disk_call_failed call=%s path=%s errno=%d", call, path, cause);
+    log_error("disk_call_failed call=%s path=%s errno=%s", call, path, err_errno_name(cause));
     return err_from_errno(cause);
 }
 
 static int failed_at(const char *call, const char *path, int64_t at, int cause)
 {
-    log_error("disk_call_failed call=%s path=%s at=%lld errno=%d", call, path, (long long)at,
-              cause);
+    log_error("disk_call_failed call=%s path=%s at=%lld errno=%s", call, path, (long long)at,
+              err_errno_name(cause));
     return err_from_errno(cause);
 }
 

@@ -38,11 +38,21 @@ static void errno_values_become_codes(void **state)
     assert_int_equal(err_from_errno(EXDEV), ERR_IO);
 }
 
+/* Goal: the log has errno by its name, whatever the number is. */
+static void errno_values_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(err_errno_name(ENOSPC), "ENOSPC");
+    assert_string_equal(err_errno_name(EADDRINUSE), "EADDRINUSE");
+    assert_string_equal(err_errno_name(-1), "unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_has_its_own_name),
         cmocka_unit_test(errno_values_become_codes),
+        cmocka_unit_test(errno_values_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
