@@ -230,12 +230,16 @@ static char *filler(size_t bytes)
     return body;
 }
 
-/* What is sent: the words of the command line, or so many bytes. False, with a complaint where it
- * is not plain, when they do not go together. */
+/* What is sent: the words of the command line, or so many bytes. False, with a complaint, when they
+ * do not go together. */
 static bool take_words(struct sender *s, char **words, int word_count, int64_t count, int64_t size)
 {
     const char *body = word_count == 2 ? words[1] : NULL;
     s->from_stdin = body != NULL && strcmp(body, "-") == 0;
+    if (body != NULL && size >= 0)
+        fprintf(stderr, "ramjet send: there is a BODY and --size\n");
+    else if (s->from_stdin && count >= 0)
+        fprintf(stderr, "ramjet send: each line of standard input is sent once, without --count\n");
     if ((body != NULL && size >= 0) || (s->from_stdin && count >= 0) ||
         !property_allowed("tag", s->tag) || !property_allowed("key", s->key) ||
         !option_topic("send", words[0]))
