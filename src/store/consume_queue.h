@@ -69,8 +69,9 @@ static inline bool queue_entry_is_filler(const struct store_queue_entry *entry)
 /* ---- what queues share, and a queue ---------------------------------------------------------- */
 
 /* While more files are in use than this, one is closed when it was read or written; so a store with
- * many thousand busy queues needs no more descriptors than one with few. */
-enum { QUEUE_FILES_OPEN_MAX = 256 };
+ * many thousand busy queues needs no more descriptors than one with few. Those of a sync's list
+ * (sync_list.h), 170 at most, stay open from its beginning to its end. */
+enum { QUEUE_FILES_OPEN_MAX = 128 };
 
 /* Queues have their locks in common, so that an idle one takes no memory for them. Nobody holds
  * those of two queues. */
@@ -258,7 +259,8 @@ int64_t consume_queue_reach(struct consume_queue *queue);
 /* Writes what is in the tail to the files; *from is the place of the first. `scratch` is the
  * flusher's. */
 MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from);
-/* Starts to bring what was written from that place on to the disk, without waiting. */
+/* Starts to bring what was written from that place on to the disk, without waiting. The file stays
+ * open: the sync follows soon. */
 void consume_queue_start_sync(struct consume_queue *queue, int64_t from);
 /* Brings it there. *is_new: so are the names of its files, but not that of its directory yet. */
 MUST_CHECK int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new);

@@ -132,8 +132,7 @@ void consume_queue_start_sync(struct consume_queue *queue, int64_t from)
         int64_t room = queue->of->kind->file_bytes - at;
         disk_start_write_back(queue->file->fd, at, bytes < room ? bytes : room);
     }
-    queue_file_let_go(queue);
-    lock_release(file_lock);
+    lock_release(file_lock); /* the file stays open for consume_queue_sync() */
 }
 
 int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new)

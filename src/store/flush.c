@@ -28,7 +28,8 @@
 /* Between two syncs of the queue files: DURABLE_REST times as long as the last one took, which is
  * seconds when there are many. */
 enum { DURABLE_MS = 10000, DURABLE_MS_MOST = 60000, DURABLE_REST = 4 };
-/* Times the processor time of a round for the queues, which may be many. */
+/* Times the processor time of a round for the queues, which may be many, and of each piece of their
+ * sync. */
 enum { QUEUES_REST = 5 };
 
 struct flush_round {
@@ -176,6 +177,11 @@ void store_flush_log_meanwhile(struct store *store)
     store->flush_is_urgent = false;
     lock_release(&store->flush_lock);
     flush_log_when_due(store, is_urgent);
+    if (!is_urgent)
+        return;
+    lock_take(&store->flush_lock);
+    pthread_cond_broadcast(&store->flush_done);
+    lock_release(&store->flush_lock);
 }
 
 /* When the queues' turn comes again, after a round that took so much of a core. */
@@ -203,6 +209,23 @@ void store_write_meanwhile(struct store *store)
     }
     lock_release(&store->sync_lock);
     store->meanwhile_ns = next_queue_ns(store, clock_thread_cpu_ns() - before_ns);
+}
+
+void store_rest_meanwhile(struct store *store, int64_t cpu_ns)
+{
+    int64_t due_ns = clock_monotonic_ns() + QUEUES_REST * cpu_ns;
+    bool is_over = !store->flusher_may_rest;
+    while (!is_over) {
+        int64_t until_ns = due_ns < store->next_log_ns ? due_ns : store->next_log_ns;
+        lock_take(&store->flush_lock);
+        while (!store->flush_is_ending && !store->flush_is_urgent &&
+               lock_wait_until(&store->flush_lock, &store->flush_wake, until_ns))
+            ;
+        is_over = store->flush_is_ending;
+        lock_release(&store->flush_lock);
+        store_flush_log_meanwhile(store);
+        is_over = is_over || clock_monotonic_ns() >= due_ns || has_failed(store);
+    }
 }
 
 /* The log and every queue entry of what lies below `upto` to the disk. ERR_WOULD_BLOCK: not now. */
@@ -319,6 +342,7 @@ static void *run_flusher(void *arg)
     int64_t due_ns = 0;
     if (!store->options.sync_flush) /* else somebody waits */
         thread_stand_back();
+    store->flusher_may_rest = true;
     lock_take(&store->flush_lock);
     while (!store->flush_is_ending) {
         if (!atomic_load(&store->is_dirty) && !store->flush_is_urgent &&
@@ -337,12 +361,15 @@ static void *run_flusher(void *arg)
         lock_release(&store->flush_lock);
         due_ns = run_round(&round, is_urgent, wants_durable);
         bool is_behind = !is_all_written(store) && !has_failed(store);
+        if (!is_behind)
+            queues_come_to_rest(store->queues);
         lock_take(&store->flush_lock);
         pthread_cond_broadcast(&store->flush_done);
         if (is_behind)
             atomic_store(&store->is_dirty, true);
     }
     lock_release(&store->flush_lock);
+    store->flusher_may_rest = false;
     buf_fini(&round.scratch);
     return NULL;
 }

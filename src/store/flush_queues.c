@@ -3,11 +3,13 @@
  *
  * Queues may be many: who waits for the log is not to wait for all of them, so between two of them
  * it is looked whether somebody does. Some are synced at a time, as many as can be named in the
- * checkpoint's page (sync_list.h). The directory of a topic that has new queues is synced once,
+ * checkpoint's page (sync_list.h), with a rest in between: all of them in one go would take a third
+ * of a core for seconds. The directory of a topic that has new queues is synced once,
  * and so is the one that holds all topics.
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
 #include "store/sync_list.h"
@@ -153,9 +155,13 @@ int store_sync_queues(struct store *store)
     struct buf new_topics = BUF_INIT;
     (void)unsynced_list(store, &end); /* what is written meanwhile is the next time's */
     while (next < end && err == 0) {
+        int64_t begin_ns = clock_thread_cpu_ns();
         err = sync_some(store, end, &next, &new_topics);
+        int64_t cpu_ns = clock_thread_cpu_ns() - begin_ns;
         if (err == 0)
             store_write_meanwhile(store);
+        if (err == 0 && next < end)
+            store_rest_meanwhile(store, cpu_ns);
     }
     int names_err = sync_new_names(store, &new_topics);
     buf_fini(&new_topics);

@@ -331,3 +331,18 @@ void queues_give_dirty_back(struct queues *queues, struct buf *list)
     *list = BUF_INIT;
     slab_trim(queues->files.tails);
 }
+
+static void free_when_empty(struct buf *list)
+{
+    if (list->len == 0)
+        buf_fini(list);
+}
+
+void queues_come_to_rest(struct queues *queues)
+{
+    lock_take(&queues->dirty_lock);
+    free_when_empty(&queues->dirty);
+    free_when_empty(&queues->dirty_spare);
+    lock_release(&queues->dirty_lock);
+    slab_trim(queues->files.tails);
+}

@@ -85,6 +85,8 @@ void queues_note_dirty(struct queues *queues, struct consume_queue *queue);
  * more: by one thread, which may wait. */
 struct buf queues_take_dirty(struct queues *queues);
 void queues_give_dirty_back(struct queues *queues, struct buf *list);
+/* Everything is written, and synced: memory that only busy queues need goes. The same thread. */
+void queues_come_to_rest(struct queues *queues);
 
 /* Calls `each` for every open queue; with `load`, first opens those that lie on disk. Returns why
  * one of them could not be opened, or 0; `each` is called for the others. */

@@ -69,6 +69,7 @@ struct store {
     int64_t meanwhile_ns;         /* flusher's: when store_write_meanwhile() writes again */
     int64_t next_log_ns;          /* flusher's: when the log has its turn */
     int64_t last_log_end;         /* flusher's: the log's end at the turn before */
+    bool flusher_may_rest;        /* flusher's: it runs, and nobody waits for the end of a round */
     /* After a crash the page cache may hold as clean what a failed sync left unwritten. What is not
      * known to be on the disk is written again before it is synced: the log up to doubtful_log
      * (under sync_lock), the queue entries of what lies below doubtful_queues (flusher's).
@@ -163,6 +164,9 @@ void store_flush_log_meanwhile(struct store *store);
 /* The flusher's, in the midst of something long: the same, and what came meanwhile is written to
  * the queue files now and then, as it would be otherwise. */
 void store_write_meanwhile(struct store *store);
+/* The flusher's, between two pieces of something long: a rest as long as what it took of a core
+ * asks for; whoever waits for the log is served. None while the store is closed. */
+void store_rest_meanwhile(struct store *store, int64_t cpu_ns);
 
 /* flush_queues.c, the flusher's: the queues that are dirty are written. */
 MUST_CHECK int store_write_queues(struct store *store, struct buf *scratch);

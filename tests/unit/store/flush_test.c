@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/fault.h"
+#include "store/queues_internal.h"
 #include "store/store_internal.h"
 #include "store/sync_list.h"
 
@@ -274,6 +275,32 @@ static void many_queues_share_few_descriptors(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* All is written, and memory that busy queues had is gone but for the two chunks a slab keeps. */
+static bool is_at_rest(void *ctx)
+{
+    enum { CHUNKS_KEPT = 2 };
+    struct queues *queues = ((struct store_dir *)ctx)->store->queues;
+    lock_take(&queues->dirty_lock);
+    bool has_list = queues->dirty.cap > 0 || queues->dirty_spare.cap > 0;
+    lock_release(&queues->dirty_lock);
+    return !has_list && slab_chunks(queues->files.tails) <= CHUNKS_KEPT;
+}
+
+/* Goal: what busy queues needed is given back when everything is written, also by a round that
+ * wrote and synced all at once. Method: many queues, rounds only when asked for; one is. */
+static void queues_at_rest_keep_no_memory_of_busy_ones(void **state)
+{
+    enum { QUEUES = 1200, EACH = 9 };
+    struct store_dir *dir = *state;
+    for (int i = 0; i < QUEUES * EACH; i++)
+        store_dir_put(dir, "orders", i % QUEUES, "x", "");
+    assert_false(is_at_rest(dir));
+    store_request_durable(dir->store);
+    store_dir_await(is_at_rest, dir);
+    for (int i = 0; i < QUEUES; i++)
+        assert_int_equal(store_queue_max(dir->store, SLICE("orders"), i), EACH);
+}
+
 static bool refuses_puts(void *ctx)
 {
     return store_refuses_puts(((struct store_dir *)ctx)->store) == ERR_CORRUPT;
@@ -507,6 +534,7 @@ int main(void)
         STORE_TEST(a_full_disk_refuses_puts),
         STORE_TEST(unwritten_queues_lose_nothing),
         STORE_TEST(many_queues_share_few_descriptors),
+        STORE_TEST(queues_at_rest_keep_no_memory_of_busy_ones),
         STORE_TEST(a_lost_queue_file_is_noticed_behind_the_start),
         STORE_TEST(a_young_queue_file_that_is_lost_is_missed),
         STORE_TEST(a_sync_that_a_kill_met_is_believed_when_all_is_there),
