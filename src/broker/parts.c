@@ -90,7 +90,7 @@ static int make_holds(struct broker *broker)
 static int make_stats(struct broker *broker)
 {
     int err = stats_new(slice_str(broker->conf.cluster_name), broker->conf.enable_detail_stat,
-                        &broker->stats);
+                        broker->loop, &broker->stats);
     if (err != 0)
         return err;
     if (broker->conf.enable_lmq && !broker->conf.enable_lmq_stats)

@@ -15,7 +15,8 @@
 #include "wire/names.h"
 
 enum { QUEUES_MAX = 65536 };
-enum { PUTS_PER_SETTLING = 32 }; /* one topic is looked after with every so many puts */
+/* So many topics and groups are looked after at a time, and all of them again after a slot. */
+enum { SETTLED_AT_ONCE = 256, SETTLE_MS = 100, SETTLE_AGAIN_MS = 10000 };
 
 static struct slice node_topic(const struct stats_node *node)
 {
@@ -58,11 +59,21 @@ static void give_room_back(struct stats *stats, int count)
     assert(stats->series_count >= 0);
 }
 
-static void add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
+static void add(struct stats *stats, struct stats_series *series, struct stats_slot count,
+                int64_t now_ns)
 {
     if (!series->is_begun)
         stats_series_init(series, now_ns);
-    stats_series_add(series, count, now_ns);
+    stats_series_add(series, stats->slab, count, now_ns);
+}
+
+/* Of a node's series. */
+static void add_named(struct stats *stats, struct stats_series *series, struct stats_slot count,
+                      int64_t now_ns)
+{
+    add(stats, series, count, now_ns);
+    if (series->others != NULL && stats->settling.at == 0)
+        loop_timer_start(stats->loop, &stats->settling, SETTLE_AGAIN_MS);
 }
 
 static struct stats_node *node_new(const struct stats *stats, struct slice name, size_t topic_len)
@@ -146,38 +157,83 @@ static struct pair_series *pair_series(struct stats *stats, struct stats_node *n
     return node->of_pair;
 }
 
+/* All series of a node. */
+static void each_series(struct stats *stats, struct stats_node *node,
+                        void (*each)(struct stats *stats, struct stats_series *series,
+                                     int64_t now_ns),
+                        int64_t now_ns)
+{
+    each(stats, &node->all, now_ns);
+    for (int32_t i = 0; i < node->queue_count; i++)
+        each(stats, &node->queues[i], now_ns);
+    for (int i = 0; node->of_pair != NULL && i < STATS_EVENTS; i++)
+        each(stats, &node->of_pair->events[i], now_ns);
+    if (node->of_pair != NULL)
+        each(stats, &node->of_pair->from_disk, now_ns);
+}
+
+static void end_series(struct stats *stats, struct stats_series *series, int64_t now_ns)
+{
+    (void)now_ns;
+    stats_series_fini(series, stats->slab);
+}
+
 static void node_free(struct stats *stats, struct stats_node *node)
 {
     stats->last_put = NULL;
-    stats_series_fini(&node->all);
-    for (int32_t i = 0; i < node->queue_count; i++)
-        stats_series_fini(&node->queues[i]);
-    for (int i = 0; node->of_pair != NULL && i < STATS_EVENTS; i++)
-        stats_series_fini(&node->of_pair->events[i]);
-    if (node->of_pair != NULL)
-        stats_series_fini(&node->of_pair->from_disk);
+    each_series(stats, node, end_series, 0);
     give_room_back(stats, 1 + node->queue_count + (node->of_pair != NULL ? PAIR_SERIES : 0));
     free(node->of_pair);
     free(node->queues);
     free(node);
 }
 
-/* ---- counting -------------------------------------------------------------------------------- */
+/* ---- those that are idle --------------------------------------------------------------------- */
 
-/* Looks after the next topic, which may be idle, and have been busy. */
-static void settle_next(struct stats *stats, int64_t now_ns)
+static void settle_series(struct stats *stats, struct stats_series *series, int64_t now_ns)
+{
+    stats_series_settle(series, stats->slab, now_ns);
+    stats->some_is_spread |= series->others != NULL;
+}
+
+/* Looks after the next one; false: there is none. */
+static bool settle_next(struct stats *stats, int64_t now_ns)
 {
     struct slice name;
-    void *value;
-    if (!map_next(&stats->topics, &stats->settled, &name, &value)) {
-        stats->settled = 0;
-        return;
+    void *node;
+    struct map *nodes = stats->settles_pairs ? &stats->pairs : &stats->topics;
+    if (map_next(nodes, &stats->settled, &name, &node)) {
+        each_series(stats, node, settle_series, now_ns);
+        return true;
     }
-    struct stats_node *node = value;
-    stats_series_settle(&node->all, now_ns);
-    for (int32_t i = 0; i < node->queue_count; i++)
-        stats_series_settle(&node->queues[i], now_ns);
+    stats->settled = 0;
+    stats->settles_pairs = !stats->settles_pairs;
+    return stats->settles_pairs;
 }
+
+bool stats_settle(struct stats *stats, int64_t now_ns)
+{
+    bool has_more = true;
+    for (int i = 0; i < SETTLED_AT_ONCE && has_more; i++)
+        has_more = settle_next(stats, now_ns);
+    slab_trim(stats->slab);
+    if (has_more)
+        return true;
+    bool some_is_spread = stats->some_is_spread;
+    stats->some_is_spread = false;
+    return some_is_spread;
+}
+
+static void settle_on(struct loop_timer *timer)
+{
+    struct stats *stats = (struct stats *)((char *)timer - offsetof(struct stats, settling));
+    if (!stats_settle(stats, loop_now_ns(stats->loop)))
+        return;
+    bool begins_anew = stats->settled == 0 && !stats->settles_pairs;
+    loop_timer_start(stats->loop, timer, begins_anew ? SETTLE_AGAIN_MS : SETTLE_MS);
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
 
 void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_t bytes,
                int64_t now_ns)
@@ -186,26 +242,24 @@ void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_
     topic = folded(stats, topic);
     struct stats_node *node = node_get(stats, &stats->topics, topic, topic.len);
     stats->last_put = NULL;
-    if (++stats->puts % PUTS_PER_SETTLING == 0)
-        settle_next(stats, now_ns);
-    add(&stats->broker[BROKER_PUT], count, now_ns);
+    add(stats, &stats->broker[BROKER_PUT], count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(&stats->broker[BROKER_PUT_OF_USERS], count, now_ns);
-    add(&node->all, count, now_ns);
+        add(stats, &stats->broker[BROKER_PUT_OF_USERS], count, now_ns);
+    add_named(stats, &node->all, count, now_ns);
     struct stats_series *queue = queue_series(stats, node, queue_id);
     if (queue == NULL)
         return;
-    add(queue, count, now_ns);
+    add_named(stats, queue, count, now_ns);
     stats->last_put = queue;
 }
 
 void stats_put_took(struct stats *stats, int64_t took_ms, int64_t now_ns)
 {
     if (stats->last_put != NULL && took_ms > 0)
-        stats_series_add(stats->last_put, (struct stats_slot){ .took_ms = (uint32_t)took_ms },
-                         now_ns);
+        stats_series_add(stats->last_put, stats->slab,
+                         (struct stats_slot){ .took_ms = (uint32_t)took_ms }, now_ns);
 }
 
 void stats_get(struct stats *stats, const struct stats_got *got, int64_t now_ns)
@@ -215,20 +269,20 @@ void stats_get(struct stats *stats, const struct stats_got *got, int64_t now_ns)
                                 .took_ms = (uint32_t)got->took_ms,
                                 .times = 1 };
     struct stats_node *node = pair_get(stats, got->topic, got->group);
-    add(&stats->broker[BROKER_GOT], count, now_ns);
+    add(stats, &stats->broker[BROKER_GOT], count, now_ns);
     if (got->from_disk)
-        add(&stats->broker[BROKER_GOT_FROM_DISK], count, now_ns);
+        add(stats, &stats->broker[BROKER_GOT_FROM_DISK], count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(&stats->broker[BROKER_GOT_OF_USERS], count, now_ns);
-    add(&node->all, count, now_ns);
+        add(stats, &stats->broker[BROKER_GOT_OF_USERS], count, now_ns);
+    add_named(stats, &node->all, count, now_ns);
     struct pair_series *of_pair = got->from_disk ? pair_series(stats, node) : NULL;
     if (of_pair != NULL)
-        add(&of_pair->from_disk, count, now_ns);
+        add_named(stats, &of_pair->from_disk, count, now_ns);
     struct stats_series *queue = queue_series(stats, node, got->queue_id);
     if (queue != NULL)
-        add(queue, count, now_ns);
+        add_named(stats, queue, count, now_ns);
 }
 
 void stats_count(struct stats *stats, enum stats_event event, struct slice topic,
@@ -238,12 +292,12 @@ void stats_count(struct stats *stats, enum stats_event event, struct slice topic
     struct stats_slot count = { .messages = (uint32_t)messages, .times = 1 };
     struct stats_node *node = pair_get(stats, topic, group);
     if (event == STATS_ACKED)
-        add(&stats->broker[BROKER_ACKED], count, now_ns);
+        add(stats, &stats->broker[BROKER_ACKED], count, now_ns);
     else if (event == STATS_CHECKPOINTS)
-        add(&stats->broker[BROKER_CHECKPOINTS], count, now_ns);
+        add(stats, &stats->broker[BROKER_CHECKPOINTS], count, now_ns);
     struct pair_series *of_pair = node == NULL ? NULL : pair_series(stats, node);
     if (of_pair != NULL)
-        add(&of_pair->events[event], count, now_ns);
+        add_named(stats, &of_pair->events[event], count, now_ns);
 }
 
 void stats_pause_names(struct stats *stats, bool pause)
@@ -254,23 +308,24 @@ void stats_pause_names(struct stats *stats, bool pause)
 
 /* ---- rates ----------------------------------------------------------------------------------- */
 
-static double rate_of(struct stats_node *node, int64_t now_ns)
+static double rate_of(struct stats *stats, struct stats_node *node, int64_t now_ns)
 {
     if (node == NULL || !node->all.is_begun)
         return 0;
-    return stats_series_sum(&node->all, STATS_MINUTE, STATS_MESSAGES, now_ns).per_second;
+    return stats_series_sum(&node->all, stats->slab, STATS_MINUTE, STATS_MESSAGES, now_ns)
+        .per_second;
 }
 
 double stats_put_rate(struct stats *stats, struct slice topic, int64_t now_ns)
 {
-    return rate_of(map_get(&stats->topics, folded(stats, topic)), now_ns);
+    return rate_of(stats, map_get(&stats->topics, folded(stats, topic)), now_ns);
 }
 
 double stats_get_rate(struct stats *stats, struct slice topic, struct slice group, int64_t now_ns)
 {
     uint8_t bytes[STATS_KEY_MAX];
     struct slice name = stats_pair_name(folded(stats, topic), folded(stats, group), bytes);
-    return name.len == 0 ? 0 : rate_of(map_get(&stats->pairs, name), now_ns);
+    return name.len == 0 ? 0 : rate_of(stats, map_get(&stats->pairs, name), now_ns);
 }
 
 /* ---- the end of things ----------------------------------------------------------------------- */
@@ -303,11 +358,18 @@ void stats_forget_group(struct stats *stats, struct slice group)
     forget_pairs(stats, node_group, group);
 }
 
-int stats_new(struct slice cluster, bool by_queue, struct stats **made)
+int stats_new(struct slice cluster, bool by_queue, struct loop *loop, struct stats **made)
 {
     struct stats *stats = calloc(1, sizeof *stats + cluster.len);
     if (stats == NULL)
         return ERR_NO_MEMORY;
+    stats->slab = slab_new();
+    if (stats->slab == NULL) {
+        free(stats);
+        return ERR_NO_MEMORY;
+    }
+    stats->loop = loop;
+    loop_timer_init(&stats->settling, settle_on);
     map_init_borrowing(&stats->topics);
     map_init_borrowing(&stats->pairs);
     stats->by_queue = by_queue;
@@ -335,7 +397,9 @@ void stats_free(struct stats *stats)
     free_nodes(stats, &stats->topics);
     free_nodes(stats, &stats->pairs);
     for (int i = 0; i < BROKER_SERIES; i++)
-        stats_series_fini(&stats->broker[i]);
+        stats_series_fini(&stats->broker[i], stats->slab);
     assert(stats->series_count == 0);
+    loop_timer_stop(&stats->settling);
+    slab_free(stats->slab);
     free(stats);
 }

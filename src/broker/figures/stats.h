@@ -4,7 +4,8 @@
  *     a message is stored ──> its topic, its queue, the broker
  *     messages are pulled ──> topic@group, the queue there, the broker
  *
- * Each thing counted has a series (stats_series.h). Counting costs one look-up.
+ * Each thing counted has a series (stats_series.h). Counting costs one look-up. What is idle is
+ * looked after by a timer, as long as it has more than its series.
  *
  * Units      times: monotonic, ns.
  * Ownership  names are copied.
@@ -18,13 +19,15 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "broker/figures/stats_series.h"
+#include "net/loop.h"
 
 enum { STATS_SERIES_MAX = 65536 };
 
 struct stats;
 
 /* `by_queue`: also by queue (enableDetailStat). `cluster` is the broker's key. */
-MUST_CHECK int stats_new(struct slice cluster, bool by_queue, struct stats **stats);
+MUST_CHECK int stats_new(struct slice cluster, bool by_queue, struct loop *loop,
+                         struct stats **stats);
 void stats_free(struct stats *stats);
 /* From now on all light queues are counted as one topic, %LMQ%, and all their groups as one. */
 void stats_fold_light(struct stats *stats);
@@ -71,6 +74,10 @@ double stats_get_rate(struct stats *stats, struct slice topic, struct slice grou
 /* While `pause` only the broker's own series go on: what is counted by topic, group and queue has a
  * gap then. */
 void stats_pause_names(struct stats *stats, bool pause);
+
+/* What the timer does: looks after some topics and groups, in turn. False: all were looked at, and
+ * none has anything beside its series any more. */
+bool stats_settle(struct stats *stats, int64_t now_ns);
 
 void stats_forget_topic(struct stats *stats, struct slice topic);
 void stats_forget_group(struct stats *stats, struct slice group);

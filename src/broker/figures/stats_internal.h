@@ -52,9 +52,13 @@ struct stats {
     struct map pairs;
     struct stats_series broker[BROKER_SERIES];
     struct stats_series *last_put; /* the queue's, of the message stored last */
+    struct slab *slab;             /* what series have beside themselves */
     int series_count;              /* of the nodes, with those there is room for */
-    size_t settled;                /* cursor in topics: those before it have been looked after */
-    uint32_t puts;
+    struct loop *loop;
+    struct loop_timer settling;
+    size_t settled;      /* cursor in topics or pairs: those before it have been looked after */
+    bool settles_pairs;  /* topics are done */
+    bool some_is_spread; /* of those looked at has something beside its series */
     bool by_queue;
     bool folds_light;
     bool is_full;   /* said once */

@@ -113,7 +113,8 @@ bool stats_find(struct stats *stats, struct slice name, struct slice key, int64_
         if (series != NULL && !series->is_begun)
             series = NULL;
         for (int w = 0; series != NULL && w < STATS_WINDOWS; w++)
-            view->windows[w] = stats_series_sum(series, (enum stats_window)w, row->column, now_ns);
+            view->windows[w] =
+                stats_series_sum(series, stats->slab, (enum stats_window)w, row->column, now_ns);
         return series != NULL;
     }
     return false;

@@ -1,9 +1,7 @@
 /* stats_series.c - how often something was counted in the last minute, hour and day. */
 #include "broker/figures/stats_series.h"
-#include "base/memory.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_S = 10 };
@@ -38,26 +36,34 @@ static struct stats_slot *slot_at(struct stats_series *series, int i)
     return i == 0 ? &series->first : &series->others[i - 1];
 }
 
-static void set_other_cap(struct stats_series *series, uint8_t cap)
+static size_t others_bytes(int count)
 {
-    assert(cap + 1 >= series->slot_count);
-    series->others = memory_resize(series->others, cap, sizeof *series->others);
-    series->other_cap = cap;
+    return (size_t)count * sizeof(struct stats_slot);
 }
 
-static void free_others(struct stats_series *series)
+/* Room for so many others, or some more. */
+static void set_other_cap(struct stats_series *series, struct slab *slab, int cap)
 {
-    free(series->others);
+    size_t bytes = slab_piece_bytes(others_bytes(cap));
+    assert(cap + 1 >= series->slot_count);
+    series->others = slab_resize(slab, series->others, others_bytes(series->other_cap), bytes);
+    series->other_cap = (uint8_t)(bytes / sizeof(struct stats_slot));
+    assert(slab_piece_bytes(others_bytes(series->other_cap)) == bytes);
+}
+
+static void free_others(struct stats_series *series, struct slab *slab)
+{
+    slab_give_back(slab, series->others, others_bytes(series->other_cap));
     series->others = NULL;
     series->other_cap = 0;
 }
 
 /* The slot at hand. */
-static void add_slot(struct stats_series *series, uint32_t tick)
+static void add_slot(struct stats_series *series, struct slab *slab, uint32_t tick)
 {
     assert(series->slot_count < STATS_SLOTS);
     if (series->slot_count > series->other_cap)
-        set_other_cap(series, (uint8_t)(series->other_cap + (series->other_cap < 4 ? 1 : 4)));
+        set_other_cap(series, slab, series->slot_count);
     *slot_at(series, series->slot_count++) = (struct stats_slot){ .tick = tick };
 }
 
@@ -79,7 +85,7 @@ static bool may_be_one(const struct stats_slot *a, const struct stats_slot *b, u
 }
 
 /* Drops and puts together what may be, in a tick without a count so far. */
-static void advance(struct stats_series *series, uint32_t now_tick)
+static void advance(struct stats_series *series, struct slab *slab, uint32_t now_tick)
 {
     int kept = 0;
     for (int i = 0; i < series->slot_count; i++) {
@@ -97,9 +103,9 @@ static void advance(struct stats_series *series, uint32_t now_tick)
     }
     series->slot_count = (uint8_t)kept;
     if (kept <= 1)
-        free_others(series);
-    else if (series->other_cap > kept + 4)
-        set_other_cap(series, (uint8_t)(kept - 1));
+        free_others(series, slab);
+    else if (series->other_cap > 2 * kept)
+        set_other_cap(series, slab, kept);
 }
 
 static bool has_slot_at_hand(struct stats_series *series, uint32_t now_tick)
@@ -114,26 +120,27 @@ void stats_series_init(struct stats_series *series, int64_t now_ns)
     series->is_begun = true;
 }
 
-void stats_series_fini(struct stats_series *series)
+void stats_series_fini(struct stats_series *series, struct slab *slab)
 {
-    free_others(series);
+    free_others(series, slab);
 }
 
-void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns)
+void stats_series_add(struct stats_series *series, struct slab *slab, struct stats_slot count,
+                      int64_t now_ns)
 {
     uint32_t tick = tick_of(now_ns);
     assert(series->is_begun);
     if (!has_slot_at_hand(series, tick)) {
-        advance(series, tick);
-        add_slot(series, tick);
+        advance(series, slab, tick);
+        add_slot(series, slab, tick);
     }
     add_to(slot_at(series, series->slot_count - 1), &count);
 }
 
-void stats_series_settle(struct stats_series *series, int64_t now_ns)
+void stats_series_settle(struct stats_series *series, struct slab *slab, int64_t now_ns)
 {
     if (series->others != NULL && !has_slot_at_hand(series, tick_of(now_ns)))
-        advance(series, tick_of(now_ns));
+        advance(series, slab, tick_of(now_ns));
 }
 
 static int64_t column_of(const struct stats_slot *slot, enum stats_column column)
@@ -152,8 +159,9 @@ static int64_t column_of(const struct stats_slot *slot, enum stats_column column
     return 0;
 }
 
-struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window window,
-                                  enum stats_column column, int64_t now_ns)
+struct stats_sum stats_series_sum(struct stats_series *series, struct slab *slab,
+                                  enum stats_window window, enum stats_column column,
+                                  int64_t now_ns)
 {
     const struct window_row *row = &window_rows[window];
     int64_t slot_ns = row->ticks * TICK_S * INT64_C(1000000000);
@@ -161,7 +169,7 @@ struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window
     struct stats_sum sum = { 0 };
     int64_t times = 0;
     if (!has_slot_at_hand(series, tick))
-        advance(series, tick);
+        advance(series, slab, tick);
     for (int i = 0; i < series->slot_count; i++) {
         const struct stats_slot *slot = slot_at(series, i);
         if (!is_in(window, slot->tick, tick))

@@ -8,10 +8,12 @@
  * the minute are put together by ten minutes, those that left the hour by hours, those that left
  * the day are dropped: by the first count of another 10 s, by who asks, or by who looks after those
  * that are idle.
- * The first slot is part of the series, so that one which is seldom used has no memory beside it.
+ * The first slot is part of the series, so that one which is seldom used has no memory beside it;
+ * the others are in a slab, since many come with a crowd, and go with it.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
- * Ownership  stats_series_fini() ends what stats_series_init() began.
+ * Ownership  stats_series_fini() ends what stats_series_init() began. The slab is the caller's, the
+ *            same one for all that is done with a series.
  * Threads    one (the broker's loop). Time: monotonic, ns.
  */
 #ifndef BROKER_STATS_SERIES_H
@@ -19,6 +21,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/slab.h"
 
 enum stats_window { STATS_MINUTE, STATS_HOUR, STATS_DAY, STATS_WINDOWS };
 enum stats_column { STATS_MESSAGES, STATS_BYTES, STATS_TOOK_MS, STATS_COLUMNS };
@@ -37,7 +41,7 @@ struct stats_slot {
 struct stats_series {
     int64_t born_ns; /* the first count */
     struct stats_slot first;
-    struct stats_slot *others; /* heap; behind the first, by age, the newest last */
+    struct stats_slot *others; /* of the slab; behind the first, by age, the newest last */
     uint8_t slot_count;
     uint8_t other_cap;
     bool is_begun; /* false in zeroed memory: nothing was ever counted */
@@ -46,11 +50,12 @@ struct stats_series {
 /* Begins a series in any memory. */
 void stats_series_init(struct stats_series *series, int64_t now_ns);
 /* Also of zeroed memory. */
-void stats_series_fini(struct stats_series *series);
+void stats_series_fini(struct stats_series *series, struct slab *slab);
 
-void stats_series_add(struct stats_series *series, struct stats_slot count, int64_t now_ns);
+void stats_series_add(struct stats_series *series, struct slab *slab, struct stats_slot count,
+                      int64_t now_ns);
 /* Puts together what may be: an idle series shrinks as its windows end. */
-void stats_series_settle(struct stats_series *series, int64_t now_ns);
+void stats_series_settle(struct stats_series *series, struct slab *slab, int64_t now_ns);
 
 struct stats_sum {
     int64_t sum;
@@ -58,7 +63,8 @@ struct stats_sum {
     double per_time;
 };
 /* Over at least one slot's length, so that a first count makes no absurd rate. */
-struct stats_sum stats_series_sum(struct stats_series *series, enum stats_window window,
-                                  enum stats_column column, int64_t now_ns);
+struct stats_sum stats_series_sum(struct stats_series *series, struct slab *slab,
+                                  enum stats_window window, enum stats_column column,
+                                  int64_t now_ns);
 
 #endif

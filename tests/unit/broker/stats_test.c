@@ -12,10 +12,26 @@
 /* Some time at the start of a minute, an hour and a day of the windows. */
 #define START (INT64_C(250) * 3600 * SECOND)
 
-static struct stats_sum sum_of(struct stats_series *series, enum stats_window window,
-                               int64_t now_ns)
+/* Its clock stands still; only the timer that looks after what is idle would use it. */
+static struct loop *loop;
+
+static int set_up(void **state)
 {
-    return stats_series_sum(series, window, STATS_MESSAGES, now_ns);
+    (void)state;
+    return loop_new("test", &loop);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    loop_free(loop);
+    return 0;
+}
+
+static struct stats_sum sum_of(struct stats_series *series, struct slab *slab,
+                               enum stats_window window, int64_t now_ns)
+{
+    return stats_series_sum(series, slab, window, STATS_MESSAGES, now_ns);
 }
 
 /* Goal: what was counted leaves the minute, the hour and the day as time passes, and rates are over
@@ -23,40 +39,44 @@ static struct stats_sum sum_of(struct stats_series *series, enum stats_window wi
 static void windows_forget(void **state)
 {
     struct stats_series series;
+    struct slab *slab = slab_new();
     (void)state;
     stats_series_init(&series, START);
-    stats_series_add(&series, (struct stats_slot){ .messages = 6, .times = 2 }, START);
-    struct stats_sum sum = sum_of(&series, STATS_MINUTE, START + 1);
+    stats_series_add(&series, slab, (struct stats_slot){ .messages = 6, .times = 2 }, START);
+    struct stats_sum sum = sum_of(&series, slab, STATS_MINUTE, START + 1);
     assert_int_equal(sum.sum, 6);
     assert_true(sum.per_second > 0.59 && sum.per_second < 0.61);
     assert_true(sum.per_time > 2.9 && sum.per_time < 3.1);
-    sum = sum_of(&series, STATS_MINUTE, START + 60 * SECOND);
+    sum = sum_of(&series, slab, STATS_MINUTE, START + 60 * SECOND);
     assert_int_equal(sum.sum, 6);
     assert_true(sum.per_second > 0.09 && sum.per_second < 0.11);
-    assert_int_equal(sum_of(&series, STATS_MINUTE, START + 70 * SECOND).sum, 0);
-    assert_int_equal(sum_of(&series, STATS_HOUR, START + 70 * SECOND).sum, 6);
-    assert_int_equal(sum_of(&series, STATS_HOUR, START + 70 * 60 * SECOND).sum, 0);
-    assert_int_equal(sum_of(&series, STATS_DAY, START + 70 * 60 * SECOND).sum, 6);
-    assert_int_equal(sum_of(&series, STATS_DAY, START + 25 * 3600 * SECOND).sum, 0);
-    stats_series_fini(&series);
+    assert_int_equal(sum_of(&series, slab, STATS_MINUTE, START + 70 * SECOND).sum, 0);
+    assert_int_equal(sum_of(&series, slab, STATS_HOUR, START + 70 * SECOND).sum, 6);
+    assert_int_equal(sum_of(&series, slab, STATS_HOUR, START + 70 * 60 * SECOND).sum, 0);
+    assert_int_equal(sum_of(&series, slab, STATS_DAY, START + 70 * 60 * SECOND).sum, 6);
+    assert_int_equal(sum_of(&series, slab, STATS_DAY, START + 25 * 3600 * SECOND).sum, 0);
+    stats_series_fini(&series, slab);
+    slab_free(slab);
 }
 
 /* Goal: a series that is seldom used has memory for what it counts only, also after a busy time. */
 static void an_idle_series_is_small(void **state)
 {
     struct stats_series series;
+    struct slab *slab = slab_new();
     const struct stats_slot one = { .messages = 1, .times = 1 };
     (void)state;
     stats_series_init(&series, START);
-    stats_series_add(&series, one, START);
+    stats_series_add(&series, slab, one, START);
     assert_int_equal(series.other_cap, 0);
     for (int64_t minute = 0; minute < 3 * 24 * 60; minute++)
-        stats_series_add(&series, one, START + minute * 60 * SECOND);
+        stats_series_add(&series, slab, one, START + minute * 60 * SECOND);
     assert_true(series.slot_count > STATS_DAY_SLOTS && series.slot_count <= STATS_SLOTS);
-    stats_series_add(&series, one, START + INT64_C(100) * 24 * 3600 * SECOND);
+    stats_series_add(&series, slab, one, START + INT64_C(100) * 24 * 3600 * SECOND);
     assert_int_equal(series.other_cap, 0);
     assert_int_equal(series.slot_count, 1);
-    stats_series_fini(&series);
+    stats_series_fini(&series, slab);
+    slab_free(slab);
 }
 
 /* Goal: what a burst took goes when it has left the minute, though nobody counts or asks again.
@@ -64,17 +84,19 @@ static void an_idle_series_is_small(void **state)
 static void a_series_left_alone_shrinks(void **state)
 {
     struct stats_series series;
+    struct slab *slab = slab_new();
     (void)state;
     stats_series_init(&series, START);
     for (int64_t s = 0; s < 60; s += 10)
-        stats_series_add(&series, (struct stats_slot){ .messages = 1 }, START + s * SECOND);
-    stats_series_settle(&series, START + 60 * SECOND);
+        stats_series_add(&series, slab, (struct stats_slot){ .messages = 1 }, START + s * SECOND);
+    stats_series_settle(&series, slab, START + 60 * SECOND);
     assert_int_equal(series.slot_count, 6);
-    stats_series_settle(&series, START + 200 * SECOND);
+    stats_series_settle(&series, slab, START + 200 * SECOND);
     assert_int_equal(series.slot_count, 1);
     assert_null(series.others);
-    assert_int_equal(sum_of(&series, STATS_HOUR, START + 200 * SECOND).sum, 6);
-    stats_series_fini(&series);
+    assert_int_equal(sum_of(&series, slab, STATS_HOUR, START + 200 * SECOND).sum, 6);
+    stats_series_fini(&series, slab);
+    slab_free(slab);
 }
 
 /* Goal: counts in each second of two hours; each window has exactly what falls into it.
@@ -82,18 +104,20 @@ static void a_series_left_alone_shrinks(void **state)
 static void windows_count_each_second(void **state)
 {
     struct stats_series series;
+    struct slab *slab = slab_new();
     (void)state;
     stats_series_init(&series, START);
     for (int64_t s = 0; s < 7200; s++) {
         int64_t now_ns = START + s * SECOND;
-        stats_series_add(&series, (struct stats_slot){ .messages = 1, .times = 1 }, now_ns);
+        stats_series_add(&series, slab, (struct stats_slot){ .messages = 1, .times = 1 }, now_ns);
         int64_t minute = s / 10 < 6 ? s + 1 : s - (s / 10 - 6) * 10 + 1;
         int64_t hour = s / 600 < 6 ? s + 1 : s - (s / 600 - 6) * 600 + 1;
-        assert_int_equal(sum_of(&series, STATS_MINUTE, now_ns).sum, minute);
-        assert_int_equal(sum_of(&series, STATS_HOUR, now_ns).sum, hour);
-        assert_int_equal(sum_of(&series, STATS_DAY, now_ns).sum, s + 1);
+        assert_int_equal(sum_of(&series, slab, STATS_MINUTE, now_ns).sum, minute);
+        assert_int_equal(sum_of(&series, slab, STATS_HOUR, now_ns).sum, hour);
+        assert_int_equal(sum_of(&series, slab, STATS_DAY, now_ns).sum, s + 1);
     }
-    stats_series_fini(&series);
+    stats_series_fini(&series, slab);
+    slab_free(slab);
 }
 
 static int64_t count_of(struct stats *stats, const char *name, const char *key)
@@ -114,7 +138,7 @@ static struct stats *some_traffic(bool by_queue)
                              .bytes = 500,
                              .took_ms = 7,
                              .from_disk = true };
-    assert_int_equal(stats_new(SLICE("cluster"), by_queue, &stats), 0);
+    assert_int_equal(stats_new(SLICE("cluster"), by_queue, loop, &stats), 0);
     stats_put(stats, SLICE("t"), 3, 100, START);
     stats_put(stats, SLICE("t"), 3, 150, START);
     stats_put_took(stats, 9, START);
@@ -209,7 +233,7 @@ static void is_bounded(void **state)
 {
     struct stats *stats;
     (void)state;
-    assert_int_equal(stats_new(SLICE("cluster"), true, &stats), 0);
+    assert_int_equal(stats_new(SLICE("cluster"), true, loop, &stats), 0);
     for (int i = 0; i < STATS_SERIES_MAX; i++) {
         char name[32];
         int len = snprintf(name, sizeof name, "topic%d", i);
@@ -226,7 +250,7 @@ static void names_can_be_paused(void **state)
 {
     struct stats *stats;
     (void)state;
-    assert_int_equal(stats_new(SLICE("cluster"), true, &stats), 0);
+    assert_int_equal(stats_new(SLICE("cluster"), true, loop, &stats), 0);
     stats_put(stats, SLICE("t"), 3, 100, START);
     stats_pause_names(stats, true);
     stats_put(stats, SLICE("t"), 3, 100, START);
@@ -244,6 +268,39 @@ static void names_can_be_paused(void **state)
     stats_free(stats);
 }
 
+/* Goal: what a burst took goes when it has left the minute, though nobody counts or asks again, and
+ * what was counted stays. Method: many topics and groups, counted in each 10 s of a minute; all are
+ * looked after within it, and a minute later. */
+static void what_is_idle_is_looked_after(void **state)
+{
+    enum { NAMES = 700, STEPS_MOST = 100 };
+    struct stats *stats;
+    int steps = 0;
+    (void)state;
+    assert_int_equal(stats_new(SLICE("cluster"), true, loop, &stats), 0);
+    for (int64_t s = 0; s < 60; s += 10)
+        for (int i = 0; i < NAMES; i++) {
+            char name[32];
+            int len = snprintf(name, sizeof name, "topic%d", i);
+            struct slice topic = slice_of(name, (size_t)len);
+            stats_put(stats, topic, 3, 1, START + s * SECOND);
+            stats_count(stats, STATS_ACKED, topic, SLICE("g"), 1, START + s * SECOND);
+        }
+    for (int i = 0; i < STEPS_MOST; i++)
+        assert_true(stats_settle(stats, START + 50 * SECOND)); /* all is in the minute */
+    while (stats_settle(stats, START + 130 * SECOND))
+        assert_in_range(++steps, 1, STEPS_MOST);
+    struct stats_view view;
+    assert_true(stats_find(stats, SLICE("QUEUE_PUT_NUMS"), SLICE("topic699@3"),
+                           START + 130 * SECOND, &view));
+    assert_int_equal(view.windows[STATS_MINUTE].sum, 0);
+    assert_int_equal(view.windows[STATS_HOUR].sum, 6);
+    assert_true(
+        stats_find(stats, SLICE("GROUP_ACK_NUMS"), SLICE("topic0@g"), START + 130 * SECOND, &view));
+    assert_int_equal(view.windows[STATS_HOUR].sum, 6);
+    stats_free(stats);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +314,7 @@ int main(void)
         cmocka_unit_test(what_is_gone_is_forgotten),
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(names_can_be_paused),
+        cmocka_unit_test(what_is_idle_is_looked_after),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
