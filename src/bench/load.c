@@ -40,7 +40,7 @@ struct load {
     int64_t end_ns;     /* of sending, as planned */
     int64_t give_up_ns; /* of sending what was due before end_ns and found no window */
     int64_t next_tick_ns;
-    bool waits_for_room; /* open loop: the next message is due, and all windows are full */
+    bool waits_for_room; /* open loop: the next message is due, and nobody has room for it */
     uint64_t issued;
     uint64_t total; /* messages of the whole run, UINT64_MAX: until the end of the duration */
 };
@@ -165,14 +165,19 @@ static int64_t due_ns(const struct load *load, uint64_t message)
     return load->start_ns + (int64_t)(message / rate * NS_PER_S + message % rate * NS_PER_S / rate);
 }
 
-/* The next sender with room, in turn; -1: all windows are full. */
+static bool takes_more(const struct load *load, int index)
+{
+    const struct sender *s = &load->senders[index];
+    return sender_has_room(s) && !(load->plan->counts_from_send && s->awaits_room);
+}
+
+/* The next sender with room, in turn; -1: there is none. */
 static int sender_in_turn(struct load *load)
 {
     for (int tried = 0; tried < load->plan->connections; tried++) {
         int index = load->next_sender;
         load->next_sender = (index + 1) % load->plan->connections;
-        const struct sender *s = &load->senders[index];
-        if (sender_has_room(s) && !(load->plan->counts_from_send && s->awaits_room))
+        if (takes_more(load, index))
             return index;
     }
     return -1;
@@ -204,6 +209,8 @@ static int issue_due(struct load *load)
         struct sender *s = &load->senders[index];
         if (sender_has_unwritten(s) && !s->awaits_room)
             err = flush(load, index);
+        if (takes_more(load, index)) /* its belt was full, not its window */
+            load->waits_for_room = false;
     }
     return err;
 }

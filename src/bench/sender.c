@@ -9,7 +9,7 @@
 #include "bench/line.h"
 #include "bench/sender_tls.h"
 
-enum { BELT_BYTES_MAX = 1 << 20, INPUT_BYTES_LEAST = 1 << 18, RING_LEAST = 64 };
+enum { BELT_BYTES_MAX = 1 << 17, INPUT_BYTES_LEAST = 1 << 18, RING_LEAST = 64 };
 
 static uint32_t power_of_two_from(uint32_t least)
 {
@@ -23,7 +23,7 @@ static uint32_t power_of_two_from(uint32_t least)
  * since a frame keeps its queue. */
 static uint32_t belt_frames_for(const struct send_frame *frame, uint32_t outstanding)
 {
-    uint32_t most = (uint32_t)(BELT_BYTES_MAX / frame->bytes);
+    uint32_t most = (uint32_t)(BELT_BYTES_MAX / frame->bytes) + 1;
     uint32_t wanted = outstanding < most ? outstanding : most;
     uint32_t queues = (uint32_t)frame->queue_count;
     return (wanted + queues - 1) / queues * queues;
