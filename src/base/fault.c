@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 
 enum { POINTS_MAX = 16, NAME_BYTES = 48 };
 
@@ -113,8 +114,10 @@ int fault_check_slow(const char *point)
         else
             pause_ms += p->what;
     }
-    if (pause_ms > 0)
+    if (pause_ms > 0) {
+        log_warn("fault_pauses point=%s", point);
         pause_for(pause_ms);
+    }
     lock_release(&points_lock);
     return err;
 }
