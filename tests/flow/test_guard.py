@@ -41,7 +41,8 @@ def guarded(guarded_pair):
     guarded_pair.broker.arm("clear")
     with guarded_pair.broker.connect() as connection:
         set_conf(connection, sendRatePerTopic=0, sendRatePerConnection=0, pullRatePerGroup=0, sendRateOfTopics="",
-                 pullRateOfGroups="", degradeDelayMillis=0, coldDataFlowControlEnable="false", diskBreakerMillis=0)
+                 pullRateOfGroups="", degradeDelayMillis=0, coldDataFlowControlEnable="false", cgColdReadThreshold=3145728,
+                 globalColdReadThreshold=104857600, diskBreakerMillis=0)
         connection.call(28)
         servers.wait_until(lambda: figure(connection, "degradationRung") == "0", 60, "the foot of the ladder")
         set_conf(connection, degradeDelayMillis=PATIENT_MS, diskBreakerMillis=2000)
@@ -293,8 +294,7 @@ def test_a_group_that_reads_much_from_the_disk_is_slowed_down(guarded, connectio
 
 
 def test_what_a_group_reads_from_the_disk_is_counted(guarded, connection, name):
-    """Goal: the window holds what was really read by a group: beyond a threshold of one byte it is refused, others
-    are not; the window of all groups holds for all."""
+    """Goal: the window holds what was really read by a group: beyond a threshold of one byte it is refused."""
     topic, group = make_topic(connection, name()), name("group")
     send(connection, topic)
     set_conf(connection, coldDataFlowControlEnable="true", cgColdReadThreshold=1)
@@ -308,7 +308,39 @@ def test_what_a_group_reads_from_the_disk_is_counted(guarded, connection, name):
 
     servers.wait_until(is_refused, 60, "a refusal")
     assert codes[0] == 0
-    set_conf(connection, cgColdReadThreshold=3145728)
+
+
+def test_all_groups_together_are_slowed_down(guarded, connection, name):
+    """Goal: beyond globalColdReadThreshold every group's reads from the disk are refused, also of one that has read
+    little itself; hot pulls go on.
+    Method: fault points make a message cold and say what was read."""
+    topic, group = make_topic(connection, name()), name("group")
+    send(connection, topic)
+    set_conf(connection, coldDataFlowControlEnable="true", cgColdReadThreshold=10_000_000, globalColdReadThreshold=1_000_000)
+    guarded.arm("value", "overload.cold_bytes", 4_000_000)
+    guarded.arm("fail", "pull.cold", 0, 1, "would_block")
+    answer = pull(connection, group, topic)
+    assert answer.code == BUSY
+    assert answer.remark == ("[COLD_READS]all groups with %s read 4000000 bytes from the disk in 5 s (globalColdReadThreshold)" % group)
+    await_pull(connection, group, topic)
+
+
+def test_pops_that_read_much_from_the_disk_are_slowed_down(guarded, connection, name):
+    """Goal: a pop that finds nothing but what is on the disk gets POLLING_FULL when its group has read too much from
+    there, and the message once that is over.
+    Method: as above."""
+    topic, group = make_topic(connection, name(), queues=1), name("group")
+    send(connection, topic, b"cold")
+    set_conf(connection, coldDataFlowControlEnable="true")
+    guarded.arm("value", "overload.cold_bytes", 4_000_000)
+    guarded.arm("fail", "pop.cold", 0, 1, "would_block")
+    answer = connection.call(pops.POP, pops.pop_fields(group, topic, queue=0))
+    assert answer.code == POLLING_FULL
+    assert answer.remark.startswith("[COLD_READS]group %s read 4000000 bytes" % group)
+    guarded.arm("clear")
+    set_conf(connection, coldDataFlowControlEnable="false")
+    servers.wait_until(lambda: [m.body for m in pops.pop(connection, group, topic, expect=(pops.FOUND, pops.POLLING_TIMEOUT))] == [b"cold"],
+                       60, "the message")
 
 
 def test_a_group_may_have_a_threshold_of_its_own(guarded, connection, name):
