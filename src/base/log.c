@@ -210,12 +210,13 @@ void log_set_level(enum log_level least)
 bool log_limit_pass(struct log_limit *limit, int64_t now_ns, uint32_t *held)
 {
     enum { SECOND_NS = 1000000000 };
+    int64_t unused_ns = now_ns - (int64_t)limit->burst * SECOND_NS;
     if (now_ns < limit->next_ns) {
         limit->held++;
         return false;
     }
     *held = limit->held;
     limit->held = 0;
-    limit->next_ns = now_ns + SECOND_NS;
+    limit->next_ns = (limit->next_ns > unused_ns ? limit->next_ns : unused_ns) + SECOND_NS;
     return true;
 }

@@ -36,10 +36,12 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 
-/* Lets one event through per second; what it held back is counted for the next that passes. */
+/* Lets one event through per second, and `burst` more at once where there were none for as many
+ * seconds; what it held back is counted for the next that passes. */
 struct log_limit {
     int64_t next_ns; /* monotonic; 0 at first */
     uint32_t held;
+    uint32_t burst;
 };
 
 /* True when the event may be logged now; then *held is how many were held back since the last one.

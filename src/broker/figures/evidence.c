@@ -63,6 +63,8 @@ struct known_thread {
     struct kernel_facts last;
 };
 enum { KNOWN_THREADS = 2 };
+/* Stalls come in swarms: so many more have a line at once, beyond the one a second. */
+enum { LOGGED_AT_ONCE = 20 };
 
 enum pass_state { NO_PASS, HANDLING, WRITING };
 
@@ -176,7 +178,11 @@ static void keep_slow(struct evidence *e, const struct slow *slow)
     uint32_t held;
     *kept = *slow;
     kept->number = e->slow_count;
-    if (!e->has_job && log_limit_pass(&e->log_limit, loop_now_ns(e->options.loop), &held))
+    if (!log_limit_pass(&e->log_limit, loop_now_ns(e->options.loop), &held))
+        return;
+    if (e->has_job)
+        log_slow(kept, &unknown_facts, held);
+    else
         ask_for_facts(e, kept, held);
 }
 
@@ -442,6 +448,7 @@ int evidence_new(const struct evidence_options *options, struct evidence **evide
         return ERR_NO_MEMORY;
     }
     e->options = *options;
+    e->log_limit.burst = LOGGED_AT_ONCE;
     e->thread = &e->threads[0];
     e->job.run = read_facts;
     e->job.done = facts_read;

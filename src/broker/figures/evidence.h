@@ -11,9 +11,10 @@
  * `wait` counts as `handle`. The histograms of stages have one detailed request in EVIDENCE_SAMPLE,
  * with that weight (of small passes all could be had, but then a busy second would weigh less than
  * a quiet one); `reply`, `flush` and `total` count every request. A pass that took longer than
- * slowRequestThresholdMicros leaves its slowest request in the ring, and once a second at most a
- * line in the log (slow_request), written by a worker that has read the kernel's counters; their
- * difference is to the last reading, a second ago or less while the broker is busy.
+ * slowRequestThresholdMicros leaves its slowest request in the ring, and a line in the log
+ * (slow_request), some at once and then one a second: written by a worker that has read the
+ * kernel's counters, or without them while it reads those of the one before. Their difference is to
+ * the last reading, a second ago or less while the broker is busy.
  *
  * Units      nanoseconds.
  * Threads    the broker's loop.

@@ -181,7 +181,7 @@ static void a_limit_lets_one_through_per_second(void **state)
 {
     struct fixture *f = *state;
     close(f->write_fd);
-    struct log_limit limit = { 0, 0 };
+    struct log_limit limit = { 0 };
     uint32_t held = 9;
     assert_true(log_limit_pass(&limit, 1000, &held));
     assert_int_equal(held, 0);
@@ -189,6 +189,26 @@ static void a_limit_lets_one_through_per_second(void **state)
     assert_false(log_limit_pass(&limit, 1000000999, &held));
     assert_true(log_limit_pass(&limit, 1000001000, &held));
     assert_int_equal(held, 2);
+}
+
+/* Goal: after a quiet time so many more pass at once, and then one a second again.
+ * Method: time is a number. */
+static void a_limit_with_a_burst_lets_more_through_at_once(void **state)
+{
+    enum { SECOND_NS = 1000000000 };
+    struct fixture *f = *state;
+    close(f->write_fd);
+    struct log_limit limit = { .burst = 2 };
+    uint32_t held;
+    int64_t now_ns = INT64_C(100) * SECOND_NS;
+    for (int i = 0; i < 3; i++) {
+        assert_true(log_limit_pass(&limit, now_ns + i, &held));
+        assert_int_equal(held, 0);
+    }
+    assert_false(log_limit_pass(&limit, now_ns + 3, &held));
+    assert_true(log_limit_pass(&limit, now_ns + SECOND_NS, &held));
+    assert_int_equal(held, 1);
+    assert_false(log_limit_pass(&limit, now_ns + SECOND_NS + 1, &held));
 }
 
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -201,6 +221,7 @@ int main(void)
         LOG_TEST(a_full_ring_drops_and_counts),
         LOG_TEST(stopping_never_hangs),
         LOG_TEST(a_limit_lets_one_through_per_second),
+        LOG_TEST(a_limit_with_a_burst_lets_more_through_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
