@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/thread_rank.h"
 #include "wire/properties.h"
 
 enum { TICK_MS = 1000, PIECE_BYTES = 1 << 20, PIECE_MS = 20, COPY_COUNT = 256 };
@@ -217,6 +218,7 @@ static void *run_compactor(void *arg)
     int64_t interval_ms = c->store->options.compaction_interval_ms;
     int64_t tick_ms = interval_ms < TICK_MS ? interval_ms : TICK_MS;
     bool is_ending = false;
+    thread_stand_back();
     while (!is_ending) {
         if (atomic_load(&c->topic_count) > 0) {
             sweep_all(c, false);

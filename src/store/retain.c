@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/thread_rank.h"
 #include "store/store_internal.h"
 
 enum { FILES_PER_ROUND = 10, FIRST_ROUND_MS = 60000, HELD_BACK_MS = 100 };
@@ -165,6 +166,7 @@ static void *run_cleaner(void *arg)
     /* what refuses puts is looked at again soon: they go on as soon as there is room */
     bool starts_full = atomic_load(&store->refusal) == ERR_DISK_FULL;
     int64_t wait_ms = starts_full ? store->options.clean_interval_ms : FIRST_ROUND_MS;
+    thread_stand_back();
     count_queues(store);
     lock_take(&store->clean_lock);
     bool is_owed = false; /* who asked is owed a round: a file had to stay */

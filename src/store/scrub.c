@@ -8,12 +8,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/thread_rank.h"
 #include "store/get_record.h"
 #include "store/log_reader.h"
 #include "store/store_internal.h"
 #include "wire/multi_dispatch.h"
 
-enum { FIRST_ROUND_MS = 60000, REST_MS = 3600000, TICK_MS = 1000 };
+enum { FIRST_ROUND_MS = 60000, REST_MS = 3600000 };
+/* Of what is read in a second so much at once: in one piece it would be milliseconds. */
+enum { TICKS_PER_S = 20, TICK_MS = 1000 / TICKS_PER_S };
 
 struct scrub {
     struct store *store;
@@ -92,12 +95,13 @@ static void *run_scrubber(void *arg)
     struct scrub scrub = { .store = store };
     log_reader_init(&scrub.reader, store->log);
     log_reader_init_jumping(&scrub.looker, store->log);
+    thread_stand_back();
     lock_take(&store->scrub_lock);
     int64_t pause_ms = store->options.scrub_first_ms;
     while (!wait_ms(store, pause_ms)) {
         lock_release(&store->scrub_lock);
         int64_t upto = atomic_load(&store->durable);
-        int64_t budget = store->options.scrub_bytes_per_second;
+        int64_t budget = store->options.scrub_bytes_per_second / TICKS_PER_S + 1;
         int64_t from = scrub.at;
         while (scrub.at < upto && scrub.at - from < budget) {
             if (scrub.at < commit_log_min(store->log))
