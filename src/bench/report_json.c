@@ -98,6 +98,8 @@ static void json_round(struct json_out *j, const struct round *round)
     json_member_i64(j, "refusal_p99_ns", histogram_percentile(&round->load.refusal, 99));
     json_member_i64(j, "stall_p99_ns", histogram_percentile(&round->stall, 99));
     json_member_i64(j, "stall_max_ns", round->stall.max_ns);
+    json_member_i64(j, "stall_over_1ms",
+                    (int64_t)(round->stall.count - histogram_count_within(&round->stall, 1000000)));
     json_member_i64(j, "stall_over_1ms_ns", over_1ms_ns(&round->stall));
     json_series(j, &round->load.series);
     json_object_end(j);
