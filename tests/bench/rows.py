@@ -9,6 +9,7 @@ from table import at_least, at_most, count, duration, mebibytes, megabytes, perc
 KIB = 1024
 
 ONE_AT_A_TIME = "send 1 KiB, one at a time"
+OPEN_LOOP = "open loop at"
 
 
 def figure(summaries, target, key):
@@ -77,7 +78,7 @@ def throughput(run):
 def open_loop(run):
     rate = int(run.reference_peak / 2) if run.reference_peak else run.options.rate
     length = ["--rounds", 5, "--seconds", 120] if run.options.long else ["--seconds", 3]
-    report = run.report("send", "rolling", f"open loop at {rate}/s, 1 KiB", "--size", KIB, "--rate", rate,
+    report = run.report("send", "rolling", f"{OPEN_LOOP} {rate}/s, 1 KiB", "--size", KIB, "--rate", rate,
                         "--connections", 8, "--outstanding", 256, "--warmup", run.options.warmup, *length)
     got = {t["name"]: t["summary"] for t in report["targets"]}
     v = three(got, "p99_99_ns")

@@ -33,7 +33,7 @@ NOT_RUN = {
 }
 # what makes a measurement short; the last of an option counts
 SHORTER = [
-    (r"./dev bench ", "--reference none --rounds 1 --warmup 1000 --picture HOME/picture.svg --out HOME/bench"),
+    (r"./dev bench ", "--reference none --rounds 1 --warmup 1000 --picture HOME/picture.svg --diagram HOME/diagram.svg --out HOME/bench"),
     (r"ramjet bench start ", "--runs 1"),
     (r"ramjet bench timer ", "--pending 100 --rate 100 --rounds 1 --seconds 1"),
     (r"ramjet bench pop ", "--invisible-ms 1000 --rate 50 --rounds 1 --seconds 1"),
@@ -278,10 +278,14 @@ def test_what_the_program_says_to_try_works(target, tmp_path):
         assert process.wait(servers.STOP_DEADLINE_S) == 0
 
 
-def test_the_picture_is_drawn_from_a_report(scene):
+def test_the_pictures_are_drawn_from_a_report(scene):
     scene.run("ramjet bench send --broker ramjet=127.0.0.1:10911 --echo --json picture.json")
     sys.path.insert(0, str(servers.ROOT / "tests/bench"))
-    from picture import picture_of
-    drawn = ElementTree.fromstring(picture_of(json.loads((scene.home / "picture.json").read_text()), "a < b"))
-    assert len(drawn.findall("{*}polyline")) == 2
-    assert {"Ramjet", "a bare TCP echo", "a < b"} <= {text.text for text in drawn.findall("{*}text")}
+    from picture import BANDS, over_time_of, picture_of
+    report = json.loads((scene.home / "picture.json").read_text())
+    by_percentile, over_time = (ElementTree.fromstring(draw(report, "a < b")) for draw in (picture_of, over_time_of))
+    assert len(by_percentile.findall("{*}polyline")) == 2
+    for drawn in (by_percentile, over_time):
+        assert {"Ramjet", "a bare TCP echo", "a < b"} <= {text.text for text in drawn.findall("{*}text")}
+    areas = [one.get("fill") for one in over_time.findall("{*}path")]
+    assert all(areas.count(colour) == 2 for _, _, colour in BANDS), "each band in both panels"
