@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "broker/figures/evidence.h"
+#include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
 #include "broker/guard/guard.h"
 #include "broker/internal.h"
@@ -18,6 +19,7 @@
 #include "wire/names.h"
 
 enum { GO_AWAY_KNOWN_ABOVE = 475 }; /* version 5.3.1 */
+enum { NS_PER_MS = 1000000 };
 
 void events_message_arrived(void *ctx, const struct store_arrival *arrival)
 {
@@ -61,6 +63,15 @@ static bool turn_away(const struct broker *broker, struct request *req)
 void events_pass_over(void *ctx, int64_t delay_ns)
 {
     guard_pass_over(((struct broker *)ctx)->guard, delay_ns);
+}
+
+void events_put(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes)
+{
+    struct broker *broker = ctx;
+    int64_t now_ns = loop_now_ns(broker->loop) + elapsed_ns;
+    put_times_record(broker->put_times, elapsed_ns, messages, bytes, now_ns);
+    if (elapsed_ns >= NS_PER_MS)
+        stats_put_took(broker->stats, elapsed_ns / NS_PER_MS, loop_now_ns(broker->loop));
 }
 
 void events_request_came(void *ctx, struct request *req)

@@ -29,6 +29,9 @@ void events_fast_request_came(void *ctx, struct request *req); /* at the fast po
 void events_peer_closed(void *ctx, struct peer *peer);
 /* A pass with requests is over: it took so long. */
 void events_pass_over(void *ctx, int64_t delay_ns);
+/* Messages were put: so long after the loop took up what its sockets had, the wait behind others of
+ * the same pass included. */
+void events_put(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes);
 
 void events_serve_pull(void *ctx, struct held_request *held);
 void events_drop_pull(void *ctx, struct held_request *held);

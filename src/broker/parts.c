@@ -115,6 +115,7 @@ static int make_parts(struct broker *broker)
         .threshold_us = &broker->conf.slow_request_threshold_us,
         .work_out = &broker->offloads_out,
         .on_pass = events_pass_over,
+        .on_put = events_put,
         .ctx = broker,
     };
     int err = make_holds(broker);

@@ -49,7 +49,9 @@ struct handled {
     struct peer *peer; /* referenced; NULL: none */
     int32_t code;
     bool is_sampled;
-    bool has_put;      /* and its ticks are known */
+    bool has_put; /* and its ticks are known */
+    int messages; /* that it has put */
+    int64_t put_bytes;
     int64_t behind_ns; /* it lay in the socket before this pass, for want of time */
     uint64_t begin_ticks;
     uint64_t decoded_ticks; /* 0: not known, then decoding counts as handling */
@@ -224,6 +226,9 @@ static void end_handled(struct evidence *e, uint64_t end_ticks)
     int64_t took_ticks = (int64_t)(end_ticks - h->begin_ticks);
     if (h->is_sampled)
         sample(e, end_ticks);
+    if (h->messages > 0)
+        e->options.on_put(e->options.ctx, h->behind_ns + since_arrival_ns(e, end_ticks),
+                          h->messages, h->put_bytes);
     if (took_ticks >= e->slowest_ticks) {
         e->slowest_ticks = took_ticks;
         e->slowest.code = h->code;
@@ -315,6 +320,8 @@ void evidence_begin(struct evidence *e, const struct request *req)
     e->now.code = req->header.code;
     e->now.is_sampled = e->sequence < UINT32_MAX / EVIDENCE_SAMPLE;
     e->now.has_put = false;
+    e->now.messages = 0;
+    e->now.put_bytes = 0;
     e->now.begin_ticks = req->begun_ticks;
     e->now.decoded_ticks = evidence_wants_ticks(e) ? ticks_now() : 0;
     e->now.behind_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
@@ -327,13 +334,15 @@ bool evidence_wants_ticks(const struct evidence *e)
     return e->now.is_sampled || e->pass_requests <= EVIDENCE_DETAILED;
 }
 
-int64_t evidence_elapsed_ns(const struct evidence *e)
+void evidence_put(struct evidence *e, const struct store_put_result *put, int messages)
 {
-    return e->state == NO_PASS ? 0 : e->now.behind_ns + since_arrival_ns(e, ticks_now());
-}
-
-void evidence_put(struct evidence *e, const struct store_put_result *put)
-{
+    int64_t bytes = put->end_phy_offset - put->phy_offset;
+    if (e->now.peer == NULL) {
+        e->options.on_put(e->options.ctx, 0, messages, bytes);
+        return;
+    }
+    e->now.messages += messages;
+    e->now.put_bytes += bytes;
     e->now.has_put = put->asked_ticks != 0;
     e->now.asked_ticks = put->asked_ticks;
     e->now.locked_ticks = put->locked_ticks;

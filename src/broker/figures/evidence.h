@@ -43,6 +43,9 @@ struct evidence_options {
     const int64_t *threshold_us; /* may change meanwhile; 0: nothing counts as slow */
     /* A pass with requests is over: it took so long. */
     void (*on_pass)(void *ctx, int64_t delay_ns);
+    /* A request that has put messages was handled, so long after its bytes were there; 0: no
+     * request did, but the broker. */
+    void (*on_put)(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes);
     void *ctx;
 };
 
@@ -54,11 +57,8 @@ void evidence_free(struct evidence *evidence);
 void evidence_begin(struct evidence *evidence, const struct request *req);
 /* Is it one whose puts should say when they did what (store_want_ticks)? */
 bool evidence_wants_ticks(const struct evidence *evidence);
-/* Since its bytes were there (conn_arrived_ns()); 0 when no request is being handled. Cheaper than
- * reading the clock. */
-int64_t evidence_elapsed_ns(const struct evidence *evidence);
-/* The request being handled has put messages. */
-void evidence_put(struct evidence *evidence, const struct store_put_result *put);
+/* Messages were put, by the request being handled if there is one. */
+void evidence_put(struct evidence *evidence, const struct store_put_result *put, int messages);
 /* A request that was parked for the disk is about to be answered. */
 void evidence_flushed(struct evidence *evidence, const struct request *req, int64_t parked_ns);
 

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "broker/figures/evidence.h"
 #include "broker/figures/put_times.h"
-#include "broker/figures/stats.h"
 #include "broker/internal.h"
 #include "broker/later/delays.h"
 #include "broker/later/txns.h"
@@ -52,23 +51,6 @@ static int redirect(struct broker *broker, struct record *record, int64_t most_m
     return ERR_INVALID;
 }
 
-/* Counted from when the loop took up what its sockets had: the wait behind others of the same pass
- * is part of it. */
-static void note_put(struct broker *broker, int err, int count,
-                     const struct store_put_result *result)
-{
-    if (err != 0) {
-        put_times_failed(broker->put_times);
-        return;
-    }
-    int64_t elapsed_ns = evidence_elapsed_ns(broker->evidence);
-    int64_t now_ns = loop_now_ns(broker->loop) + elapsed_ns;
-    put_times_record(broker->put_times, elapsed_ns, count,
-                     result->end_phy_offset - result->phy_offset, now_ns);
-    if (elapsed_ns >= NS_PER_MS)
-        stats_put_took(broker->stats, elapsed_ns / NS_PER_MS, loop_now_ns(broker->loop));
-}
-
 static int put(struct broker *broker, const struct record *records, int count,
                struct store_put_result *result, int64_t *phy_offsets)
 {
@@ -76,8 +58,9 @@ static int put(struct broker *broker, const struct record *records, int count,
     int err =
         store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
     if (err == 0)
-        evidence_put(broker->evidence, result);
-    note_put(broker, err, count, result);
+        evidence_put(broker->evidence, result, count);
+    else
+        put_times_failed(broker->put_times);
     return err;
 }
 
