@@ -72,6 +72,7 @@ def test_tls_1_2_and_1_3(pair, version):
         assert plain.call(106).code == 0
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_older_versions_are_refused(pair):
     context = trusting_all()
     context.set_ciphers("ALL:@SECLEVEL=0")
