@@ -377,8 +377,6 @@ static void *run_flusher(void *arg)
 int store_flusher_start(struct store *store)
 {
     assert(!store->has_flusher);
-    pthread_cond_init(&store->flush_wake, NULL);
-    pthread_cond_init(&store->flush_done, NULL);
     atomic_store(&store->is_dirty, true); /* what recovery dispatched */
     int err = thread_start(&store->flusher, "flusher", run_flusher, store);
     store->has_flusher = err == 0;
@@ -395,8 +393,6 @@ void store_flusher_stop(struct store *store)
     lock_release(&store->flush_lock);
     pthread_join(store->flusher, NULL);
     store->has_flusher = false;
-    pthread_cond_destroy(&store->flush_wake);
-    pthread_cond_destroy(&store->flush_done);
 }
 
 int store_flush_all(struct store *store)

@@ -198,8 +198,6 @@ int store_cleaner_start(struct store *store)
 {
     assert(!store->has_cleaner);
     watch_fill_level(store, measure_disks(store)); /* the first round is a while away */
-    lock_init(&store->clean_lock, LOCK_LEAF);
-    pthread_cond_init(&store->clean_wake, NULL);
     int err = thread_start(&store->cleaner, "cleaner", run_cleaner, store);
     store->has_cleaner = err == 0;
     return err;
@@ -215,8 +213,6 @@ void store_cleaner_stop(struct store *store)
     lock_release(&store->clean_lock);
     pthread_join(store->cleaner, NULL);
     store->has_cleaner = false;
-    pthread_cond_destroy(&store->clean_wake);
-    lock_fini(&store->clean_lock);
 }
 
 static void ask_cleaner(struct store *store, bool *wanted)

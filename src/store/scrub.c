@@ -130,8 +130,6 @@ int store_scrubber_start(struct store *store)
     assert(!store->has_scrubber);
     if (store->options.scrub_bytes_per_second == 0)
         return 0;
-    lock_init(&store->scrub_lock, LOCK_LEAF);
-    pthread_cond_init(&store->scrub_wake, NULL);
     if (store->options.scrub_first_ms == 0)
         store->options.scrub_first_ms = FIRST_ROUND_MS;
     int err = thread_start(&store->scrubber, "scrubber", run_scrubber, store);
@@ -149,6 +147,4 @@ void store_scrubber_stop(struct store *store)
     lock_release(&store->scrub_lock);
     pthread_join(store->scrubber, NULL);
     store->has_scrubber = false;
-    pthread_cond_destroy(&store->scrub_wake);
-    lock_fini(&store->scrub_lock);
 }

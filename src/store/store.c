@@ -207,6 +207,37 @@ static int doubt(struct store *store, bool was_clean)
     return open_queues(store, was_clean);
 }
 
+/* Those of its threads too: they outlive them, and are there when one does not start. */
+static void init_locks(struct store *store)
+{
+    lock_init(&store->sync_lock, LOCK_STORE_SYNC);
+    lock_init(&store->append_lock, LOCK_APPEND);
+    lock_init(&store->scratch_lock, LOCK_LEAF);
+    lock_init(&store->gone_lock, LOCK_LEAF);
+    lock_init(&store->flush_lock, LOCK_LEAF);
+    pthread_cond_init(&store->flush_wake, NULL);
+    pthread_cond_init(&store->flush_done, NULL);
+    lock_init(&store->clean_lock, LOCK_LEAF);
+    pthread_cond_init(&store->clean_wake, NULL);
+    lock_init(&store->scrub_lock, LOCK_LEAF);
+    pthread_cond_init(&store->scrub_wake, NULL);
+}
+
+static void fini_locks(struct store *store)
+{
+    pthread_cond_destroy(&store->scrub_wake);
+    lock_fini(&store->scrub_lock);
+    pthread_cond_destroy(&store->clean_wake);
+    lock_fini(&store->clean_lock);
+    pthread_cond_destroy(&store->flush_done);
+    pthread_cond_destroy(&store->flush_wake);
+    lock_fini(&store->flush_lock);
+    lock_fini(&store->gone_lock);
+    lock_fini(&store->scratch_lock);
+    lock_fini(&store->append_lock);
+    lock_fini(&store->sync_lock);
+}
+
 static int open_parts(struct store *store)
 {
     const struct store_options *options = &store->options;
@@ -252,12 +283,13 @@ static int open_parts(struct store *store)
 
 static void free_parts(struct store *store)
 {
+    assert(!store->has_flusher && !store->has_cleaner && !store->has_scrubber);
     buf_fini(&store->left_out);
     buf_fini(&store->unsynced);
-    if (store->indexer != NULL)
-        indexer_close(store->indexer);
     if (store->compaction != NULL)
         compaction_close(store->compaction);
+    if (store->indexer != NULL)
+        indexer_close(store->indexer);
     if (store->queues != NULL)
         queues_close(store->queues);
     read_ahead_free(store->read_ahead);
@@ -265,12 +297,8 @@ static void free_parts(struct store *store)
         commit_log_close(store->log);
     disk_close(store->lock_fd);
     store_free_scratches(store);
-    lock_fini(&store->sync_lock);
-    lock_fini(&store->append_lock);
-    lock_fini(&store->flush_lock);
-    lock_fini(&store->scratch_lock);
-    lock_fini(&store->gone_lock);
     map_fini(&store->gone);
+    fini_locks(store);
     free(store);
 }
 
@@ -300,11 +328,7 @@ static struct store *store_new(const struct store_options *options)
         snprintf(store->log_dir, sizeof store->log_dir, "%s", options->commit_log_dir);
     else
         snprintf(store->log_dir, sizeof store->log_dir, "%.4000s/commitlog", options->root_dir);
-    lock_init(&store->sync_lock, LOCK_STORE_SYNC);
-    lock_init(&store->append_lock, LOCK_APPEND);
-    lock_init(&store->flush_lock, LOCK_LEAF);
-    lock_init(&store->scratch_lock, LOCK_LEAF);
-    lock_init(&store->gone_lock, LOCK_LEAF);
+    init_locks(store);
     map_init(&store->gone);
     store->memory_bytes = memory_limit_bytes();
     store->cold_bytes = store->memory_bytes / 100 * COLD_PERCENT;
