@@ -32,11 +32,14 @@ static bool pop_is_as_given(const struct pop_point *point, const struct popped *
            point->revive_queue_id == popped->revive_queue_id;
 }
 
-bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, int64_t now_ms)
+bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, bool is_in_order,
+                          int64_t now_ms)
 {
+    if (pop_time_ms <= now_ms + CLOCK_SLACK_MS)
+        return false;
     /* after the clock was set back a client acknowledges what it popped before */
-    return pop_time_ms > now_ms + CLOCK_SLACK_MS && pop_time_ms > pop_newest_ms(keeper->table) &&
-           pop_is_known(keeper->table, pop_time_ms);
+    return is_in_order ||
+           (pop_time_ms > pop_newest_ms(keeper->table) && pop_is_known(keeper->table, pop_time_ms));
 }
 
 bool keeper_may_come(const struct pop_keeper *keeper, const struct popped *popped)

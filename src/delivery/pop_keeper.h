@@ -161,8 +161,10 @@ struct popped {
     int32_t revive_queue_id;
 };
 
-/* No pop can be of this time: it is ahead of the clock, and of all clocks there were. */
-bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, int64_t now_ms);
+/* No pop can be of this time: it is ahead of the clock, and of all clocks there were; in order,
+ * where nobody knows of those, ahead of the clock. */
+bool pop_is_of_the_future(const struct pop_keeper *keeper, int64_t pop_time_ms, bool is_in_order,
+                          int64_t now_ms);
 
 /* How one message of a pop stands that was not in order. */
 enum pop_standing {

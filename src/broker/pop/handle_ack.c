@@ -76,10 +76,8 @@ static bool refused_place(struct broker *broker, struct request *req,
 /* There was no such pop. */
 static bool is_of_the_future(struct broker *broker, int64_t pop_time_ms, bool is_in_order)
 {
-    enum { ORDER_SLACK_MS = 60 * 1000 };
-    return is_in_order
-               ? pop_time_ms > now_ms(broker) + ORDER_SLACK_MS
-               : pop_is_of_the_future(pops_keeper(broker->pops), pop_time_ms, now_ms(broker));
+    return pop_is_of_the_future(pops_keeper(broker->pops), pop_time_ms, is_in_order,
+                                now_ms(broker));
 }
 
 /* Why a handle cannot be of a pop from this broker; NULL: it can. */

@@ -242,19 +242,21 @@ static void a_jump_forgets_no_ack_that_was_rolled(void **state)
  * process; a time that no clock had is one of the future. */
 static void a_clock_set_back_makes_no_handle_of_the_future(void **state)
 {
-    enum { HOUR_MS = 3600 * 1000 };
+    enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS };
     struct pop_dir *dir = *state;
     int64_t offsets[COUNT];
     const struct popped popped = pop_some(dir, offsets);
     int64_t pop_ms = popped.key.pop_time_ms;
-    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, false, dir->now_ms));
+    assert_false(pop_is_of_the_future(dir->keeper, pop_ms + MINUTE_MS, true, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + MINUTE_MS + 1, true, dir->now_ms));
     dir->now_ms -= HOUR_MS;
-    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, dir->now_ms));
-    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, false, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, false, dir->now_ms));
     pop_dir_restart(dir, dir->now_ms);
     pop_dir_run_until(dir, dir->now_ms + 100);
-    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, dir->now_ms));
-    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, dir->now_ms));
+    assert_false(pop_is_of_the_future(dir->keeper, pop_ms, false, dir->now_ms));
+    assert_true(pop_is_of_the_future(dir->keeper, pop_ms + HOUR_MS, false, dir->now_ms));
 }
 
 #define KEEPER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
