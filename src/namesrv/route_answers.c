@@ -114,14 +114,14 @@ bool route_table_route(const struct route_table *table, struct slice topic, stru
 static void append_name(struct cluster_members *cluster, struct slice name, struct arena *arena)
 {
     int count = cluster->broker_count;
-    struct slice *names = (struct slice *)(uintptr_t)cluster->broker_names;
     if ((count & (count - 1)) == 0) {
-        names = arena_alloc(arena, (size_t)(count == 0 ? 1 : count * 2) * sizeof *names);
+        struct slice *names =
+            arena_alloc(arena, (size_t)(count == 0 ? 1 : count * 2) * sizeof *names);
         if (count > 0)
             memcpy(names, cluster->broker_names, (size_t)count * sizeof *names);
         cluster->broker_names = names;
     }
-    names[count] = name;
+    cluster->broker_names[count] = name;
     cluster->broker_count++;
 }
 

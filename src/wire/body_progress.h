@@ -27,12 +27,12 @@ void time_spans_encode(const struct queue_time_span *spans, int count, struct bu
 /* Every group with its topics' progress. */
 struct group_progress {
     struct slice group;
-    const struct consume_stats *topics;
+    struct consume_stats *topics;
     int topic_count;
 };
 struct broker_progress {
     struct slice broker_addr;
-    const struct group_progress *groups;
+    struct group_progress *groups;
     int group_count;
     int64_t total_diff;          /* messages not consumed */
     int64_t total_inflight_diff; /* messages pulled, not consumed */

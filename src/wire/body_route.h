@@ -48,7 +48,7 @@ void route_data_encode(const struct route_data *route, enum json_style style, st
 
 struct cluster_members {
     struct slice cluster;
-    const struct slice *broker_names;
+    struct slice *broker_names;
     int broker_count;
 };
 struct cluster_info {

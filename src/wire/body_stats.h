@@ -29,7 +29,7 @@ struct consume_queue_stats {
     int64_t last_timestamp; /* ms: store time of the message before consumer_offset; 0: none */
 };
 struct consume_stats {
-    const struct consume_queue_stats *queues;
+    struct consume_queue_stats *queues;
     int queue_count;
     double consume_tps;
 };

@@ -42,7 +42,7 @@ struct slice json_text_in(const json_t *json, struct arena *arena);
 /* A member's text in the arena. */
 struct slice json_copy_str(const json_t *object, const char *key, struct arena *arena);
 /* The strings of an array in the arena, other elements skipped; not an array: none. */
-const struct slice *json_copy_strings(const json_t *array, struct arena *arena, int *count);
+struct slice *json_copy_strings(const json_t *array, struct arena *arena, int *count);
 /* A value as compact JSON text in the arena. */
 struct slice json_dump_in(const json_t *json, struct arena *arena);
 /* Room for the elements of an array or an object; *json NULL or something else: none. */

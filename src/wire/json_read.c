@@ -262,7 +262,7 @@ void *json_alloc_elements(const json_t *json, size_t element_bytes, struct arena
     return count == 0 ? NULL : arena_alloc(arena, count * element_bytes);
 }
 
-const struct slice *json_copy_strings(const json_t *array, struct arena *arena, int *count)
+struct slice *json_copy_strings(const json_t *array, struct arena *arena, int *count)
 {
     struct slice *texts = json_alloc_elements(array, sizeof *texts, arena);
     size_t i;

@@ -278,12 +278,12 @@ static void list_groups(struct broker *broker, struct arena *arena, const struct
 static void read_topic(struct store *store, struct consume_stats *stats, struct progress_query *q)
 {
     struct broker_progress *progress = &q->progress;
-    struct consume_queue_stats *queues = (struct consume_queue_stats *)(uintptr_t)stats->queues;
-    stats->queue_count = read_queues(store, queues, stats->queue_count, &q->unreadable);
+    stats->queue_count = read_queues(store, stats->queues, stats->queue_count, &q->unreadable);
     q->rows += stats->queue_count;
     for (int i = 0; i < stats->queue_count; i++) {
-        progress->total_diff += queues[i].broker_offset - queues[i].consumer_offset;
-        progress->total_inflight_diff += queues[i].pull_offset - queues[i].consumer_offset;
+        const struct consume_queue_stats *queue = &stats->queues[i];
+        progress->total_diff += queue->broker_offset - queue->consumer_offset;
+        progress->total_inflight_diff += queue->pull_offset - queue->consumer_offset;
     }
 }
 
@@ -293,8 +293,7 @@ static void read_progress(struct offload *o)
     struct broker_progress *progress = &q->progress;
     for (int g = 0; g < progress->group_count; g++)
         for (int t = 0; t < progress->groups[g].topic_count; t++)
-            read_topic(o->broker->store,
-                       (struct consume_stats *)(uintptr_t)&progress->groups[g].topics[t], q);
+            read_topic(o->broker->store, &progress->groups[g].topics[t], q);
     broker_progress_encode(progress, &o->body);
 }
 

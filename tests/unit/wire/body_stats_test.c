@@ -13,7 +13,7 @@ static void stats_are_written(void **state)
         "\"t\"}:{\"brokerOffset\":4,\"consumerOffset\":3,\"lastTimestamp\":2,\"pullOffset\":1}}}";
     const struct topic_queue_stats topic_queue = { { SLICE("t"), SLICE("bk-a"), 0 }, 7, 8, 9 };
     const struct topic_stats topic = { &topic_queue, 1, 1.5 };
-    const struct consume_queue_stats consume_queue = {
+    struct consume_queue_stats consume_queue = {
         .queue = { SLICE("t"), SLICE("bk-a"), 1 },
         .broker_offset = 4,
         .consumer_offset = 3,
