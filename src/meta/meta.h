@@ -65,9 +65,9 @@ struct topics;
 MUST_CHECK int topics_open(const char *path, struct topics **topics);
 void topics_free(struct topics *topics);
 
-/* From now on every name that begins with %LMQ% is a topic: of one queue, in no table, and nothing
- * is put for it. What topics_get() gives for one borrows the name asked for, and is valid until
- * LIGHT_KEPT more of them were asked for. The same for groups. */
+/* From now on every name that begins with %LMQ%, and that a queue can have, is a topic: of one
+ * queue, in no table, and nothing is put for it. What topics_get() gives for one borrows the name
+ * asked for, and is valid until LIGHT_KEPT more of them were asked for. The same for groups. */
 enum { LIGHT_KEPT = 16 };
 void topics_take_light(struct topics *topics);
 /* NULL when there is no such topic. */

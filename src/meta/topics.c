@@ -112,8 +112,11 @@ static bool is_light(const struct topics *topics, struct slice name)
     return topics->light != NULL && name_is_light(name);
 }
 
+/* NULL: no queue can have this name. */
 static const struct topic_config *light_topic(struct light_topics *light, struct slice name)
 {
+    if (light_name_fault(name) != NULL)
+        return NULL;
     struct topic_config *config = &light->kept[light->next++ % LIGHT_KEPT];
     *config = topic_config_default(name);
     config->read_queue_count = 1;

@@ -57,18 +57,23 @@ bool multi_dispatch_next_name(struct slice *rest, struct slice *name)
     return true;
 }
 
-static const char *name_fault(struct slice name, struct map *seen)
+const char *light_name_fault(struct slice name)
 {
-    if (!name_is_light(name) || name.len == strlen(TOPIC_LMQ_PREFIX))
-        return "names a queue that does not begin with %LMQ%";
     if (name.len > RECORD_TOPIC_MAX)
         return "has a name that is longer than 255 bytes";
     if (memchr(name.data, '/', name.len) != NULL || memchr(name.data, 0, name.len) != NULL)
         return "has a name with a character that no file can have";
-    if (map_get(seen, name) != NULL)
-        return "names a queue twice, or the message's own";
-    map_put(seen, name, seen);
     return NULL;
+}
+
+static const char *name_fault(struct slice name, struct map *seen)
+{
+    if (!name_is_light(name) || name.len == strlen(TOPIC_LMQ_PREFIX))
+        return "names a queue that does not begin with %LMQ%";
+    const char *fault = light_name_fault(name);
+    if (fault == NULL && map_put(seen, name, seen) != NULL)
+        return "names a queue twice, or the message's own";
+    return fault;
 }
 
 const char *multi_dispatch_fault(struct slice topic, struct slice names, int *count)

@@ -24,6 +24,9 @@ enum { MULTI_DISPATCH_OFFSET_BYTES = 20 };
 
 /* A light queue's topic, or the group that reads one. */
 bool name_is_light(struct slice name);
+/* Why no queue can have this name: it is too long, or no directory can have it; or NULL. Static
+ * text. */
+const char *light_name_fault(struct slice name);
 /* Messages of this topic go to light queues when stored by a broker of ours: not what is on its way
  * elsewhere (retries, delays, half messages), and no dead letters. */
 bool topic_goes_to_light_queues(struct slice topic);

@@ -94,6 +94,16 @@ def test_light_names_need_no_creation(broker, light, group, topic):
     assert broker.call(11, mq.pull_fields(group, a, queue_id=1)).code != 0, "it has one queue"
 
 
+def test_a_name_that_no_queue_can_have_is_none(target, broker, connect, group):
+    """Goal: a light name that is too long for a topic, or that no directory can have, is no topic, also for a pull
+    that would wait there; and the broker goes on."""
+    code = differs(target, 19, 17, "the reference waits for what can never come")
+    for name in ("%LMQ%" + "q" * 600, "%LMQ%a/b"):
+        answer = connect().call(11, mq.pull_fields(group, name, suspend_ms=1000))
+        assert answer.code == code, (name, answer.code, answer.remark)
+    assert broker.call(21).code == 0
+
+
 def test_offsets_of_light_groups_are_in_their_file(pair, broker, topic, light):
     """Goal: what a light group commits is in lmqOffsetTable of config/lmqConsumerOffset.json, what others commit in
     offsetTable."""

@@ -26,10 +26,12 @@ struct hold {
 
 enum { KEY_MAX = 512 };
 
-/* The id first: its length is fixed, so no two queues have one key. */
+/* The id first: its length is fixed, so no two queues have one key. data NULL: longer than the name
+ * of any topic. */
 static struct slice queue_key(struct slice topic, int32_t queue_id, uint8_t key[KEY_MAX])
 {
-    assert(topic.len + sizeof queue_id <= KEY_MAX);
+    if (topic.len + sizeof queue_id > KEY_MAX)
+        return slice_of(NULL, 0);
     put_be32(key, (uint32_t)queue_id);
     memcpy(key + sizeof queue_id, topic.data, topic.len);
     return slice_of(key, sizeof queue_id + topic.len);
@@ -117,11 +119,11 @@ int hold_park(struct hold *hold, struct held_request *held, struct slice topic, 
               int64_t wait_ms, struct list *owner)
 {
     size_t filter_bytes = held->filter == NULL ? 0 : message_filter_bytes(held->filter);
-    if (hold->count >= hold->options.max_count ||
-        filter_bytes > hold->options.max_filter_bytes - hold->filter_bytes)
-        return ERR_TOO_BIG;
     uint8_t bytes[KEY_MAX];
     struct slice key = queue_key(topic, queue_id, bytes);
+    if (key.data == NULL || hold->count >= hold->options.max_count ||
+        filter_bytes > hold->options.max_filter_bytes - hold->filter_bytes)
+        return ERR_TOO_BIG;
     struct held_queue *q = map_get(&hold->queues, key);
     if (q == NULL)
         q = queue_make(hold, key);
@@ -159,8 +161,10 @@ static bool wake(struct held_request *held)
 static struct held_queue *find_queue(struct hold *hold, struct slice topic, int32_t queue_id)
 {
     uint8_t bytes[KEY_MAX];
-    return hold->queues.count == 0 ? NULL
-                                   : map_get(&hold->queues, queue_key(topic, queue_id, bytes));
+    if (hold->queues.count == 0)
+        return NULL;
+    struct slice key = queue_key(topic, queue_id, bytes);
+    return key.data == NULL ? NULL : map_get(&hold->queues, key);
 }
 
 void hold_release_queue(struct hold *hold, struct slice topic, int32_t queue_id)

@@ -51,8 +51,8 @@ MUST_CHECK int hold_new(const struct hold_options *options, struct hold **hold);
 void hold_free(struct hold *hold);
 
 /* Parks until a message that passes the filter arrives at or behind queue_offset, or wait_ms are
- * over. `owner` is the list of the request's connection. ERR_TOO_BIG: too many are parked, or their
- * filters are too long. */
+ * over. `owner` is the list of the request's connection. ERR_TOO_BIG: too many are parked, their
+ * filters are too long, or the topic is. */
 MUST_CHECK int hold_park(struct hold *hold, struct held_request *held, struct slice topic,
                          int32_t queue_id, int64_t wait_ms, struct list *owner);
 

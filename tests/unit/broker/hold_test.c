@@ -171,6 +171,20 @@ static void beyond_the_bound_is_refused(void **state)
     assert_int_equal(hold_count(f->hold), HELD_MAX);
 }
 
+/* Goal: a topic longer than any is refused and wakes nobody: names come from outside. */
+static void a_topic_longer_than_any_is_refused(void **state)
+{
+    static uint8_t bytes[600];
+    struct fixture *f = *state;
+    struct slice topic = slice_of(bytes, sizeof bytes);
+    park(f, 0, "t", 1, 0);
+    assert_int_equal(hold_park(f->hold, &f->held[1], topic, 1, FOR_EVER_MS, &f->owner),
+                     ERR_TOO_BIG);
+    hold_arrived(f->hold, topic, 1, 7, 0, NO_PROPERTIES);
+    hold_release_queue(f->hold, topic, 1);
+    assert_int_equal(hold_count(f->hold), 1);
+}
+
 /* Goal: the memory of filters is bounded over all who are parked, and given back by who leaves.
  * Method: two filters, each of more than half the bound. */
 static void filters_have_a_common_bound(void **state)
@@ -248,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(filters_decide_before_waking, setup, teardown),
         cmocka_unit_test_setup_teardown(deadline_serves, setup, teardown),
         cmocka_unit_test_setup_teardown(beyond_the_bound_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_topic_longer_than_any_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(filters_have_a_common_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(owner_takes_its_requests_along, setup, teardown),
         cmocka_unit_test_setup_teardown(release_serves_all, setup, teardown),
