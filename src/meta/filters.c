@@ -55,6 +55,7 @@ static struct slice carve(uint8_t **next, struct slice text)
 /* A block with everything `data` points to. The expression comes first: it is aligned. */
 static struct entry *entry_new(const struct filter_entry *data)
 {
+    assert(data->sql != NULL);
     size_t sql_room =
         (sql_bytes(data->sql) + sizeof(int64_t) - 1) / sizeof(int64_t) * sizeof(int64_t);
     size_t bytes = sizeof(struct entry) + sql_room + data->topic.len + data->group.len +
@@ -89,7 +90,9 @@ static void entry_drop(struct filters *f, struct entry *e)
 static void remove_entry(struct filters *f, struct entry *e)
 {
     struct group_filters *g = map_get(&f->by_group, e->data.group);
-    map_remove(&g->by_topic, e->data.topic);
+    assert(g != NULL);
+    const void *removed = map_remove(&g->by_topic, e->data.topic);
+    assert(removed == e);
     if (g->by_topic.count == 0) {
         map_remove(&f->by_group, e->data.group);
         map_fini(&g->by_topic);
@@ -110,6 +113,7 @@ static void put_entry(struct filters *f, struct entry *e)
     f->bytes += e->bytes;
     if (old != NULL)
         entry_drop(f, old);
+    assert(f->bytes <= FILTERS_BYTES_MAX);
 }
 
 /* Every entry, as far as *cursors say; removing the one just given is allowed. */
@@ -192,6 +196,7 @@ static void let_die(struct filters *f, struct entry *e, int64_t now_ms)
     if (is_dead(&e->data))
         return;
     e->data.dead_ms = now_ms < e->data.born_ms ? e->data.born_ms : now_ms;
+    assert(is_dead(&e->data));
     f->is_changed = true;
 }
 
@@ -397,6 +402,7 @@ static void drop_all(struct filters *f)
         remove_entry(f, e);
     }
     assert(f->bytes == 0);
+    assert(f->by_group.count == 0);
 }
 
 static bool take_text(void *ctx, struct slice text)

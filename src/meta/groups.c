@@ -40,14 +40,16 @@ static struct group_config *config_copy(const struct group_config *config)
     copy->name = owned_text(&owned, config->name);
     copy->attributes = owned_pairs(&owned, config->attributes, config->attribute_count);
     copy->others = owned_pairs(&owned, config->others, config->other_count);
-    assert(owned.bytes == (uint8_t *)copy + bytes);
+    assert(owned_is_whole(&owned, (uint8_t *)copy + bytes));
     return copy;
 }
 
 static void put(struct groups *groups, const struct group_config *config)
 {
     struct group_config *copy = config_copy(config);
-    free(map_put(&groups->by_name, copy->name, copy));
+    struct group_config *old = map_put(&groups->by_name, copy->name, copy);
+    assert(old == NULL || slice_eq(old->name, copy->name));
+    free(old);
 }
 
 /* ---- what is forbidden ------------------------------------------------------------------- */
@@ -89,6 +91,8 @@ static void forbidden_put(struct groups *groups, const struct forbidden_key *key
 {
     struct forbidden *entry = forbidden_find(groups, key);
     assert(bits != 0);
+    assert(group_len < key->len);
+    assert(key->bytes[group_len] == '@');
     if (entry == NULL) {
         entry = memory_zeroed(1, sizeof *entry + key->len);
         entry->group_len = group_len;
@@ -133,12 +137,13 @@ int groups_forbid(struct groups *groups, struct slice group, struct slice topic,
     const struct forbidden *entry = forbidden_find(groups, &key);
     if (bits == (entry == NULL ? 0 : entry->bits))
         return 0;
-    if (entry == NULL && groups->forbidden.count == GROUPS_FORBIDDEN_MAX)
+    if (entry == NULL && groups->forbidden.count >= GROUPS_FORBIDDEN_MAX) /* a file may have more */
         return ERR_TOO_BIG;
     if (bits == 0)
         free(map_remove(&groups->forbidden, slice_of(key.bytes, key.len)));
     else
         forbidden_put(groups, &key, group.len, bits);
+    assert(groups_forbidden(groups, group, topic) == bits);
     changed(groups, now_ms);
     return 0;
 }
@@ -182,6 +187,7 @@ static const struct group_forbidden *list_forbidden(const struct groups *groups,
             entry->bits,
         };
     }
+    assert((size_t)*count == groups->forbidden.count);
     qsort(list, (size_t)*count, sizeof *list, compare_forbidden);
     return list;
 }
@@ -217,6 +223,7 @@ int groups_open(const char *path, struct groups **opened)
         groups_free(groups);
         return err;
     }
+    assert(!groups->is_changed); /* it is as in the file */
     *opened = groups;
     return 0;
 }
@@ -275,9 +282,10 @@ void groups_put(struct groups *groups, const struct group_config *config, int64_
 void groups_remove(struct groups *groups, struct slice name, int64_t now_ms)
 {
     forget_forbidden(groups, name);
-    void *config = map_remove(&groups->by_name, name);
+    struct group_config *config = map_remove(&groups->by_name, name);
     if (config == NULL)
         return;
+    assert(slice_eq(config->name, name));
     free(config);
     changed(groups, now_ms);
 }

@@ -84,6 +84,7 @@ static size_t queue_place(const struct pair_offsets *pair, int32_t queue_id)
         else
             high = middle;
     }
+    assert(low == high && low <= pair->count);
     return low;
 }
 
@@ -94,6 +95,9 @@ static bool is_queue_at(const struct pair_offsets *pair, size_t place, int32_t q
 
 static void insert_queue(struct pair_offsets *pair, size_t place, struct queue_progress queue)
 {
+    assert(pair->count < OFFSETS_QUEUES_MAX);
+    assert(place == 0 || pair->queues[place - 1].queue_id < queue.queue_id);
+    assert(place == pair->count || pair->queues[place].queue_id > queue.queue_id);
     MEMORY_GROW(pair->queues, pair->count, pair->cap, 4);
     memmove(&pair->queues[place + 1], &pair->queues[place],
             (pair->count - place) * sizeof *pair->queues);
@@ -112,11 +116,14 @@ static void pair_free(struct pair_offsets *pair)
 static struct pair_offsets *pair_add(struct offsets *offsets, const struct pair_key *key,
                                      size_t topic_len)
 {
+    assert(topic_len < key->len);
+    assert(key->bytes[topic_len] == '@');
     struct pair_offsets *pair = memory_zeroed(1, sizeof *pair + key->len);
     pair->topic_len = topic_len;
     pair->group_len = key->len - topic_len - 1;
     memcpy(pair->key, key->bytes, key->len);
-    map_put(&offsets->by_pair, pair_key_slice(key), pair);
+    const void *old = map_put(&offsets->by_pair, pair_key_slice(key), pair);
+    assert(old == NULL);
     return pair;
 }
 
@@ -191,6 +198,7 @@ int offsets_open(const char *path, struct offsets **opened)
         offsets_free(offsets);
         return err;
     }
+    assert(!offsets->is_changed); /* it is as in the file */
     *opened = offsets;
     return 0;
 }
@@ -238,6 +246,7 @@ void offsets_put(struct offsets *offsets, struct slice topic, struct slice group
     if (!put(offsets, topic, group, (struct queue_progress){ queue_id, queue_offset }))
         return;
     offsets->is_changed = true;
+    assert(offsets->updates < UPDATES_PER_VERSION);
     if (++offsets->updates == UPDATES_PER_VERSION) {
         offsets->updates = 0;
         data_version_next(&offsets->version, now_ms);
@@ -246,7 +255,9 @@ void offsets_put(struct offsets *offsets, struct slice topic, struct slice group
 
 static void pair_remove(struct offsets *offsets, struct pair_offsets *pair)
 {
-    map_remove(&offsets->by_pair, slice_of(pair->key, pair->topic_len + 1 + pair->group_len));
+    const void *removed =
+        map_remove(&offsets->by_pair, slice_of(pair->key, pair->topic_len + 1 + pair->group_len));
+    assert(removed == pair);
     offsets->is_changed = true;
     pair_free(pair);
 }
@@ -259,6 +270,7 @@ int64_t offsets_take(struct offsets *offsets, struct slice topic, struct slice g
     if (pair == NULL || !is_queue_at(pair, place, queue_id))
         return -1;
     int64_t taken = pair->queues[place].queue_offset;
+    assert(place < pair->count);
     pair->count--;
     memmove(&pair->queues[place], &pair->queues[place + 1],
             (pair->count - place) * sizeof *pair->queues);
@@ -286,6 +298,7 @@ void offsets_clone(struct offsets *offsets, struct slice topic, struct slice fro
     if (source == NULL || slice_eq(from, to))
         return;
     struct pair_offsets *old = pair_find(offsets, topic, to);
+    assert(old != source);
     if (old != NULL)
         pair_remove(offsets, old);
     for (size_t i = 0; i < source->count; i++)
@@ -396,6 +409,7 @@ static void add_light_row(const struct offsets *offsets, const struct pair_offse
     if (!has_light_row(offsets, pair))
         return;
     const struct consumer_offset offset = offset_at(pair, 0);
+    assert(offset.queue_id == 0);
     offset_table_light_add(&offset, j);
 }
 
@@ -418,6 +432,7 @@ bool offsets_text_step(struct offsets *offsets, struct table_text *text)
         offsets->is_changed = false;
         offset_table_begin(&offsets->version, &text->json);
     }
+    assert(!text->is_second_walk || offsets->separates_light);
     for (int i = 0; i < TABLE_TEXT_STEP; i++) {
         if (map_next(&offsets->by_pair, &text->cursor, &key, &pair)) {
             if (text->is_second_walk)

@@ -14,7 +14,8 @@
 
 struct owned {
     struct pair *pairs; /* where the next pair goes */
-    uint8_t *bytes;     /* where the next text goes */
+    struct pair *pairs_end;
+    uint8_t *bytes; /* where the next text goes */
 };
 
 size_t owned_pairs_bytes(const struct pair *pairs, int count);
@@ -23,5 +24,7 @@ size_t owned_pairs_bytes(const struct pair *pairs, int count);
 struct owned owned_behind(void *block, size_t struct_bytes, int pair_count);
 struct slice owned_text(struct owned *owned, struct slice text);
 const struct pair *owned_pairs(struct owned *owned, const struct pair *pairs, int count);
+/* Everything that there was room for is in the block, which ends here. For assertions. */
+bool owned_is_whole(const struct owned *owned, const void *end);
 
 #endif

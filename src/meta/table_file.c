@@ -17,6 +17,7 @@
  * Only a whole version may ever become .bak: what a reader refused is moved aside to path.damaged,
  * or the next write would put it in the place of the version that saved the day.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -204,6 +205,7 @@ static int read_all(int fd, const char *path, size_t bytes, struct buf *text)
         if (n == 0)
             break;
         text->len += (size_t)n;
+        assert(text->len <= bytes);
     }
     return 0;
 }

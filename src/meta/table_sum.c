@@ -1,5 +1,6 @@
 #include "meta/table_sum.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,12 +25,14 @@ static bool path_with(const char *path, const char *suffix, char out[PATH_MAX])
 static size_t encode(const struct table_sums *sums, char text[TEXT_BYTES])
 {
     size_t len = 0;
+    assert(sums->count >= 0 && sums->count <= TABLE_SUMS_KEPT);
     for (int i = 0; i < sums->count; i++)
         len += (size_t)snprintf(text + len, TEXT_BYTES - len,
                                 "%" PRIu32 " %" PRId64 " %" PRId64 "\n", sums->versions[i].crc,
                                 sums->versions[i].bytes, sums->versions[i].modified_ns);
     uint32_t check = crc32_update(0, slice_of((const uint8_t *)text, len));
     len += (size_t)snprintf(text + len, TEXT_BYTES - len, "check %" PRIu32 "\n", check);
+    assert(len < TEXT_BYTES);
     return len;
 }
 

@@ -21,8 +21,11 @@ void table_text_fini(struct table_text *text)
 
 bool table_text_begins(struct table_text *text, const struct map *map)
 {
-    if (text->is_begun && text->layout == map->layout)
+    if (text->is_begun && text->layout == map->layout) {
+        assert(text->json.out == &text->out); /* it was not moved */
+        assert(text->cursor <= map->used);
         return false;
+    }
     buf_clear(&text->out);
     text->json = json_out_to(&text->out, JSON_DIALECT);
     text->json.pretty = true;

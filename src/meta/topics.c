@@ -35,14 +35,16 @@ static struct topic_config *config_copy(const struct topic_config *config)
     struct owned owned = owned_behind(copy, sizeof *copy, config->attribute_count);
     copy->name = owned_text(&owned, config->name);
     copy->attributes = owned_pairs(&owned, config->attributes, config->attribute_count);
-    assert(owned.bytes == (uint8_t *)copy + bytes);
+    assert(owned_is_whole(&owned, (uint8_t *)copy + bytes));
     return copy;
 }
 
 static void put(struct topics *topics, const struct topic_config *config)
 {
     struct topic_config *copy = config_copy(config);
-    free(map_put(&topics->by_name, copy->name, copy));
+    struct topic_config *old = map_put(&topics->by_name, copy->name, copy);
+    assert(old == NULL || slice_eq(old->name, copy->name));
+    free(old);
 }
 
 static void changed(struct topics *topics, struct slice name, int64_t now_ms)
@@ -81,6 +83,8 @@ int topics_open(const char *path, struct topics **opened)
         topics_free(topics);
         return err;
     }
+    assert(!topics->is_changed); /* it is as in the file */
+    assert(topics->change_count == 0);
     *opened = topics;
     return 0;
 }
@@ -141,9 +145,10 @@ void topics_put(struct topics *topics, const struct topic_config *config, int64_
 
 void topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
 {
-    void *config = map_remove(&topics->by_name, name);
+    struct topic_config *config = map_remove(&topics->by_name, name);
     if (config == NULL)
         return;
+    assert(slice_eq(config->name, name));
     changed(topics, name, now_ms);
     free(config);
 }
@@ -155,6 +160,7 @@ bool topics_next(const struct topics *topics, size_t *cursor, const struct topic
     if (!map_next(&topics->by_name, cursor, &name, &value))
         return false;
     *config = value;
+    assert((*config)->name.data == name.data); /* the map has no key of its own */
     return true;
 }
 
@@ -177,7 +183,9 @@ bool topics_change(const struct topics *topics, uint64_t n, struct slice *name)
 {
     if (n == 0 || n > topics->change_count || topics->change_count - n >= TOPICS_CHANGES_KEPT)
         return false;
-    *name = slice_str(topics->changed[n % TOPICS_CHANGES_KEPT]);
+    const char *changed = topics->changed[n % TOPICS_CHANGES_KEPT];
+    assert(changed != NULL);
+    *name = slice_str(changed);
     return true;
 }
 
