@@ -20,6 +20,7 @@ static void done(struct job *job)
 {
     struct offload *o = offload_of(job);
     struct buf body = o->body; /* the answer ends the request, and *o with it */
+    assert(o->broker->offloads_out > 0);
     o->broker->offloads_out--;
     o->finish(o);
     buf_fini(&body);

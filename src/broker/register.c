@@ -98,6 +98,7 @@ static void note_answer(struct namesrv *ns, const struct call_result *result)
     else if (is_ok && !ns->is_reachable)
         log_info("registered_again namesrv=%s", ns->address);
     ns->is_reachable = is_ok;
+    assert(ns->is_calling);
     ns->is_calling = false;
 }
 

@@ -164,6 +164,7 @@ static void tell(struct save_waiter *waiters, int err)
 static int write_text(const struct saved *s)
 {
     struct store *store = s->saver->broker->store;
+    assert(s->text.out.len > 0); /* an empty file is one that is not there */
     int err = s->row->rests_on_log && store != NULL ? store_sync(store) : 0;
     return err != 0 ? err : table_file_write(s->path, buf_slice(&s->text.out));
 }
@@ -179,6 +180,7 @@ static void file_written(struct job *job)
     struct saved *s = (struct saved *)((char *)job - offsetof(struct saved, job));
     struct loop *loop = s->saver->broker->loop;
     struct save_waiter *told = s->writing;
+    assert(s->is_writing);
     s->is_writing = false;
     s->writing = NULL;
     s->is_failed = s->err != 0;
@@ -199,6 +201,7 @@ static void save_due(struct loop_timer *timer)
     struct saved *s = (struct saved *)((char *)timer - offsetof(struct saved, timer));
     struct broker *broker = s->saver->broker;
     if (!s->is_writing) {
+        assert(s->writing == NULL);
         table_text_clear(&s->text);
         s->writing = s->waiting;
         s->waiting = NULL;
@@ -299,6 +302,7 @@ void saver_free(struct saver *saver)
 {
     if (saver == NULL)
         return;
+    assert(saver_is_idle(saver));
     for (int i = 0; i < TABLE_COUNT; i++) {
         loop_timer_stop(&saver->tables[i].timer);
         table_text_fini(&saver->tables[i].text);

@@ -1,5 +1,6 @@
 #include "broker/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -30,6 +31,8 @@ void session_end(struct broker *broker, struct peer *peer)
     hold_drop_owner(broker->hold, &session->held);
     pop_hold_drop_owner(broker->pop_hold, &session->held_pops);
     clients_remove_all(broker->clients, &session->members);
+    assert(list_empty(&session->held) && list_empty(&session->held_pops));
+    assert(list_empty(&session->members));
     peer_set_user(peer, NULL);
     free(session);
 }

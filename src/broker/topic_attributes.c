@@ -174,6 +174,7 @@ static const struct pair *changed_pairs(const struct attributes_before *before,
     for (int i = 0; i < count; i++) {
         struct slice name = slice_from(changes[i].key, 1);
         int at = pair_index(pairs, *n, name);
+        assert(at >= 0 || changes[i].key.data[0] == '+');
         if (changes[i].key.data[0] == '-')
             pairs[at] = pairs[--*n];
         else

@@ -23,7 +23,7 @@
  * Threads    any thread may call; puts take the append lock, inside which positions are assigned
  *            and bytes copied, nothing else. on_arrival runs on the putting thread after the lock
  *            is released; on_flushed on the flusher's thread. The store owns: flusher, allocator,
- *            indexer, cleaner.
+ *            indexer, read_ahead, cleaner, and where asked for compactor and scrubber.
  * Errors     0, or a negative code of base/err.h; nothing was stored then.
  * Crashes    a put that returned survives the death of the process. It survives the loss of power
  *            once store_flushed_to() has passed its end. After a failed sync the store refuses puts

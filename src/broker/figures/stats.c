@@ -78,6 +78,7 @@ static void add_named(struct stats *stats, struct stats_series *series, struct s
 
 static struct stats_node *node_new(const struct stats *stats, struct slice name, size_t topic_len)
 {
+    assert(topic_len <= name.len && name.len <= STATS_KEY_MAX);
     struct stats_node *node = memory_zeroed(1, sizeof *node + name.len);
     memcpy(node->name, name.data, name.len);
     node->name_len = (uint16_t)name.len;

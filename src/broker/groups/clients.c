@@ -64,6 +64,7 @@ static struct client_subscription *subscription_clone(const struct subscription 
     copy->data.topic = carve(&next, s->topic);
     copy->data.sub_string = carve(&next, s->sub_string);
     copy->data.expression_type = carve(&next, s->expression_type);
+    assert(next == (uint8_t *)copy + subscription_bytes(s));
     copy->filter =
         (struct tag_filter){ .all = takes_all(s), .codes = codes, .count = s->code_count };
     return copy;
@@ -119,20 +120,22 @@ static struct client_group *group_new(struct clients *c, struct slice name, bool
     group->is_consumer = is_consumer;
     list_init(&group->members);
     map_init(&group->subscriptions);
-    map_put(groups_of(c, is_consumer), name, group);
+    const void *old = map_put(groups_of(c, is_consumer), name, group);
+    assert(old == NULL);
     return group;
 }
 
 static void group_free(struct clients *c, struct client_group *group)
 {
-    assert(group->member_count == 0);
+    assert(group->member_count == 0 && list_empty(&group->members));
     size_t cursor = 0;
     struct slice topic;
     void *subscription;
     while (map_next(&group->subscriptions, &cursor, &topic, &subscription))
         free(subscription);
     map_fini(&group->subscriptions);
-    map_remove(groups_of(c, group->is_consumer), group->name);
+    const void *removed = map_remove(groups_of(c, group->is_consumer), group->name);
+    assert(removed == group);
     free(group);
 }
 
@@ -201,6 +204,7 @@ static struct client_member *member_new(struct clients *c, struct client_group *
 static struct client_group *member_free(struct clients *c, struct client_member *m)
 {
     struct client_group *group = m->group;
+    assert(group->member_count > 0 && c->member_count >= group->member_count);
     list_remove(&m->group_link);
     list_remove(&m->session_link);
     if (!group->is_consumer)
@@ -411,6 +415,8 @@ void clients_free(struct clients *clients)
     if (clients == NULL)
         return;
     assert(clients->member_count == 0);
+    assert(clients->producers.count == 0 && clients->consumers.count == 0);
+    assert(clients->producer_ids.count == 0);
     loop_timer_stop(&clients->expiry);
     map_fini(&clients->producers);
     map_fini(&clients->consumers);

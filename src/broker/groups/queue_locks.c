@@ -47,7 +47,9 @@ static bool is_owner(const struct queue_lock *lock, struct slice client_id)
 
 static void remove_lock(struct queue_locks *locks, struct group_locks *group, struct slice key)
 {
-    free(map_remove(&group->queues, key));
+    struct queue_lock *removed = map_remove(&group->queues, key);
+    assert(removed != NULL && locks->count > 0);
+    free(removed);
     locks->count--;
 }
 
@@ -107,6 +109,8 @@ bool queue_locks_take(struct queue_locks *locks, struct slice group_name,
         lock = lock_new(client_id);
         free(map_put(&group->queues, key, lock));
     }
+    assert(!is_taken || is_owner(lock, client_id));
+    assert(locks->count <= QUEUE_LOCKS_MAX);
     if (is_taken)
         lock->renewed_ms = now_ms;
     buf_fini(&bytes);
@@ -156,6 +160,7 @@ void queue_locks_free(struct queue_locks *locks)
     if (locks == NULL)
         return;
     sweep(locks, INT64_MAX);
+    assert(locks->count == 0 && locks->groups.count == 0);
     map_fini(&locks->groups);
     free(locks);
 }

@@ -2,6 +2,7 @@
  * told. When to step is decided in ladder.c. */
 #include "broker/guard/guard.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -37,6 +38,7 @@ struct guard {
 static void count(struct guard *g, enum guard_reason reason, const char *why, int64_t value)
 {
     uint32_t held;
+    assert(reason < GUARD_REASONS);
     g->refused[reason]++;
     if (log_limit_pass(&g->log_limits[reason], loop_now_ns(g->broker->loop), &held))
         log_warn("request_refused reason=%s value=%lld held_back=%u", why, (long long)value, held);

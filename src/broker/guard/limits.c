@@ -16,6 +16,8 @@ struct window {
     int64_t last_ns;
 };
 
+static_assert(LIMITS_THRESHOLDS_MAX <= LIMITS_NAMES_MAX, "no threshold is forgotten for another");
+
 /* Entries of one size, one allocation each, zeroed at first. */
 struct names {
     struct map by_name;
@@ -49,6 +51,7 @@ static void *entry_of(struct names *names, struct slice name)
         forget(names);
     entry = memory_zeroed(1, names->entry_bytes);
     map_put(&names->by_name, name, entry);
+    assert(names->by_name.count <= LIMITS_NAMES_MAX);
     return entry;
 }
 

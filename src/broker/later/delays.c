@@ -106,6 +106,7 @@ static void read_ahead(struct job *job)
 
 static void deliver(struct delays *d)
 {
+    assert(!d->is_reading && !d->is_stopped);
     int64_t now_ms = loop_now_ms(d->broker->loop);
     if (!d->is_paced) {
         delay_run(d->delay, now_ms, DELIVER_BUDGET);
@@ -156,6 +157,7 @@ static void save_done(struct job *job)
 
 static void make_save_text(struct delays *d)
 {
+    assert(!d->is_saving); /* the text is the worker's meanwhile */
     d->saving = *delay_progress(d->delay);
     buf_clear(&d->save_text);
     delay_offsets_text(&d->saving, loop_now_ms(d->broker->loop), true, &d->save_text);

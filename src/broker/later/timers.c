@@ -185,6 +185,7 @@ static void flush_when_stored(struct timers *t)
 
 static void take_snapshot(struct timers *t)
 {
+    assert(!t->is_working && !t->is_flushing && !t->is_flush_snapshot);
     t->is_flush_wanted = false;
     t->is_flush_snapshot = true;
     t->flush_needs = timer_flush_begin(t->timer, now(t));

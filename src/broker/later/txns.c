@@ -42,6 +42,7 @@ static struct peer *next_producer(struct txns *t, struct slice group_name)
     const struct client_group *group = clients_producer_group(t->broker->clients, group_name);
     if (group == NULL)
         return NULL;
+    assert(group->member_count > 0);
     uint32_t skip = t->turn++ % (uint32_t)group->member_count;
     struct peer *found = NULL;
     list_each(link, &group->members) {
@@ -198,6 +199,7 @@ static void go_on(struct txns *t)
 static void halves_read(struct job *job)
 {
     struct txns *t = list_entry(job, struct txns, read_job);
+    assert(t->is_reading && t->is_in_pass);
     t->is_reading = false;
     t->is_in_pass = !t->is_stopped && txn_check_step(t->txn, loop_now_ms(t->broker->loop));
     go_on(t);

@@ -5,6 +5,8 @@
  *     │                 over, then again
  *     └── a start after a crash: parked until the offsets are known
  */
+#include <assert.h>
+
 #include "broker/guard/guard.h"
 #include "broker/pop/pop_checks.h"
 #include "broker/pop/pop_hold.h"
@@ -53,6 +55,7 @@ static void answer(struct pop *p, int32_t code)
 {
     struct broker *broker = broker_of(p);
     struct request *req = request_of(p);
+    assert((code == RESP_SUCCESS) == (p->scan.count > 0));
     struct pop_response fields = {
         .pop_time_ms = p->scan.pop_time_ms,
         .invisible_ms = p->scan.fields.invisible_ms,

@@ -153,6 +153,7 @@ static struct held_group *group_make(struct pop_hold *h, struct slice topic, str
         made->places[i].origin = (enum pop_origin)i;
         enter_topic(h, &made->places[i], made->names[i]);
     }
+    assert(out == (uint8_t *)(made + 1) + bytes);
     arena_fini(&arena);
     map_put(&h->groups, made->key, made);
     return made;
@@ -164,7 +165,8 @@ static void group_remove(struct pop_hold *h, struct held_group *group)
     list_remove(&group->empty_link);
     for (int i = 0; i < TOPIC_NAMES; i++)
         leave_topic(h, &group->places[i], group->names[i]);
-    map_remove(&h->groups, group->key);
+    const void *removed = map_remove(&h->groups, group->key);
+    assert(removed == group);
     map_fini(&group->lines);
     free(group);
 }
@@ -198,10 +200,14 @@ static void leave_line(struct held_pop *held)
     held->line = NULL;
     if (held->filter_id != line->filter_id)
         line->other_filters--;
-    if (--line->count > 0)
+    line->count--;
+    assert(line->other_filters >= 0 && line->other_filters <= line->count);
+    if (line->count > 0)
         return;
+    assert(list_empty(&line->waiting));
     struct held_group *group = line->group;
-    map_remove(&group->lines, map_key_u64(&line->key));
+    const void *removed = map_remove(&group->lines, map_key_u64(&line->key));
+    assert(removed == line);
     free(line);
     if (group->lines.count > 0)
         return;
@@ -228,6 +234,7 @@ static void unpark(struct held_pop *held)
     leave_line(held);
     list_remove(&held->owner_link);
     loop_timer_stop(&held->deadline);
+    assert(held->hold->count > 0);
     held->hold->count--;
     assert(held->hold->filter_bytes >= held->filter_bytes);
     held->hold->filter_bytes -= held->filter_bytes;
@@ -264,6 +271,7 @@ static void serve_woken(struct loop_deferred *deferred)
 static void wake(struct held_pop *held)
 {
     struct pop_hold *h = held->hold;
+    assert(held->line != NULL); /* nobody is woken twice */
     leave_line(held);
     list_append(&h->woken, &held->line_link);
     loop_defer(h->options.loop, &h->serve_woken);
@@ -450,6 +458,8 @@ void pop_hold_free(struct pop_hold *hold)
     if (hold == NULL)
         return;
     assert(hold->count == 0);
+    assert(list_empty(&hold->woken));
+    assert(hold->filter_bytes == 0);
     loop_undefer(&hold->serve_woken);
     remove_empty(hold);
     assert(hold->groups.count == 0 && hold->topics.count == 0);

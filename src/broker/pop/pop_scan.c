@@ -1,5 +1,7 @@
 #include "broker/pop/pop_scan.h"
 
+#include <assert.h>
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "broker/guard/guard.h"
@@ -101,6 +103,8 @@ static void note_taken(struct pop_scan *s, size_t start)
 {
     const struct pop_taking *at = &s->at;
     enum pop_origin origin = s->origins[s->stage];
+    assert(at->count > 0);
+    assert(s->count + at->count <= s->fields.max_msg_nums);
     pop_start_offset_item(&s->starts, origin, at->queue_id, at->queue_offset);
     pop_msg_offsets_item(&s->offsets, origin, at->queue_id, at->offsets, at->count);
     s->count += at->count;
@@ -133,6 +137,7 @@ static int get(struct pop_scan *s, bool may_block, struct buf *body)
 
 static void release(struct pop_scan *s)
 {
+    assert(s->claimed != NULL);
     pop_release(pops_keeper(broker_of(s)->pops), s->claimed);
     s->claimed = NULL;
 }
@@ -264,6 +269,7 @@ static int aim(struct pop_scan *s)
 static bool read_queue(struct pop_scan *s)
 {
     struct pop_keeper *keeper = pops_keeper(broker_of(s)->pops);
+    assert(s->claimed == NULL); /* one queue at a time */
     int err = aim(s);
     if (err != 0) {
         note_not_read(s, err);
@@ -302,6 +308,7 @@ static bool next_queue(struct pop_scan *s)
             is_one ? s->fields.queue_id
                    : (int32_t)((s->random + (uint32_t)s->step) % (uint32_t)topic->read_queue_count);
         s->step++;
+        assert(s->at.queue_id >= 0);
         return true;
     }
     return false;
@@ -319,6 +326,8 @@ void pop_scan_plan(struct pop_scan *s)
 {
     struct broker *broker = broker_of(s);
     const struct broker_conf *conf = &broker->conf;
+    assert(s->claimed == NULL);
+    assert(s->body.len == 0 && s->starts.len == 0 && s->offsets.len == 0 && s->counts.len == 0);
     s->random = broker->next_pop++ * 2654435761u >> 8;
     uint32_t percent = s->random % 100;
     bool is_retry_first = percent < (uint32_t)conf->pop_from_retry_probability;

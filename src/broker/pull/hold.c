@@ -56,9 +56,12 @@ static void leave_queue(struct held_request *held)
     if (q == NULL)
         return;
     held->queue = NULL;
+    assert(q->count > 0);
     if (--q->count > 0)
         return;
-    map_remove(&held->hold->queues, slice_of(q->key, q->key_bytes));
+    assert(list_empty(&q->waiting));
+    const void *removed = map_remove(&held->hold->queues, slice_of(q->key, q->key_bytes));
+    assert(removed == q);
     free(q);
 }
 
@@ -67,6 +70,7 @@ static void unpark(struct held_request *held)
     leave_queue(held);
     list_remove(&held->owner_link);
     loop_timer_stop(&held->deadline);
+    assert(held->hold->count > 0);
     held->hold->count--;
     assert(held->hold->filter_bytes >= held->filter_bytes);
     held->hold->filter_bytes -= held->filter_bytes;
@@ -110,6 +114,8 @@ void hold_free(struct hold *hold)
     if (hold == NULL)
         return;
     assert(hold->count == 0);
+    assert(hold->queues.count == 0 && list_empty(&hold->woken));
+    assert(hold->filter_bytes == 0);
     loop_undefer(&hold->serve_woken);
     map_fini(&hold->queues);
     free(hold);
@@ -151,6 +157,7 @@ static bool concerns(const struct held_request *held, int64_t queue_offset, int6
 static bool wake(struct held_request *held)
 {
     struct hold *hold = held->hold;
+    assert(held->queue != NULL); /* nobody is woken twice */
     bool is_last = held->queue->count == 1;
     leave_queue(held);
     list_append(&hold->woken, &held->queue_link);

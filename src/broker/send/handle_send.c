@@ -4,6 +4,8 @@
  * refusal has its code. Properties are looked through once and rewritten once. What is allocated
  * lives in the request's arena.
  */
+#include <assert.h>
+
 #include "broker/address.h"
 #include "broker/guard/guard.h"
 #include "broker/requests.h"
@@ -46,6 +48,7 @@ static struct slice message_ids(struct send *s, const int64_t *phy_offsets, int 
             text[used++] = ',';
         used += msg_id_encode(&s->broker->self, phy_offsets[i], (char *)text + used);
     }
+    assert(used <= (size_t)count * (MSG_ID_TEXT_MAX + 1));
     return slice_of(text, used);
 }
 
@@ -137,6 +140,7 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
     }
     if (s->is_dead_letter)
         changes[count++] = (struct property_change){ SLICE(PROPERTY_DELAY), SLICE("-1") };
+    assert(count <= CHANGES_MAX);
     return properties_edit(s->fields.properties, changes, count, arena);
 }
 
@@ -144,6 +148,7 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
 static struct record record_of(const struct send *s)
 {
     int32_t sys_flag = s->fields.sys_flag & ~SYS_FLAG_TRANSACTION_MASK;
+    assert(s->fields.queue_id >= 0); /* one was drawn, or it is the sender's */
     if (s->topic->filter_type == TOPIC_FILTER_MULTI_TAG)
         sys_flag |= SYS_FLAG_MULTI_TAGS;
     return (struct record){

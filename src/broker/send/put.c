@@ -57,6 +57,7 @@ static int put(struct broker *broker, const struct record *records, int count,
     store_want_ticks(broker->store, evidence_wants_ticks(broker->evidence));
     int err =
         store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+    assert(err != 0 || result->end_phy_offset > result->phy_offset);
     if (err == 0)
         evidence_put(broker->evidence, result, count);
     else
@@ -67,6 +68,7 @@ static int put(struct broker *broker, const struct record *records, int count,
 int broker_put(struct broker *broker, struct record *records, int count, struct arena *arena,
                struct store_put_result *result, int64_t *phy_offsets)
 {
+    assert(count > 0);
     /* batches do not wait */
     int err = count == 1 ? redirect(broker, records, max_delay_ms(broker), arena) : 0;
     return err != 0 ? err : put(broker, records, count, result, phy_offsets);
@@ -94,6 +96,7 @@ int broker_put_half(struct broker *broker, struct record *record, struct arena *
     if (err != 0)
         return err;
     txn_half_prepare(record, arena);
+    assert(slice_eq(record->topic, SLICE(TOPIC_TRANS_HALF))); /* nobody gets it uncommitted */
     err = store_put(broker->store, record, 1, loop_now_ms(broker->loop), result, NULL);
     if (err == 0) {
         txn_half_was_put(txns_txn(broker->txns), real_topic, loop_now_ms(broker->loop));
