@@ -2,12 +2,13 @@
  *
  * A message is found through its topic: the answer to the first sends to a topic that came to be by
  * itself waits until the topic is in its file. And with flushDiskType=SYNC_FLUSH every answer waits
- * until the message's bytes are on disk:
+ * until the message's bytes are on disk.
  *
- * Puts happen in order on the loop, so those parked stand in the order of their ends and of their
- * deadlines: one list, one timer for its head. The thread that runs the loop syncs the log itself,
- * as an errand (net/loop.h), when it has read everything that came; what arrives during a sync
- * rides on the next. When the flusher is just at it, it is asked instead:
+ * Those parked stand in the order of their deadlines: one list, one timer for its head. Puts happen
+ * in order on the loop, so that is the order of their ends too, but for a pop that had more queues
+ * to read behind its last checkpoint: it waits for those before it. The thread that runs the loop
+ * syncs the log itself, as an errand (net/loop.h), when it has read everything that came; what
+ * arrives during a sync rides on the next. When the flusher is just at it, it is asked instead:
  *
  *     NOBODY ──park──> WAITED ──flushed──> POSTED ──loop──> WAITED or NOBODY
  *
@@ -40,13 +41,14 @@ struct ack {
 
 struct acks {
     struct broker *broker;
-    struct list parked; /* of ack.link */
+    struct list parked;   /* of ack.link */
+    int64_t farthest_end; /* that one of them waits for, or waited */
     struct loop_timer deadline;
     struct loop_deferred ask_flush;
     struct loop_errand sync;
     bool is_syncing;           /* the errand is asked for or under way */
     bool is_flusher_at_it;     /* what the errand found; its own until it is done */
-    int64_t given_up_end;      /* of the last answer that did not wait for the disk any longer */
+    int64_t given_up_end;      /* the farthest of an answer that did not wait any longer */
     int64_t given_up_since_ns; /* when the first of them since the last sync began to wait */
     struct list unsaved; /* of ack.link: sends since a topic was created that is not saved yet */
     struct save_waiter topics_saved;
@@ -103,7 +105,8 @@ static void give_up(struct acks *a, struct ack *ack)
 {
     if (are_given_up_on_disk(a))
         a->given_up_since_ns = ack->parked_ns;
-    a->given_up_end = ack->end_phy_offset;
+    if (ack->end_phy_offset > a->given_up_end)
+        a->given_up_end = ack->end_phy_offset;
     answer(a, ack, RESP_FLUSH_DISK_TIMEOUT);
 }
 
@@ -145,17 +148,12 @@ void acks_flushed(struct acks *acks)
         loop_post(acks->broker->loop, &acks->flushed);
 }
 
-static int64_t last_end(const struct acks *a)
-{
-    return list_entry(a->parked.prev, struct ack, link)->end_phy_offset;
-}
-
 static void ask_for_sync(struct acks *a)
 {
     if (list_empty(&a->parked) || a->is_syncing)
         return;
     if (!loop_has_deputy(a->broker->loop)) {
-        store_request_flush(a->broker->store, last_end(a));
+        store_request_flush(a->broker->store, a->farthest_end);
         return;
     }
     a->is_syncing = true;
@@ -176,7 +174,7 @@ static void sync_done(struct loop_errand *errand)
     if (!a->is_flusher_at_it)
         ask_for_sync(a);
     else if (!list_empty(&a->parked))
-        store_request_flush(a->broker->store, last_end(a));
+        store_request_flush(a->broker->store, a->farthest_end);
 }
 
 /* At the end of the pass; a flush may have passed the end of the first ones before they were waited
@@ -200,6 +198,8 @@ static void wait_for_disk(struct acks *a, struct ack *ack)
     ack->parked_ns = loop_now_ns(broker->loop);
     ack->deadline_ns = ack->parked_ns + broker->conf.sync_flush_timeout_ms * 1000000;
     list_append(&a->parked, &ack->link);
+    if (ack->end_phy_offset > a->farthest_end)
+        a->farthest_end = ack->end_phy_offset;
     atomic_compare_exchange_strong(&a->state, &nobody, WAITED);
     guard_disk_is_waited_for(broker->guard);
     loop_defer(broker->loop, &a->ask_flush);
@@ -304,6 +304,7 @@ void acks_free(struct acks *acks)
     if (acks == NULL)
         return;
     assert(acks_are_idle(acks));
+    assert(list_empty(&acks->parked) && list_empty(&acks->unsaved));
     loop_undefer(&acks->ask_flush);
     free(acks);
 }
