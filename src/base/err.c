@@ -6,9 +6,21 @@
 const char *err_name(int err)
 {
     static const char *const names[] = {
-        "ok",     "no_memory",   "io",      "disk_full",  "not_found",
-        "exists", "too_big",     "corrupt", "incomplete", "invalid",
-        "locked", "would_block", "timeout", "closed",     "unsupported",
+        [0] = "ok",
+        [-ERR_WOULD_BLOCK] = "would_block",
+        [-ERR_NO_MEMORY] = "no_memory",
+        [-ERR_DISK_FULL] = "disk_full",
+        [-ERR_TIMEOUT] = "timeout",
+        [-ERR_LOCKED] = "locked",
+        [-ERR_TOO_BIG] = "too_big",
+        [-ERR_INVALID] = "invalid",
+        [-ERR_UNSUPPORTED] = "unsupported",
+        [-ERR_NOT_FOUND] = "not_found",
+        [-ERR_EXISTS] = "exists",
+        [-ERR_INCOMPLETE] = "incomplete",
+        [-ERR_CORRUPT] = "corrupt",
+        [-ERR_IO] = "io",
+        [-ERR_CLOSED] = "closed",
     };
     int index = -err;
     if (index < 0 || index >= (int)(sizeof(names) / sizeof(names[0])))

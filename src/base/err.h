@@ -5,6 +5,9 @@
  * offset, errno) logs the failure once; callers pass the code up in silence. After a failure
  * everything is as it was before the call.
  *
+ * The codes stand in the order of what a caller may do: come again, let it be, go by what there is,
+ * give up on what it asked.
+ *
  * Threads    any: no state.
  */
 #ifndef BASE_ERR_H
@@ -13,20 +16,25 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 enum err {
-    ERR_NO_MEMORY = -1,    /* allocation refused */
-    ERR_IO = -2,           /* a read, write, sync or map failed; the log line says which */
-    ERR_DISK_FULL = -3,    /* no space or quota left */
-    ERR_NOT_FOUND = -4,    /* no such file, key, queue or record */
-    ERR_EXISTS = -5,       /* already there */
-    ERR_TOO_BIG = -6,      /* longer than a bound allows */
-    ERR_CORRUPT = -7,      /* bytes that do not follow their format */
-    ERR_INCOMPLETE = -8,   /* a prefix of something valid: more bytes are needed */
-    ERR_INVALID = -9,      /* an argument from outside that is not allowed */
-    ERR_LOCKED = -10,      /* another process owns it */
-    ERR_WOULD_BLOCK = -11, /* cannot be done without waiting; try on a worker or later */
-    ERR_TIMEOUT = -12,     /* the deadline passed first */
-    ERR_CLOSED = -13,      /* the peer or the owner has gone or is going */
-    ERR_UNSUPPORTED = -14, /* valid, but not something this program does */
+    /* not now: the same may do later */
+    ERR_WOULD_BLOCK = -1, /* cannot be done without waiting; try on a worker or later */
+    ERR_NO_MEMORY = -2,   /* allocation refused */
+    ERR_DISK_FULL = -3,   /* no space or quota left */
+    ERR_TIMEOUT = -4,     /* the deadline passed first */
+    ERR_LOCKED = -5,      /* another process owns it */
+    /* not so: the same will never do */
+    ERR_TOO_BIG = -6,     /* longer than a bound allows */
+    ERR_INVALID = -7,     /* an argument from outside that is not allowed */
+    ERR_UNSUPPORTED = -8, /* valid, but not something this program does */
+    /* what there is, or is not: as often an answer as a failure */
+    ERR_NOT_FOUND = -9,   /* no such file, key, queue or record */
+    ERR_EXISTS = -10,     /* already there */
+    ERR_INCOMPLETE = -11, /* a prefix of something valid: more bytes are needed */
+    ERR_CORRUPT = -12,    /* bytes that do not follow their format */
+    /* no more: what was asked has failed or gone */
+    ERR_IO = -13,     /* a read, write, sync or map failed; the log line says which */
+    ERR_CLOSED = -14, /* the peer or the owner has gone or is going */
+    ERR_LAST = ERR_CLOSED,
 };
 
 /* The code's name in lower case without prefix, e.g. "disk_full"; "ok" for 0. Static text. */

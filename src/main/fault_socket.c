@@ -18,7 +18,7 @@ enum { LINE_BYTES = 256 };
 /* ERR_... of its name; 0: no such. */
 static int err_of_name(const char *name)
 {
-    for (int err = ERR_NO_MEMORY; err >= ERR_UNSUPPORTED; err--)
+    for (int err = -1; err >= ERR_LAST; err--)
         if (strcmp(err_name(err), name) == 0)
             return err;
     return 0;
