@@ -148,11 +148,9 @@ static int encode(struct store *store, const struct record *records, int count, 
         struct store_queue_entry entry = { 0 };
         record.properties = record_crc_without_forged(record.properties);
         record.store_timestamp = now_ms;
-        size_t bytes = record_bytes(&record);
-        if (record.body.len > (size_t)store->options.max_message_bytes ||
-            bytes > (size_t)store->options.max_message_bytes + RECORD_OVERHEAD_MAX ||
-            record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
+        if (record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
+        size_t bytes = record_bytes(&record);
         uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
         uint32_t body_crc = record_encode(&record, into);
         if (store->options.append_record_crc)

@@ -70,7 +70,7 @@ struct store_options {
     int disk_clean_forcibly_percent;  /* diskSpaceCleanForciblyRatio */
     int disk_warning_percent;         /* diskSpaceWarningLevelRatio */
     bool clean_forcibly_enable;       /* cleanFileForciblyEnable */
-    int32_t max_message_bytes;        /* maxMessageSize: limit of a body */
+    int32_t max_message_bytes;        /* maxMessageSize: of bodies that come in */
     bool append_record_crc;           /* enabledAppendPropCRC: guards all of a record */
     bool verify_reads;                /* verifyRecordsOnRead: checksums before delivery */
     int64_t scrub_bytes_per_second;   /* scrubBytesPerSecond: the log is read for rot; 0: never */

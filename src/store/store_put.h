@@ -30,8 +30,10 @@ struct store_put_result {
  * stamps the rest. phy_offsets (may be NULL) gets one entry per message. Half messages and
  * rollbacks (transaction type in sys_flag) take no queue offset. An inner batch (of sys_flag; one
  * record) takes as many as its property INNER_NUM says, and gets INNER_BASE. ERR_TOO_BIG: longer
- * than max_message_bytes allows (body) or than a file. ERR_DISK_FULL: the disk is over its warning
- * ratio or full. ERR_IO: a sync failed earlier. ERR_CLOSED: closing. */
+ * than a file, or a topic or properties than a record holds; how long a body may be is up to who
+ * takes it from a client, for what is moved on was taken already, whatever the limit was then.
+ * ERR_DISK_FULL: the disk is over its warning ratio or full. ERR_IO: a sync failed earlier.
+ * ERR_CLOSED: closing. */
 MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
                          int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
 

@@ -418,21 +418,45 @@ static void arrivals_are_told(void **state)
     assert_int_equal(arrivals.count, 2);
 }
 
-/* Goal: what is over a limit is refused and changes nothing.
- * Method: a body one byte over max_message_bytes; one that fits exactly. */
-static void a_body_over_the_limit_is_refused(void **state)
+/* Goal: what no record or no file holds is refused and changes nothing.
+ * Method: properties, a topic and a body that are too long; then the longest properties. */
+static void what_is_too_long_is_refused(void **state)
+{
+    static uint8_t bytes[LOG_FILE_BYTES];
+    struct store_dir *dir = *state;
+    struct record record = store_dir_record("orders", 0, SLICE("x"), "");
+    struct store_put_result result;
+    record.properties = slice_of(bytes, RECORD_PROPERTIES_MAX + 1);
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_TOO_BIG);
+    record.properties = slice_of(bytes, RECORD_PROPERTIES_MAX);
+    record.topic = slice_of(bytes, RECORD_TOPIC_MAX + 1);
+    assert_int_not_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+    record.topic = SLICE("orders");
+    record.body = slice_of(bytes, sizeof bytes);
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_TOO_BIG);
+    assert_int_equal(store_dir_log_end(dir), 0);
+    record.body.len = 1;
+    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+}
+
+/* Goal: a message that waits in the store when the limit of bodies is lowered is moved on all the
+ * same: a delay, a timer, a retry, a commit put it once more. It is there after a crash, too. */
+static void a_lower_limit_stops_nothing_that_was_taken(void **state)
 {
     struct store_dir *dir = *state;
+    static char body[2002];
+    memset(body, 'x', sizeof body - 1);
+    store_dir_put(dir, "waiting", 0, body, "");
     store_dir_close(dir);
     dir->options.max_message_bytes = 1000;
     store_dir_open(dir);
-    static uint8_t body[1001];
-    struct record record = store_dir_record("orders", 0, slice_of(body, 1001), "");
-    struct store_put_result result;
-    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), ERR_TOO_BIG);
-    assert_int_equal(store_dir_log_end(dir), 0);
-    record.body.len = 1000;
-    assert_int_equal(store_put(dir->store, &record, 1, dir->now_ms, &result, NULL), 0);
+    store_dir_put(dir, "orders", 0, body, "");
+    store_dir_expect(dir, "orders", 0, 0, body);
+    struct store_dir *crashed = store_dir_copy_without_checkpoint(dir);
+    store_dir_open(crashed);
+    store_dir_expect(crashed, "waiting", 0, 0, body);
+    store_dir_expect(crashed, "orders", 0, 0, body);
+    store_dir_remove(crashed);
 }
 
 /* Goal: an empty body and IPv6 addresses are stored as they are.
@@ -473,7 +497,8 @@ int main(void)
         STORE_TEST(the_index_rolls),
         STORE_TEST(a_deleted_topic_starts_anew),
         STORE_TEST(arrivals_are_told),
-        STORE_TEST(a_body_over_the_limit_is_refused),
+        STORE_TEST(what_is_too_long_is_refused),
+        STORE_TEST(a_lower_limit_stops_nothing_that_was_taken),
         STORE_TEST(empty_bodies_and_long_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
