@@ -8,16 +8,17 @@
  */
 #include "delivery/timer_check.h"
 
+#include <assert.h>
 #include <unistd.h>
 
 #include "base/crc.h"
 #include "delivery/timer_file.h"
 
-enum {
-    FILE_EXACT_MS = TIMER_CHECK_BYTES,
-    FILE_CRC = FILE_EXACT_MS + 8,
-    FILE_USED_BYTES = FILE_CRC + 4
-};
+enum { FILE_EXACT_MS = 56, FILE_CRC = 64, FILE_USED_BYTES = 68 };
+static_assert(FILE_EXACT_MS == (int)TIMER_CHECK_BYTES, "no padding");
+static_assert(FILE_CRC == FILE_EXACT_MS + sizeof(int64_t), "no padding");
+static_assert(FILE_USED_BYTES == FILE_CRC + sizeof(uint32_t), "no padding");
+static_assert((int)FILE_USED_BYTES <= (int)TIMER_CHECK_FILE_BYTES, "all in the page");
 
 static void decode(const uint8_t *in, struct timer_check *check)
 {
@@ -43,7 +44,7 @@ void timer_check_encode(const struct timer_check *check, uint8_t *out)
                                check->queue_offset,  check->master_queue_offset,
                                check->state_version, check->timestamp,
                                check->counter };
-    _Static_assert(sizeof values == TIMER_CHECK_BYTES, "seven numbers");
+    static_assert(sizeof values == TIMER_CHECK_BYTES, "seven numbers");
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         put_be64(out + i * sizeof values[0], (uint64_t)values[i]);
 }

@@ -33,7 +33,11 @@ enum {
     SECTOR_BYTES = 512,
     VERSION = 3,
 };
-static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES <= BLOCK_DISPATCHED, "the boot id fits");
+static_assert(AT_LOGICS == AT_PHYSIC + 8 && AT_INDEX == AT_LOGICS + 8, "no padding");
+static_assert(AT_MASTER == AT_INDEX + 8 && AT_CONFIRM == AT_MASTER + 8, "no padding");
+static_assert(BLOCK_CRC == BLOCK_VERSION + 4, "no padding");
+static_assert(BLOCK_BOOT_ID == BLOCK_CRC + 4, "no padding");
+static_assert(BLOCK_BOOT_ID + BOOT_ID_BYTES + 4 == BLOCK_DISPATCHED, "the boot id and 4 zeros");
 static_assert(BLOCK_DURABLE == BLOCK_DISPATCHED + 8, "no padding");
 static_assert(BLOCK_COPY == BLOCK_DURABLE + 8, "no padding");
 static_assert(BLOCK_COPY + COPY_BYTES == BLOCK_FLUSHED, "three fields are copied");
@@ -52,6 +56,7 @@ static_assert((int)CHECKPOINT_LIST_AT >= (int)SECTOR_BYTES, "the list lies behin
 enum { DOUBT_NONE = 0, DOUBT_ALL = 1, DOUBT_SYNCING = 2 }; /* BLOCK_DOUBTFUL */
 
 static const char block_magic[8] = { 'R', 'A', 'M', 'J', 'E', 'T', 'C', 'K' };
+static_assert(BLOCK_VERSION == BLOCK_MAGIC + sizeof block_magic, "no padding");
 
 static int64_t place_of_block(uint64_t sequence)
 {

@@ -21,10 +21,12 @@
 enum { LIST_CRC = 0, LIST_LEN = 4, LIST_HEAD_BYTES = 8 };
 enum { ITEM_FROM = 0, ITEM_END = 8, ITEM_QUEUE = 16, ITEM_BATCH = 18, ITEM_TOPIC_LEN = 19 };
 enum { ITEM_TOPIC = 20 };
+static_assert(LIST_LEN == LIST_CRC + sizeof(uint32_t), "no padding");
 static_assert(LIST_HEAD_BYTES == LIST_LEN + sizeof(uint32_t), "no padding");
 static_assert(ITEM_END == ITEM_FROM + sizeof(int64_t), "no padding");
 static_assert(ITEM_QUEUE == ITEM_END + sizeof(int64_t), "no padding");
 static_assert(ITEM_BATCH == ITEM_QUEUE + sizeof(uint16_t), "no padding");
+static_assert(ITEM_TOPIC_LEN == ITEM_BATCH + sizeof(uint8_t), "no padding");
 static_assert(ITEM_TOPIC == ITEM_TOPIC_LEN + sizeof(uint8_t), "no padding");
 static_assert(LIST_HEAD_BYTES + ITEM_TOPIC + UINT8_MAX <= CHECKPOINT_LIST_BYTES, "one item fits");
 
