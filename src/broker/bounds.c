@@ -6,6 +6,7 @@
 #include "broker/groups/queue_locks.h"
 #include "broker/guard/limits.h"
 #include "delivery/delivery.h"
+#include "meta/meta.h"
 #include "remoting/remoting.h"
 
 /* A request with the first memory of its arena. */
@@ -14,6 +15,8 @@ enum { REQUEST_BYTES = 4608 };
 int broker_bounds(const struct broker_conf *conf, struct bound rows[BOUNDS_MAX])
 {
     const struct bound table[] = {
+        { "live clients", 1, BOUND_CLIENT_BYTES, false },
+        { "SQL filters of groups", 1, FILTERS_BYTES_MAX, false },
         { "parked pulls", BOUND_PARKED_PULLS, REQUEST_BYTES, false },
         { "parked pops", conf->max_pop_polling_size, REQUEST_BYTES, false },
         { "filters of parked pulls and pops", 2, BOUND_FILTER_BYTES, false },

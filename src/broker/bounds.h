@@ -19,6 +19,7 @@ enum {
     BOUND_PARKED_PULLS = 100000,
     BOUND_FILTER_BYTES = 64 << 20, /* of parked pulls, and as much of parked pops */
     BOUND_POP_CHECKPOINTS = 2000000,
+    BOUND_CLIENT_BYTES = 128 << 20, /* groups, members and subscriptions of live clients */
 };
 
 struct bound {
@@ -28,7 +29,7 @@ struct bound {
     bool is_per_connection;
 };
 
-enum { BOUNDS_MAX = 16 };
+enum { BOUNDS_MAX = 20 };
 /* How many rows. */
 int broker_bounds(const struct broker_conf *conf, struct bound rows[BOUNDS_MAX]);
 /* All rows of the broker together, or all of one connection. */

@@ -92,9 +92,11 @@ static void tell_bounds(const struct broker *broker)
 {
     struct bound rows[BOUNDS_MAX];
     int count = broker_bounds(&broker->conf, rows);
-    log_info("memory_bounds broker_mib=%lld connection_mib=%lld connections=%d",
-             (long long)(bounds_sum(rows, count, false) >> 20),
-             (long long)(bounds_sum(rows, count, true) >> 20), BOUND_CONNECTIONS);
+    int64_t own = bounds_sum(rows, count, false);
+    int64_t connection = bounds_sum(rows, count, true);
+    log_info("memory_bounds broker_mib=%lld connection_mib=%lld connections=%d all_gib=%lld",
+             (long long)(own >> 20), (long long)(connection >> 20), BOUND_CONNECTIONS,
+             (long long)((own + BOUND_CONNECTIONS * connection) >> 30));
 }
 
 int broker_start(struct loop *loop, struct workers *workers, const struct broker_conf *conf,

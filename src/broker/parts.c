@@ -105,6 +105,7 @@ static int make_parts(struct broker *broker)
     const struct clients_options clients = {
         .loop = broker->loop,
         .expire_ms = &broker->conf.channel_expired_timeout_ms,
+        .max_bytes = BOUND_CLIENT_BYTES,
         .on_changed = events_group_changed,
         .on_gone = events_group_gone,
         .ctx = broker,

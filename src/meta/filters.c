@@ -14,9 +14,6 @@
 #include "base/memory.h"
 #include "meta/meta.h"
 
-/* Texts and compiled expressions of all groups; who would go beyond has no filter. The table's text
- * is made in one go, which this keeps short. */
-enum { FILTERS_BYTES_MAX = 8 << 20 };
 /* Whoever is in a file at start has been silent for this long, it is assumed. */
 enum { SILENT_BEFORE_START_MS = 30 * 1000 };
 

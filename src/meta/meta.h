@@ -178,6 +178,9 @@ struct filter_entry {
     const struct sql_expr *sql;
 };
 
+/* Texts and compiled expressions of all groups; who would go beyond has no filter. The table's text
+ * is made in one go, which this keeps short. */
+enum { FILTERS_BYTES_MAX = 8 << 20 };
 /* The whole file is forgotten when it was made with another shape of Bloom filter. */
 MUST_CHECK int filters_open(const char *path, struct bloom_shape bloom, int64_t now_ms,
                             struct filters **filters);

@@ -4,6 +4,7 @@ import time
 
 import mini_client as mq
 import pytest
+import servers
 
 JSON_HEADER = ('{"code":%d,"language":"JAVA","version":479,"opaque":7,"flag":0,'
                '"extFields":{"namespace":"n","key":"%s"},"serializeTypeCurrentRPC":"JSON"}')
@@ -41,6 +42,19 @@ def test_groups_of_a_connection_are_bounded(connect, name, is_ramjet):
     codes = [connection.call(34, body=mq.heartbeat_body(
         stem, ["%s_%d_%d" % (stem, round_, i) for i in range(1000)])).code for round_ in range(5)]
     assert codes[0] == 0 and codes[-1] == 1
+
+
+def test_a_long_id_is_not_kept_for_each_group(connect, broker, name, is_ramjet):
+    """Goal: what a broker keeps of its live clients is bounded, however little they send for it.
+    Method: an id of a megabyte, and a thousand groups that it would be kept with."""
+    if not is_ramjet:
+        pytest.skip("a limit of Ramjet's own")
+    stem = name("many")
+    hostile = connect()
+    answer = hostile.call(34, body=mq.heartbeat_body("x" * 1000000, ["%s_%d" % (stem, i) for i in range(1000)]))
+    assert answer.code == 1 and "room" in answer.remark
+    hostile.close()
+    servers.wait_until(lambda: broker.call(34, body=mq.heartbeat_body(stem, ["%s_honest" % stem])).code == 0)
 
 
 def test_an_echo_longer_than_a_header_is_cut(name_server, is_ramjet):

@@ -15,8 +15,42 @@ struct clients {
     struct map consumers;
     struct map producer_ids; /* client id -> struct list of client_member.id_link */
     int member_count;
+    size_t bytes; /* of all that is kept */
+    struct log_limit full;
     struct loop_timer expiry; /* armed while there are members */
 };
+
+/* ---- what is kept --------------------------------------------------------------------------- */
+
+/* A place in a map beside its key. */
+enum { PLACE_BYTES = 64 };
+
+static size_t group_bytes(struct slice name)
+{
+    return sizeof(struct client_group) + PLACE_BYTES + 2 * name.len;
+}
+
+/* Of producers the id is a key too. */
+static size_t member_bytes(struct slice client_id)
+{
+    return sizeof(struct client_member) + sizeof(struct list) + PLACE_BYTES + 2 * client_id.len;
+}
+
+static bool has_room(struct clients *c, size_t bytes)
+{
+    if (bytes <= c->options.max_bytes && c->bytes <= c->options.max_bytes - bytes)
+        return true;
+    uint32_t held;
+    if (log_limit_pass(&c->full, loop_now_ns(c->options.loop), &held))
+        log_warn("clients_full bytes=%zu held_back=%u: what is new is not taken", c->bytes, held);
+    return false;
+}
+
+static void give_room_back(struct clients *c, size_t bytes)
+{
+    assert(c->bytes >= bytes);
+    c->bytes -= bytes;
+}
 
 /* ---- subscriptions -------------------------------------------------------------------------- */
 
@@ -39,6 +73,11 @@ static size_t subscription_bytes(const struct subscription *s)
     for (int i = 0; i < s->tag_count; i++)
         bytes += s->tags[i].len;
     return bytes;
+}
+
+static size_t subscription_kept(const struct subscription *s)
+{
+    return subscription_bytes(s) + PLACE_BYTES + s->topic.len;
 }
 
 static bool takes_all(const struct subscription *s)
@@ -78,19 +117,33 @@ static bool heartbeat_has_topic(const struct heartbeat_consumer *consumer, struc
     return false;
 }
 
-/* A known topic is replaced by a newer version only. Returns whether topics came or went; a changed
- * expression does not count, as clients need not rebalance for it. */
-static bool update_subscriptions(struct client_group *group,
-                                 const struct heartbeat_consumer *consumer)
+/* NULL is none. */
+static void subscription_free(struct clients *c, struct client_subscription *subscription)
 {
-    bool changed = false;
+    if (subscription != NULL)
+        give_room_back(c, subscription_kept(&subscription->data));
+    free(subscription);
+}
+
+/* A known topic is replaced by a newer version only. *changed: topics came or went; a changed
+ * expression does not count, as clients need not rebalance for it. ERR_TOO_BIG: there was no room
+ * for one. */
+static int update_subscriptions(struct clients *c, struct client_group *group,
+                                const struct heartbeat_consumer *consumer, bool *changed)
+{
+    int err = 0;
     for (int i = 0; i < consumer->subscription_count; i++) {
         const struct subscription *s = &consumer->subscriptions[i];
         const struct client_subscription *old = client_group_subscription(group, s->topic);
         if (old != NULL && s->sub_version <= old->data.sub_version)
             continue;
-        changed |= old == NULL;
-        free(map_put(&group->subscriptions, s->topic, subscription_clone(s)));
+        if (!has_room(c, subscription_kept(s))) {
+            err = ERR_TOO_BIG;
+            continue;
+        }
+        *changed |= old == NULL;
+        c->bytes += subscription_kept(s);
+        subscription_free(c, map_put(&group->subscriptions, s->topic, subscription_clone(s)));
     }
     size_t cursor = 0;
     struct slice topic;
@@ -99,10 +152,10 @@ static bool update_subscriptions(struct client_group *group,
         if (heartbeat_has_topic(consumer, topic))
             continue;
         map_remove(&group->subscriptions, topic);
-        free(value);
-        changed = true;
+        subscription_free(c, value);
+        *changed = true;
     }
-    return changed;
+    return err;
 }
 
 /* ---- groups and members --------------------------------------------------------------------- */
@@ -120,6 +173,7 @@ static struct client_group *group_new(struct clients *c, struct slice name, bool
     group->is_consumer = is_consumer;
     list_init(&group->members);
     map_init(&group->subscriptions);
+    c->bytes += group_bytes(name);
     const void *old = map_put(groups_of(c, is_consumer), name, group);
     assert(old == NULL);
     return group;
@@ -132,8 +186,9 @@ static void group_free(struct clients *c, struct client_group *group)
     struct slice topic;
     void *subscription;
     while (map_next(&group->subscriptions, &cursor, &topic, &subscription))
-        free(subscription);
+        subscription_free(c, subscription);
     map_fini(&group->subscriptions);
+    give_room_back(c, group_bytes(group->name));
     const void *removed = map_remove(groups_of(c, group->is_consumer), group->name);
     assert(removed == group);
     free(group);
@@ -192,6 +247,7 @@ static struct client_member *member_new(struct clients *c, struct client_group *
     m->peer = peer_ref(peer);
     list_append(&group->members, &m->group_link);
     list_append(members, &m->session_link);
+    c->bytes += member_bytes(client_id);
     if (!group->is_consumer)
         add_id(c, m);
     group->member_count++;
@@ -210,6 +266,7 @@ static struct client_group *member_free(struct clients *c, struct client_member 
     if (!group->is_consumer)
         remove_id(c, m);
     peer_unref(m->peer);
+    give_room_back(c, member_bytes(m->client_id));
     free(m);
     group->member_count--;
     if (--c->member_count == 0)
@@ -222,23 +279,30 @@ static struct client_group *member_free(struct clients *c, struct client_member 
     return NULL;
 }
 
-/* The sender's place in the group, made when new, and its news. */
-static bool member_seen(struct clients *c, struct client_group *group, const struct request *req,
-                        struct list *members, struct slice client_id)
+/* The sender's place in the group, and its news; *group NULL: nobody is in the group yet. What is
+ * new is made, when there is room. */
+static int member_seen(struct clients *c, struct client_group **group, struct slice name,
+                       bool is_consumer, const struct request *req, struct list *members,
+                       struct slice client_id, bool *is_new)
 {
-    struct client_member *m = find_member(members, group);
-    bool is_new = m == NULL;
-    if (!is_new && !slice_eq(m->client_id, client_id)) {
-        struct client_member *renamed = member_new(c, group, members, req->peer, client_id);
-        member_free(c, m);
-        m = renamed;
-    } else if (is_new) {
-        m = member_new(c, group, members, req->peer, client_id);
+    struct client_member *m = *group == NULL ? NULL : find_member(members, *group);
+    bool is_renamed = m != NULL && !slice_eq(m->client_id, client_id);
+    *is_new = m == NULL;
+    if ((*is_new || is_renamed) &&
+        !has_room(c, member_bytes(client_id) + (*group == NULL ? group_bytes(name) : 0)))
+        return ERR_TOO_BIG;
+    if (*group == NULL)
+        *group = group_new(c, name, is_consumer);
+    if (*is_new || is_renamed) {
+        struct client_member *made = member_new(c, *group, members, req->peer, client_id);
+        if (is_renamed)
+            member_free(c, m);
+        m = made;
     }
     m->language = req->header.language;
     m->version = req->header.version;
     m->seen_ms = loop_now_ms(c->options.loop);
-    return is_new;
+    return 0;
 }
 
 static void tell_changed(struct clients *c, struct client_group *group)
@@ -249,30 +313,32 @@ static void tell_changed(struct clients *c, struct client_group *group)
 
 /* ---- heartbeats ----------------------------------------------------------------------------- */
 
-void clients_add_producer(struct clients *clients, const struct request *req, struct list *members,
-                          struct slice client_id, struct slice group_name)
+int clients_add_producer(struct clients *clients, const struct request *req, struct list *members,
+                         struct slice client_id, struct slice group_name)
 {
+    bool is_new;
     struct client_group *group = clients_producer_group(clients, group_name);
-    if (group == NULL)
-        group = group_new(clients, group_name, false);
-    member_seen(clients, group, req, members, client_id);
+    return member_seen(clients, &group, group_name, false, req, members, client_id, &is_new);
 }
 
-void clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
-                          struct slice client_id, const struct heartbeat_consumer *consumer,
-                          bool without_subscriptions, bool notify)
+int clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
+                         struct slice client_id, const struct heartbeat_consumer *consumer,
+                         bool without_subscriptions, bool notify)
 {
     struct client_group *group = clients_consumer_group(clients, consumer->group);
-    if (group == NULL)
-        group = group_new(clients, consumer->group, true);
+    bool changed;
+    int err =
+        member_seen(clients, &group, consumer->group, true, req, members, client_id, &changed);
+    if (err != 0)
+        return err;
     group->consume_type = consumer->consume_type;
     group->message_model = consumer->message_model;
     group->consume_from = consumer->consume_from;
-    bool changed = member_seen(clients, group, req, members, client_id);
     if (!without_subscriptions)
-        changed |= update_subscriptions(group, consumer);
+        err = update_subscriptions(clients, group, consumer, &changed);
     if (changed && notify)
         tell_changed(clients, group);
+    return err;
 }
 
 bool clients_fingerprint_changed(struct clients *clients, struct slice consumer_group,
@@ -417,6 +483,7 @@ void clients_free(struct clients *clients)
     assert(clients->member_count == 0);
     assert(clients->producers.count == 0 && clients->consumers.count == 0);
     assert(clients->producer_ids.count == 0);
+    assert(clients->bytes == 0);
     loop_timer_stop(&clients->expiry);
     map_fini(&clients->producers);
     map_fini(&clients->consumers);

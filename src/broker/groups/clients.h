@@ -6,6 +6,8 @@
  * Ownership  the registry owns groups and members; pointers it gives stay valid until the next
  *            call that adds or removes. It keeps a reference to the peer of each member.
  * Threads    the broker's loop.
+ * Bounds     max_bytes for all of it together: names, ids and subscriptions come from clients, and
+ *            an id is kept with each of the client's groups. Who is known stays known.
  * Time       a member that was silent for `expire_ms` is removed and its connection closed; one
  *            timer looks for such, and only while there are members.
  * Errors     clients_new(): ERR_NO_MEMORY.
@@ -54,6 +56,7 @@ struct client_group {
 struct clients_options {
     struct loop *loop;
     const int64_t *expire_ms; /* channelExpiredTimeout; may change at run time */
+    size_t max_bytes;
     /* The members of a consumer group or its topics are others now, and clients are to be told. */
     void (*on_changed)(void *ctx, struct client_group *group);
     /* The last member of a consumer group has left. May be NULL. */
@@ -67,15 +70,18 @@ MUST_CHECK int clients_new(const struct clients_options *options, struct clients
 void clients_free(struct clients *clients);
 
 /* A heartbeat names `group` as one its sender produces for. `members` is the list of the sender's
- * session. */
-void clients_add_producer(struct clients *clients, const struct request *req, struct list *members,
-                          struct slice client_id, struct slice group);
+ * session. ERR_TOO_BIG: it is new, and there is no room. */
+MUST_CHECK int clients_add_producer(struct clients *clients, const struct request *req,
+                                    struct list *members, struct slice client_id,
+                                    struct slice group);
 
 /* The same for a consumer. without_subscriptions: those known stay. `notify`: on_changed is wanted
- * for this group. */
-void clients_add_consumer(struct clients *clients, const struct request *req, struct list *members,
-                          struct slice client_id, const struct heartbeat_consumer *consumer,
-                          bool without_subscriptions, bool notify);
+ * for this group. ERR_TOO_BIG: it is new, or one of its subscriptions is, and there is no room;
+ * what was known before stands. */
+MUST_CHECK int clients_add_consumer(struct clients *clients, const struct request *req,
+                                    struct list *members, struct slice client_id,
+                                    const struct heartbeat_consumer *consumer,
+                                    bool without_subscriptions, bool notify);
 
 /* V2 heartbeats, after clients_add_consumer(): remembers the fingerprint. True when the group
  * showed another one before or its subscriptions are not known: the client is to send them again.

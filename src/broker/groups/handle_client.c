@@ -1,5 +1,6 @@
 /* handle_client.c - heartbeats and groups: HEART_BEAT (34), UNREGISTER_CLIENT (35),
  * GET_CONSUMER_LIST_BY_GROUP (38), CHECK_CLIENT_CONFIG (46). */
+#include "broker/bounds.h"
 #include "broker/groups/clients.h"
 #include "broker/internal.h"
 #include "broker/pull/message_filter.h"
@@ -40,24 +41,39 @@ static void take_filters(struct broker *broker, const struct heartbeat_consumer 
         saver_changed(broker->saver, TABLE_FILTERS);
 }
 
-/* One group of a heartbeat. Returns whether the client is to send its subscriptions again. */
-static bool take_consumer(struct broker *broker, struct request *req,
-                          const struct heartbeat *heartbeat,
-                          const struct heartbeat_consumer *consumer)
+/* One group of a heartbeat. *asks_again: the client is to send its subscriptions again. */
+static int take_consumer(struct broker *broker, struct request *req,
+                         const struct heartbeat *heartbeat,
+                         const struct heartbeat_consumer *consumer, bool *asks_again)
 {
     if (broker->conf.reject_pull_consumer_enable && consumer->consume_type == CONSUME_ACTIVELY)
-        return false;
+        return 0;
     const struct group_config *group = broker_group_ensure(broker, consumer->group);
     if (group == NULL)
-        return false;
+        return 0;
     broker_retry_topic_ensure(broker, group, consumer->unit_mode);
     if (heartbeat->fingerprint == 0 || !heartbeat->without_sub)
         take_filters(broker, consumer);
-    clients_add_consumer(
+    int err = clients_add_consumer(
         broker->clients, req, &session_of(req->peer)->members, heartbeat->client_id, consumer,
         heartbeat->fingerprint != 0 && heartbeat->without_sub, group_wants_news(group));
-    return heartbeat->fingerprint != 0 &&
-           clients_fingerprint_changed(broker->clients, consumer->group, heartbeat->fingerprint);
+    if (err == 0 && heartbeat->fingerprint != 0 &&
+        clients_fingerprint_changed(broker->clients, consumer->group, heartbeat->fingerprint))
+        *asks_again = true;
+    return err;
+}
+
+/* All groups of it. ERR_TOO_BIG: one found no room among the live clients. */
+static int take_heartbeat(struct broker *broker, struct request *req,
+                          const struct heartbeat *heartbeat, bool *asks_again)
+{
+    int err = 0;
+    for (int i = 0; i < heartbeat->consumer_count && err == 0; i++)
+        err = take_consumer(broker, req, heartbeat, &heartbeat->consumers[i], asks_again);
+    for (int i = 0; i < heartbeat->producer_count && err == 0; i++)
+        err = clients_add_producer(broker->clients, req, &session_of(req->peer)->members,
+                                   heartbeat->client_id, heartbeat->producer_groups[i]);
+    return err;
 }
 
 void handle_heartbeat(struct broker *broker, struct request *req)
@@ -73,11 +89,11 @@ void handle_heartbeat(struct broker *broker, struct request *req)
         return;
     }
     struct heartbeat_response fields = { .is_support_heartbeat_v2 = true };
-    for (int i = 0; i < heartbeat.consumer_count; i++)
-        fields.is_sub_change |= take_consumer(broker, req, &heartbeat, &heartbeat.consumers[i]);
-    for (int i = 0; i < heartbeat.producer_count; i++)
-        clients_add_producer(broker->clients, req, &session_of(req->peer)->members,
-                             heartbeat.client_id, heartbeat.producer_groups[i]);
+    if (take_heartbeat(broker, req, &heartbeat, &fields.is_sub_change) != 0) {
+        reply_code(req, RESP_SYSTEM_ERROR, "there is no room for more live clients: %d MiB of them",
+                   BOUND_CLIENT_BYTES >> 20);
+        return;
+    }
     if (heartbeat.fingerprint == 0)
         fields.is_sub_change = true;
     reply_fields(req, RESP_SUCCESS, slice_of(NULL, 0), &heartbeat_response_fields, &fields,

@@ -9,7 +9,7 @@
 
 #include "broker/groups/clients.h"
 
-enum { PEERS = 2 };
+enum { PEERS = 2, MAX_BYTES = 64 << 10 };
 
 struct fixture {
     struct loop *loop;
@@ -74,6 +74,7 @@ static int setup(void **state)
     struct clients_options clients = {
         .loop = f.loop,
         .expire_ms = &f.expire_ms,
+        .max_bytes = MAX_BYTES,
         .on_changed = on_changed,
         .on_gone = on_gone,
         .ctx = &f,
@@ -117,9 +118,16 @@ static bool beat(struct fixture *f, int i, enum message_model model,
                                            .subscriptions = subs,
                                            .subscription_count = count };
     int told = f->told;
-    clients_add_consumer(f->clients, &req, &f->members[i], SLICE("id"), &consumer, subs == NULL,
-                         true);
+    assert_int_equal(clients_add_consumer(f->clients, &req, &f->members[i], SLICE("id"), &consumer,
+                                          subs == NULL, true),
+                     0);
     return f->told != told;
+}
+
+static int produce(struct fixture *f, int i, struct slice client_id, const char *group)
+{
+    struct request req = { .peer = f->peers[i] };
+    return clients_add_producer(f->clients, &req, &f->members[i], client_id, slice_str(group));
 }
 
 /* Goal: a new member is told of; its further heartbeats are not. */
@@ -213,8 +221,7 @@ static void producers_and_consumers_are_apart(void **state)
 {
     struct fixture *f = *state;
     struct subscription subs[] = { subscription("t", "*", 1) };
-    struct request req = { .peer = f->peers[0] };
-    clients_add_producer(f->clients, &req, &f->members[0], SLICE("id"), SLICE("g"));
+    assert_int_equal(produce(f, 0, SLICE("id"), "g"), 0);
     beat(f, 0, MESSAGE_MODEL_CLUSTERING, subs, 1);
     clients_remove_producer(f->clients, &f->members[0], SLICE("g"));
     assert_null(clients_producer_group(f->clients, SLICE("g")));
@@ -226,12 +233,11 @@ static void producers_and_consumers_are_apart(void **state)
 static void a_producer_is_found_by_its_id(void **state)
 {
     struct fixture *f = *state;
-    struct request req[] = { { .peer = f->peers[0] }, { .peer = f->peers[1] } };
     assert_null(clients_producer(f->clients, SLICE("id")));
-    clients_add_producer(f->clients, &req[0], &f->members[0], SLICE("id"), SLICE("a"));
-    clients_add_producer(f->clients, &req[0], &f->members[0], SLICE("id"), SLICE("b"));
+    assert_int_equal(produce(f, 0, SLICE("id"), "a"), 0);
+    assert_int_equal(produce(f, 0, SLICE("id"), "b"), 0);
     assert_ptr_equal(clients_producer(f->clients, SLICE("id"))->peer, f->peers[0]);
-    clients_add_producer(f->clients, &req[1], &f->members[1], SLICE("id"), SLICE("a"));
+    assert_int_equal(produce(f, 1, SLICE("id"), "a"), 0);
     assert_ptr_equal(clients_producer(f->clients, SLICE("id"))->peer, f->peers[1]);
     clients_remove_all(f->clients, &f->members[1]);
     clients_remove_producer(f->clients, &f->members[0], SLICE("a"));
@@ -240,10 +246,43 @@ static void a_producer_is_found_by_its_id(void **state)
     assert_null(clients_producer(f->clients, SLICE("id")));
 }
 
+/* Goal: what clients have kept of them is bounded; who is known stays so, and what they give back
+ * is there for others. The test's end looks whether all of it was.
+ * Method: an id of a third of the bound, in one group after another; then a subscription. */
+static void what_is_kept_is_bounded(void **state)
+{
+    static char text[MAX_BYTES / 3];
+    struct fixture *f = *state;
+    struct slice id = slice_of(text, sizeof text / 2);
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(produce(f, 0, id, "a"), 0);
+    assert_int_equal(produce(f, 0, id, "b"), 0);
+    assert_int_equal(produce(f, 0, id, "c"), ERR_TOO_BIG);
+    assert_null(clients_producer_group(f->clients, SLICE("c")));
+    assert_int_equal(produce(f, 0, id, "a"), 0);
+    assert_int_equal(produce(f, 1, SLICE("id"), "c"), 0);
+    struct subscription small[] = { subscription("t", "a", 1) };
+    struct subscription big[] = { subscription("t", text, 2), subscription("u", "*", 2) };
+    struct request req = { .peer = f->peers[0] };
+    struct heartbeat_consumer consumer = { .group = SLICE("g"), .subscriptions = big };
+    beat(f, 0, MESSAGE_MODEL_CLUSTERING, small, 1);
+    consumer.subscription_count = 2;
+    assert_int_equal(
+        clients_add_consumer(f->clients, &req, &f->members[0], SLICE("id"), &consumer, false, true),
+        ERR_TOO_BIG);
+    const struct client_group *group = clients_consumer_group(f->clients, SLICE("g"));
+    assert_int_equal(client_group_subscription(group, SLICE("t"))->data.sub_version, 1);
+    assert_non_null(client_group_subscription(group, SLICE("u")));
+    clients_remove_producer(f->clients, &f->members[0], SLICE("a"));
+    beat(f, 0, MESSAGE_MODEL_CLUSTERING, big, 2);
+    assert_int_equal(client_group_subscription(group, SLICE("t"))->data.sub_version, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_producer_is_found_by_its_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_member_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(broadcasting_groups_are_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(topics_count_expressions_do_not, setup, teardown),

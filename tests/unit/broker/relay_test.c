@@ -93,7 +93,9 @@ static void beat(struct fixture *f, int32_t version)
 {
     struct request req = { .peer = f->peers[CLIENT], .header.version = version };
     struct heartbeat_consumer consumer = { .group = SLICE("g") };
-    clients_add_consumer(f->broker.clients, &req, &f->members, SLICE("id"), &consumer, false, true);
+    assert_int_equal(clients_add_consumer(f->broker.clients, &req, &f->members, SLICE("id"),
+                                          &consumer, false, true),
+                     0);
 }
 
 static int setup(void **state)
@@ -110,6 +112,7 @@ static int setup(void **state)
     assert_int_equal(server_start(f.broker.loop, &options, &f.server), 0);
     struct clients_options clients = { .loop = f.broker.loop,
                                        .expire_ms = &f.expire_ms,
+                                       .max_bytes = 1 << 20,
                                        .on_changed = ignore_change };
     assert_int_equal(clients_new(&clients, &f.broker.clients), 0);
     list_init(&f.members);
