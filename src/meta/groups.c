@@ -10,6 +10,7 @@
 #include "meta/owned.h"
 #include "meta/table_text.h"
 #include "wire/multi_dispatch.h"
+#include "wire/names.h"
 
 /* Groups of light queues are in no table, as their topics are (topics.c). */
 struct light_groups {
@@ -257,8 +258,11 @@ static bool is_light(const struct groups *groups, struct slice name)
     return groups->light != NULL && name_is_light(name);
 }
 
+/* NULL: longer than any name. */
 static const struct group_config *light_group(struct light_groups *light, struct slice name)
 {
+    if (name.len > RETRY_TOPIC_NAME_MAX)
+        return NULL;
     struct group_config *config = &light->kept[light->next++ % LIGHT_KEPT];
     *config = group_config_default(name);
     return config;

@@ -67,7 +67,8 @@ void topics_free(struct topics *topics);
 
 /* From now on every name that begins with %LMQ%, and that a queue can have, is a topic: of one
  * queue, in no table, and nothing is put for it. What topics_get() gives for one borrows the name
- * asked for, and is valid until LIGHT_KEPT more of them were asked for. The same for groups. */
+ * asked for, and is valid until LIGHT_KEPT more of them were asked for. The same for groups, whose
+ * names are as long at most. */
 enum { LIGHT_KEPT = 16 };
 void topics_take_light(struct topics *topics);
 /* NULL when there is no such topic. */

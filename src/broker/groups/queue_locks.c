@@ -33,6 +33,13 @@ static struct slice queue_key(struct buf *key, const struct message_queue *queue
     return buf_slice(key);
 }
 
+/* Names and ids come from clients, and are kept with each lock. */
+static bool is_too_long(struct slice group, struct slice key, struct slice client_id)
+{
+    enum { KEPT_BYTES_MAX = 1024 };
+    return group.len + key.len + client_id.len > KEPT_BYTES_MAX;
+}
+
 static bool is_expired(struct queue_lock *lock, int64_t now_ms)
 {
     if (lock->renewed_ms > now_ms) /* the clock was set back */
@@ -53,7 +60,16 @@ static void remove_lock(struct queue_locks *locks, struct group_locks *group, st
     locks->count--;
 }
 
-/* Makes room: drops what has expired, and groups without locks. */
+static void drop_if_empty(struct queue_locks *locks, struct slice name, struct group_locks *group)
+{
+    if (group->queues.count > 0)
+        return;
+    map_remove(&locks->groups, name);
+    map_fini(&group->queues);
+    free(group);
+}
+
+/* Makes room: drops what has expired. */
 static void sweep(struct queue_locks *locks, int64_t now_ms)
 {
     size_t at_group = 0;
@@ -65,11 +81,7 @@ static void sweep(struct queue_locks *locks, int64_t now_ms)
         while (map_next(&group->queues, &at_queue, &key, &lock))
             if (is_expired(lock, now_ms))
                 remove_lock(locks, group, key);
-        if (group->queues.count > 0)
-            continue;
-        map_remove(&locks->groups, name);
-        map_fini(&group->queues);
-        free(group);
+        drop_if_empty(locks, name, group);
     }
 }
 
@@ -93,11 +105,11 @@ static struct queue_lock *lock_new(struct slice client_id)
     return lock;
 }
 
-bool queue_locks_take(struct queue_locks *locks, struct slice group_name,
-                      const struct message_queue *queue, struct slice client_id, int64_t now_ms)
+static bool take(struct queue_locks *locks, struct slice group_name, struct slice key,
+                 struct slice client_id, int64_t now_ms)
 {
-    struct buf bytes = BUF_INIT;
-    struct slice key = queue_key(&bytes, queue);
+    if (is_too_long(group_name, key, client_id))
+        return false;
     if (locks->count >= QUEUE_LOCKS_MAX)
         sweep(locks, now_ms);
     struct group_locks *group = group_make(locks, group_name);
@@ -113,6 +125,16 @@ bool queue_locks_take(struct queue_locks *locks, struct slice group_name,
     assert(locks->count <= QUEUE_LOCKS_MAX);
     if (is_taken)
         lock->renewed_ms = now_ms;
+    else
+        drop_if_empty(locks, group_name, group);
+    return is_taken;
+}
+
+bool queue_locks_take(struct queue_locks *locks, struct slice group_name,
+                      const struct message_queue *queue, struct slice client_id, int64_t now_ms)
+{
+    struct buf bytes = BUF_INIT;
+    bool is_taken = take(locks, group_name, queue_key(&bytes, queue), client_id, now_ms);
     buf_fini(&bytes);
     return is_taken;
 }
@@ -126,8 +148,10 @@ void queue_locks_release(struct queue_locks *locks, struct slice group_name,
     struct buf bytes = BUF_INIT;
     struct slice key = queue_key(&bytes, queue);
     const struct queue_lock *lock = map_get(&group->queues, key);
-    if (lock != NULL && is_owner(lock, client_id))
+    if (lock != NULL && is_owner(lock, client_id)) {
         remove_lock(locks, group, key);
+        drop_if_empty(locks, group_name, group);
+    }
     buf_fini(&bytes);
 }
 

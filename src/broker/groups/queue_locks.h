@@ -3,6 +3,7 @@
  *
  * Threads    the broker's loop. Time is an argument (wall clock, ms).
  * Bounds     QUEUE_LOCKS_MAX locks; beyond, after expired ones were swept, nobody gets a new one.
+ *            Nor with names and an id that have more than 1,024 bytes together.
  * Errors     queue_locks_new(): ERR_NO_MEMORY.
  */
 #ifndef BROKER_QUEUE_LOCKS_H

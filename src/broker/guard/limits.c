@@ -61,6 +61,8 @@ bool limits_take(struct limits *limits, enum limit_kind kind, struct slice name,
     assert(kind < LIMIT_KINDS);
     if (per_s <= 0)
         return true;
+    if (name.len > LIMITS_NAME_BYTES)
+        name.len = LIMITS_NAME_BYTES;
     return rate_limit_take(entry_of(&limits->rates[kind], name), per_s, now_ns);
 }
 

@@ -5,7 +5,8 @@
  *
  * Units      monotonic nanoseconds; events per second; bytes.
  * Ownership  names are copied.
- * Bounds     LIMITS_NAMES_MAX names of each kind; then all of that kind begin anew.
+ * Bounds     LIMITS_NAMES_MAX names of each kind; then all of that kind begin anew. Rates are kept
+ *            by the first LIMITS_NAME_BYTES of a name, which nobody has looked at yet.
  *            LIMITS_THRESHOLDS_MAX thresholds; then no more are taken.
  * Threads    one (the broker's loop).
  */
@@ -22,6 +23,7 @@ struct limits;
 
 enum limit_kind { LIMIT_TOPIC, LIMIT_GROUP, LIMIT_KINDS };
 enum { LIMITS_WINDOW_S = 5, LIMITS_NAMES_MAX = 65536, LIMITS_THRESHOLDS_MAX = 4096 };
+enum { LIMITS_NAME_BYTES = 255 };
 
 MUST_CHECK int limits_new(struct limits **limits);
 /* NULL is fine. */

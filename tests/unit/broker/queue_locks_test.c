@@ -131,6 +131,20 @@ static void the_model_agrees(void **state)
     }
 }
 
+/* Goal: what a client sends for a lock is kept with each: an id or names without end get none. */
+static void long_names_get_no_lock(void **state)
+{
+    static uint8_t bytes[2000];
+    struct queue_locks *locks = *state;
+    struct slice text = slice_of(bytes, sizeof bytes);
+    struct message_queue q = queue(0);
+    struct message_queue longer = { text, SLICE("b"), 0 };
+    assert_false(queue_locks_take(locks, GROUP, &q, text, 0));
+    assert_false(queue_locks_take(locks, text, &q, ALICE, 0));
+    assert_false(queue_locks_take(locks, GROUP, &longer, ALICE, 0));
+    assert_true(queue_locks_take(locks, GROUP, &q, ALICE, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_queue_has_one_owner_per_group, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_expires_without_renewal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clock_set_back_keeps_no_lock, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_names_get_no_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(release_of_another_has_no_effect, setup, teardown),
         cmocka_unit_test_setup_teardown(group_has_locks_until_they_expire, setup, teardown),
     };
