@@ -293,7 +293,7 @@ def restart(run):
         except RuntimeError as error:
             if broker.target == "ramjet":
                 raise
-            print(f"{broker.name} did not come back after SIGKILL: {error}", file=sys.stderr)
+            print(f"{broker.name} did not come back after SIGKILL: {error}\n{broker.log_tail(1500)}", file=sys.stderr)
     run.table.add(9, f"first send after SIGKILL, {gib:.1f} GiB", duration, first["ramjet"], reference=first.get("reference"),
                   checks=[at_most("<= 500 ms", first["ramjet"], 0.5e9)])
 
