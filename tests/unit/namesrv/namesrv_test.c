@@ -375,6 +375,7 @@ static void brokers_hear_of_the_smallest_id(void **state)
 static void damaged_kv_file_refuses_the_start(void **state)
 {
     struct running *r = *state;
+    assert_int_equal(workers_new("unit", 1, 100, &r->workers), 0);
     struct namesrv_options options = { .conf = &r->conf, .workers = r->workers };
     struct namesrv *namesrv = NULL;
     FILE *file = fopen(r->conf.kv_config_path, "w");
@@ -384,6 +385,7 @@ static void damaged_kv_file_refuses_the_start(void **state)
     assert_int_equal(namesrv_start(r->loop, &options, &namesrv), ERR_CORRUPT);
     assert_null(namesrv);
     assert_string_equal(running_file(r, "kv.json"), "{\"configTable\":");
+    workers_free(r->workers);
     loop_free(r->loop);
 }
 

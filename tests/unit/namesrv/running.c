@@ -32,7 +32,7 @@ int running_make(void **state)
         return -1;
     arena_init(&r->arena);
     *state = r;
-    return workers_new("unit", 1, 100, &r->workers);
+    return 0;
 }
 
 int running_remove(void **state)
@@ -40,7 +40,6 @@ int running_remove(void **state)
     struct running *r = *state;
     if (r->namesrv != NULL)
         running_stop(r);
-    workers_free(r->workers);
     namesrv_conf_fini(&r->conf);
     arena_fini(&r->arena);
     DIR *directory = opendir(r->directory);
@@ -61,6 +60,7 @@ static void *run(void *loop)
 
 void running_start(struct running *r)
 {
+    assert_int_equal(workers_new("unit", 1, 100, &r->workers), 0);
     struct namesrv_options options = { .conf = &r->conf, .workers = r->workers };
     assert_int_equal(loop_new("unit", &r->loop), 0);
     assert_int_equal(namesrv_start(r->loop, &options, &r->namesrv), 0);
@@ -91,6 +91,7 @@ void running_stop(struct running *r)
     struct ending ending = { .task = { .run = end_when_drained }, .running = r };
     loop_post(r->loop, &ending.task);
     pthread_join(r->thread, NULL);
+    workers_free(r->workers); /* first: one may still be waking the loop */
     loop_free(r->loop);
     r->namesrv = NULL;
 }
