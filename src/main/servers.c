@@ -23,7 +23,7 @@
 #include "main/roles.h"
 #include "namesrv/namesrv.h"
 
-enum { EXIT_USAGE = 2, NAMESRV_DRAIN_MS = 2000 };
+enum { EXIT_USAGE = 2, NAMESRV_DRAIN_MS = 2000, REGISTRATION_MS = 2000 };
 
 struct servers {
     struct process process;
@@ -361,6 +361,24 @@ static void say_hello(const struct servers *servers)
            is_found ? "" : " --namesrv ", is_found ? "" : namesrv);
 }
 
+static int ask_has_broker(void *ctx)
+{
+    const struct servers *servers = ctx;
+    return namesrv_has_broker(servers->namesrv) ? 1 : 0;
+}
+
+/* Before that no client finds the broker. It takes milliseconds; who has switched it off is not
+ * waited for. */
+static void wait_for_registration(struct servers *servers)
+{
+    const struct timespec step = { .tv_nsec = 1000000 };
+    for (int ms = 0; ms < REGISTRATION_MS; ms++) {
+        if (loop_thread_call(servers->namesrv_thread, ask_has_broker, servers) == 1)
+            return;
+        nanosleep(&step, NULL);
+    }
+}
+
 static int share_setting(void *ctx, int line, struct slice key, struct slice value)
 {
     (void)line;
@@ -398,9 +416,11 @@ static int start_all(struct servers *servers)
              namesrv_port(servers->namesrv));
     set(&broker_conf_table, &servers->broker_conf, "namesrvAddr", address);
     err = run_broker(servers);
-    if (err == 0)
-        say_hello(servers);
-    return err;
+    if (err != 0)
+        return err;
+    wait_for_registration(servers);
+    say_hello(servers);
+    return 0;
 }
 
 int role_all(int argc, char **argv)

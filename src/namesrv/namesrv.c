@@ -164,6 +164,11 @@ bool namesrv_has_work_out(const struct namesrv *ns)
            !tls_server_is_idle(ns->tls);
 }
 
+bool namesrv_has_broker(const struct namesrv *ns)
+{
+    return route_table_next_expiry_ms(&ns->routes) >= 0;
+}
+
 bool namesrv_is_drained(const struct namesrv *ns)
 {
     return !namesrv_has_work_out(ns) && server_is_drained(ns->server);

@@ -55,6 +55,8 @@ struct namesrv_options {
 MUST_CHECK int namesrv_start(struct loop *loop, const struct namesrv_options *options,
                              struct namesrv **namesrv);
 int namesrv_port(const struct namesrv *namesrv);
+/* A broker has registered. */
+bool namesrv_has_broker(const struct namesrv *namesrv);
 
 /* No new connections and requests from here on; what was accepted is still answered. */
 void namesrv_stop_accepting(struct namesrv *namesrv);

@@ -33,7 +33,9 @@ NOT_RUN = {
 }
 # what makes a measurement short; the last of an option counts
 SHORTER = [
-    (r"./dev bench ", "--reference none --rounds 1 --warmup 1000 --picture HOME/picture.svg --diagram HOME/diagram.svg --out HOME/bench"),
+    (r"./dev bench .*--diagram ", "--reference none --rounds 1 --warmup 1000 --picture HOME/picture.svg --diagram HOME/diagram.svg --out HOME/bench"),
+    (r"./dev bench .*--picture ", "--reference none --rounds 1 --warmup 1000 --picture HOME/picture.svg --out HOME/bench"),
+    (r"./dev bench ", "--reference none --rounds 1 --warmup 1000 --out HOME/bench"),
     (r"ramjet bench start ", "--runs 1"),
     (r"ramjet bench timer ", "--pending 100 --rate 100 --rounds 1 --seconds 1"),
     (r"ramjet bench pop ", "--invisible-ms 1000 --rate 50 --rounds 1 --seconds 1"),
