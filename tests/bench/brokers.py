@@ -20,11 +20,11 @@ def share_rank(pid):
     """A session is one group to the scheduler: whoever gave this one more weight means who is measured, too, not
     the generator and the echo alone."""
     own = Path("/proc/self/autogroup")
-    nice = own.read_text().split()[-1] if own.exists() else "0"
-    if nice == "0":
+    words = own.read_text().split() if own.exists() else []  # none, too, where no session began since the machine did
+    if not words or words[-1] == "0":
         return
     try:
-        Path(f"/proc/{pid}/autogroup").write_text(nice)
+        Path(f"/proc/{pid}/autogroup").write_text(words[-1])
     except OSError as error:
         print(f"process {pid} has less or more weight than the generator: {error}", file=sys.stderr)
 
