@@ -1,9 +1,20 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Input and output of a connection are smaller than what is mapped; the heap keeps as much as two
+ * of the largest of those take. */
+enum { MAPPED_BYTES = 1 << 20, KEPT_AT_TOP_BYTES = 2 << 20 };
+
+void memory_begin(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_AT_TOP_BYTES);
+}
 
 /* Not through the log, whose writer is another thread. */
 void memory_none(size_t bytes)

@@ -42,6 +42,11 @@ char *memory_text(struct slice text) MEMORY_NEVER_NULL;
         }                                                                                          \
     } while (0)
 
+/* At the start of the process: what is large is mapped, and goes when it is given back. The C
+ * library would raise that limit to 32 MiB with the first such block; from then on the text of a
+ * table, a few MiB made anew for each file and answer, lies between what stays and leaves holes. */
+void memory_begin(void);
+
 /* For libraries that say that they got none: one line on stderr, then abort(). */
 _Noreturn void memory_none(size_t bytes);
 

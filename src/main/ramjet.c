@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "bench/bench.h"
 #include "main/cmd.h"
 #include "main/roles.h"
@@ -42,6 +43,7 @@ static int print_help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    memory_begin();
     if (argc < 2 ||
         (argv[1][0] == '-' && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "--version") != 0))
         return role_all(argc, argv);
