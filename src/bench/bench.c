@@ -11,7 +11,7 @@
 
 static const struct scenario *const scenarios[] = {
     &scenario_send,  &scenario_deliver, &scenario_read, &scenario_overload,
-    &scenario_timer, &scenario_burst,   &scenario_pop,
+    &scenario_timer, &scenario_burst,   &scenario_pop,  &scenario_topics,
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 

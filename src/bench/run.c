@@ -105,6 +105,18 @@ struct load_plan run_plan(const struct run *run, const struct run_broker *broker
     };
 }
 
+struct send_frame_options run_frame_options(const struct run *run)
+{
+    const struct run_settings *s = &run->settings;
+    return (struct send_frame_options){
+        .type = strcmp(s->header, "binary") == 0 ? SERIALIZE_BINARY : SERIALIZE_JSON,
+        .topic = s->topic,
+        .queue_count = run->scenario->is_single ? 1 : s->queues,
+        .topic_count = s->topics,
+        .body_bytes = (size_t)s->size,
+    };
+}
+
 /* Processor time of the broker's process up to now and its memory; -1: not known. */
 static void read_usage(const struct run_broker *broker, int64_t *cpu_ns, int64_t *resident_kib)
 {
@@ -274,14 +286,7 @@ static int open_floors(struct run *run)
 
 static int run_all(struct run *run)
 {
-    const struct run_settings *s = &run->settings;
-    const struct send_frame_options frame = {
-        .type = strcmp(s->header, "binary") == 0 ? SERIALIZE_BINARY : SERIALIZE_JSON,
-        .topic = s->topic,
-        .queue_count = run->scenario->is_single ? 1 : s->queues,
-        .topic_count = s->topics,
-        .body_bytes = (size_t)s->size,
-    };
+    const struct send_frame_options frame = run_frame_options(run);
     int err = send_frame_init(&run->frame, &frame);
     if (err != 0)
         fprintf(stderr, "ramjet bench %s: no such message: %s\n", run->scenario->name,

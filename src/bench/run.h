@@ -96,10 +96,14 @@ struct load_plan run_plan(const struct run *run, const struct run_broker *broker
 /* Runs the plan and notes beside it what the machine did and the broker cost. */
 MUST_CHECK int run_load(struct run *run, const struct run_broker *broker,
                         const struct load_plan *plan, struct round *round);
+/* The message that the settings describe. */
+struct send_frame_options run_frame_options(const struct run *run);
+/* Makes the --topics of the settings, where they are not there yet. */
+MUST_CHECK int run_make_topics(struct run *run, const struct run_broker *broker);
 /* Says on stderr what failed, and gives `err` back. */
 int run_complain(const struct run *run, const struct run_broker *broker, const char *what, int err);
 
 extern const struct scenario scenario_send, scenario_deliver, scenario_read, scenario_overload,
-    scenario_timer, scenario_burst, scenario_pop;
+    scenario_timer, scenario_burst, scenario_pop, scenario_topics;
 
 #endif

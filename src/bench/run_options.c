@@ -136,6 +136,8 @@ static bool fits_together(const struct run *run)
         return complain(run, "--header is json or binary", s->header);
     if ((s->echo_keep || s->echo_sync) && s->disk[0] == '\0')
         return complain(run, "--echo-keep and --echo-sync need --disk", "");
+    if (run->scenario == &scenario_topics && s->topics == 0)
+        return complain(run, "topics needs --topics", "");
     if (run->broker_count == 0 && !s->echo && !s->echo_keep && !s->echo_sync)
         return complain(run, "nothing to measure: give --broker or --echo", "");
     return true;

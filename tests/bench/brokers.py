@@ -77,18 +77,21 @@ class MeasuredBroker(servers.Broker):
 
     def log_files(self):
         """Of the commit log: how many files have been begun since it was empty, and how many of them are gone again."""
-        starts = sorted(int(file.name) for file in (self.store / "commitlog").iterdir() if file.name.isdigit())
+        starts = [int(file.name) for file in self.log_paths() if file.name.isdigit()]
         size = int(self.conf["mappedFileSizeCommitLog"])
         return starts[-1] // size + 1, starts[0] // size
 
     def log_bytes(self):
         """What the commit log takes of the disk."""
-        return sum(file.stat().st_blocks * 512 for file in (self.store / "commitlog").iterdir())
+        return sum(file.stat().st_blocks * 512 for file in self.log_paths())
+
+    def log_paths(self):
+        return sorted((self.store / "commitlog").iterdir())
 
     def disk_read_rate(self, readers, most_bytes=1 << 30):
         """Bytes a second that the disk gives to so many who read parts of the log from start to end, at once. The log
         must be cold, and is warm afterwards."""
-        sizes = {path: path.stat().st_blocks * 512 for path in sorted((self.store / "commitlog").iterdir())}
+        sizes = {path: path.stat().st_blocks * 512 for path in self.log_paths()}
         parts, part_bytes = [], max(1 << 20, min(most_bytes, sum(sizes.values())) // (2 * readers) >> 20 << 20)
         for path, size in sizes.items():
             parts += [(path, at) for at in range(0, size - part_bytes + 1, part_bytes)]
@@ -106,7 +109,7 @@ class MeasuredBroker(servers.Broker):
 
     def forget_cached_log(self):
         """Makes what is in the commit log cold: the broker must not be running."""
-        for path in sorted((self.store / "commitlog").iterdir()):
+        for path in self.log_paths():
             fd = os.open(path, os.O_RDWR)
             try:
                 os.fsync(fd)

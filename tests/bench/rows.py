@@ -4,6 +4,7 @@ the stores comes last and on one pair of brokers, since a new pair begins with e
 import sys
 import time
 
+from relay import Relay
 from table import at_least, at_most, count, duration, mebibytes, megabytes, percent, plain, times
 
 KIB = 1024
@@ -16,6 +17,10 @@ def figure(summaries, target, key):
     """A figure of a target; None when it was not measured or is not known."""
     value = summaries.get(target, {}).get(key)
     return None if value is None or value < 0 else value
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
 
 
 def three(summaries, key):
@@ -198,27 +203,30 @@ REFERENCE_TOPICS = 2500
 
 
 def many_topics(run):
+    """One topic and many in turn, so that whatever the machine does, and where its free memory comes from, meets both."""
     topics = 100000 if run.options.long else 10000
     load = ["--size", KIB, "--connections", 8, "--outstanding", 64, "--seconds", 1]
-    one = run.scenario("send", "async", "1 topic", *load, "--topic", "OneTopic", "--warmup", run.options.warmup,
-                       echo=False)
-    before = {b.name: b.own_memory_bytes() for b in run.fleet.brokers}
-    many, counts, ended = {}, {}, {}
+    run.scenario("send", "async", "1 topic", *load, "--topic", "Many", "--rounds", 1, "--warmup", run.options.warmup, echo=False)
+    before = {}
+    for broker in run.fleet.brokers:
+        if broker.target == "ramjet":
+            await_rest(broker)  # what the load itself took is given back then
+        before[broker.name] = least_memory(broker)
+    got, counts, ended = {}, {}, {}
     for broker in list(run.fleet.brokers):
         counts[broker.name] = count_of = topics if broker.target == "ramjet" else min(topics, REFERENCE_TOPICS)
-        scenario = ("send", "async", f"{broker.name}, {count_of} topics x 8 queues", *load, "--topic", "Many",
-                    "--topics", count_of)
-        run.scenario(*scenario, "--rounds", 1, "--warmup", 16 * count_of, brokers=[broker], echo=False)
+        name, how = f"{broker.name}, {count_of} topics x 8 queues", [*load, "--topic", "Many", "--topics", count_of]
+        run.scenario("send", "async", name, *how, "--rounds", 1, "--warmup", 16 * count_of, brokers=[broker], echo=False)
         if broker.target == "ramjet":
             await_rest(broker)  # each queue's file is there then
-        many.update(run.scenario(*scenario, brokers=[broker], echo=False))
+        got.update(run.scenario("topics", "async", name, *how, "--pause-ms", 3000, brokers=[broker], echo=False))
         ended[broker.name] = time.monotonic()
     for key, label, form, check in (
             ("messages_per_s", "messages/s", count, lambda a, b: at_least(">= 95 % of 1 topic", b, times(0.95, a))),
             ("p99_ns", "p99", duration, lambda a, b: at_most("<= 1.3x 1 topic", b, times(1.3, a)))):
-        single, v = figure(one, "ramjet", key), three(many, key)
-        v["floor"] = single
-        run.table.add(7, f"{topics} topics, {label} (floor: 1 topic)", form, **v, checks=[check(single, v["ramjet"])])
+        one, many = figure(got, "ramjet one topic", key), figure(got, "ramjet many topics", key)
+        run.table.add(7, f"{topics} topics, {label} (floor: 1 topic)", form, many, floor=one,
+                      reference=figure(got, "reference many topics", key), checks=[check(one, many)])
     grown = {b.name: max(0, idle_memory(b, ended[b.name]) - before[b.name]) / (counts[b.name] * 8) for b in run.fleet.brokers}
     run.table.add(7, f"{topics} topics, bytes of memory per idle queue", count, grown["ramjet"], reference=grown.get("reference"),
                   checks=[at_most("<= 200", grown["ramjet"], 200)])
@@ -233,13 +241,17 @@ def await_rest(broker, seconds=20):
             return
 
 
-IDLE_S = 90
+IDLE_S = 100
 
 
 def idle_memory(broker, ended):
     """What remains of queues that nobody uses: Ramjet has their entries in the files within seconds, and gives back what
     the last minute's figures took when that minute is over."""
     time.sleep(max(0, ended + IDLE_S - time.monotonic()))
+    return least_memory(broker)
+
+
+def least_memory(broker):
     least = broker.own_memory_bytes()
     for _ in range(3):
         time.sleep(1)
@@ -250,6 +262,7 @@ def idle_memory(broker, ended):
 def cold_reads(run):
     """The stores are filled, made cold and read by four groups beside sends, in turn."""
     mib = run.options.fill_mib or (10 * 1024 + 512 if run.options.long else 2048)
+    load = ["--size", KIB, "--rate", 2000, "--outstanding", 256, "--rounds", 1, "--seconds", 3]
     for broker in run.fleet.pair("async"):
         run.fill(broker, "OldData", mib)
     rounds = {broker.name: [] for broker in run.fleet.brokers}
@@ -261,20 +274,36 @@ def cold_reads(run):
             disk[broker.name].append(broker.disk_read_rate(4))
             broker.forget_cached_log()
             broker.start()
-            report = run.report("read", "async", f"{broker.name}: four groups read {mib} MiB of old data", "--size", KIB,
-                                "--rate", 2000, "--outstanding", 256, "--readers", 4, "--read-topic", "OldData", "--rounds", 1, "--seconds", 3,
-                                brokers=[broker], echo=False)
+            report = run.report("read", "async", f"{broker.name}: four groups read {mib} MiB of old data", *load,
+                                "--readers", 4, "--read-topic", "OldData", brokers=[broker], echo=False)
             rounds[broker.name].append({t["name"].removeprefix(broker.name): t["summary"] for t in report["targets"]})
-    middle = lambda values: sorted(values)[len(values) // 2]
-    pick = lambda of: {"ramjet": middle([of(r) for r in rounds["ramjet"]]),
-                       "reference": middle([of(r) for r in rounds["reference"]]) if "reference" in rounds else None}
+    pick = lambda of: {"ramjet": median([of(r) for r in rounds["ramjet"]]),
+                       "reference": median([of(r) for r in rounds["reference"]]) if "reference" in rounds else None}
     alone, beside = pick(lambda r: r[""]["p99_9_ns"]), pick(lambda r: r[" with readers"]["p99_9_ns"])
     run.table.add(8, "send p99.9 with cold readers (floor: without)", duration, **beside, floor=alone["ramjet"],
                   checks=[at_most("<= 1.2x without", beside["ramjet"], times(1.2, alone["ramjet"]))])
     read = pick(lambda r: r[" readers"]["bytes_per_s"])
+    floor_alone, floor_beside = echo_beside_relay(run, load, read["ramjet"])
+    run.table.add(8, "  an echo beside as many bytes (floor: without)", duration, floor_beside, floor=floor_alone)
+    run.table.add(8, "  with as many bytes in the floor", duration, beside["ramjet"], floor=floor_beside,
+                  checks=[at_most("<= 1.2x", beside["ramjet"], times(1.2, floor_beside))])
     parts = [r[" readers"]["bytes_per_s"] / floor for r, floor in zip(rounds["ramjet"], disk["ramjet"])]
-    run.table.add(8, "cold readers, bytes/s", megabytes, **read, floor=middle(disk["ramjet"]),
-                  checks=[at_least(">= 70 % of the disk", middle(parts), 0.7)])
+    run.table.add(8, "cold readers, bytes/s", megabytes, **read, floor=median(disk["ramjet"]),
+                  checks=[at_least(">= 70 % of the disk", median(parts), 0.7)])
+
+
+def echo_beside_relay(run, load, bytes_per_s):
+    """p99.9 of the same sends to an echo, without and with what the readers' bytes cost the machine whoever sends them."""
+    alone, beside = [], []
+    broker = run.fleet.brokers[0]
+    for other in run.fleet.brokers:
+        other.kill()
+    for _ in range(3):
+        broker.forget_cached_log()
+        alone.append(run.floor_alone("an echo without readers", *load))
+        with Relay(broker.log_paths(), 4, bytes_per_s):
+            beside.append(run.floor_alone("an echo beside as many bytes", *load))
+    return tuple(median([figure(got, "echo", "p99_9_ns") for got in of]) for of in (alone, beside))
 
 
 def restart(run):
@@ -336,8 +365,7 @@ def soak(run):
                         brokers=[b for b in run.fleet.pair("async") if b.target == "ramjet"])
     tails = [r["p99_9_ns"] for r in report["targets"][0]["rounds"]]
     part = max(1, len(tails) // 6)
-    middle = lambda values: sorted(values)[len(values) // 2]
-    early, late = middle(tails[part:2 * part] or tails), middle(tails[-part:])
+    early, late = median(tails[part:2 * part] or tails), median(tails[-part:])
     run.table.add(12, f"p99.9 at the end of {minutes} min (floor: early)", duration, late, floor=early,
                   checks=[at_most("<= 1.1x early", late, 1.1 * early)])
 

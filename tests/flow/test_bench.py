@@ -179,6 +179,17 @@ def test_many_topics_are_made_and_used(pair, tmp_path, broker, name):
         servers.wait_until(lambda t=topic: [max_offset(broker, t, q) for q in range(4)] == [2] * 4)
 
 
+def test_one_topic_and_many_in_turn(pair, tmp_path, broker, name):
+    """Goal: `topics` sends as many to one topic as to many, round by round."""
+    stem = name("turns")
+    got = bench(tmp_path, "topics", pair.broker.address, "--topic", stem, "--topics", 3, "--queues", 4,
+                "--messages", 24, "--seconds", 60, "--rounds", 2)
+    assert [got[part]["summary"]["accepted"] for part in ("b one topic", "b many topics")] == [48, 48]
+    servers.wait_until(lambda: sum(max_offset(broker, stem, q) for q in range(4)) == 48)
+    for i in range(3):
+        servers.wait_until(lambda t="%s_%06d" % (stem, i): [max_offset(broker, t, q) for q in range(4)] == [4] * 4)
+
+
 def test_overload_has_its_five_figures(pair, tmp_path, name):
     """Goal: peak, normal load, overload, the innocent connection and the time after are all measured, of the floor,
     too, and every message is accepted, refused or lost."""
