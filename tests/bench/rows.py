@@ -219,7 +219,7 @@ def many_topics(run):
         run.scenario("send", "async", name, *how, "--rounds", 1, "--warmup", 16 * count_of, brokers=[broker], echo=False)
         if broker.target == "ramjet":
             await_rest(broker)  # each queue's file is there then
-        got.update(run.scenario("topics", "async", name, *how, "--pause-ms", 3000, brokers=[broker], echo=False))
+        got.update(run.scenario("topics", "async", name, *how, "--pause-ms", 2000, brokers=[broker], echo=False))
         ended[broker.name] = time.monotonic()
     for key, label, form, check in (
             ("messages_per_s", "messages/s", count, lambda a, b: at_least(">= 95 % of 1 topic", b, times(0.95, a))),
@@ -241,7 +241,7 @@ def await_rest(broker, seconds=20):
             return
 
 
-IDLE_S = 100
+IDLE_S = 120
 
 
 def idle_memory(broker, ended):
@@ -381,7 +381,7 @@ ROWS = [
     (2, "open loop", open_loop, 80, False),  # it and the next have brokers of their own
     (12, "soak", soak, 0, True),
     (5, "sync flush", sync_flush, 100, False),
-    (8, "cold reads", cold_reads, 130, False),
-    (7, "many topics", many_topics, 150, False),  # behind row 8: the reference takes no 2 GiB after it
+    (8, "cold reads", cold_reads, 155, False),
+    (7, "many topics", many_topics, 175, False),  # behind row 8: the reference takes no 2 GiB after it
     (9, "restart", restart, 60, False),
 ]
