@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "broker/figures/evidence.h"
 #include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
@@ -19,7 +20,6 @@
 #include "wire/names.h"
 
 enum { GO_AWAY_KNOWN_ABOVE = 475 }; /* version 5.3.1 */
-enum { NS_PER_MS = 1000000 };
 
 void events_message_arrived(void *ctx, const struct store_arrival *arrival)
 {

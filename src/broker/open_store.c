@@ -7,28 +7,26 @@
 
 enum { HOUR_MS = 3600 * 1000 };
 
-static bool next_batch_topic(void *ctx, size_t *cursor, struct slice *topic)
+static bool next_topic(const struct broker *broker, bool (*is_meant)(const struct topic_config *),
+                       size_t *cursor, struct slice *topic)
 {
-    const struct broker *broker = ctx;
     const struct topic_config *config;
     while (topics_next(broker->topics, cursor, &config)) {
         *topic = config->name;
-        if (topic_has_batch_queues(config))
+        if (is_meant(config))
             return true;
     }
     return false;
 }
 
+static bool next_batch_topic(void *ctx, size_t *cursor, struct slice *topic)
+{
+    return next_topic(ctx, topic_has_batch_queues, cursor, topic);
+}
+
 static bool next_compaction_topic(void *ctx, size_t *cursor, struct slice *topic)
 {
-    const struct broker *broker = ctx;
-    const struct topic_config *config;
-    while (topics_next(broker->topics, cursor, &config)) {
-        *topic = config->name;
-        if (topic_is_compacted(config))
-            return true;
-    }
-    return false;
+    return next_topic(ctx, topic_is_compacted, cursor, topic);
 }
 
 int parts_open_store(struct broker *broker)
