@@ -202,7 +202,8 @@ static int tell_name_servers(struct broker *broker)
         return err;
     options.tls = broker->client_tls;
     err = client_new(broker->loop, &options, &broker->client);
-    if (err == 0 && broker->conf.namesrv_addr[0] != '\0')
+    struct slice list = slice_str(broker->conf.namesrv_addr), first;
+    if (err == 0 && name_servers_next(&list, &first))
         err = routes_new(broker->loop, broker->client, broker->conf.namesrv_addr, &broker->routes);
     return err != 0 ? err : registrar_start(broker, &broker->registrar);
 }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "broker/announcement.h"
 #include "broker/topic_rules.h"
+#include "client/client.h"
 #include "wire/body_lists.h"
 #include "wire/body_register.h"
 #include "wire/req_namesrv.h"
@@ -357,27 +358,20 @@ void registrar_changed(struct registrar *registrar)
     loop_defer(registrar->broker->loop, &registrar->round);
 }
 
-/* Splits "host:port;host:port". */
-static int read_addresses(struct registrar *r, const char *text)
+static int read_addresses(struct registrar *r, struct slice list)
 {
-    char *copy = memory_text(slice_str(text));
-    char *rest = copy, *address;
-    int err = 0;
-    while (err == 0 && (address = strsep(&rest, ";")) != NULL) {
-        if (*address == '\0')
-            continue;
+    struct slice address;
+    while (name_servers_next(&list, &address)) {
         if (r->server_count == NAMESRV_MAX) {
             log_error("setting_refused key=namesrvAddr reason=\"more than %d\"", NAMESRV_MAX);
-            err = ERR_INVALID;
-            break;
+            return ERR_INVALID;
         }
         struct namesrv *ns = &r->servers[r->server_count++];
         *ns = (struct namesrv){ .registrar = r,
-                                .address = memory_text(slice_str(address)),
+                                .address = memory_text(address),
                                 .is_reachable = true };
     }
-    free(copy);
-    return err;
+    return 0;
 }
 
 int registrar_start(struct broker *broker, struct registrar **registrar)
@@ -391,7 +385,7 @@ int registrar_start(struct broker *broker, struct registrar **registrar)
     loop_deferred_init(&r->round, run_round);
     int err = announcement_new(broker, part_made, r, &r->announcement);
     if (err == 0)
-        err = read_addresses(r, broker->conf.namesrv_addr);
+        err = read_addresses(r, slice_str(broker->conf.namesrv_addr));
     if (err != 0) {
         registrar_free(r);
         return err;

@@ -107,6 +107,9 @@ struct route {
     int master_count;
 };
 
+/* The next of "host:port;host:port", without blanks around it; false: there are no more. */
+bool name_servers_next(struct slice *list, struct slice *address);
+
 /* Routes asked of name servers, one after the other until one answers, and kept for a while. */
 struct routes;
 

@@ -42,6 +42,14 @@ struct routes {
     struct map kept;
 };
 
+bool name_servers_next(struct slice *list, struct slice *address)
+{
+    *address = slice_of(NULL, 0);
+    while (address->len == 0 && list->len > 0)
+        *address = slice_trim(slice_cut(list, ';'));
+    return address->len > 0;
+}
+
 int routes_new(struct loop *loop, struct client *client, const char *name_servers,
                struct routes **routes)
 {
@@ -51,14 +59,9 @@ int routes_new(struct loop *loop, struct client *client, const char *name_server
     r->loop = loop;
     r->client = client;
     map_init(&r->kept);
-    const char *at = name_servers;
-    while (*at != '\0' && r->server_count < NAME_SERVERS_MAX) {
-        size_t len = strcspn(at, "; ");
-        if (len > 0)
-            r->servers[r->server_count++] = strndup(at, len);
-        at += len;
-        at += strspn(at, "; ");
-    }
+    struct slice list = slice_str(name_servers), address;
+    while (r->server_count < NAME_SERVERS_MAX && name_servers_next(&list, &address))
+        r->servers[r->server_count++] = memory_text(address);
     if (r->server_count == 0) {
         routes_free(r);
         return ERR_INVALID;

@@ -4,7 +4,7 @@ import socket
 import subprocess
 
 import pytest
-from servers import ramjet_binary
+from servers import Broker, NameServer, ramjet_binary
 
 RELIED_ON = ["aclEnable", "authenticationEnabled", "authorizationEnabled", "enableControllerMode", "enableDLegerCommitLog"]
 
@@ -56,3 +56,17 @@ def test_a_port_that_is_taken_ends_the_start(tmp_path):
                                   capture_output=True, text=True, check=False)
             assert done.returncode == 1 and "listen_failed" in done.stderr, done
     assert not (tmp_path / "store/abort").exists()
+
+
+def test_blanks_between_name_servers_do_not_count(tmp_path):
+    """Goal: a list that people wrote by hand, with a blank behind each mark and a mark too many, names who it means."""
+    with NameServer("ramjet", tmp_path / "first") as first, NameServer("ramjet", tmp_path / "second") as second:
+        names = "; %s; %s ;" % (first.address, second.address)
+        with Broker("ramjet", tmp_path / "broker", [first, second], conf={"namesrvAddr": names}):
+            pass  # started: it is registered at both
+
+
+def test_a_list_of_no_name_server_is_none(tmp_path):
+    """Goal: a broker with nothing but marks in the list starts, as one without a list does."""
+    with Broker("ramjet", tmp_path / "broker", [], conf={"namesrvAddr": " ; "}):
+        pass

@@ -151,7 +151,7 @@ static void a_dead_name_server_is_passed_over(void **state)
 {
     struct fixture *f = *state;
     char list[128];
-    snprintf(list, sizeof list, "127.0.0.1:1; %s", f->address);
+    snprintf(list, sizeof list, " ;127.0.0.1:1; %s ", f->address);
     assert_int_equal(routes_new(f->loop, f->client, list, &f->routes), 0);
     ask(f, "orders");
     assert_true(f->found);
