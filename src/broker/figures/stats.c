@@ -72,7 +72,10 @@ static void add_named(struct stats *stats, struct stats_series *series, struct s
                       int64_t now_ns)
 {
     add(stats, series, count, now_ns);
-    if (series->others != NULL && stats->settling.at == 0)
+    if (series->others == NULL)
+        return;
+    stats->some_is_spread = true; /* it may have been looked at already */
+    if (stats->settling.at == 0)
         loop_timer_start(stats->loop, &stats->settling, SETTLE_AGAIN_MS);
 }
 

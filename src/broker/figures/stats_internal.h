@@ -58,7 +58,7 @@ struct stats {
     struct loop_timer settling;
     size_t settled;      /* cursor in topics or pairs: those before it have been looked after */
     bool settles_pairs;  /* topics are done */
-    bool some_is_spread; /* of those looked at has something beside its series */
+    bool some_is_spread; /* since the last round something was seen beside a series */
     bool by_queue;
     bool folds_light;
     bool is_full;   /* said once */

@@ -301,6 +301,27 @@ static void what_is_idle_is_looked_after(void **state)
     stats_free(stats);
 }
 
+/* Goal: nor is one forgotten that is counted when it was just looked at, and is the only busy one.
+ * Method: more topics than one step looks at; the first is counted, again and again, in the midst of
+ * a round. */
+static void what_is_counted_in_the_midst_of_a_round_is_looked_after(void **state)
+{
+    enum { NAMES = 400 };
+    struct stats *stats;
+    (void)state;
+    assert_int_equal(stats_new(SLICE("cluster"), false, loop, &stats), 0);
+    for (int i = 0; i < NAMES; i++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "topic%d", i);
+        stats_put(stats, slice_of(name, (size_t)len), 0, 1, START);
+    }
+    assert_true(stats_settle(stats, START)); /* the first is among those */
+    for (int64_t s = 10; s < 60; s += 10)
+        stats_put(stats, SLICE("topic0"), 0, 1, START + s * SECOND);
+    assert_true(stats_settle(stats, START + 60 * SECOND));
+    stats_free(stats);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +336,7 @@ int main(void)
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(names_can_be_paused),
         cmocka_unit_test(what_is_idle_is_looked_after),
+        cmocka_unit_test(what_is_counted_in_the_midst_of_a_round_is_looked_after),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
