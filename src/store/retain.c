@@ -96,14 +96,19 @@ static bool may_go(struct store *store)
            (store->compaction == NULL || end <= compaction_safe(store->compaction));
 }
 
+int store_disk_percent(const struct store *store)
+{
+    int log_percent = atomic_load(&store->log_disk_percent);
+    int queue_percent = atomic_load(&store->queue_disk_percent);
+    return log_percent > queue_percent ? log_percent : queue_percent;
+}
+
 /* The fuller of the two partitions, in percent, which the store's state shows from now on. */
 static int measure_disks(struct store *store)
 {
-    int log_percent = disk_used_percent(store->log_dir);
-    int queue_percent = disk_used_percent(store->root_dir);
-    atomic_store(&store->log_disk_percent, log_percent);
-    atomic_store(&store->queue_disk_percent, queue_percent);
-    return log_percent > queue_percent ? log_percent : queue_percent;
+    atomic_store(&store->log_disk_percent, disk_used_percent(store->log_dir));
+    atomic_store(&store->queue_disk_percent, disk_used_percent(store->root_dir));
+    return store_disk_percent(store);
 }
 
 /* One round of retention at `now_ms`. True when a file has to stay for now. */

@@ -164,6 +164,9 @@ struct store_state {
  * for the first time. */
 void store_state(struct store *store, struct store_state *state);
 
+/* How full the fuller disk of log and queues was when the cleaner looked last, in percent. */
+int store_disk_percent(const struct store *store);
+
 /* Asks the cleaner for a round now, as if the hour of deleteWhen had come. */
 void store_clean_now(struct store *store);
 /* Asks the cleaner to look through all queues, also those never opened, for files that lead below

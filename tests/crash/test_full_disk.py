@@ -1,5 +1,7 @@
 """A disk that is really full: a small file system of its own, filled to the last block."""
 
+import re
+
 import mini_client as mq
 import pytest
 from disk import Disk
@@ -26,6 +28,19 @@ def full_broker(disk, broker):
     broker.conf.update(storePathRootDir=broker.store, storePathCommitLog=broker.store / "commitlog",
                        cleanResourceInterval=200, mappedFileSizeTimerLog=1 << 20)
     return broker
+
+
+def test_a_disk_beyond_its_limit_is_told_as_that(full_broker, disk):
+    """Goal: who is refused while there is room is told how full the disk is, and which setting says that it is too full."""
+    broker = full_broker
+    broker.conf.update(diskSpaceWarningLevelRatio=50, diskSpaceCleanForciblyRatio=45)
+    (disk.mount / "others").write_bytes(bytes(36 << 20))
+    broker.start()
+    with broker.connect() as connection:
+        answer = connection.call(SEND, mq.send_fields(TOPIC, 0), b"refused")
+    assert answer.code == FULL
+    assert re.fullmatch(r"service not available now: the broker's disk is \d\d % full, and sends are refused above 50 % "
+                        r"\(diskSpaceWarningLevelRatio\)", answer.remark), answer.remark
 
 
 class Sends:

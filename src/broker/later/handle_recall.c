@@ -114,10 +114,10 @@ static void store_recall(struct broker *broker, struct request *req,
     struct store_put_result put;
     int err = broker_put(broker, &record, 1, arena, &put, NULL);
     if (err != 0) {
-        const char *why;
-        put_refusal(err, &why);
+        struct slice why;
+        put_refusal(broker, err, arena, &why);
         refuse(broker, req, RESP_SYSTEM_ERROR,
-               arena_printf(arena, "recall failed, execute error: %s", why));
+               arena_printf(arena, "recall failed, execute error: %.*s", SLICE_FMT(why)));
         return;
     }
     struct recall_response answer = { .msg_id = handle->uniq_key, .msg_region = region(broker) };

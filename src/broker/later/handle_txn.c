@@ -49,9 +49,9 @@ static bool check_half(struct broker *broker, struct request *req, const struct 
 static void answer_end(struct broker *broker, struct request *req, const struct txn_end *end)
 {
     if (end->verdict == TXN_FAILED) {
-        const char *remark;
-        int32_t code = put_refusal(end->err, &remark);
-        reply_code(req, code, "%s", remark);
+        struct slice remark;
+        int32_t code = put_refusal(broker, end->err, &req->arena, &remark);
+        reply_code(req, code, "%.*s", SLICE_FMT(remark));
     } else if (end->verdict == TXN_REFUSED) {
         reply_code(req, RESP_ILLEGAL_OPERATION, "the transaction has ended already");
     } else if (request_is_oneway(req)) {

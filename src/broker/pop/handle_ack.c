@@ -151,10 +151,10 @@ static bool refused_handle(struct broker *broker, struct request *req,
 static void answer_written(struct broker *broker, struct request *req, struct reply *reply, int err,
                            int64_t end_phy_offset)
 {
-    const char *remark;
+    struct slice remark;
     if (err != 0) {
-        int32_t code = put_refusal(err, &remark);
-        reply_code(req, code, "%s", remark);
+        int32_t code = put_refusal(broker, err, &req->arena, &remark);
+        reply_code(req, code, "%.*s", SLICE_FMT(remark));
     } else if (end_phy_offset > 0) {
         acks_reply(broker, req, reply, end_phy_offset, true);
     } else {

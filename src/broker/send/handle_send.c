@@ -25,8 +25,8 @@ enum { CHANGES_MAX = 8 };
 
 static void refuse_put(struct send *s, int err)
 {
-    const char *remark;
-    int32_t code = put_refusal(err, &remark);
+    struct slice remark;
+    int32_t code = put_refusal(s->broker, err, &s->req->arena, &remark);
     if (err == ERR_INVALID && s->marks.has_timer)
         send_refuse_printf(
             s, code,
@@ -35,7 +35,7 @@ static void refuse_put(struct send *s, int err)
             "bigger than the current time",
             s->broker->conf.timer_max_delay_sec * 1000LL);
     else
-        send_refuse(s, code, slice_str(remark));
+        send_refuse(s, code, remark);
 }
 
 /* The ids of `count` messages, joined by commas. */

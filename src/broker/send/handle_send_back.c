@@ -99,9 +99,9 @@ static void put_copy(struct send_back *s, struct record *record, struct slice or
     record->store_host = broker->self;
     int err = broker_put(broker, record, 1, &req->arena, &result, NULL);
     if (err != 0) {
-        const char *remark;
-        int32_t code = put_refusal(err, &remark);
-        reply_code(req, code, "%s", remark);
+        struct slice remark;
+        int32_t code = put_refusal(broker, err, &req->arena, &remark);
+        reply_code(req, code, "%.*s", SLICE_FMT(remark));
         return;
     }
     stats_count(broker->stats, STATS_SENT_BACK, origin, s->fields.group, 1,

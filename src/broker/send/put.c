@@ -105,36 +105,49 @@ int broker_put_half(struct broker *broker, struct record *record, struct arena *
     return err;
 }
 
-int32_t put_refusal(int err, const char **remark)
+/* Most disks are refused long before they are full. */
+static struct slice disk_full_remark(const struct broker *broker, struct arena *arena)
+{
+    int percent = store_disk_percent(broker->store);
+    int most = broker->conf.disk_space_warning_level_ratio;
+    if (percent <= most)
+        return SLICE("service not available now: the broker's disk is full");
+    return arena_printf(arena,
+                        "service not available now: the broker's disk is %d %% full, and sends are "
+                        "refused above %d %% (diskSpaceWarningLevelRatio)",
+                        percent, most);
+}
+
+int32_t put_refusal(const struct broker *broker, int err, struct arena *arena, struct slice *remark)
 {
     switch (err) {
     case ERR_UNSUPPORTED:
-        *remark = "accurate timer message is not enabled, timerWheelEnable is false";
+        *remark = SLICE("accurate timer message is not enabled, timerWheelEnable is false");
         return RESP_SYSTEM_ERROR;
     case ERR_INVALID:
-        *remark = "timer message illegal, the delay time should be a number and not be bigger than "
+        *remark =
+            SLICE("timer message illegal, the delay time should be a number and not be bigger than "
                   "timerMaxDelaySec; or if set del msg, the delay time should be bigger than the "
-                  "current time";
+                  "current time");
         return RESP_MESSAGE_ILLEGAL;
     case ERR_TOO_BIG:
-        *remark = "the message is illegal, maybe msg body or properties length not matched";
+        *remark = SLICE("the message is illegal, maybe msg body or properties length not matched");
         return RESP_MESSAGE_ILLEGAL;
     case ERR_DISK_FULL:
-        *remark = "service not available now: the broker's disk is full";
+        *remark = disk_full_remark(broker, arena);
         return RESP_SERVICE_NOT_AVAILABLE;
     case ERR_CORRUPT:
-        *remark =
-            "service not available now: files of consume queues are missing, a restart builds "
-            "them again";
+        *remark = SLICE("service not available now: files of consume queues are missing, a restart "
+                        "builds them again");
         return RESP_SERVICE_NOT_AVAILABLE;
     case ERR_IO:
-        *remark = "service not available now: a write to the broker's disk has failed";
+        *remark = SLICE("service not available now: a write to the broker's disk has failed");
         return RESP_SERVICE_NOT_AVAILABLE;
     case ERR_CLOSED:
-        *remark = "service not available now: the broker is shutting down";
+        *remark = SLICE("service not available now: the broker is shutting down");
         return RESP_SERVICE_NOT_AVAILABLE;
     default:
-        *remark = "UNKNOWN_ERROR";
+        *remark = SLICE("UNKNOWN_ERROR");
         return RESP_SYSTEM_ERROR;
     }
 }

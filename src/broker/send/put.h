@@ -33,7 +33,8 @@ MUST_CHECK int broker_put_at_once(struct broker *broker, const struct record *re
 MUST_CHECK int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,
                                struct store_put_result *result);
 
-/* The response code and remark (static text) for a refused put. */
-int32_t put_refusal(int err, const char **remark);
+/* The response code and remark (static text, or of the arena) for a refused put. */
+int32_t put_refusal(const struct broker *broker, int err, struct arena *arena,
+                    struct slice *remark);
 
 #endif

@@ -302,8 +302,8 @@ static void what_is_idle_is_looked_after(void **state)
 }
 
 /* Goal: nor is one forgotten that is counted when it was just looked at, and is the only busy one.
- * Method: more topics than one step looks at; the first is counted, again and again, in the midst of
- * a round. */
+ * Method: more topics than one step looks at; the first is counted, again and again, in the midst
+ * of a round. */
 static void what_is_counted_in_the_midst_of_a_round_is_looked_after(void **state)
 {
     enum { NAMES = 400 };
