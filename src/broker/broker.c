@@ -120,7 +120,7 @@ int broker_start(struct loop *loop, struct workers *workers, const struct broker
     if (err == 0)
         err = parts_start(b);
     if (err != 0) {
-        parts_end(b);
+        (void)parts_end(b); /* why it does not start says more */
         broker_free(b);
         return err;
     }
@@ -168,9 +168,9 @@ static void stop_poll(struct loop_timer *timer)
     txns_finish(broker->txns);
     light_queues_forget_past(broker);
     saver_finish(broker->saver);
-    parts_end(broker);
+    int err = parts_end(broker);
     log_info("broker_stopped name=%s", broker->conf.broker_name);
-    broker->stopped(broker->stopped_ctx);
+    broker->stopped(broker->stopped_ctx, err);
 }
 
 static void end_service(struct broker *broker)
@@ -196,7 +196,7 @@ static void leaving_is_over(struct loop_timer *timer)
     end_service(list_entry(timer, struct broker, stop_poll));
 }
 
-void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx)
+void broker_stop(struct broker *broker, void (*stopped)(void *ctx, int err), void *ctx)
 {
     assert(!broker->is_stopping && !broker->is_leaving);
     broker->stopped = stopped;

@@ -22,8 +22,9 @@ MUST_CHECK int broker_start(struct loop *loop, struct workers *workers,
 int broker_port(const struct broker *broker);
 
 /* Begins a clean end: unregisters, takes no new connections and requests, answers what was
- * accepted, then flushes, writes tables and checkpoint, and calls `stopped` on the loop. */
-void broker_stop(struct broker *broker, void (*stopped)(void *ctx), void *ctx);
+ * accepted, then flushes, writes tables and checkpoint, and calls `stopped` on the loop: `err` is
+ * what store_close() gave. */
+void broker_stop(struct broker *broker, void (*stopped)(void *ctx, int err), void *ctx);
 /* After `stopped`. */
 void broker_free(struct broker *broker);
 

@@ -87,7 +87,7 @@ struct broker {
     bool is_stopping;
     struct loop_timer stop_poll;
     int64_t stop_deadline_ns;
-    void (*stopped)(void *ctx);
+    void (*stopped)(void *ctx, int err);
     void *stopped_ctx;
 };
 

@@ -226,7 +226,7 @@ int parts_start(struct broker *broker)
     return err != 0 ? err : tell_name_servers(broker);
 }
 
-/* ---- ended in this order --------------------------------------------------------------------- */
+/* ---- ended in the reverse order -------------------------------------------------------------- */
 
 /* The client first: it ends the calls under way, and who made them is told. */
 static void leave_name_servers(struct broker *broker)
@@ -236,9 +236,20 @@ static void leave_name_servers(struct broker *broker)
     registrar_free(broker->registrar);
     if (broker->routes != NULL)
         routes_free(broker->routes);
+    tls_client_free(broker->client_tls);
     broker->client = NULL;
     broker->registrar = NULL;
     broker->routes = NULL;
+    broker->client_tls = NULL;
+}
+
+static void close_txns(struct broker *broker)
+{
+    if (broker->txns != NULL) {
+        txns_stop(broker->txns);
+        txns_close(broker->txns);
+    }
+    broker->txns = NULL;
 }
 
 /* Connections that are still open are closed, and let go of what they had parked. */
@@ -248,21 +259,15 @@ static void close_ports(struct broker *broker)
         server_free(broker->fast_server);
     if (broker->server != NULL)
         server_free(broker->server);
+    tls_server_free(broker->tls);
     broker->fast_server = NULL;
     broker->server = NULL;
+    broker->tls = NULL;
 }
 
 /* They save how far they have come: the store is there for it. */
 static void close_later(struct broker *broker)
 {
-    if (broker->delays != NULL) {
-        delays_stop(broker->delays);
-        delays_close(broker->delays);
-    }
-    if (broker->txns != NULL) {
-        txns_stop(broker->txns);
-        txns_close(broker->txns);
-    }
     if (broker->pops != NULL) {
         pops_stop(broker->pops);
         pops_close(broker->pops);
@@ -271,24 +276,24 @@ static void close_later(struct broker *broker)
         timers_stop(broker->timers);
         timers_close(broker->timers);
     }
-    broker->delays = NULL;
-    broker->txns = NULL;
+    if (broker->delays != NULL) {
+        delays_stop(broker->delays);
+        delays_close(broker->delays);
+    }
     broker->pops = NULL;
     broker->timers = NULL;
+    broker->delays = NULL;
 }
 
-void parts_end(struct broker *broker)
+int parts_end(struct broker *broker)
 {
     leave_name_servers(broker);
+    close_txns(broker);
     close_ports(broker);
     close_later(broker);
-    if (broker->store != NULL)
-        store_close(broker->store);
+    int err = broker->store == NULL ? 0 : store_close(broker->store);
     broker->store = NULL;
-    tls_client_free(broker->client_tls);
-    tls_server_free(broker->tls);
-    broker->client_tls = NULL;
-    broker->tls = NULL;
+    return err;
 }
 
 void parts_free(struct broker *broker)

@@ -16,8 +16,9 @@
 
 /* Makes and starts them. On failure parts_end() and parts_free() clear what there is. */
 MUST_CHECK int parts_start(struct broker *broker);
-/* Ends those that have sockets and files. Nothing is under way with workers any more. */
-void parts_end(struct broker *broker);
+/* Ends those that have sockets and files, the last first. Nothing is under way with workers any
+ * more. What store_close() gave; 0 without a store. */
+int parts_end(struct broker *broker);
 /* Frees those that have neither, after parts_end(). */
 void parts_free(struct broker *broker);
 

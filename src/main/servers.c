@@ -34,6 +34,7 @@ struct servers {
     struct namesrv_conf namesrv_conf;
     struct broker_conf broker_conf;
     sem_t broker_stopped;
+    int broker_end_err; /* what its end met, once it is posted */
 };
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -116,9 +117,10 @@ static int run_broker(struct servers *servers)
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
-static void on_broker_stopped(void *ctx)
+static void on_broker_stopped(void *ctx, int err)
 {
     struct servers *servers = ctx;
+    servers->broker_end_err = err;
     sem_post(&servers->broker_stopped);
 }
 
@@ -213,7 +215,7 @@ static int serve(struct servers *servers, int (*start)(struct servers *servers))
     process_end_workers(&servers->process);
     stop_loops(servers);
     process_fini(&servers->process);
-    return err == 0 ? 0 : 1;
+    return err == 0 && servers->broker_end_err == 0 ? 0 : 1;
 }
 
 static void init(struct servers *servers)

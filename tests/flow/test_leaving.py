@@ -5,7 +5,7 @@ import signal
 import mini_client as mq
 import pytest
 import servers
-from conftest import BROKER_CONF, make_topic
+from conftest import BROKER_CONF, make_topic, pull_all
 from servers import wait_until
 
 JAVA_5_3_1 = 475
@@ -48,3 +48,26 @@ def test_a_broker_that_need_not_wait_ends_at_once(target, tmp_path):
             both.broker.process.send_signal(signal.SIGTERM)
             connection.wait_closed()
         assert both.broker.process.wait(60) == 0
+
+
+def test_an_end_that_could_not_flush_is_told_by_the_exit_code(target, tmp_path):
+    """Goal: who stopped the broker knows whether everything is on the disk, without reading the log; what was
+    acknowledged is there after the next start.
+    Method: every sync of the log fails."""
+    if target != "ramjet":
+        pytest.skip("fault points are Ramjet's own")
+    with servers.Pair(target, tmp_path) as both:
+        both.broker.stop()
+        both.broker.take_faults()
+        both.broker.start()
+        with both.broker.connect() as connection:
+            topic = make_topic(connection, "ends", queues=1)
+            both.broker.arm("fail", "disk.sync_range", 0, 1000000, "io")
+            both.broker.arm("fail", "disk.sync", 0, 1000000, "io")
+            assert connection.call(310, mq.send_fields(topic), b"kept").code == 0
+        assert both.broker.stop() == 1
+        assert "store_not_closed_cleanly" in both.broker.log_tail(10000)
+        both.broker.start()
+        with both.broker.connect() as connection:
+            assert [record.body for record in pull_all(connection, "any", topic)] == [b"kept"]
+        assert both.broker.stop() == 0
