@@ -5,7 +5,11 @@
 #include "store/get_entries.h"
 #include "store/index_file.h"
 #include "store/store_internal.h"
+#include "wire/frame.h"
 #include "wire/record_crc.h"
+
+/* What is longer is no length: its message came in a frame, whatever maxMessageSize was then. */
+enum { RECORD_LENGTH_MAX = FRAME_MAX_BYTES + RECORD_OVERHEAD_MAX };
 
 enum { QUERY_MAX = 1024 };
 
@@ -148,8 +152,7 @@ int store_get_walking(struct store *store, int64_t phy_offset, struct buf *out, 
         return err;
     int32_t bytes = (int32_t)get_be32(out->data + before + RECORD_TOTAL_SIZE);
     out->len = before;
-    if (bytes <= RECORD_BORN_HOST ||
-        bytes > store->options.max_message_bytes + (int32_t)(2 * RECORD_PROPERTIES_MAX))
+    if (bytes <= RECORD_BORN_HOST || bytes > RECORD_LENGTH_MAX)
         return ERR_NOT_FOUND;
     err = commit_log_read(store->log, phy_offset, (size_t)bytes, true, out);
     struct record record;

@@ -5,7 +5,8 @@ import time
 import mini_client as mq
 import pytest
 
-from conftest import expect_not_before, make_topic, max_offset, pull_all, send
+import servers
+from conftest import BROKER_CONF, expect_not_before, make_topic, max_offset, pull_all, send
 from servers import wait_until
 
 
@@ -200,3 +201,25 @@ def test_locks_do_not_count_for_what_is_sent_back(broker, pair, topic, group, re
     assert broker.call(41, body=lock).code == 0
     assert send_back(broker, group, received).code == 0
     assert [r.body for r in pull_all(broker, group, "%RETRY%" + group)] == [b"work"]
+
+
+def test_a_message_that_is_too_long_by_now_comes_again(target, tmp_path):
+    """Goal: what was accepted is found by its place, and comes again when it is sent back, also after maxMessageSize was
+    lowered.
+    Method: a restart with the lower limit."""
+    if target != "ramjet":
+        pytest.skip("the reference refuses to put it again")
+    body = bytes(200000)
+    with servers.Pair(target, tmp_path, conf=BROKER_CONF) as both:
+        with both.broker.connect() as connection:
+            topic = make_topic(connection, "long")
+            send(connection, topic, body)
+            record, = pull_all(connection, "readers", topic)
+        both.broker.stop()
+        both.broker.conf["maxMessageSize"] = 1000
+        both.broker.start()
+        with both.broker.connect() as connection:
+            assert connection.call(200, body={"groupName": "readers"}).code == 0
+            assert connection.call(33, {"offset": record.phy_offset}).code == 0
+            assert send_back(connection, "readers", record).code == 0
+            assert [again.body for again in pull_all(connection, "readers", "%RETRY%readers")] == [body]

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/java_hash.h"
+#include "base/memory.h"
 
 static int set_up(void **state)
 {
@@ -459,6 +460,34 @@ static void a_lower_limit_stops_nothing_that_was_taken(void **state)
     store_dir_remove(crashed);
 }
 
+/* Goal: nor are they hidden from who asks for them by their place or their key: transactions are
+ * committed by place, messages sent back.
+ * Method: a body that is longer than the limit is now, by more than all of a record beside it. */
+static void a_lower_limit_hides_nothing_that_was_taken(void **state)
+{
+    enum { BODY_BYTES = 200000 };
+    (void)state;
+    struct store_dir *dir = store_dir_new();
+    dir->options.commit_log_file_bytes = 1 << 20;
+    store_dir_open(dir);
+    char *body = memory_zeroed(1, BODY_BYTES + 1);
+    memset(body, 'x', BODY_BYTES);
+    struct store_put_result put = store_dir_put(dir, "orders", 0, body, "KEYS\001k\002");
+    store_dir_close(dir);
+    dir->options.max_message_bytes = 1000;
+    store_dir_open(dir);
+    struct buf bytes = BUF_INIT;
+    int64_t last_ms, last_phy_offset;
+    assert_int_equal(store_get_at(dir->store, put.phy_offset, &bytes), 0);
+    assert_int_equal(store_query(dir->store, SLICE("orders"), SLICE("k"), 1, 0, INT64_MAX, &bytes,
+                                 &last_ms, &last_phy_offset),
+                     1);
+    assert_true(bytes.len > 2 * BODY_BYTES);
+    buf_fini(&bytes);
+    free(body);
+    store_dir_remove(dir);
+}
+
 /* Goal: an empty body and IPv6 addresses are stored as they are.
  * Method: put, get, compare. */
 static void empty_bodies_and_long_addresses(void **state)
@@ -499,6 +528,7 @@ int main(void)
         STORE_TEST(arrivals_are_told),
         STORE_TEST(what_is_too_long_is_refused),
         STORE_TEST(a_lower_limit_stops_nothing_that_was_taken),
+        cmocka_unit_test(a_lower_limit_hides_nothing_that_was_taken),
         STORE_TEST(empty_bodies_and_long_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
