@@ -52,6 +52,12 @@ class MeasuredBroker(servers.Broker):
         self.name_server.kill()
         shutil.rmtree(self.home.parent, ignore_errors=True)
 
+    def complaints(self, most=20):
+        """The last warnings and errors of the broker's own logs."""
+        lines = [line for path in [self.log_path, *self.home.glob("home/logs/**/*.log")] if path.exists()
+                 for line in path.read_text(errors="replace").splitlines() if " WARN" in line or " ERROR" in line]
+        return "\n".join(sorted(lines)[-most:])
+
     def shell_command(self):
         """For `ramjet bench start`, which runs the broker itself, with the files of an earlier start."""
         return f"exec {shlex.join(self.command(self.home / 'broker.conf'))} >> {self.log_path} 2>&1"
