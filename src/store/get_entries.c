@@ -49,6 +49,15 @@ static void mend(struct store *store, struct consume_queue *queue,
     log_reader_fini(&reader);
 }
 
+static void note_and_mend(struct store *store, struct consume_queue *queue, bool may_block,
+                          const struct store_queue_entry *entry,
+                          const struct store_queue_entry *said)
+{
+    store_note_damaged_entry(store, queue, entry);
+    if (may_block)
+        mend(store, queue, said);
+}
+
 /* ---- position and length --------------------------------------------------------------------- */
 
 static int bits_between(const struct store_queue_entry *a, const struct store_queue_entry *b)
@@ -126,9 +135,7 @@ int store_heal_entry(struct store *store, struct consume_queue *queue, bool may_
     if (err != 0)
         return err;
     assert(bits_between(&said, entry) <= 1);
-    store_note_damaged_entry(store, queue, entry);
-    if (may_block)
-        mend(store, queue, &said);
+    note_and_mend(store, queue, may_block, entry, &said);
     entry->phy_offset = said.phy_offset;
     entry->bytes = said.bytes;
     return 0;
@@ -176,9 +183,7 @@ static int number_by_record(struct store *store, struct consume_queue *queue, bo
     int err = read_entry(store, queue, entry->phy_offset, entry->bytes, may_block, &said);
     if (err != 0 || (said.queue_offset == entry->queue_offset && said.count == entry->count))
         return err;
-    store_note_damaged_entry(store, queue, entry);
-    if (may_block)
-        mend(store, queue, &said);
+    note_and_mend(store, queue, may_block, entry, &said);
     entry->queue_offset = said.queue_offset;
     entry->count = said.count;
     return 0;

@@ -8,14 +8,10 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "wrap_pthread.h"
 
 static int cause; /* what pthread_create() fails with; 0: it does not */
 
-/* In the place of the C library's. */
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *arg)
 {

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "delivery/delivery.h"
-#include "wire/properties.h"
+#include "delivery/property_is.h"
 
 struct redirected {
     struct record record;
@@ -22,11 +22,6 @@ static struct redirected redirect(const char *properties, int32_t sys_flag, stru
     delay_redirect(&levels, &r.record, arena);
     r.done = slice_eq(r.record.topic, SLICE(TOPIC_SCHEDULE));
     return r;
-}
-
-static bool property_is(const struct record *record, const char *name, const char *value)
-{
-    return slice_eq(property_get(record->properties, slice_str(name)), slice_str(value));
 }
 
 /* Goal: a message with a level goes to that level's queue and remembers where it belongs.

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "delivery/delivery.h"
-#include "wire/properties.h"
+#include "delivery/property_is.h"
 
 /* Goal: the level asked for counts; without one, each retry waits a level longer, from 3 on.
  * Method: decisions for the first and a later retry. */
@@ -43,11 +43,6 @@ static void a_new_client_limits_the_retries(void **state)
     assert_int_equal(retry_times_max(&group, 121, 0), 0);
     assert_int_equal(retry_times_max(&group, 121, -1), 16);
     assert_int_equal(retry_times_max(&group, 120, 3), 16);
-}
-
-static bool property_is(const struct record *record, const char *name, const char *value)
-{
-    return slice_eq(property_get(record->properties, slice_str(name)), slice_str(value));
 }
 
 /* Goal: the first retry keeps where the message came from; later ones do not overwrite it.

@@ -2,18 +2,13 @@
  * build with the address sanitizer counts), and nothing of the store is worse for it. */
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 
 #include "store/store_dir.h"
+#include "wrap_pthread.h"
 
 static int may_start; /* so many threads more */
 static int running;
 
-/* In the place of the C library's. */
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *arg)
 {
