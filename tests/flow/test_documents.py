@@ -215,9 +215,8 @@ class Scene:
         if "ramjet bench start " in line:
             names["127.0.0.1:10911"] = "127.0.0.1:%d" % self.own["broker.conf"]
         line += next((" " + more for kind, more in SHORTER if re.match(kind, line)), "")
-        for written, meant in names.items():
-            line = line.replace(written, meant)
-        return line
+        written = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+        return re.sub(written, lambda found: names[found[0]], line)  # at once: what is put in is not looked at again
 
     def run(self, line):
         done = subprocess.run(self.here(line), shell=True, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL,
