@@ -149,9 +149,9 @@ static void a_failed_sync_is_for_good(void **state)
     struct store_dir *dir = *state;
     int64_t good = store_dir_put(dir, "orders", 0, "good", "").end_phy_offset;
     flush_to(good);
-    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
     atomic_store(&waiting.told, 0);
-    fault_arm("disk.sync_range", 0, 1, ERR_IO);
+    fault_arm("disk.sync_range", 0, 1, ERR_IO); /* before the put: the flusher comes, too */
+    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
     store_request_flush(dir->store, end);
     store_dir_await(has_failed, dir); /* the flush before it may be told of this late */
     store_dir_await(is_told, &waiting);
@@ -165,8 +165,8 @@ static void a_failed_sync_of_ones_own_is_for_good(void **state)
     struct store_dir *dir = *state;
     int64_t good = store_dir_put(dir, "orders", 0, "good", "").end_phy_offset;
     flush_here_to(good);
-    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
     fault_arm("disk.sync_range", 0, 1, ERR_IO);
+    int64_t end = store_dir_put(dir, "orders", 0, "doubtful", "").end_phy_offset;
     if (!store_flush_here(dir->store)) /* the flusher is at it, and meets the fault */
         store_dir_await(has_failed, dir);
     fault_disarm_all();
@@ -180,8 +180,8 @@ static void a_failed_sync_of_a_queue_is_for_good(void **state)
     struct store_dir *dir = *state;
     struct store_put_result result;
     for (int i = 0; i < 2; i++) {
-        store_dir_put(dir, "orders", i, "kept", "");
         fault_arm(points[i], 0, INT64_MAX, ERR_IO);
+        store_dir_put(dir, "orders", i, "kept", "");
         store_request_durable(dir->store);
         store_dir_await(has_failed, dir);
         fault_disarm_all();
