@@ -4,6 +4,7 @@ test lasts, and sends are answered, one after the other.
 Ramjet's own: fault points say what stands still. How long a pass of the loop takes is no matter of these tests.
 """
 
+import os
 import socket
 
 import pytest
@@ -16,7 +17,7 @@ HOUR_MS = 3600 * 1000
 KIB = 1024
 FILE_BYTES = 4 << 20
 INDEX_ENTRIES = 500
-CONF = {"mappedFileSizeCommitLog": FILE_BYTES, "maxHashSlotNum": 100, "maxIndexNum": INDEX_ENTRIES, "fileReservedTime": 0,
+CONF = {"mappedFileSizeCommitLog": FILE_BYTES, "maxHashSlotNum": 100, "maxIndexNum": INDEX_ENTRIES,
         "flushConsumerOffsetInterval": 100}
 COMMIT, MAKE_GROUP, REMOVE_OLD_FILES = 15, 200, 329
 
@@ -99,8 +100,10 @@ def test_the_making_of_the_next_file(still):
 
 
 def test_the_removal_of_old_files(still):
-    """Goal: retention that is stuck in a file delays no send, and goes on later."""
+    """Goal: retention that is stuck in a file delays no send, and goes on later.
+    Method: the first file is made an old one; the others are new, and stay."""
     still.send(4 * KIB, FILE_BYTES // (4 * KIB))
+    os.utime(still.broker.store / "commitlog" / ("%020d" % 0), (0, 0))
     still.hold("disk.remove", lambda: still.connection.call(REMOVE_OLD_FILES))
     still.send(4 * KIB, FILE_BYTES // (4 * KIB))
     still.go_on()
