@@ -159,6 +159,8 @@ static void who_cannot_wait_finds_what_an_entry_led_to(void **state)
     store_dir_close(dir);
     store_dir_open(dir);
     expect_all(dir, 0, 3);
+    if (!store_dir_tells_of_waits(dir, QUEUE_FILE))
+        skip();
     for (int bit = 0; bit < 64; bit++) {
         struct store_get_result result;
         struct buf bytes = BUF_INIT;

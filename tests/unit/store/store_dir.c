@@ -1,10 +1,12 @@
 #include "store/store_dir.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,6 +220,19 @@ void store_dir_flip(const struct store_dir *dir, const char *name, int64_t at, i
     store_dir_read(dir, name, at, &byte, 1);
     byte ^= (uint8_t)(1u << bit);
     store_dir_write(dir, name, at, &byte, 1);
+}
+
+bool store_dir_tells_of_waits(const struct store_dir *dir, const char *name)
+{
+    char path[256];
+    uint8_t byte;
+    struct iovec run = { &byte, 1 };
+    store_dir_file_path(dir, name, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    bool tells = preadv2(fd, &run, 1, 0, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP;
+    close(fd);
+    return tells;
 }
 
 void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours)

@@ -72,6 +72,9 @@ void store_dir_read(const struct store_dir *dir, const char *name, int64_t at, v
 void store_dir_delete(const struct store_dir *dir, const char *name);
 /* Turns one bit (0: the lowest) of the byte at `at`. */
 void store_dir_flip(const struct store_dir *dir, const char *name, int64_t at, int bit);
+/* Does the file system say whether a read of the file would wait? One that does not, as tmpfs, has
+ * who may not wait ask again as one who may. */
+bool store_dir_tells_of_waits(const struct store_dir *dir, const char *name);
 /* The file was written so many hours ago. */
 void store_dir_age(const struct store_dir *dir, const char *name, int64_t hours);
 
