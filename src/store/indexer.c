@@ -24,7 +24,8 @@
 #include "store/log_reader.h"
 
 enum { GATHER_MS = 100, RETRY_MS = 1000 };
-enum { REST_MS = 1000 }; /* without work, then the pages of the index files are let go */
+enum { PIECE_RECORDS = 256 }; /* a fifth of a millisecond */
+enum { REST_MS = 1000 };      /* without work, then the pages of the index files are let go */
 
 struct indexer {
     struct commit_log *log;
@@ -82,12 +83,14 @@ static int fill(struct indexer *indexer)
     int64_t at = atomic_load(&indexer->done_to);
     int err = 0;
     log_reader_init(&reader, log);
-    while (err == 0 && at < commit_log_max(log)) {
+    for (int records = 1; err == 0 && at < commit_log_max(log); records++) {
         if (at < commit_log_min(log)) /* expired before it was indexed */
             at = commit_log_min(log);
         err = fill_one(indexer, &reader, &at);
         assert(at >= atomic_load(&indexer->done_to));
         atomic_store(&indexer->done_to, at);
+        if (records % PIECE_RECORDS == 0)
+            thread_give_way();
     }
     log_reader_fini(&reader);
     return err;
@@ -144,6 +147,7 @@ static void *run_indexer(void *arg)
 {
     struct indexer *indexer = arg;
     thread_stand_back();
+    thread_take_short_turns();
     index_files_sync_left_over(indexer->files);
     for (bool is_ending = false; !is_ending;) {
         is_ending = wait_for_work(indexer);

@@ -80,11 +80,35 @@ static void who_goes_first_keeps_its_share(void **state)
     assert_true(ranks[1].nice == before.nice || before.nice < 0);
 }
 
+static void *give_way(void *arg)
+{
+    struct rank *ranks = arg;
+    thread_stand_back();
+    ranks[0] = own_rank();
+    thread_take_short_turns();
+    thread_give_way();
+    ranks[1] = own_rank();
+    return NULL;
+}
+
+/* Goal: short turns do not take back what a thread that stands back gave up. */
+static void short_turns_are_turns_of_the_same_share(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct rank ranks[2];
+    assert_int_equal(pthread_create(&thread, NULL, give_way, ranks), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(ranks[1].policy, ranks[0].policy);
+    assert_int_equal(ranks[1].nice, ranks[0].nice);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_stands_back_alone),
         cmocka_unit_test(who_goes_first_keeps_its_share),
+        cmocka_unit_test(short_turns_are_turns_of_the_same_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
