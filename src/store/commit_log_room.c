@@ -257,10 +257,9 @@ static void populate(struct log_file *file, int64_t from, int64_t upto, bool wri
     upto = upto / PAGE_BYTES * PAGE_BYTES;
     if (upto <= from)
         return;
-    if (disk_populate(file->base + from, upto - from) && written) {
-        disk_start_write_back(file->fd, from, upto - from);
+    if (disk_populate(file->base + from, upto - from) && written &&
+        disk_start_write_back(file->fd, file->path, from, upto - from) == 0)
         (void)disk_populate(file->base + from, upto - from);
-    }
     file->populated = upto; /* tried, at least */
 }
 

@@ -261,7 +261,7 @@ int64_t consume_queue_reach(struct consume_queue *queue);
 MUST_CHECK int consume_queue_write(struct consume_queue *queue, struct buf *scratch, int64_t *from);
 /* Starts to bring what was written from that place on to the disk, without waiting. The file stays
  * open: the sync follows soon. */
-void consume_queue_start_sync(struct consume_queue *queue, int64_t from);
+MUST_CHECK int consume_queue_start_sync(struct consume_queue *queue, int64_t from);
 /* Brings it there. *is_new: so are the names of its files, but not that of its directory yet. */
 MUST_CHECK int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new);
 

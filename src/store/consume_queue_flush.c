@@ -121,8 +121,10 @@ static int sync_names(struct consume_queue *queue, bool *is_new)
     return err == ERR_NOT_FOUND ? 0 : err; /* deleted meanwhile */
 }
 
-void consume_queue_start_sync(struct consume_queue *queue, int64_t from)
+int consume_queue_start_sync(struct consume_queue *queue, int64_t from)
 {
+    char dir[DISK_PATH_MAX];
+    int err = 0;
     struct lock *file_lock = &consume_queue_locks(queue)->file_lock;
     int64_t written = queue_written_end(queue);
     lock_take(file_lock);
@@ -130,9 +132,11 @@ void consume_queue_start_sync(struct consume_queue *queue, int64_t from)
         int64_t at = queue_file_pos(queue, from);
         int64_t bytes = (written - from) * queue->of->kind->entry_bytes;
         int64_t room = queue->of->kind->file_bytes - at;
-        disk_start_write_back(queue->file->fd, at, bytes < room ? bytes : room);
+        consume_queue_dir(queue, dir);
+        err = disk_start_write_back(queue->file->fd, dir, at, bytes < room ? bytes : room);
     }
     lock_release(file_lock); /* the file stays open for consume_queue_sync() */
+    return err;
 }
 
 int consume_queue_sync(struct consume_queue *queue, int64_t from, bool *is_new)

@@ -184,9 +184,19 @@ int disk_sync_range(uint8_t *base, int64_t len, const char *path)
     return msync(base, (size_t)len, MS_SYNC) == 0 ? 0 : disk_failed("msync", path, errno);
 }
 
-void disk_start_write_back(int fd, int64_t from, int64_t len)
+int disk_start_write_back(int fd, const char *path, int64_t from, int64_t len)
 {
-    sync_file_range(fd, from, len, SYNC_FILE_RANGE_WRITE);
+    assert(from >= 0);
+    assert(len > 0);
+    int err = fault_check("disk.start_write_back");
+    if (err != 0) {
+        log_error("disk_call_failed call=sync_file_range path=%s fault=%s", path, err_name(err));
+        return err;
+    }
+    if (sync_file_range(fd, from, len, SYNC_FILE_RANGE_WRITE) == 0)
+        return 0;
+    bool is_unknown = errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == ESPIPE;
+    return is_unknown ? 0 : disk_failed("sync_file_range", path, errno);
 }
 
 int disk_allocate(int fd, const char *path, int64_t from, int64_t len)

@@ -42,8 +42,9 @@ MUST_CHECK int disk_sync(int fd, const char *path);
 /* The same for a part of a file that is mapped, whole pages from `base` on; other dirty pages of
  * the file are left alone. */
 MUST_CHECK int disk_sync_range(uint8_t *base, int64_t len, const char *path);
-/* Starts writing back, without waiting and without the metadata. */
-void disk_start_write_back(int fd, int64_t from, int64_t len);
+/* Starts writing back, without waiting and without the metadata. A failure is one of the sync that
+ * follows, and that need not be told of it again. 0 where it cannot be asked for. */
+MUST_CHECK int disk_start_write_back(int fd, const char *path, int64_t from, int64_t len);
 /* Reserves blocks; the length of the file stays. ERR_DISK_FULL. */
 MUST_CHECK int disk_allocate(int fd, const char *path, int64_t from, int64_t len);
 /* Writes zeros over a part that reads as zeros already, so that its pages are in memory, in runs.

@@ -121,9 +121,9 @@ static int sync_some(struct store *store, size_t end, size_t *next, struct buf *
     store_path(store, "checkpoint", path);
     if (sync_list_write(&at_stake, path) != 0)
         return ERR_WOULD_BLOCK;
-    for (size_t i = *next; i < upto; i++)
-        consume_queue_start_sync(list[i].queue, list[i].from);
     int err = 0;
+    for (size_t i = *next; i < upto && err == 0; i++)
+        err = consume_queue_start_sync(list[i].queue, list[i].from);
     for (; *next < upto && err == 0; *next += err == 0) {
         bool is_new;
         struct consume_queue *queue = list[*next].queue;

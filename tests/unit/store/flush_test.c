@@ -176,10 +176,10 @@ static void a_failed_sync_of_ones_own_is_for_good(void **state)
 /* Goal: the same when it is one of a queue's file, or of the names in its directory. */
 static void a_failed_sync_of_a_queue_is_for_good(void **state)
 {
-    static const char *const points[] = { "disk.sync", "disk.sync_dirs" };
+    static const char *const points[] = { "disk.start_write_back", "disk.sync", "disk.sync_dirs" };
     struct store_dir *dir = *state;
     struct store_put_result result;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         fault_arm(points[i], 0, INT64_MAX, ERR_IO);
         store_dir_put(dir, "orders", i, "kept", "");
         store_request_durable(dir->store);
