@@ -146,17 +146,18 @@ def deliver(run):
 
 
 def overload(run):
+    """The floor is an echo that keeps what it gets: a bare one never runs out of pages."""
     seconds = 60 if run.options.long else 2
     report = run.report("overload", "async", "three times the peak", "--size", KIB, "--connections", 8,
-                        "--outstanding", 64, "--rounds", 3, "--seconds", seconds)
+                        "--outstanding", 64, "--rounds", 3, "--seconds", seconds, "--echo-keep", "--disk", run.directory, echo=False)
     got = {t["name"]: t["summary"] for t in report["targets"]}
     names = [broker.name for broker in run.fleet.brokers]
     pick = lambda of: {"ramjet": of("ramjet"), "reference": of("reference") if "reference" in names else None}
     goodput_of = lambda n: figure(got, f"{n} overload", "messages_per_s") / max(1, figure(got, f"{n} peak", "messages_per_s"))
     goodput = pick(goodput_of)
-    run.table.add(10, "overload, goodput of the peak", percent, **goodput, floor=goodput_of("echo"),
+    run.table.add(10, "overload, goodput of the peak", percent, **goodput, floor=goodput_of("echo-keep"),
                   checks=[at_least(">= 95 %", goodput["ramjet"], 0.95)])
-    echo_p99 = figure(got, "echo peak", "p99_ns")
+    echo_p99 = figure(got, "echo-keep peak", "p99_ns")
     refusal = pick(lambda n: figure(got, f"{n} overload", "refusal_p99_ns"))
     if refusal["ramjet"] is not None:
         run.table.add(10, "overload, refusal p99", duration, **refusal, floor=echo_p99,
@@ -166,7 +167,7 @@ def overload(run):
     run.table.add(10, "overload, accepted p99", duration, **accepted, floor=normal["ramjet"],
                   checks=[at_most("<= 2x at 70 % load", accepted["ramjet"], times(2, normal["ramjet"]))])
     beside = pick(lambda n: figure(got, f"{n} beside it", "p99_ns"))
-    run.table.add(10, "overload, innocent connection p99", duration, **beside, floor=figure(got, "echo beside it", "p99_ns"),
+    run.table.add(10, "overload, innocent connection p99", duration, **beside, floor=figure(got, "echo-keep beside it", "p99_ns"),
                   checks=[at_most("<= 10 ms", beside["ramjet"], 10e6)])
     for label, last, checked in (("back to normal after", False, True), ("  the last stall behind it ended", True, False)):
         back = pick(lambda n: time_to_normal(report, n, "after", last))
