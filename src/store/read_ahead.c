@@ -10,7 +10,6 @@
 
 /* So many steps back a stream still is the same one: its readers need not be at one place. */
 enum { STEP_BYTES_MOST = 4 << 20, MEMORY_PART = 64, STEPS_KEPT = 8 };
-enum { PIECE_BYTES = 512 << 10 }; /* a fifth of a millisecond */
 
 struct stream {
     int64_t from; /* what lies between these two was asked for; equal: there is no such stream */
@@ -61,24 +60,14 @@ static int64_t take_step(struct read_ahead *ra, struct stream *stream)
 }
 
 /* A step ends where a file does not. */
-static void ask(struct read_ahead *ra, int64_t from, int64_t len)
+static void ask(struct read_ahead *ra, int64_t from)
 {
     int64_t file_bytes = commit_log_file_bytes(ra->log);
     int64_t first = file_bytes - from % file_bytes;
     assert(from >= 0 && first > 0);
-    commit_log_will_read(ra->log, from, len);
-    if (first < len)
-        commit_log_will_read(ra->log, from + first, len - first);
-}
-
-static void ask_in_pieces(struct read_ahead *ra, int64_t from)
-{
-    int64_t end = from + ra->step_bytes;
-    for (int64_t len; from < end; from += len) {
-        len = end - from < PIECE_BYTES ? end - from : PIECE_BYTES;
-        ask(ra, from, len);
-        thread_give_way();
-    }
+    commit_log_will_read(ra->log, from, ra->step_bytes);
+    if (first < ra->step_bytes)
+        commit_log_will_read(ra->log, from + first, ra->step_bytes - first);
 }
 
 static struct stream *next_wanted(struct read_ahead *ra)
@@ -93,7 +82,6 @@ static void *run(void *arg)
 {
     struct read_ahead *ra = arg;
     thread_stand_back(); /* whoever comes first to what is not there asks for itself */
-    thread_take_short_turns();
     lock_take(&ra->lock);
     while (!ra->is_ending) {
         struct stream *stream = next_wanted(ra);
@@ -103,7 +91,7 @@ static void *run(void *arg)
         }
         int64_t at = take_step(ra, stream);
         lock_release(&ra->lock);
-        ask_in_pieces(ra, at);
+        ask(ra, at);
         lock_take(&ra->lock);
     }
     lock_release(&ra->lock);
@@ -134,7 +122,7 @@ void read_ahead_begin(struct read_ahead *ra, int64_t phy_offset)
     stream->used = ++ra->turn;
     lock_release(&ra->lock);
     if (is_new)
-        ask(ra, phy_offset, ra->step_bytes);
+        ask(ra, phy_offset);
 }
 
 void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
