@@ -358,7 +358,7 @@ static int check_update(void *ctx, int line, struct slice key, struct slice valu
         complain_unknown(update->table, key, update->complaints);
     else if (has_no_value(row))
         buf_printf(update->complaints, "key \"%s\" has no effect: %s\n", row->key,
-                   row->when == CONF_KNOWN_ONLY ? row->text : "it is not supported yet");
+                   row->when == CONF_KNOWN_ONLY ? row->text : CONF_NOT_YET);
     else if (row->when == CONF_AT_START)
         buf_printf(update->complaints, "key \"%s\" cannot change while running\n", row->key);
     else if (!value_is_allowed(row, value))

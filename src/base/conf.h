@@ -22,6 +22,10 @@
 
 #include "base/bytes.h"
 
+/* Why a key of the reference has no effect, where roles say the same. */
+#define CONF_NOT_YET "it is not supported yet"
+#define CONF_OF_THE_JVM "it is about the reference's own process"
+
 enum conf_type {
     CONF_BOOL_T,
     CONF_INT_T,

@@ -17,14 +17,11 @@
     "there is no replication, controller or failover yet: a broker is a master on its own"
 #define OF_ACCESS "there are no users and access control lists yet"
 #define OF_EXPORTERS "there are no exporters of metrics yet: tools ask for figures"
-#define OF_THE_JVM "it is about the reference's own process"
 #define OF_WRITING "Ramjet writes, reads and buffers by what it measures and the memory there is"
 #define OF_POPPING "pops are kept in a table of Ramjet's own, to the millisecond"
 #define OF_TIMERS                                                                                  \
     "timers are exact, retry without end, and leave delay levels to queues of their own"
-#define OF_TLS_FILE "passwords are taken from the file of tls.config.file alone"
 #define ALWAYS "it is always so"
-#define NOT_YET "it is not supported yet"
 
 static const struct conf_row rows[] = {
     /* who and where */
@@ -347,36 +344,36 @@ static const struct conf_row rows[] = {
     /* identity, network */
     CONF_KNOWN("brokerIP2", "", OF_REPLICATION),
     CONF_KNOWN("haListenPort", "10912", OF_REPLICATION),
-    CONF_KNOWN("fetchNameSrvAddrByDnsLookup", "false", NOT_YET),
-    CONF_KNOWN("fetchNamesrvAddrByAddressServer", "false", NOT_YET),
-    CONF_KNOWN("tls.server.keyPassword", "", OF_TLS_FILE),
-    CONF_KNOWN("tls.client.keyPassword", "", OF_TLS_FILE),
+    CONF_KNOWN("fetchNameSrvAddrByDnsLookup", "false", CONF_NOT_YET),
+    CONF_KNOWN("fetchNamesrvAddrByAddressServer", "false", CONF_NOT_YET),
+    CONF_KNOWN("tls.server.keyPassword", "", TLS_PASSWORDS_WHY),
+    CONF_KNOWN("tls.client.keyPassword", "", TLS_PASSWORDS_WHY),
     CONF_KNOWN("serverSelectorThreads", "3", OF_POOLS),
     CONF_KNOWN("serverWorkerThreads", "8", OF_POOLS),
     CONF_KNOWN("serverCallbackExecutorThreads", "0", OF_POOLS),
     CONF_KNOWN("serverOnewaySemaphoreValue", "256", OF_POOLS),
     CONF_KNOWN("serverAsyncSemaphoreValue", "64", OF_POOLS),
     CONF_KNOWN("useEpollNativeSelector", "false", OF_POOLS),
-    CONF_KNOWN("rocketmqHome", "", OF_THE_JVM),
+    CONF_KNOWN("rocketmqHome", "", CONF_OF_THE_JVM),
     CONF_KNOWN("serverSocketSndBufSize", "0", OF_WRITING),
-    CONF_KNOWN("serverPooledByteBufAllocatorEnable", "true", OF_THE_JVM),
+    CONF_KNOWN("serverPooledByteBufAllocatorEnable", "true", CONF_OF_THE_JVM),
     /* topics and groups */
-    CONF_KNOWN("enableCreateSysGroup", "true", NOT_YET),
+    CONF_KNOWN("enableCreateSysGroup", "true", CONF_NOT_YET),
     CONF_KNOWN("validateSystemTopicWhenUpdateTopic", "true", ALWAYS),
     /* registration */
-    CONF_KNOWN("enableSingleTopicRegister", "false", NOT_YET),
+    CONF_KNOWN("enableSingleTopicRegister", "false", CONF_NOT_YET),
     CONF_KNOWN("enableSplitMetadata", "true", OF_REPLICATION),
     CONF_KNOWN("splitMetadataSize", "2000", OF_REPLICATION),
     CONF_KNOWN("brokerHeartbeatInterval", "1000", OF_REPLICATION),
     CONF_KNOWN("brokerNotActiveTimeoutMillis", "10000", OF_REPLICATION),
     /* consuming */
-    CONF_KNOWN("realTimeNotifyConsumerChange", "true", NOT_YET),
+    CONF_KNOWN("realTimeNotifyConsumerChange", "true", CONF_NOT_YET),
     CONF_KNOWN("slaveReadEnable", "false", OF_REPLICATION),
-    CONF_KNOWN("subscriptionExpiredTimeout", "600000", NOT_YET),
-    CONF_KNOWN("transferMsgByHeap", "true", OF_THE_JVM),
-    CONF_KNOWN("enableCalcFilterBitMap", "false", NOT_YET),
-    CONF_KNOWN("enableBroadcastOffsetStore", "true", NOT_YET),
-    CONF_KNOWN("estimateAccumulation", "true", NOT_YET),
+    CONF_KNOWN("subscriptionExpiredTimeout", "600000", CONF_NOT_YET),
+    CONF_KNOWN("transferMsgByHeap", "true", CONF_OF_THE_JVM),
+    CONF_KNOWN("enableCalcFilterBitMap", "false", CONF_NOT_YET),
+    CONF_KNOWN("enableBroadcastOffsetStore", "true", CONF_NOT_YET),
+    CONF_KNOWN("estimateAccumulation", "true", CONF_NOT_YET),
     /* pop and rebalance */
     CONF_KNOWN("reviveInterval", "1000", OF_POPPING),
     CONF_KNOWN("popPollingMapSize", "100000", OF_POPPING),
@@ -427,18 +424,18 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("flushCommitLogThoroughInterval", "10000", OF_WRITING),
     CONF_KNOWN("flushConsumeQueueThoroughInterval", "60000", OF_WRITING),
     CONF_KNOWN("accessMessageInMemoryMaxRatio", "40", OF_WRITING),
-    CONF_KNOWN("pullBatchMaxMessageCount", "160", NOT_YET),
+    CONF_KNOWN("pullBatchMaxMessageCount", "160", CONF_NOT_YET),
     CONF_KNOWN("osPageCacheBusyTimeOutMills", "1000", OF_WRITING),
     CONF_KNOWN("transientStorePoolEnable", "false", OF_WRITING),
     CONF_KNOWN("transientStorePoolSize", "5", OF_WRITING),
     CONF_KNOWN("warmMapedFileEnable", "false", OF_WRITING),
-    CONF_KNOWN("useReentrantLockWhenPutMessage", "true", OF_THE_JVM),
-    CONF_KNOWN("storeType", "default", NOT_YET),
-    CONF_KNOWN("enableConsumeQueueExt", "false", NOT_YET),
+    CONF_KNOWN("useReentrantLockWhenPutMessage", "true", CONF_OF_THE_JVM),
+    CONF_KNOWN("storeType", "default", CONF_NOT_YET),
+    CONF_KNOWN("enableConsumeQueueExt", "false", CONF_NOT_YET),
     CONF_KNOWN("checkCRCOnRecover", "true", ALWAYS),
     CONF_KNOWN("duplicationEnable", "false", OF_REPLICATION),
     CONF_KNOWN("compactionThreadNum", "6", OF_POOLS),
-    CONF_KNOWN("messageStorePlugIn", "", OF_THE_JVM),
+    CONF_KNOWN("messageStorePlugIn", "", CONF_OF_THE_JVM),
     CONF_REFUSED("enableDLegerCommitLog", "false",
                  "the broker would be a master of its own, without the copies that DLedger keeps"),
     CONF_KNOWN("dLegerGroup", "", OF_REPLICATION),

@@ -11,9 +11,6 @@
 #define OF_POOLS "one loop serves all requests: there are no pools and queues between them"
 #define OF_CONTROLLERS "there is no controller yet"
 #define OF_BUFFERS "how much is buffered is bounded by the memory there is"
-#define OF_THE_JVM "it is about the reference's own process"
-#define OF_TLS_FILE "passwords are taken from the file of tls.config.file alone"
-#define NOT_YET "it is not supported yet"
 
 static const struct conf_row rows[] = {
     CONF_STRING(struct namesrv_conf, bind_address, "bindAddress", "0.0.0.0", CONF_AT_START, "address to listen on"),
@@ -35,11 +32,11 @@ static const struct conf_row rows[] = {
     CONF_INT(struct namesrv_conf, wait_seconds_for_service, "waitSecondsForService", 45, 0, 86400, CONF_AT_RUN_TIME, "how long that is, in seconds"),
 
     /* keys of the reference that have no effect here */
-    CONF_KNOWN("tls.server.keyPassword", "", OF_TLS_FILE),
-    CONF_KNOWN("tls.client.keyPassword", "", OF_TLS_FILE),
-    CONF_KNOWN("rocketmqHome", "", OF_THE_JVM),
-    CONF_KNOWN("productEnvName", "center", OF_THE_JVM),
-    CONF_KNOWN("clusterTest", "false", NOT_YET),
+    CONF_KNOWN("tls.server.keyPassword", "", TLS_PASSWORDS_WHY),
+    CONF_KNOWN("tls.client.keyPassword", "", TLS_PASSWORDS_WHY),
+    CONF_KNOWN("rocketmqHome", "", CONF_OF_THE_JVM),
+    CONF_KNOWN("productEnvName", "center", CONF_OF_THE_JVM),
+    CONF_KNOWN("clusterTest", "false", CONF_NOT_YET),
     CONF_KNOWN("enableControllerInNamesrv", "false", OF_CONTROLLERS),
     CONF_KNOWN("unRegisterBrokerQueueCapacity", "3000", OF_POOLS),
     CONF_KNOWN("clientRequestThreadPoolNums", "8", OF_POOLS),
@@ -54,7 +51,7 @@ static const struct conf_row rows[] = {
     CONF_KNOWN("serverSocketSndBufSize", "0", OF_BUFFERS),
     CONF_KNOWN("serverSocketRcvBufSize", "0", OF_BUFFERS),
     CONF_KNOWN("serverSocketBacklog", "1024", OF_BUFFERS),
-    CONF_KNOWN("serverPooledByteBufAllocatorEnable", "true", OF_THE_JVM),
+    CONF_KNOWN("serverPooledByteBufAllocatorEnable", "true", CONF_OF_THE_JVM),
     CONF_KNOWN("useEpollNativeSelector", "false", OF_POOLS),
     CONF_KNOWN("writeBufferHighWaterMark", "0", OF_BUFFERS),
     CONF_KNOWN("writeBufferLowWaterMark", "0", OF_BUFFERS),

@@ -56,6 +56,9 @@ struct tls_conf {
     CONF_STRING(s, at client_trust_cert_path, "tls.client.trustCertPath", "", CONF_AT_START, "certificates that those of other servers are checked against, PEM; empty: the system's")
 /* clang-format on */
 
+/* Why the keys of passwords have no effect as a role's settings. */
+#define TLS_PASSWORDS_WHY "passwords are taken from the file of tls.config.file alone"
+
 /* The defaults, without any file. */
 void tls_conf_init(struct tls_conf *conf);
 void tls_conf_fini(struct tls_conf *conf);
