@@ -160,6 +160,9 @@ def test_compacted_topics_go_to_and_fro(end, name_server, tmp_path):
                 wait_until(is_compacted, 120, "a compaction by %s" % target, 0.2)
         finally:
             broker.stop(end)
+        for replaced in store.glob("compaction/*/kv/0/*.delete"):
+            assert target != "ramjet"
+            replaced.unlink()  # somebody was reading it when it was replaced: the reference does not start with it
 
 
 def compacted_view(connection):
