@@ -98,7 +98,7 @@ MUST_CHECK int run_load(struct run *run, const struct run_broker *broker,
                         const struct load_plan *plan, struct round *round);
 /* The message that the settings describe. */
 struct send_frame_options run_frame_options(const struct run *run);
-/* Makes the --topics of the settings, where they are not there yet. */
+/* Makes the --topics of the settings. */
 MUST_CHECK int run_make_topics(struct run *run, const struct run_broker *broker);
 /* Says on stderr what failed, and gives `err` back. */
 int run_complain(const struct run *run, const struct run_broker *broker, const char *what, int err);

@@ -37,8 +37,8 @@ def footprint(run):
         alone = broker.home / "alone"
         runs[broker.name] = run.start_runs(f"{broker.name}, empty store", broker.command_alone(alone), broker.address,
                                            "--runs", 3 if broker.target == "ramjet" else 1)
-    middle = lambda name, key: sorted(r[key] for r in runs[name])[len(runs[name]) // 2] if name in runs else None
-    pair = lambda key: {"ramjet": middle("ramjet", key), "reference": middle("reference", key)}
+    of = lambda name, key: median([r[key] for r in runs[name]]) if name in runs else None
+    pair = lambda key: {"ramjet": of("ramjet", key), "reference": of("reference", key)}
     scaled = lambda key, by: {k: times(by, v) for k, v in pair(key).items()}
     memory, cpu = scaled("resident_kib", KIB), pair("cpu_percent")
     run.table.add(11, "idle, resident memory", mebibytes, **memory,
@@ -196,7 +196,7 @@ def time_to_normal(report, name, part, last):
             if not is_normal:
                 normal_from = start_ms + length_ms
         times_ns.append(normal_from * 1e6)
-    return sorted(times_ns)[len(times_ns) // 2]
+    return median(times_ns)
 
 
 # Each file of a queue is a mapping of the reference's, slow to make, and a process may have 65,530 of them.

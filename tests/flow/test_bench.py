@@ -190,6 +190,13 @@ def test_one_topic_and_many_in_turn(pair, tmp_path, broker, name):
         servers.wait_until(lambda t="%s_%06d" % (stem, i): [max_offset(broker, t, q) for q in range(4)] == [4] * 4)
 
 
+def test_many_topics_are_how_many():
+    """Goal: `topics` without --topics is refused with the reason, before anything is measured."""
+    done = subprocess.run([servers.ramjet_binary(), "bench", "topics", "--echo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=60, check=False)
+    assert (done.returncode, "topics needs --topics" in done.stdout) == (2, True)
+
+
 def test_overload_has_its_five_figures(pair, tmp_path, name):
     """Goal: peak, normal load, overload, the innocent connection and the time after are all measured, of the floor,
     too, and every message is accepted, refused or lost."""
