@@ -55,6 +55,26 @@ void histogram_record_many(struct histogram *h, int64_t elapsed_ns, uint64_t tim
     h->buckets[bucket_of(elapsed_ns)] += times;
 }
 
+void histogram_write_notes(struct histogram_notes *notes)
+{
+    for (int i = 0; i < notes->count; i++)
+        histogram_record_many(notes->notes[i].into, notes->notes[i].elapsed_ns,
+                              notes->notes[i].times);
+    notes->count = 0;
+}
+
+void histogram_note(struct histogram_notes *notes, struct histogram *h, int64_t elapsed_ns,
+                    uint64_t times)
+{
+    assert(notes->count < HISTOGRAM_NOTES_MAX);
+    notes->notes[notes->count].into = h;
+    notes->notes[notes->count].elapsed_ns = elapsed_ns;
+    notes->notes[notes->count].times = times;
+    __builtin_prefetch(&h->buckets[bucket_of(elapsed_ns > 0 ? elapsed_ns : 0)], 1);
+    if (++notes->count == HISTOGRAM_NOTES_MAX)
+        histogram_write_notes(notes);
+}
+
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     if (from->count == 0)

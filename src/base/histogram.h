@@ -29,6 +29,23 @@ void histogram_record(struct histogram *h, int64_t elapsed_ns);
 /* The same `times` times: for what is seen of one in so many. */
 void histogram_record_many(struct histogram *h, int64_t elapsed_ns, uint64_t times);
 
+/* Durations that are written later, many at a time. A histogram written to now and then is not in
+ * the processor's cache: one by one each write waits for memory, together they wait once. */
+enum { HISTOGRAM_NOTES_MAX = 32 };
+struct histogram_notes {
+    int count; /* zeroed is empty */
+    struct {
+        struct histogram *into;
+        int64_t elapsed_ns;
+        uint64_t times;
+    } notes[HISTOGRAM_NOTES_MAX];
+};
+/* Writes all when full. */
+void histogram_note(struct histogram_notes *notes, struct histogram *h, int64_t elapsed_ns,
+                    uint64_t times);
+/* To be called before a histogram is read. */
+void histogram_write_notes(struct histogram_notes *notes);
+
 /* Adds what `from` has seen. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 

@@ -137,11 +137,29 @@ static void many_at_once_are_as_many_one_by_one(void **state)
     assert_memory_equal(&many, &one_by_one, sizeof many);
 }
 
+/* Goal: what was noted is written when there is no room for more, and when asked for.
+ * Method: two histograms in turns, a note more than there is room for. */
+static void notes_are_written(void **state)
+{
+    (void)state;
+    static struct histogram_notes notes;
+    static struct histogram noted[2], recorded[2];
+    for (int i = 0; i <= HISTOGRAM_NOTES_MAX; i++) {
+        histogram_note(&notes, &noted[i % 2], 100 * i - 1, (uint64_t)i);
+        histogram_record_many(&recorded[i % 2], 100 * i - 1, (uint64_t)i);
+    }
+    assert_int_equal(notes.count, 1);
+    histogram_write_notes(&notes);
+    assert_int_equal(notes.count, 0);
+    assert_memory_equal(noted, recorded, sizeof noted);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, new_histogram, free_histogram)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_at_once_are_as_many_one_by_one),
+        cmocka_unit_test(notes_are_written),
         TEST(value_is_known_to_one_part_in_128),
         TEST(percentile_is_nearest_rank),
         TEST(rank_of_99_9_percent_is_exact),
