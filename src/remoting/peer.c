@@ -136,7 +136,9 @@ static void take_request(struct peer *peer, struct request *req)
 static bool take_frame(struct peer *peer, const struct frame *frame)
 {
     struct request *req = request_new(peer);
-    req->begun_ticks = ticks_now();
+    req->begun_ticks = peer->untimed == 0 ? ticks_now() : 0;
+    if (peer->untimed > 0)
+        peer->untimed--;
     int err = header_decode(frame->type, frame->header, &req->arena, &req->header);
     if (err != 0) {
         request_free(req);
@@ -148,6 +150,7 @@ static bool take_frame(struct peer *peer, const struct frame *frame)
     if (req->header.flag & HEADER_RESPONSE) {
         take_response(peer, &req->header, req->body);
         request_free(req);
+        peer->untimed = 0; /* what the caller did has taken its time */
     } else {
         take_request(peer, req);
     }
@@ -158,6 +161,7 @@ static size_t on_input(struct conn *conn, void *ctx, struct slice in)
 {
     struct peer *peer = ctx;
     size_t used = 0;
+    peer->untimed = 0;
     while (used < in.len && !conn_input_is_held(conn)) {
         struct frame frame;
         size_t need = 0;
@@ -239,6 +243,12 @@ bool peer_is_open(const struct peer *peer)
 void peer_close(struct peer *peer, const char *reason)
 {
     conn_close(peer->conn, reason);
+}
+
+void peer_leave_untimed(struct peer *peer, int count)
+{
+    assert(count >= 0);
+    peer->untimed = count;
 }
 
 const struct conn_address *peer_address(const struct peer *peer)

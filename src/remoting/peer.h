@@ -24,6 +24,7 @@ struct peer {
     int refs;
     int in_hand; /* requests not yet answered */
     bool is_paused;
+    int untimed; /* peer_leave_untimed() */
     int32_t next_opaque;
     struct map calls; /* opaque -> struct pending_call */
     void *user;

@@ -36,7 +36,7 @@ struct request {
     struct arena arena;
     struct peer *peer;
     int64_t arrived_ns;   /* monotonic, when its bytes were there at the latest */
-    uint64_t begun_ticks; /* base/ticks.h, before its header was decoded */
+    uint64_t begun_ticks; /* base/ticks.h, before its header was decoded; 0: peer_leave_untimed() */
     bool is_detached;
     struct list link; /* free for the owner */
 };
@@ -97,6 +97,9 @@ const struct conn_address *peer_address(const struct peer *peer); /* the other e
 void *peer_user(const struct peer *peer);
 void peer_set_user(struct peer *peer, void *user);
 void peer_close(struct peer *peer, const char *reason);
+/* So many requests that came with the one being handled, right behind it, need not say when they
+ * were begun. */
+void peer_leave_untimed(struct peer *peer, int count);
 
 /* A request going out. Slices are borrowed until the call returns. */
 struct call {

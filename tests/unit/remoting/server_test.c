@@ -15,7 +15,7 @@
 #include "remoting/remoting.h"
 
 /* What the handler does with a request: its code says it. */
-enum { ECHO = 1, PARK = 2, NEEDS_TOPIC = 3, DROP = 4 };
+enum { ECHO = 1, PARK = 2, NEEDS_TOPIC = 3, DROP = 4, LEAVE_TWO_UNTIMED = 5 };
 
 enum { PENDING_MAX = 4 };
 
@@ -27,6 +27,7 @@ struct fixture {
     struct buf answers; /* what it received so far */
     bool ended;         /* it received the end */
     int requests;
+    uint32_t timed; /* a bit for each request that says when it was begun */
     int peers_closed;
     struct list parked;
     struct loop_timer step;
@@ -47,6 +48,8 @@ static void on_request(void *ctx, struct request *req)
 {
     struct fixture *f = ctx;
     struct topic_request topic;
+    if (req->begun_ticks != 0)
+        f->timed |= UINT32_C(1) << f->requests;
     f->requests++;
     switch (req->header.code) {
     case ECHO:
@@ -61,6 +64,10 @@ static void on_request(void *ctx, struct request *req)
             reply_fields(req, 0, slice_of(NULL, 0), &topic_fields, &topic, slice_of(NULL, 0));
         break;
     case DROP:
+        request_drop(req);
+        break;
+    case LEAVE_TWO_UNTIMED:
+        peer_leave_untimed(req->peer, 2);
         request_drop(req);
         break;
     default:
@@ -421,6 +428,33 @@ static void a_peer_with_much_in_hand_waits(void **state)
     }
 }
 
+static bool six_came(struct fixture *f)
+{
+    return f->requests == 6;
+}
+
+static bool seven_came(struct fixture *f)
+{
+    return f->requests == 7;
+}
+
+/* Goal: a request says when it was begun, unless the one before it spared it that and one read
+ * brought them both.
+ * Method: in one write a request, one that spares two, three more, one that spares two; another. */
+static void requests_say_when_they_were_begun(void **state)
+{
+    struct fixture *f = *state;
+    static const int codes[] = { DROP, LEAVE_TWO_UNTIMED, DROP, DROP, DROP, LEAVE_TWO_UNTIMED };
+    struct buf out = BUF_INIT;
+    for (int i = 0; i < 6; i++)
+        append_request(&out, codes[i], i, 0, "");
+    say(f, &out);
+    run_until(f, six_came);
+    request(f, DROP, 6, 0, "");
+    run_until(f, seven_came);
+    assert_int_equal(f->timed, 0x73); /* 1100111, the first on the right */
+}
+
 static bool one_is_parked(struct fixture *f)
 {
     return !list_empty(&f->parked);
@@ -500,6 +534,7 @@ int main(void)
         SERVER_TEST(frames_are_found_in_any_pieces),
         SERVER_TEST(bad_frames_end_their_connection_only),
         SERVER_TEST(a_peer_with_much_in_hand_waits),
+        SERVER_TEST(requests_say_when_they_were_begun),
         SERVER_TEST(answers_to_the_gone_are_dropped),
         SERVER_TEST(a_peer_that_leaves_with_requests_parked_is_missed),
         SERVER_TEST(stopping_answers_what_is_in_hand),
