@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "broker/figures/evidence.h"
-#include "broker/figures/put_times.h"
 #include "broker/figures/stats.h"
 #include "broker/guard/guard.h"
 #include "broker/internal.h"
@@ -65,13 +64,21 @@ void events_pass_over(void *ctx, int64_t delay_ns)
     guard_pass_over(((struct broker *)ctx)->guard, delay_ns);
 }
 
-void events_put(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes)
+/* What they had waited was counted with each one's queue (send/put.c). Milliseconds begun since
+ * then, most often none, go to the queue of the last. */
+void events_put(void *ctx, const struct puts *puts)
 {
     struct broker *broker = ctx;
-    int64_t now_ns = loop_now_ns(broker->loop) + elapsed_ns;
-    put_times_record(broker->put_times, elapsed_ns, messages, bytes, now_ns);
-    if (elapsed_ns >= NS_PER_MS)
-        stats_put_took(broker->stats, elapsed_ns / NS_PER_MS, loop_now_ns(broker->loop));
+    int64_t now_ns = loop_now_ns(broker->loop);
+    put_times_record(broker->put_times, puts, now_ns + puts->elapsed_ns);
+    int64_t more_ms = puts->elapsed_ns / NS_PER_MS - puts->waited_ns / NS_PER_MS;
+    if (more_ms > 0)
+        stats_put_took(broker->stats, more_ms * puts->count, now_ns);
+}
+
+void events_detail_wanted(void *ctx, bool is_wanted)
+{
+    store_want_ticks(((struct broker *)ctx)->store, is_wanted);
 }
 
 void events_request_came(void *ctx, struct request *req)

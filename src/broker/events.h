@@ -15,6 +15,7 @@
 #ifndef BROKER_EVENTS_H
 #define BROKER_EVENTS_H
 
+#include "broker/figures/put_times.h"
 #include "broker/groups/clients.h"
 #include "broker/pop/pop_hold.h"
 #include "broker/pull/hold.h"
@@ -31,7 +32,9 @@ void events_peer_closed(void *ctx, struct peer *peer);
 void events_pass_over(void *ctx, int64_t delay_ns);
 /* Messages were put: so long after the loop took up what its sockets had, the wait behind others of
  * the same pass included. */
-void events_put(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes);
+void events_put(void *ctx, const struct puts *puts);
+/* From here on puts are to say when they did what, or are not. */
+void events_detail_wanted(void *ctx, bool is_wanted);
 
 void events_serve_pull(void *ctx, struct held_request *held);
 void events_drop_pull(void *ctx, struct held_request *held);

@@ -117,6 +117,7 @@ static int make_parts(struct broker *broker)
         .work_out = &broker->offloads_out,
         .on_pass = events_pass_over,
         .on_put = events_put,
+        .on_detail = events_detail_wanted,
         .ctx = broker,
     };
     int err = make_holds(broker);

@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
+import mini_client as mq
 import servers
 from conftest import make_topic, send
+from test_stats import stats
 
 STAGES = ["wait", "decode", "handle", "lock", "append", "rest", "reply", "flush", "total"]
 PAUSE_MS = 30
@@ -114,7 +116,8 @@ def test_a_threshold_of_0_keeps_nothing(slow_broker, connection, slow_topic):
 
 
 def test_every_request_is_counted(connection, slow_topic):
-    """Goal: `total` counts each request, a stage one in 32 with that weight, whatever is asked in turns."""
+    """Goal: `total` counts each request, a stage one in 32 with that weight while passes are small, whatever is asked
+    in turns."""
     before = {s["name"]: s["count"] for s in evidence(connection)["stages"]}
     for _ in range(320):
         send_unsynced(connection, slow_topic)
@@ -124,6 +127,45 @@ def test_every_request_is_counted(connection, slow_topic):
     assert grown["total"] >= 320
     assert 160 <= grown["append"] <= 480 and grown["append"] % 32 == 0
     assert grown["decode"] >= grown["append"]  # of what stores nothing, too
+
+
+def at_once(connection, requests):
+    """Sends all in one write, which one pass of the broker reads, and waits for the answers."""
+    frames = [mq.encode(mq.Frame(code, ext, body, 1000000 + n)) for n, (code, ext, body) in enumerate(requests)]
+    connection.send_raw(b"".join(frames))
+    for n in range(len(frames)):
+        assert connection.receive(1000000 + n).code == 0
+
+
+def test_of_many_at_once_the_slow_ones_are_named(slow_broker, connection, slow_topic):
+    """Goal: requests that share a reading of the clock are counted one by one, and are of one kind.
+    Method: sends, a question, sends; the append of one of the last pauses."""
+    ext = mq.send_fields(slow_topic, 0, {"WAIT": "false"})
+    sends, question = [(310, ext, b"body")] * 20, (30, {"topic": slow_topic, "queueId": "0"}, b"")
+    before = evidence(connection)
+    slow_broker.arm("pause", "store.append", 33, 1, PAUSE_MS)
+    at_once(connection, [*sends, question, *sends])
+    after = evidence(connection)
+    entry = max(after["slow"], key=lambda e: e["timestamp"])
+    assert entry["code"] == 310 and entry["requests"] == 41
+    took = entry["stageMicros"]
+    assert took["handle"] + took["append"] >= PAUSE_MS * 1000 > took["wait"]
+    counts = [{s["name"]: s["count"] for s in body["stages"]} for body in (before, after)]
+    assert counts[1]["total"] - counts[0]["total"] == 42  # and the one that asked before
+
+
+def test_each_queue_has_what_its_puts_waited(slow_broker, connection, slow_topic):
+    """Goal: TOPIC_PUT_LATENCY is by queue, of puts that share a reading of the clock, too.
+    Method: two queues in turns, the first of all pauses, all others wait for it."""
+    slow_broker.arm("pause", "store.append", 0, 1, PAUSE_MS)
+    at_once(connection, [(310, mq.send_fields(slow_topic, n % 2, {"WAIT": "false"}), b"body") for n in range(24)])
+
+    def latencies():
+        found = [stats(connection, "TOPIC_PUT_LATENCY", "%d@%s" % (queue, slow_topic)) for queue in (0, 1)]
+        sums = [f["statsMinute"]["sum"] if f else 0 for f in found]
+        return sums if min(sums) >= 12 * PAUSE_MS else None
+
+    servers.wait_until(latencies, 30, "the latencies of both queues", 0.5)
 
 
 def test_the_ring_is_bounded(slow_broker, connection, slow_topic):

@@ -2,8 +2,8 @@
  *
  *   first request of a pass    the real clock is read once; the rest of the pass is counted in
  *                              ticks
- *   next request, end of pass  ends the one before: sampled into the histograms, kept when it is
- *                              the slowest of its pass
+ *   next reading, end of pass  ends the request before, or those that shared a reading: sampled
+ *                              into the histograms, kept when it is the slowest of its pass
  *   end of the pass            deferred twice: what connections deferred (their writes) comes
  *                              between, so the second time the answers are out
  *
@@ -44,16 +44,15 @@ struct slow {
     struct kernel_facts kernel;
 };
 
-/* The request being handled. */
+/* The request being handled, or those that share a reading. */
 struct handled {
     struct peer *peer; /* referenced; NULL: none */
     int32_t code;
-    bool is_sampled;
-    bool has_put; /* and its ticks are known */
-    int messages; /* that it has put */
-    int64_t put_bytes;
+    uint32_t weight; /* in the histograms of stages; 0: it is in none */
+    bool has_put;    /* and its ticks are known */
+    int64_t waited_ns;
     int64_t behind_ns; /* it lay in the socket before this pass, for want of time */
-    uint64_t begin_ticks;
+    uint64_t begin_ticks, end_ticks;
     uint64_t decoded_ticks; /* 0: not known, then decoding counts as handling */
     uint64_t asked_ticks, locked_ticks, appended_ticks; /* when has_put */
 };
@@ -71,20 +70,23 @@ enum { LOGGED_AT_ONCE = 20 };
 enum pass_state { NO_PASS, HANDLING, WRITING };
 
 struct evidence {
+    struct evidence_head head;
+    struct handled now;
+    bool wants_detail; /* as on_detail was told */
+
     struct evidence_options options;
     struct histogram *stages; /* STAGE_COUNT of them */
-    uint32_t sequence;        /* for sampling */
+    struct histogram_notes notes;
 
     enum pass_state state;
     struct loop_deferred pass_end;
-    uint32_t pass_requests;
+    uint32_t pass_first;     /* head.requests before it */
     uint64_t pass_ticks;     /* when its first request began */
     int64_t pass_wait_ns;    /* how long that one had waited */
     uint64_t written_from;   /* when its last request was handled and its answers began to go out */
     int64_t worst_behind_ns; /* of the pass */
-    struct handled now;
-    int64_t slowest_ticks; /* of handling */
-    struct slow slowest;
+    struct handled slowest;  /* of the pass */
+    int64_t slowest_ticks;
 
     uint64_t slow_count;
     struct slow slow[EVIDENCE_SLOW_MAX]; /* by number % EVIDENCE_SLOW_MAX */
@@ -101,6 +103,8 @@ struct evidence {
     struct known_thread threads[KNOWN_THREADS];
     struct known_thread *thread; /* that runs the loop now */
 };
+
+static_assert(offsetof(struct evidence, head) == 0, "callers find it there");
 
 /* ---- the kernel's side: a worker reads, the loop keeps --------------------------------------- */
 
@@ -188,80 +192,101 @@ static void keep_slow(struct evidence *e, const struct slow *slow)
         ask_for_facts(e, kept, held);
 }
 
-static int64_t since_arrival_ns(const struct evidence *e, uint64_t ticks)
+/* Since what the pass reads was there. */
+static int64_t pass_ns_at(const struct evidence *e, uint64_t ticks)
 {
     return e->pass_wait_ns + ticks_to_ns(ticks, e->pass_ticks);
 }
 
-static void split(const struct evidence *e, uint64_t end_ticks, int64_t stage_ns[STAGE_COUNT])
+static void split(const struct handled *h, int64_t stage_ns[STAGE_COUNT])
 {
-    const struct handled *h = &e->now;
     uint64_t from = h->decoded_ticks != 0 ? h->decoded_ticks : h->begin_ticks;
-    stage_ns[WAIT] = h->behind_ns + since_arrival_ns(e, h->begin_ticks);
+    stage_ns[WAIT] = h->waited_ns;
     stage_ns[DECODE] = ticks_to_ns(from, h->begin_ticks);
     if (!h->has_put) {
-        stage_ns[HANDLE] = ticks_to_ns(end_ticks, from);
+        stage_ns[HANDLE] = ticks_to_ns(h->end_ticks, from);
         return;
     }
     stage_ns[HANDLE] = ticks_to_ns(h->asked_ticks, from);
     stage_ns[LOCK] = ticks_to_ns(h->locked_ticks, h->asked_ticks);
     stage_ns[APPEND] = ticks_to_ns(h->appended_ticks, h->locked_ticks);
-    stage_ns[REST] = ticks_to_ns(end_ticks, h->appended_ticks);
+    stage_ns[REST] = ticks_to_ns(h->end_ticks, h->appended_ticks);
 }
 
-static void sample(struct evidence *e, uint64_t end_ticks)
+static void sample(struct evidence *e, const struct handled *h)
 {
     int64_t stage_ns[STAGE_COUNT] = { 0 };
-    split(e, end_ticks, stage_ns);
-    int last = e->now.has_put ? REST : HANDLE;
+    split(h, stage_ns);
+    int last = h->has_put ? REST : HANDLE;
     for (int stage = WAIT; stage <= last; stage++)
-        histogram_record_many(&e->stages[stage], stage_ns[stage], EVIDENCE_SAMPLE);
+        histogram_note(&e->notes, &e->stages[stage], stage_ns[stage], h->weight);
 }
 
-static void end_handled(struct evidence *e, uint64_t end_ticks)
+static void tell_puts(struct evidence *e, int64_t elapsed_ns)
+{
+    struct puts *puts = &e->head.puts;
+    puts->elapsed_ns = elapsed_ns;
+    e->options.on_put(e->options.ctx, puts);
+    puts->count = 0;
+    puts->messages = 0;
+    puts->bytes = 0;
+}
+
+static void end_handled(struct evidence *e, uint64_t end_ticks, int64_t pass_ns)
 {
     struct handled *h = &e->now;
     if (h->peer == NULL)
         return;
+    h->end_ticks = end_ticks;
+    if (h->weight > 0)
+        sample(e, h);
+    if (e->head.puts.count > 0)
+        tell_puts(e, h->behind_ns + pass_ns);
+    struct peer *forgotten = h->peer;
     int64_t took_ticks = (int64_t)(end_ticks - h->begin_ticks);
-    if (h->is_sampled)
-        sample(e, end_ticks);
-    if (h->messages > 0)
-        e->options.on_put(e->options.ctx, h->behind_ns + since_arrival_ns(e, end_ticks),
-                          h->messages, h->put_bytes);
     if (took_ticks >= e->slowest_ticks) {
+        forgotten = e->slowest.peer;
+        e->slowest = *h;
         e->slowest_ticks = took_ticks;
-        e->slowest.code = h->code;
-        memset(e->slowest.stage_ns, 0, sizeof e->slowest.stage_ns);
-        split(e, end_ticks, e->slowest.stage_ns);
-        memcpy(e->slowest.peer, peer_address(h->peer)->text, sizeof e->slowest.peer);
     }
-    peer_unref(h->peer);
+    if (forgotten != NULL)
+        peer_unref(forgotten);
     h->peer = NULL;
+    e->head.puts.waited_ns = 0;
+    e->head.looks_at_puts = true;
+}
+
+static void keep_slowest(struct evidence *e, int64_t total_ns, int64_t reply_ns)
+{
+    struct slow slow = { .at_ms = loop_now_ms(e->options.loop),
+                         .requests = (uint32_t)evidence_pass_requests(e) };
+    slow.code = e->slowest.code;
+    split(&e->slowest, slow.stage_ns);
+    slow.stage_ns[REPLY] = reply_ns;
+    int64_t known_ns = reply_ns;
+    for (int stage = WAIT; stage < OTHERS; stage++)
+        known_ns += slow.stage_ns[stage];
+    slow.stage_ns[OTHERS] = total_ns > known_ns ? total_ns - known_ns : 0;
+    slow.stage_ns[TOTAL] = total_ns;
+    memcpy(slow.peer, peer_address(e->slowest.peer)->text, sizeof slow.peer);
+    keep_slow(e, &slow);
 }
 
 static void end_pass(struct evidence *e)
 {
     uint64_t end_ticks = ticks_now();
-    int64_t total_ns = e->worst_behind_ns + since_arrival_ns(e, end_ticks);
-    int64_t *stage_ns = e->slowest.stage_ns;
-    stage_ns[REPLY] = ticks_to_ns(end_ticks, e->written_from);
-    int64_t known_ns = stage_ns[REPLY];
-    for (int stage = WAIT; stage < OTHERS; stage++)
-        known_ns += stage_ns[stage];
-    stage_ns[OTHERS] = total_ns > known_ns ? total_ns - known_ns : 0;
-    stage_ns[TOTAL] = total_ns;
-    histogram_record_many(&e->stages[REPLY], stage_ns[REPLY], e->pass_requests);
-    histogram_record_many(&e->stages[TOTAL], total_ns, e->pass_requests);
+    int64_t total_ns = e->worst_behind_ns + pass_ns_at(e, end_ticks);
+    int64_t reply_ns = ticks_to_ns(end_ticks, e->written_from);
+    histogram_note(&e->notes, &e->stages[REPLY], reply_ns, (uint64_t)evidence_pass_requests(e));
+    histogram_note(&e->notes, &e->stages[TOTAL], total_ns, (uint64_t)evidence_pass_requests(e));
     e->options.on_pass(e->options.ctx, total_ns);
     int64_t now_ns = loop_now_ns(e->options.loop);
-    if (threshold_ns(e) > 0 && total_ns >= threshold_ns(e)) {
-        e->slowest.at_ms = loop_now_ms(e->options.loop);
-        e->slowest.requests = e->pass_requests;
-        keep_slow(e, &e->slowest);
-    } else if (!e->has_job && now_ns - e->thread->last.read_ns >= FACTS_PERIOD_NS) {
+    if (threshold_ns(e) > 0 && total_ns >= threshold_ns(e))
+        keep_slowest(e, total_ns, reply_ns);
+    else if (!e->has_job && now_ns - e->thread->last.read_ns >= FACTS_PERIOD_NS)
         ask_for_facts(e, NULL, 0);
-    }
+    peer_unref(e->slowest.peer);
+    e->slowest.peer = NULL;
 }
 
 static void pass_step(struct loop_deferred *deferred)
@@ -270,7 +295,7 @@ static void pass_step(struct loop_deferred *deferred)
         (struct evidence *)((char *)deferred - offsetof(struct evidence, pass_end));
     if (e->state == HANDLING) {
         e->written_from = ticks_now();
-        end_handled(e, e->written_from);
+        end_handled(e, e->written_from, pass_ns_at(e, e->written_from));
         e->state = WRITING;
         loop_defer(e->options.loop, &e->pass_end);
         return;
@@ -295,64 +320,84 @@ static void note_thread(struct evidence *e)
     e->thread = other;
 }
 
-static void begin_pass(struct evidence *e, const struct request *req)
+static void begin_pass(struct evidence *e, uint64_t begin_ticks)
 {
-    int64_t decoding_ns = ticks_to_ns(ticks_now(), req->begun_ticks);
-    e->pass_requests = 0;
+    int64_t decoding_ns = ticks_to_ns(ticks_now(), begin_ticks);
+    e->pass_first = e->head.requests - 1;
     e->worst_behind_ns = 0;
     e->pass_wait_ns = clock_monotonic_ns() - loop_now_ns(e->options.loop) - decoding_ns;
-    e->pass_ticks = req->begun_ticks;
+    e->pass_ticks = begin_ticks;
     e->slowest_ticks = INT64_MIN;
     note_thread(e);
 }
 
-void evidence_begin(struct evidence *e, const struct request *req)
+/* Is the request with this number the one in so many? */
+static bool is_sampled(uint32_t number, uint32_t one_in)
 {
+    return number * SAMPLE_STEP < UINT32_MAX / one_in;
+}
+
+/* How many behind this one may share its reading. */
+static int sharing(uint32_t number)
+{
+    int count = 0;
+    while (count < EVIDENCE_TOGETHER - 1 &&
+           !is_sampled(number + 1 + (uint32_t)count, EVIDENCE_SAMPLE_REST))
+        count++;
+    return count;
+}
+
+/* Those before are over. */
+void evidence_begin_slow(struct evidence *e, const struct request *req)
+{
+    struct handled *h = &e->now;
+    uint64_t begin_ticks = req->begun_ticks != 0 ? req->begun_ticks : ticks_now();
     if (e->state == NO_PASS)
-        begin_pass(e, req);
-    end_handled(e, req->begun_ticks);
+        begin_pass(e, begin_ticks);
+    int64_t pass_ns = pass_ns_at(e, begin_ticks);
+    end_handled(e, begin_ticks, pass_ns);
     if (e->state != HANDLING)
         loop_defer(e->options.loop, &e->pass_end);
     e->state = HANDLING;
-    e->pass_requests++;
-    e->sequence += SAMPLE_STEP;
-    e->now.peer = peer_ref(req->peer);
-    e->now.code = req->header.code;
-    e->now.is_sampled = e->sequence < UINT32_MAX / EVIDENCE_SAMPLE;
-    e->now.has_put = false;
-    e->now.messages = 0;
-    e->now.put_bytes = 0;
-    e->now.begin_ticks = req->begun_ticks;
-    e->now.decoded_ticks = evidence_wants_ticks(e) ? ticks_now() : 0;
-    e->now.behind_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
-    if (e->now.behind_ns > e->worst_behind_ns)
-        e->worst_behind_ns = e->now.behind_ns;
+    int64_t behind_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
+    if (behind_ns > e->worst_behind_ns)
+        e->worst_behind_ns = behind_ns;
+    h->peer = peer_ref(req->peer);
+    h->code = e->head.code = req->header.code;
+    h->has_put = false;
+    h->behind_ns = behind_ns;
+    h->waited_ns = e->head.puts.waited_ns = behind_ns + pass_ns;
+    h->begin_ticks = begin_ticks;
+    bool is_first = evidence_pass_requests(e) <= EVIDENCE_DETAILED;
+    uint32_t one_in = is_first ? EVIDENCE_SAMPLE : EVIDENCE_SAMPLE_REST;
+    h->weight = is_sampled(e->head.requests, one_in) ? one_in : 0;
+    bool is_detailed = is_first || h->weight > 0;
+    h->decoded_ticks = is_detailed ? ticks_now() : 0;
+    e->head.looks_at_puts = is_detailed;
+    if (!is_detailed)
+        peer_leave_untimed(req->peer, sharing(e->head.requests));
+    if (is_detailed != e->wants_detail)
+        e->options.on_detail(e->options.ctx, is_detailed);
+    e->wants_detail = is_detailed;
 }
 
-bool evidence_wants_ticks(const struct evidence *e)
+void evidence_put_slow(struct evidence *e, const struct store_put_result *put)
 {
-    return e->now.is_sampled || e->pass_requests <= EVIDENCE_DETAILED;
-}
-
-void evidence_put(struct evidence *e, const struct store_put_result *put, int messages)
-{
-    int64_t bytes = put->end_phy_offset - put->phy_offset;
-    if (e->now.peer == NULL) {
-        e->options.on_put(e->options.ctx, 0, messages, bytes);
+    struct handled *h = &e->now;
+    if (h->peer == NULL) {
+        tell_puts(e, 0);
         return;
     }
-    e->now.messages += messages;
-    e->now.put_bytes += bytes;
-    e->now.has_put = put->asked_ticks != 0;
-    e->now.asked_ticks = put->asked_ticks;
-    e->now.locked_ticks = put->locked_ticks;
-    e->now.appended_ticks = put->appended_ticks;
+    h->has_put = put->asked_ticks != 0;
+    h->asked_ticks = put->asked_ticks;
+    h->locked_ticks = put->locked_ticks;
+    h->appended_ticks = put->appended_ticks;
 }
 
 void evidence_flushed(struct evidence *e, const struct request *req, int64_t parked_ns)
 {
     int64_t total_ns = loop_now_ns(e->options.loop) - req->arrived_ns;
-    histogram_record(&e->stages[FLUSH], parked_ns);
+    histogram_note(&e->notes, &e->stages[FLUSH], parked_ns, 1);
     if (threshold_ns(e) == 0 || total_ns < threshold_ns(e))
         return;
     struct slow slow = { .at_ms = loop_now_ms(e->options.loop), .requests = 1 };
@@ -364,14 +409,9 @@ void evidence_flushed(struct evidence *e, const struct request *req, int64_t par
     keep_slow(e, &slow);
 }
 
-int64_t evidence_waited_ns(const struct evidence *e)
-{
-    return e->now.behind_ns + since_arrival_ns(e, e->now.begin_ticks);
-}
-
 int64_t evidence_pass_requests(const struct evidence *e)
 {
-    return e->pass_requests;
+    return e->head.requests - e->pass_first;
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
@@ -432,8 +472,9 @@ static struct slow_request_entry describe_slow(const struct slow *slow, struct a
     return entry;
 }
 
-void evidence_describe(const struct evidence *e, struct arena *arena, struct slow_requests *body)
+void evidence_describe(struct evidence *e, struct arena *arena, struct slow_requests *body)
 {
+    histogram_write_notes(&e->notes);
     struct slow_request_entry *entries = arena_alloc(arena, EVIDENCE_SLOW_MAX * sizeof *entries);
     int count = 0;
     for (uint64_t n = e->slow_count; n > 0 && count < EVIDENCE_SLOW_MAX; n--)
@@ -461,6 +502,7 @@ int evidence_new(const struct evidence_options *options, struct evidence **evide
     e->thread = &e->threads[0];
     e->job.run = read_facts;
     e->job.done = facts_read;
+    e->head.looks_at_puts = true;
     loop_deferred_init(&e->pass_end, pass_step);
     ticks_init();
     *evidence = e;
@@ -475,6 +517,8 @@ void evidence_free(struct evidence *e)
     loop_undefer(&e->pass_end);
     if (e->now.peer != NULL)
         peer_unref(e->now.peer);
+    if (e->slowest.peer != NULL)
+        peer_unref(e->slowest.peer);
     free(e->stages);
     free(e);
 }

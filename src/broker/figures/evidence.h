@@ -5,16 +5,21 @@
  *     |<- wait ->|<- decode ->|<- handle ->|<- lock ->|<- append ->|<- rest ->|<---- reply ---->|
  *                                                      parked for the disk:   |<---- flush ---->|
  *
- * A reading of the processor's counter costs 15 ns where a message costs 2 us, so a request costs
- * one, before its header is decoded: how long the one before took. The first EVIDENCE_DETAILED of a
- * pass, and one in EVIDENCE_SAMPLE of the rest, are looked at in detail; of the others all but
- * `wait` counts as `handle`. The histograms of stages have one detailed request in EVIDENCE_SAMPLE,
- * with that weight (of small passes all could be had, but then a busy second would weigh less than
- * a quiet one); `reply`, `flush` and `total` count every request. A pass that took longer than
- * slowRequestThresholdMicros leaves its slowest request in the ring, and a line in the log
- * (slow_request), some at once and then one a second: written by a worker that has read the
- * kernel's counters, or without them while it reads those of the one before. Their difference is to
- * the last reading, a second ago or less while the broker is busy.
+ * A reading of the processor's counter costs 15 ns where a message costs 1.5 us. So only the first
+ * EVIDENCE_DETAILED requests of a pass and one in EVIDENCE_SAMPLE_REST of the rest are looked at in
+ * detail. Of the others up to EVIDENCE_TOGETHER that one read of a connection brought one behind
+ * the other, and whose code is the same, share a reading: together they have waited until the first
+ * was begun, the rest counts as `handle` of one request, and what they put was put when the last
+ * was done.
+ *
+ * The histograms of stages have one in EVIDENCE_SAMPLE of the first of a pass and one in
+ * EVIDENCE_SAMPLE_REST of the rest, with that weight (of small passes all could be had, but then a
+ * busy second would weigh less than a quiet one); `reply`, `flush` and `total` count every request.
+ * A pass that took longer than slowRequestThresholdMicros leaves its slowest request, or the
+ * slowest that shared a reading, in the ring, and a line in the log (slow_request), some at once
+ * and then one a second: written by a worker that has read the kernel's counters, or without them
+ * while it reads those of the one before. Their difference is to the last reading, a second ago or
+ * less while the broker is busy.
  *
  * Units      nanoseconds.
  * Threads    the broker's loop.
@@ -26,15 +31,22 @@
 
 #include "base/histogram.h"
 #include "broker/figures/kernel_facts.h"
+#include "broker/figures/put_times.h"
 #include "net/loop.h"
 #include "net/workers.h"
+#include "remoting/remoting.h"
+#include "store/store.h"
 #include "wire/body_slow_requests.h"
 
 struct evidence;
-struct request;
-struct store_put_result;
 
-enum { EVIDENCE_DETAILED = 4, EVIDENCE_SAMPLE = 32, EVIDENCE_SLOW_MAX = 64 };
+enum {
+    EVIDENCE_DETAILED = 4,
+    EVIDENCE_SAMPLE = 32,
+    EVIDENCE_SAMPLE_REST = 128,
+    EVIDENCE_TOGETHER = 16,
+    EVIDENCE_SLOW_MAX = 64
+};
 
 struct evidence_options {
     struct loop *loop;
@@ -43,9 +55,11 @@ struct evidence_options {
     const int64_t *threshold_us; /* may change meanwhile; 0: nothing counts as slow */
     /* A pass with requests is over: it took so long. */
     void (*on_pass)(void *ctx, int64_t delay_ns);
-    /* A request that has put messages was handled, so long after its bytes were there; 0: no
+    /* Requests that have put messages were handled, so long after their bytes were there; 0: no
      * request did, but the broker. */
-    void (*on_put)(void *ctx, int64_t elapsed_ns, int messages, int64_t bytes);
+    void (*on_put)(void *ctx, const struct puts *puts);
+    /* From here on puts are to say when they did what, or are not (store_want_ticks). */
+    void (*on_detail)(void *ctx, bool is_wanted);
     void *ctx;
 };
 
@@ -53,21 +67,54 @@ MUST_CHECK int evidence_new(const struct evidence_options *options, struct evide
 /* When no worker is at it; NULL is fine. */
 void evidence_free(struct evidence *evidence);
 
+/* What every request and every put touches: the beginning of the struct, whose rest is
+ * evidence.c's. A call costs as much as what it would do, for its code is seldom in the processor's
+ * cache. */
+struct evidence_head {
+    uint32_t requests;  /* so far */
+    int32_t code;       /* of the request being handled */
+    bool looks_at_puts; /* at each, not at their sum */
+    struct puts puts;   /* not told yet; waited_ns: of the request being handled */
+};
+
+void evidence_begin_slow(struct evidence *evidence, const struct request *req);
+void evidence_put_slow(struct evidence *evidence, const struct store_put_result *put);
+
 /* A request is about to be handled. */
-void evidence_begin(struct evidence *evidence, const struct request *req);
-/* Is it one whose puts should say when they did what (store_want_ticks)? */
-bool evidence_wants_ticks(const struct evidence *evidence);
+static inline void evidence_begin(struct evidence *evidence, const struct request *req)
+{
+    struct evidence_head *head = (struct evidence_head *)evidence;
+    head->requests++;
+    if (req->begun_ticks != 0 || req->header.code != head->code)
+        evidence_begin_slow(evidence, req);
+}
+
 /* Messages were put, by the request being handled if there is one. */
-void evidence_put(struct evidence *evidence, const struct store_put_result *put, int messages);
+static inline void evidence_put(struct evidence *evidence, const struct store_put_result *put,
+                                int messages)
+{
+    struct evidence_head *head = (struct evidence_head *)evidence;
+    head->puts.count++;
+    head->puts.messages += messages;
+    head->puts.bytes += put->end_phy_offset - put->phy_offset;
+    if (head->looks_at_puts)
+        evidence_put_slow(evidence, put);
+}
+
 /* A request that was parked for the disk is about to be answered. */
 void evidence_flushed(struct evidence *evidence, const struct request *req, int64_t parked_ns);
 
-/* Of the request being handled: how long it had waited, and the how-manieth it is. */
-int64_t evidence_waited_ns(const struct evidence *evidence);
+/* How long the request being handled had waited, or the first of those it shares a reading with; 0:
+ * none is being handled. */
+static inline int64_t evidence_waited_ns(const struct evidence *evidence)
+{
+    return ((const struct evidence_head *)evidence)->puts.waited_ns;
+}
+
+/* The how-manieth of its pass it is. */
 int64_t evidence_pass_requests(const struct evidence *evidence);
 
 /* All of it; slices live in the arena. */
-void evidence_describe(const struct evidence *evidence, struct arena *arena,
-                       struct slow_requests *body);
+void evidence_describe(struct evidence *evidence, struct arena *arena, struct slow_requests *body);
 
 #endif

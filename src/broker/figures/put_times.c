@@ -11,9 +11,10 @@
 #define WINDOW_NS (60 * INT64_C(1000000000))
 
 struct put_times {
-    struct histogram windows[2]; /* by number of the minute */
-    int64_t window;              /* the minute of the latest look */
-    struct histogram both;       /* merged to be read */
+    struct histogram windows[2];  /* by number of the minute */
+    struct histogram_notes notes; /* of the window */
+    int64_t window;               /* the minute of the latest look */
+    struct histogram both;        /* merged to be read */
     struct put_totals totals;
 };
 
@@ -29,23 +30,23 @@ static void advance(struct put_times *times, int64_t now_ns)
     int64_t window = now_ns / WINDOW_NS;
     if (window == times->window)
         return;
+    histogram_write_notes(&times->notes);
     memset(&times->windows[window % 2], 0, sizeof times->windows[0]);
     if (window > times->window + 1)
         memset(&times->windows[(window + 1) % 2], 0, sizeof times->windows[0]);
     times->window = window;
 }
 
-void put_times_record(struct put_times *times, int64_t elapsed_ns, int messages, int64_t bytes,
-                      int64_t now_ns)
+void put_times_record(struct put_times *times, const struct puts *puts, int64_t now_ns)
 {
     struct put_totals *totals = &times->totals;
     advance(times, now_ns);
-    histogram_record(&times->windows[times->window % 2], elapsed_ns);
-    totals->puts++;
-    totals->messages += messages;
-    totals->bytes += bytes;
-    if (elapsed_ns > totals->max_ns)
-        totals->max_ns = elapsed_ns;
+    histogram_note(&times->notes, &times->windows[times->window % 2], puts->elapsed_ns,
+                   (uint64_t)puts->count);
+    totals->messages += puts->messages;
+    totals->bytes += puts->bytes;
+    if (puts->elapsed_ns > totals->max_ns)
+        totals->max_ns = puts->elapsed_ns;
 }
 
 void put_times_failed(struct put_times *times)
@@ -61,6 +62,7 @@ const struct put_totals *put_times_totals(const struct put_times *times)
 static const struct histogram *recent(struct put_times *times, int64_t now_ns)
 {
     advance(times, now_ns);
+    histogram_write_notes(&times->notes);
     memset(&times->both, 0, sizeof times->both);
     histogram_merge(&times->both, &times->windows[0]);
     histogram_merge(&times->both, &times->windows[1]);

@@ -13,14 +13,21 @@
 
 struct put_times;
 
+/* Puts whose end was seen together. */
+struct puts {
+    int count;
+    int messages;
+    int64_t bytes;
+    int64_t waited_ns;  /* from the arrival of their bytes to when the first of them was begun */
+    int64_t elapsed_ns; /* to when all of them were done */
+};
+
 struct put_times *put_times_new(int64_t now_ns);
 
-void put_times_record(struct put_times *times, int64_t elapsed_ns, int messages, int64_t bytes,
-                      int64_t now_ns);
+void put_times_record(struct put_times *times, const struct puts *puts, int64_t now_ns);
 void put_times_failed(struct put_times *times);
 
 struct put_totals {
-    int64_t puts;
     int64_t failed;
     int64_t messages;
     int64_t bytes;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "broker/figures/evidence.h"
 #include "broker/figures/put_times.h"
+#include "broker/figures/stats.h"
 #include "broker/internal.h"
 #include "broker/later/delays.h"
 #include "broker/later/txns.h"
@@ -51,15 +52,23 @@ static int redirect(struct broker *broker, struct record *record, int64_t most_m
     return ERR_INVALID;
 }
 
+/* events_put() does the rest when it is known how long the put took. */
+static void count_put(struct broker *broker, const struct store_put_result *result, int messages)
+{
+    int64_t waited_ns = evidence_waited_ns(broker->evidence);
+    evidence_put(broker->evidence, result, messages);
+    if (waited_ns >= NS_PER_MS)
+        stats_put_took(broker->stats, waited_ns / NS_PER_MS, loop_now_ns(broker->loop));
+}
+
 static int put(struct broker *broker, const struct record *records, int count,
                struct store_put_result *result, int64_t *phy_offsets)
 {
-    store_want_ticks(broker->store, evidence_wants_ticks(broker->evidence));
     int err =
         store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
     assert(err != 0 || result->end_phy_offset > result->phy_offset);
     if (err == 0)
-        evidence_put(broker->evidence, result, count);
+        count_put(broker, result, count);
     else
         put_times_failed(broker->put_times);
     return err;
