@@ -31,9 +31,10 @@ static bool are_of_one_slot(enum stats_window window, uint32_t a, uint32_t b)
     return a / window_rows[window].ticks == b / window_rows[window].ticks;
 }
 
-static struct stats_slot *slot_at(struct stats_series *series, int i)
+/* By age, the oldest first. */
+static const struct stats_slot *slot_at(const struct stats_series *series, int i)
 {
-    return i == 0 ? &series->first : &series->others[i - 1];
+    return i == series->slot_count - 1 ? &series->newest : &series->others[i];
 }
 
 static size_t others_bytes(int count)
@@ -64,7 +65,10 @@ static void add_slot(struct stats_series *series, struct slab *slab, uint32_t ti
     assert(series->slot_count < STATS_SLOTS);
     if (series->slot_count > series->other_cap)
         set_other_cap(series, slab, series->slot_count);
-    *slot_at(series, series->slot_count++) = (struct stats_slot){ .tick = tick };
+    if (series->slot_count > 0)
+        series->others[series->slot_count - 1] = series->newest;
+    series->newest = (struct stats_slot){ .tick = tick };
+    series->slot_count++;
 }
 
 static void add_to(struct stats_slot *slot, const struct stats_slot *count)
@@ -87,20 +91,24 @@ static bool may_be_one(const struct stats_slot *a, const struct stats_slot *b, u
 /* Drops and puts together what may be, in a tick without a count so far. */
 static void advance(struct stats_series *series, struct slab *slab, uint32_t now_tick)
 {
+    struct stats_slot last = { 0 }; /* of those kept */
     int kept = 0;
     for (int i = 0; i < series->slot_count; i++) {
         const struct stats_slot slot = *slot_at(series, i);
         assert(slot.tick <= now_tick);
         if (!is_in(STATS_DAY, slot.tick, now_tick))
             continue;
-        struct stats_slot *before = kept == 0 ? NULL : slot_at(series, kept - 1);
-        if (before != NULL && may_be_one(before, &slot, now_tick)) {
-            add_to(before, &slot);
-            before->tick = slot.tick;
-        } else {
-            *slot_at(series, kept++) = slot;
+        if (kept > 0 && may_be_one(&last, &slot, now_tick)) {
+            add_to(&last, &slot);
+            last.tick = slot.tick;
+            continue;
         }
+        if (kept > 0)
+            series->others[kept - 1] = last;
+        last = slot;
+        kept++;
     }
+    series->newest = last;
     series->slot_count = (uint8_t)kept;
     if (kept <= 1)
         free_others(series, slab);
@@ -108,9 +116,9 @@ static void advance(struct stats_series *series, struct slab *slab, uint32_t now
         set_other_cap(series, slab, kept);
 }
 
-static bool has_slot_at_hand(struct stats_series *series, uint32_t now_tick)
+static bool has_slot_at_hand(const struct stats_series *series, uint32_t now_tick)
 {
-    return series->slot_count > 0 && slot_at(series, series->slot_count - 1)->tick == now_tick;
+    return series->slot_count > 0 && series->newest.tick == now_tick;
 }
 
 void stats_series_init(struct stats_series *series, int64_t now_ns)
@@ -134,7 +142,7 @@ void stats_series_add(struct stats_series *series, struct slab *slab, struct sta
         advance(series, slab, tick);
         add_slot(series, slab, tick);
     }
-    add_to(slot_at(series, series->slot_count - 1), &count);
+    add_to(&series->newest, &count);
 }
 
 void stats_series_settle(struct stats_series *series, struct slab *slab, int64_t now_ns)

@@ -8,8 +8,9 @@
  * the minute are put together by ten minutes, those that left the hour by hours, those that left
  * the day are dropped: by the first count of another 10 s, by who asks, or by who looks after those
  * that are idle.
- * The first slot is part of the series, so that one which is seldom used has no memory beside it;
- * the others are in a slab, since many come with a crowd, and go with it.
+ * The newest slot is part of the series, so that counting touches nothing else, and one which is
+ * seldom used has no memory beside it; the others are in a slab, since many come with a crowd, and
+ * go with it.
  *
  * Units      a count has messages, their bytes, the ms they took, and the times it was made.
  * Ownership  stats_series_fini() ends what stats_series_init() began. The slab is the caller's, the
@@ -40,8 +41,8 @@ struct stats_slot {
 
 struct stats_series {
     int64_t born_ns; /* the first count */
-    struct stats_slot first;
-    struct stats_slot *others; /* of the slab; behind the first, by age, the newest last */
+    struct stats_slot newest;
+    struct stats_slot *others; /* of the slab; older ones, the oldest first */
     uint8_t slot_count;
     uint8_t other_cap;
     bool is_begun; /* false in zeroed memory: nothing was ever counted */
