@@ -14,6 +14,7 @@
 #include "broker/saver.h"
 #include "broker/send/acks.h"
 #include "broker/send/light_queues.h"
+#include "broker/send/put.h"
 #include "broker/session.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
@@ -29,8 +30,13 @@ void events_message_arrived(void *ctx, const struct store_arrival *arrival)
         light_queues_forget_past(broker))
         saver_soon(broker->saver, TABLE_OFFSETS);
     if (!arrival->is_light) { /* it is counted with its own queue */
+        struct stats_place *counted =
+            arrival->place == NULL
+                ? NULL
+                : &list_entry(arrival->place, struct topic_places, stored)->counted;
         traffic_count(&broker->traffic, TRAFFIC_PUT, 1, now_ns);
-        stats_put(broker->stats, arrival->topic, arrival->queue_id, arrival->bytes, now_ns);
+        stats_put(broker->stats, counted, arrival->topic, arrival->queue_id, arrival->bytes,
+                  now_ns);
     }
     hold_arrived(broker->hold, arrival->topic, arrival->queue_id, arrival->queue_offset,
                  arrival->tags_code, arrival->properties);

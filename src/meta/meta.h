@@ -73,6 +73,10 @@ enum { LIGHT_KEPT = 16 };
 void topics_take_light(struct topics *topics);
 /* NULL when there is no such topic. */
 const struct topic_config *topics_get(const struct topics *topics, struct slice name);
+/* Memory beside a topic that topics_get() gave, for what its user would look up again with each
+ * message: zeros when the topic comes or changes, gone when it goes. NULL: it is a light one. */
+enum { TOPIC_BESIDE_BYTES = 32 };
+void *topics_beside(const struct topics *topics, const struct topic_config *config);
 /* Creates or replaces; moves the data version on. `config` is copied. */
 void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms);
 /* None of that name: nothing changes. */

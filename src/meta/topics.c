@@ -14,8 +14,14 @@ struct light_topics {
     unsigned next;
 };
 
+struct topic {
+    uint64_t beside[TOPIC_BESIDE_BYTES / sizeof(uint64_t)];
+    struct topic_config config;
+    /* its texts follow */
+};
+
 struct topics {
-    struct map by_name;         /* values: struct topic_config with its texts behind it */
+    struct map by_name;         /* values: struct topic */
     struct light_topics *light; /* NULL: there are none */
     struct data_version version;
     bool is_changed;
@@ -23,27 +29,27 @@ struct topics {
     char *changed[TOPICS_CHANGES_KEPT]; /* names; the n-th change's at n % TOPICS_CHANGES_KEPT */
 };
 
-static_assert(sizeof(struct topic_config) % _Alignof(struct pair) == 0, "pairs follow the struct");
+static_assert(sizeof(struct topic) % _Alignof(struct pair) == 0, "pairs follow the struct");
 
 /* `config` may be an entry of the table, or borrow from one. */
-static struct topic_config *config_copy(const struct topic_config *config)
+static struct topic *topic_of(const struct topic_config *config)
 {
-    size_t bytes = sizeof *config + config->name.len +
+    size_t bytes = sizeof(struct topic) + config->name.len +
                    owned_pairs_bytes(config->attributes, config->attribute_count);
-    struct topic_config *copy = memory_take(bytes);
-    *copy = *config;
-    struct owned owned = owned_behind(copy, sizeof *copy, config->attribute_count);
-    copy->name = owned_text(&owned, config->name);
-    copy->attributes = owned_pairs(&owned, config->attributes, config->attribute_count);
-    assert(owned_is_whole(&owned, (uint8_t *)copy + bytes));
-    return copy;
+    struct topic *topic = memory_zeroed(1, bytes);
+    topic->config = *config;
+    struct owned owned = owned_behind(topic, sizeof *topic, config->attribute_count);
+    topic->config.name = owned_text(&owned, config->name);
+    topic->config.attributes = owned_pairs(&owned, config->attributes, config->attribute_count);
+    assert(owned_is_whole(&owned, (uint8_t *)topic + bytes));
+    return topic;
 }
 
 static void put(struct topics *topics, const struct topic_config *config)
 {
-    struct topic_config *copy = config_copy(config);
-    struct topic_config *old = map_put(&topics->by_name, copy->name, copy);
-    assert(old == NULL || slice_eq(old->name, copy->name));
+    struct topic *topic = topic_of(config);
+    struct topic *old = map_put(&topics->by_name, topic->config.name, topic);
+    assert(old == NULL || slice_eq(old->config.name, topic->config.name));
     free(old);
 }
 
@@ -95,9 +101,9 @@ void topics_free(struct topics *topics)
         return;
     size_t cursor = 0;
     struct slice name;
-    void *config;
-    while (map_next(&topics->by_name, &cursor, &name, &config))
-        free(config);
+    void *topic;
+    while (map_next(&topics->by_name, &cursor, &name, &topic))
+        free(topic);
     map_fini(&topics->by_name);
     for (int i = 0; i < TOPICS_CHANGES_KEPT; i++)
         free(topics->changed[i]);
@@ -132,7 +138,16 @@ const struct topic_config *topics_get(const struct topics *topics, struct slice 
 {
     if (is_light(topics, name))
         return light_topic(topics->light, name);
-    return map_get(&topics->by_name, name);
+    const struct topic *topic = map_get(&topics->by_name, name);
+    return topic == NULL ? NULL : &topic->config;
+}
+
+void *topics_beside(const struct topics *topics, const struct topic_config *config)
+{
+    const struct light_topics *light = topics->light;
+    if (light != NULL && config >= light->kept && config < light->kept + LIGHT_KEPT)
+        return NULL;
+    return (uint8_t *)(uintptr_t)config - offsetof(struct topic, config);
 }
 
 void topics_put(struct topics *topics, const struct topic_config *config, int64_t now_ms)
@@ -145,12 +160,12 @@ void topics_put(struct topics *topics, const struct topic_config *config, int64_
 
 void topics_remove(struct topics *topics, struct slice name, int64_t now_ms)
 {
-    struct topic_config *config = map_remove(&topics->by_name, name);
-    if (config == NULL)
+    struct topic *topic = map_remove(&topics->by_name, name);
+    if (topic == NULL)
         return;
-    assert(slice_eq(config->name, name));
+    assert(slice_eq(topic->config.name, name));
     changed(topics, name, now_ms);
-    free(config);
+    free(topic);
 }
 
 bool topics_next(const struct topics *topics, size_t *cursor, const struct topic_config **config)
@@ -159,7 +174,7 @@ bool topics_next(const struct topics *topics, size_t *cursor, const struct topic
     void *value;
     if (!map_next(&topics->by_name, cursor, &name, &value))
         return false;
-    *config = value;
+    *config = &((const struct topic *)value)->config;
     assert((*config)->name.data == name.data); /* the map has no key of its own */
     return true;
 }

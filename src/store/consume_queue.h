@@ -101,7 +101,8 @@ struct queue_kind {
 /* What the queues of one topic share. Owned by the table of queues (queues_internal.h). */
 struct queue_topic {
     const struct queue_kind *kind;
-    uint8_t **parts;          /* the queues (queues.c); heap */
+    uint8_t **parts;          /* the queues (queues.c); heap, or what follows */
+    uint8_t *first_part;      /* most topics have no other */
     struct late_queue *late;  /* by queue id, what waits to be placed (queues_late.c); heap */
     struct queue_topic *next; /* of the deleted ones */
     uint32_t part_count;

@@ -138,50 +138,65 @@ static struct store_queue_entry *scratch_entries(const struct scratch *scratch)
 
 /* ---- putting --------------------------------------------------------------------------------- */
 
-/* The bytes of the records and their queue entries, but for the places both will have. */
-static int encode(struct store *store, const struct record *records, int count, int64_t now_ms,
-                  struct scratch *scratch)
+/* One put on its way. */
+struct put {
+    struct store *store;
+    struct store_place *place; /* the caller's, or NULL */
+    const struct record *records;
+    int count;
+    int64_t now_ms;
+    struct scratch *scratch; /* what is encoded */
+    struct store_put_result *result;
+    int64_t *phy_offsets;        /* NULL: nobody asked for them */
+    struct consume_queue *queue; /* NULL: half messages and rollbacks have none */
+    bool is_done;                /* false: its queue went meanwhile */
+};
+
+/* The bytes of the records and their queue entries, but for the places both will have. `records`
+ * may be changed ones. */
+static int encode(struct put *put, const struct record *records)
 {
-    struct buf *out = &scratch->bytes;
-    for (int i = 0; i < count; i++) {
+    struct buf *out = &put->scratch->bytes;
+    buf_clear(out);
+    buf_clear(&put->scratch->entries);
+    for (int i = 0; i < put->count; i++) {
         struct record record = records[i];
         struct store_queue_entry entry = { 0 };
         record.properties = record_crc_without_forged(record.properties);
-        record.store_timestamp = now_ms;
+        record.store_timestamp = put->now_ms;
         if (record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
             return ERR_TOO_BIG;
         size_t bytes = record_bytes(&record);
         uint8_t *into = buf_reserve(out, bytes + RECORD_CRC_BYTES_MOST);
         uint32_t body_crc = record_encode(&record, into);
-        if (store->options.append_record_crc)
+        if (put->store->options.append_record_crc)
             bytes = record_crc_append(into, bytes, &record, body_crc);
         assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
         record.total_bytes = (int32_t)bytes;
-        store_entry_of(store, &record, &entry);
-        buf_append(&scratch->entries, &entry, sizeof entry);
+        store_entry_of(put->store, &record, &entry);
+        buf_append(&put->scratch->entries, &entry, sizeof entry);
     }
     return 0;
 }
 
 /* Stamps the encoded records with their places. Under the append lock. */
-static void stamp(uint8_t *encoded, int count, const struct store_put_result *result,
-                  int64_t *phy_offsets)
+static void stamp(struct put *put)
 {
-    int64_t queue_offset = result->queue_offset;
-    int64_t phy_offset = result->phy_offset;
-    uint8_t *at = encoded;
-    for (int i = 0; i < count; i++) {
+    int64_t queue_offset = put->result->queue_offset;
+    int64_t phy_offset = put->result->phy_offset;
+    uint8_t *at = put->scratch->bytes.data;
+    for (int i = 0; i < put->count; i++) {
         int32_t bytes = (int32_t)get_be32(at + RECORD_TOTAL_SIZE);
         assert(bytes > 0);
-        record_stamp(at, queue_offset + i, phy_offset, result->store_timestamp);
+        record_stamp(at, queue_offset + i, phy_offset, put->result->store_timestamp);
         record_crc_stamp(at);
-        if (phy_offsets != NULL)
-            phy_offsets[i] = phy_offset;
+        if (put->phy_offsets != NULL)
+            put->phy_offsets[i] = phy_offset;
         at += bytes;
         phy_offset += bytes;
     }
-    assert(phy_offset == result->end_phy_offset);
+    assert(phy_offset == put->result->end_phy_offset);
 }
 
 /* The first record's length is stored last: a process that dies in mid-copy leaves a zero there,
@@ -197,69 +212,72 @@ static void copy_sealed(uint8_t *into, struct slice encoded)
 }
 
 /* Adds the queue entries of records that are in the log. Under the append lock. */
-static void add_entries(struct store *store, struct consume_queue *queue,
-                        struct store_queue_entry *entries, int count,
-                        const struct store_put_result *result)
+static void add_entries(struct put *put)
 {
+    struct store *store = put->store;
     assert(lock_is_held(&store->append_lock));
-    int64_t phy_offset = result->phy_offset;
-    for (int i = 0; i < count; i++) {
+    struct store_queue_entry *entries = scratch_entries(put->scratch);
+    int64_t phy_offset = put->result->phy_offset;
+    for (int i = 0; i < put->count; i++) {
         entries[i].phy_offset = phy_offset;
-        entries[i].queue_offset = result->queue_offset + i;
+        entries[i].queue_offset = put->result->queue_offset + i;
         phy_offset += entries[i].bytes;
-        if (consume_queue_append(queue, &entries[i]))
-            queues_note_dirty(store->queues, queue);
+        if (consume_queue_append(put->queue, &entries[i]))
+            queues_note_dirty(store->queues, put->queue);
     }
-    assert(phy_offset == result->end_phy_offset);
-    assert(consume_queue_is_batch(queue) ||
-           consume_queue_max(queue) == result->queue_offset + count);
+    assert(phy_offset == put->result->end_phy_offset);
+    assert(consume_queue_is_batch(put->queue) ||
+           consume_queue_max(put->queue) == put->result->queue_offset + put->count);
 }
 
 /* An inner batch has arrived when its last message has. */
-static void tell_arrivals(struct store *store, const struct consume_queue *queue,
-                          const struct record *records, const struct store_queue_entry *entries,
-                          int count, const struct store_put_result *result)
+static void tell_arrivals(const struct put *put)
 {
-    for (int i = 0; i < count; i++) {
-        int32_t more = consume_queue_is_batch(queue) ? entries[i].count - 1 : 0;
-        const struct store_arrival arrival = { .topic = records[i].topic,
-                                               .queue_id = records[i].queue_id,
-                                               .queue_offset = result->queue_offset + i + more,
+    const struct store_options *options = &put->store->options;
+    const struct store_queue_entry *entries = scratch_entries(put->scratch);
+    for (int i = 0; i < put->count; i++) {
+        const struct record *record = &put->records[i];
+        int32_t more = consume_queue_is_batch(put->queue) ? entries[i].count - 1 : 0;
+        const struct store_arrival arrival = { .topic = record->topic,
+                                               .queue_id = record->queue_id,
+                                               .queue_offset = put->result->queue_offset + i + more,
                                                .bytes = entries[i].bytes,
                                                .tags_code = entries[i].tags_code,
-                                               .store_timestamp = result->store_timestamp,
-                                               .properties = records[i].properties };
-        store->options.on_arrival(store->options.ctx, &arrival);
+                                               .store_timestamp = put->result->store_timestamp,
+                                               .properties = record->properties,
+                                               .place = put->place };
+        options->on_arrival(options->ctx, &arrival);
     }
 }
 
 /* Gives the encoded records their places and copies them there. Half messages and rollbacks come
  * with no queue; all others of a put take a place each. Under the append lock. */
-static int append(struct store *store, struct consume_queue *queue, struct scratch *scratch,
-                  int count, int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets)
+static int append(struct put *put)
 {
+    struct store *store = put->store;
+    struct store_put_result *result = put->result;
+    const struct buf *encoded = &put->scratch->bytes;
+    int64_t bytes = (int64_t)encoded->len;
     assert(lock_is_held(&store->append_lock));
     uint8_t *into;
-    const struct buf *encoded = &scratch->bytes;
-    int64_t bytes = (int64_t)encoded->len;
     int err = fault_check("store.append");
     if (err == 0)
         err = commit_log_reserve(store->log, bytes, &into, &result->phy_offset);
     if (err != 0)
         return err;
     result->end_phy_offset = result->phy_offset + bytes;
-    result->queue_offset = queue == NULL ? 0 : consume_queue_max(queue);
-    result->store_timestamp = now_ms;
+    result->queue_offset = put->queue == NULL ? 0 : consume_queue_max(put->queue);
+    result->store_timestamp = put->now_ms;
     assert(result->queue_offset >= 0);
     assert(result->phy_offset == commit_log_max(store->log));
-    stamp(encoded->data, count, result, phy_offsets);
+    stamp(put);
     assert((int64_t)get_be64(encoded->data + RECORD_PHY_OFFSET) == result->phy_offset);
     copy_sealed(into, buf_slice(encoded));
     assert((int64_t)get_be64(into + RECORD_PHY_OFFSET) == result->phy_offset);
     commit_log_publish(store->log, result->end_phy_offset);
     assert(commit_log_max(store->log) == result->end_phy_offset);
-    if (queue != NULL)
-        add_entries(store, queue, scratch_entries(scratch), count, result);
+    if (put->queue != NULL)
+        add_entries(put);
     return 0;
 }
 
@@ -291,30 +309,29 @@ static bool is_gone(const struct consume_queue *queue)
 }
 
 /* The record says itself where its messages begin, so it is encoded for an offset, and anew when
- * somebody was faster. *is_put: false when the queue is gone. */
-static int put_inner_batch(struct store *store, struct consume_queue *queue,
-                           const struct record *record, int64_t now_ms, struct scratch *scratch,
-                           struct store_put_result *result, bool *is_put)
+ * somebody was faster. */
+static int put_inner_batch(struct put *put)
 {
+    struct store *store = put->store;
     int err = 0;
-    while (err == 0 && !*is_put && !is_gone(queue)) {
+    assert(put->count == 1);
+    while (err == 0 && !put->is_done && !is_gone(put->queue)) {
         char text[24];
-        struct record based = *record;
+        struct record based = put->records[0];
         struct arena arena;
-        int64_t base = consume_queue_max(queue);
+        int64_t base = consume_queue_max(put->queue);
         snprintf(text, sizeof text, "%lld", (long long)base);
         const struct property_change change = { SLICE(PROPERTY_INNER_BASE), slice_str(text) };
         arena_init(&arena);
-        based.properties = properties_edit(record->properties, &change, 1, &arena);
-        buf_clear(&scratch->bytes);
-        buf_clear(&scratch->entries);
-        err = encode(store, &based, 1, now_ms, scratch);
-        take_append_lock(store, result);
-        *is_put = err == 0 && consume_queue_max(queue) == base && consume_queue_takes_more(queue);
-        if (*is_put)
-            err = append(store, queue, scratch, 1, now_ms, result, NULL);
+        based.properties = properties_edit(based.properties, &change, 1, &arena);
+        err = encode(put, &based);
+        take_append_lock(store, put->result);
+        put->is_done = err == 0 && consume_queue_max(put->queue) == base &&
+                       consume_queue_takes_more(put->queue);
+        if (put->is_done)
+            err = append(put);
         lock_release(&store->append_lock);
-        result->appended_ticks = stamp_now(store);
+        put->result->appended_ticks = stamp_now(store);
         arena_fini(&arena);
     }
     return err;
@@ -332,110 +349,121 @@ static bool may_concern_light_queues(const struct record *records, int count)
 
 /* As put_inner_batch(): made for the places its queues have next, and anew when somebody was
  * faster. Of a batch, only its own queue counts, as with the reference. */
-static int put_to_light_queues(struct store *store, struct consume_queue **queue,
-                               const struct record *records, int count, int64_t now_ms,
-                               struct scratch *scratch, struct store_put_result *result,
-                               int64_t *phy_offsets, bool *is_put)
+static int put_to_light_queues(struct put *put)
 {
+    struct store *store = put->store;
+    const struct record *first = &put->records[0];
     struct arena arena;
     struct light_targets targets = { .count = 0 };
     int err = 0;
     arena_init(&arena);
-    struct record *made = arena_alloc(&arena, (size_t)count * sizeof *made);
-    memcpy(made, records, (size_t)count * sizeof *made);
-    for (int i = 0; i < count; i++)
-        made[i].properties = light_queues_without_places(records[i].properties, &arena);
+    struct record *made = arena_alloc(&arena, (size_t)put->count * sizeof *made);
+    memcpy(made, put->records, (size_t)put->count * sizeof *made);
+    for (int i = 0; i < put->count; i++)
+        made[i].properties = light_queues_without_places(made[i].properties, &arena);
     const struct slice properties = made[0].properties;
-    while (err == 0 && !*is_put && !is_gone(*queue)) {
-        if (*queue != NULL && consume_queue_is_light(*queue))
-            err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
-        if (err == 0 && *queue != NULL && count == 1)
+    while (err == 0 && !put->is_done && !is_gone(put->queue)) {
+        if (put->queue != NULL && consume_queue_is_light(put->queue))
+            err = queues_get(store->queues, first->topic, first->queue_id, &put->queue);
+        if (err == 0 && put->queue != NULL && put->count == 1)
             err = light_targets_find(store, &made[0], &arena, &targets);
         if (err != 0)
             break;
         made[0].properties = light_targets_properties(&targets, properties, &arena);
-        buf_clear(&scratch->bytes);
-        buf_clear(&scratch->entries);
-        err = encode(store, made, count, now_ms, scratch);
-        take_append_lock(store, result);
-        *is_put = err == 0 && (*queue == NULL || consume_queue_takes_more(*queue)) &&
-                  light_targets_fit(&targets);
-        if (*is_put)
-            err = append(store, *queue, scratch, count, now_ms, result, phy_offsets);
-        if (*is_put && err == 0)
-            light_targets_add(store, &targets, scratch_entries(scratch));
+        err = encode(put, made);
+        take_append_lock(store, put->result);
+        put->is_done = err == 0 && (put->queue == NULL || consume_queue_takes_more(put->queue)) &&
+                       light_targets_fit(&targets);
+        if (put->is_done)
+            err = append(put);
+        if (put->is_done && err == 0)
+            light_targets_add(store, &targets, scratch_entries(put->scratch));
         lock_release(&store->append_lock);
-        result->appended_ticks = stamp_now(store);
+        put->result->appended_ticks = stamp_now(store);
     }
-    if (err == 0 && *is_put)
-        light_targets_tell(store, &targets, scratch_entries(scratch), &records[0]);
+    if (err == 0 && put->is_done)
+        light_targets_tell(store, &targets, scratch_entries(put->scratch), first);
     arena_fini(&arena);
     return err;
 }
 
-static int put_plain(struct store *store, struct consume_queue *queue, const struct record *records,
-                     int count, int64_t now_ms, struct scratch *scratch,
-                     struct store_put_result *result, int64_t *phy_offsets, bool *is_put)
+static int put_plain(struct put *put)
 {
-    int err = encode(store, records, count, now_ms, scratch);
+    struct store *store = put->store;
+    int err = encode(put, put->records);
     if (err != 0)
         return err;
-    take_append_lock(store, result);
-    *is_put = queue == NULL || consume_queue_takes_more(queue);
-    if (*is_put)
-        err = append(store, queue, scratch, count, now_ms, result, phy_offsets);
+    take_append_lock(store, put->result);
+    put->is_done = put->queue == NULL || consume_queue_takes_more(put->queue);
+    if (put->is_done)
+        err = append(put);
     lock_release(&store->append_lock);
-    result->appended_ticks = stamp_now(store);
+    put->result->appended_ticks = stamp_now(store);
     return err;
 }
 
-/* To the queue it belongs to now; *is_put: false when that went meanwhile. */
-static int put_once(struct store *store, struct consume_queue **queue, const struct record *records,
-                    int count, int64_t now_ms, struct scratch *scratch,
-                    struct store_put_result *result, int64_t *phy_offsets, bool *is_put)
+static int find_queue(struct put *put)
 {
-    int err = 0;
-    if (takes_queue_offset(&records[0]))
-        err = queues_get(store->queues, records[0].topic, records[0].queue_id, queue);
-    if (err != 0)
-        return err;
-    buf_clear(&scratch->bytes);
-    buf_clear(&scratch->entries);
-    bool is_inner = *queue != NULL && consume_queue_is_batch(*queue) &&
-                    (records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0;
-    if (is_inner) {
-        assert(count == 1);
-        err = put_inner_batch(store, *queue, &records[0], now_ms, scratch, result, is_put);
-        if (phy_offsets != NULL && *is_put)
-            phy_offsets[0] = result->phy_offset;
-        return err;
-    }
-    if (store->options.light_queues_enable && may_concern_light_queues(records, count))
-        return put_to_light_queues(store, queue, records, count, now_ms, scratch, result,
-                                   phy_offsets, is_put);
-    return put_plain(store, *queue, records, count, now_ms, scratch, result, phy_offsets, is_put);
+    struct queues *queues = put->store->queues;
+    const struct record *first = &put->records[0];
+    if (!takes_queue_offset(first))
+        return 0;
+    if (put->place == NULL)
+        return queues_get(queues, first->topic, first->queue_id, &put->queue);
+    return queues_get_at(queues, put->place, first->topic, first->queue_id, &put->queue);
 }
 
-int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
-              struct store_put_result *result, int64_t *phy_offsets)
+/* To the queue it belongs to now. */
+static int put_once(struct put *put)
+{
+    int err = find_queue(put);
+    if (err != 0)
+        return err;
+    if (put->queue != NULL && consume_queue_is_batch(put->queue) &&
+        (put->records[0].sys_flag & SYS_FLAG_INNER_BATCH) != 0)
+        return put_inner_batch(put);
+    if (put->store->options.light_queues_enable &&
+        may_concern_light_queues(put->records, put->count))
+        return put_to_light_queues(put);
+    return put_plain(put);
+}
+
+void store_put_is_near(const struct store_place *place, int32_t queue_id)
+{
+    queues_get_is_near(place, queue_id);
+}
+
+int store_put_at(struct store *store, struct store_place *place, const struct record *records,
+                 int count, int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets)
 {
     assert(count > 0);
     int err = store_refuses_puts(store);
     if (err != 0)
         return err;
-    struct consume_queue *queue = NULL;
-    struct scratch *scratch = take_scratch(store);
-    for (bool is_put = false; err == 0 && !is_put;)
-        err =
-            put_once(store, &queue, records, count, now_ms, scratch, result, phy_offsets, &is_put);
+    struct put put = { .store = store,
+                       .place = place,
+                       .records = records,
+                       .count = count,
+                       .now_ms = now_ms,
+                       .scratch = take_scratch(store),
+                       .result = result,
+                       .phy_offsets = phy_offsets };
+    while (err == 0 && !put.is_done)
+        err = put_once(&put);
     if (err == 0) {
         atomic_store_explicit(&store->last_put_ms, now_ms, memory_order_release);
         store_flusher_note(store);
         if (store->indexer != NULL)
             indexer_wake(store->indexer);
-        if (queue != NULL && store->options.on_arrival != NULL)
-            tell_arrivals(store, queue, records, scratch_entries(scratch), count, result);
+        if (put.queue != NULL && store->options.on_arrival != NULL)
+            tell_arrivals(&put);
     }
-    give_scratch_back(store, scratch);
+    give_scratch_back(store, put.scratch);
     return err;
+}
+
+int store_put(struct store *store, const struct record *records, int count, int64_t now_ms,
+              struct store_put_result *result, int64_t *phy_offsets)
+{
+    return store_put_at(store, NULL, records, count, now_ms, result, phy_offsets);
 }

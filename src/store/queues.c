@@ -91,7 +91,8 @@ static void free_topic(struct queue_topic *topic)
     }
     for (uint32_t i = 0; i < topic->part_count; i++)
         free(topic->parts[i]);
-    free(topic->parts);
+    if (topic->parts != &topic->first_part)
+        free(topic->parts);
     free(topic->late);
     free(topic);
 }
@@ -193,8 +194,15 @@ struct consume_queue *queue_topic_next(const struct queue_topic *topic, int32_t 
 
 static void grow_parts(struct queue_topic *topic, uint32_t count)
 {
-    uint8_t **parts = memory_resize(topic->parts, count, sizeof *parts);
-    memset(parts + topic->part_count, 0, (count - topic->part_count) * sizeof *parts);
+    bool is_alone = topic->part_count <= 1;
+    assert(count > topic->part_count);
+    uint8_t **parts = &topic->first_part;
+    if (count > 1)
+        parts = memory_resize(is_alone ? NULL : topic->parts, count, sizeof *parts);
+    if (count > 1 && is_alone)
+        parts[0] = topic->first_part;
+    for (uint32_t i = topic->part_count; i < count; i++)
+        parts[i] = NULL;
     topic->parts = parts;
     topic->part_count = count;
 }
@@ -233,13 +241,11 @@ struct queue_topic *queue_topic_get(struct queues *queues, struct slice name)
     return topic;
 }
 
-int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
-                     struct consume_queue **queue)
+/* Under the lock. */
+static int get_of(struct queues *queues, struct queue_topic *topic, int32_t queue_id,
+                  struct consume_queue **queue)
 {
     assert(lock_is_held(&queues->lock));
-    struct queue_topic *topic = queue_topic_get(queues, name);
-    if (topic == NULL)
-        return ERR_INVALID;
     struct consume_queue *found = queue_topic_room_for(topic, queue_id);
     int err = 0;
     if (found->of == NULL)
@@ -252,17 +258,44 @@ int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
     return err;
 }
 
+int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
+                     struct consume_queue **queue)
+{
+    struct queue_topic *topic = queue_topic_get(queues, name);
+    return topic == NULL ? ERR_INVALID : get_of(queues, topic, queue_id, queue);
+}
+
 /* ---- asking for one -------------------------------------------------------------------------- */
+
+int queues_get_at(struct queues *queues, struct store_place *place, struct slice name,
+                  int32_t queue_id, struct consume_queue **queue)
+{
+    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || name.len == 0)
+        return ERR_INVALID;
+    lock_take(&queues->lock);
+    struct queue_topic *topic = place->topic;
+    if (topic == NULL || atomic_load(&topic->is_gone))
+        topic = queue_topic_get(queues, name);
+    assert(topic == NULL || slice_eq(slice_of(topic->name, topic->name_len), name));
+    int err = topic == NULL ? ERR_INVALID : get_of(queues, topic, queue_id, queue);
+    *place = (struct store_place){ topic, topic == NULL ? NULL : topic->first_part };
+    lock_release(&queues->lock);
+    return err;
+}
+
+void queues_get_is_near(const struct store_place *place, int32_t queue_id)
+{
+    assert(queue_id >= 0);
+    __builtin_prefetch(place->topic);
+    if (place->queues != NULL && queue_id < PART_QUEUES)
+        __builtin_prefetch(place->queues + (size_t)queue_id * sizeof(struct consume_queue));
+}
 
 int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
                struct consume_queue **queue)
 {
-    if (queue_id < 0 || queue_id > QUEUE_ID_MAX || topic.len == 0)
-        return ERR_INVALID;
-    lock_take(&queues->lock);
-    int err = queue_get_locked(queues, topic, queue_id, queue);
-    lock_release(&queues->lock);
-    return err;
+    struct store_place place = { NULL, NULL };
+    return queues_get_at(queues, &place, topic, queue_id, queue);
 }
 
 /* Under the lock. */

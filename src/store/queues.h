@@ -11,6 +11,7 @@
 #define STORE_QUEUES_H
 
 #include "store/consume_queue.h"
+#include "store/store_put.h"
 
 enum { QUEUE_ID_MAX = 65535 };
 
@@ -39,6 +40,10 @@ bool queues_is_batch(struct queues *queues, struct slice topic);
 /* The queue, made when absent. ERR_INVALID: queue_id out of range. ERR_CORRUPT, ERR_IO. */
 MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
                           struct consume_queue **queue);
+/* The same, by what it found in this place the last time. */
+MUST_CHECK int queues_get_at(struct queues *queues, struct store_place *place, struct slice topic,
+                             int32_t queue_id, struct consume_queue **queue);
+void queues_get_is_near(const struct store_place *place, int32_t queue_id);
 /* ERR_NOT_FOUND: neither memory nor disk knows it. ERR_IO, ERR_CORRUPT: the disk knows it, and it
  * cannot be opened; the next call tries again. *queue is NULL then. */
 MUST_CHECK int queues_find(struct queues *queues, struct slice topic, int32_t queue_id,

@@ -49,6 +49,7 @@ struct store_arrival {
     int64_t tags_code;
     int64_t store_timestamp;
     struct slice properties;
+    struct store_place *place; /* of store_put_at(); NULL: it was another put */
 };
 
 struct store_options {

@@ -37,6 +37,20 @@ struct store_put_result {
 MUST_CHECK int store_put(struct store *store, const struct record *records, int count,
                          int64_t now_ms, struct store_put_result *result, int64_t *phy_offsets);
 
+/* The same, with what the last put to this topic found: zeroed before the first one, kept by the
+ * caller, valid as long as the store is open. on_arrival is told of it. */
+struct store_place {
+    struct queue_topic *topic;
+    const uint8_t *queues; /* the first ones; NULL: not known */
+};
+MUST_CHECK int store_put_at(struct store *store, struct store_place *place,
+                            const struct record *records, int count, int64_t now_ms,
+                            struct store_put_result *result, int64_t *phy_offsets);
+
+/* A put to this place is about to come: the processor fetches meanwhile what that will look at,
+ * which is in no cache where there are many topics. */
+void store_put_is_near(const struct store_place *place, int32_t queue_id);
+
 /* Why puts are refused now: 0 (they are not), ERR_DISK_FULL, ERR_IO, ERR_CLOSED, ERR_CORRUPT (files
  * of queues were lost while the store was closed). */
 int store_refuses_puts(const struct store *store);

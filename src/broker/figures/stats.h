@@ -32,9 +32,19 @@ void stats_free(struct stats *stats);
 /* From now on all light queues are counted as one topic, %LMQ%, and all their groups as one. */
 void stats_fold_light(struct stats *stats);
 
-/* A message was stored. */
-void stats_put(struct stats *stats, struct slice topic, int32_t queue_id, int32_t bytes,
-               int64_t now_ns);
+/* Where a topic is counted, for who has many messages of it: zeroed at first, and then of that
+ * topic. Valid as long as the statistics are. */
+struct stats_place {
+    struct stats_node *node; /* NULL: not found yet */
+    uint32_t forgotten;      /* that many had been when it was found: another number, look again */
+};
+
+/* A message to this place is about to be counted: the processor fetches meanwhile what that will
+ * look at. */
+void stats_put_is_near(const struct stats_place *place);
+/* A message was stored. `place` may be NULL. */
+void stats_put(struct stats *stats, struct stats_place *place, struct slice topic, int32_t queue_id,
+               int32_t bytes, int64_t now_ns);
 /* The one counted last took so long from its arrival. */
 void stats_put_took(struct stats *stats, int64_t took_ms, int64_t now_ns);
 

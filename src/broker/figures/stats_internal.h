@@ -54,6 +54,7 @@ struct stats {
     struct stats_series *last_put; /* the queue's, of the message stored last */
     struct slab *slab;             /* what series have beside themselves */
     int series_count;              /* of the nodes, with those there is room for */
+    uint32_t forgotten;            /* nodes that were freed */
     struct loop *loop;
     struct loop_timer settling;
     size_t settled;      /* cursor in topics or pairs: those before it have been looked after */

@@ -187,7 +187,7 @@ static int put_record(struct send *s, struct record *record, struct store_put_re
         return broker_put_half(s->broker, record, arena, put);
     if (s->marks.has_timer || s->marks.has_delay || s->is_dead_letter)
         return broker_put(s->broker, record, 1, arena, put, NULL);
-    return broker_put_at_once(s->broker, record, put);
+    return broker_put_at_once(s->broker, s->topic, record, put);
 }
 
 static void put_one(struct send *s)
@@ -355,6 +355,7 @@ void handle_send(struct broker *broker, struct request *req)
         return;
     if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s))
         return;
+    broker_put_is_near(broker, s.topic, s.fields.queue_id);
     look_through_properties(&s);
     if (broker->takes_light && !send_check_light_queues(&s))
         return;

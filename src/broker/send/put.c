@@ -61,11 +61,11 @@ static void count_put(struct broker *broker, const struct store_put_result *resu
         stats_put_took(broker->stats, waited_ns / NS_PER_MS, loop_now_ns(broker->loop));
 }
 
-static int put(struct broker *broker, const struct record *records, int count,
-               struct store_put_result *result, int64_t *phy_offsets)
+static int put(struct broker *broker, struct store_place *place, const struct record *records,
+               int count, struct store_put_result *result, int64_t *phy_offsets)
 {
-    int err =
-        store_put(broker->store, records, count, loop_now_ms(broker->loop), result, phy_offsets);
+    int err = store_put_at(broker->store, place, records, count, loop_now_ms(broker->loop), result,
+                           phy_offsets);
     assert(err != 0 || result->end_phy_offset > result->phy_offset);
     if (err == 0)
         count_put(broker, result, count);
@@ -80,20 +80,31 @@ int broker_put(struct broker *broker, struct record *records, int count, struct 
     assert(count > 0);
     /* batches do not wait */
     int err = count == 1 ? redirect(broker, records, max_delay_ms(broker), arena) : 0;
-    return err != 0 ? err : put(broker, records, count, result, phy_offsets);
+    return err != 0 ? err : put(broker, NULL, records, count, result, phy_offsets);
 }
 
 int broker_put_own(struct broker *broker, struct record *record, struct arena *arena,
                    struct store_put_result *result)
 {
     int err = redirect(broker, record, INT64_MAX, arena);
-    return err != 0 ? err : put(broker, record, 1, result, NULL);
+    return err != 0 ? err : put(broker, NULL, record, 1, result, NULL);
 }
 
-int broker_put_at_once(struct broker *broker, const struct record *record,
-                       struct store_put_result *result)
+void broker_put_is_near(struct broker *broker, const struct topic_config *topic, int32_t queue_id)
 {
-    return put(broker, record, 1, result, NULL);
+    const struct topic_places *places = topics_beside(broker->topics, topic);
+    if (places == NULL)
+        return;
+    store_put_is_near(&places->stored, queue_id);
+    stats_put_is_near(&places->counted);
+}
+
+int broker_put_at_once(struct broker *broker, const struct topic_config *topic,
+                       const struct record *record, struct store_put_result *result)
+{
+    assert(record->topic.data == topic->name.data);
+    struct topic_places *places = topics_beside(broker->topics, topic);
+    return put(broker, places == NULL ? NULL : &places->stored, record, 1, result, NULL);
 }
 
 int broker_put_half(struct broker *broker, struct record *record, struct arena *arena,

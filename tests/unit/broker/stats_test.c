@@ -139,10 +139,10 @@ static struct stats *some_traffic(bool by_queue)
                              .took_ms = 7,
                              .from_disk = true };
     assert_int_equal(stats_new(SLICE("cluster"), by_queue, loop, &stats), 0);
-    stats_put(stats, SLICE("t"), 3, 100, START);
-    stats_put(stats, SLICE("t"), 3, 150, START);
+    stats_put(stats, NULL, SLICE("t"), 3, 100, START);
+    stats_put(stats, NULL, SLICE("t"), 3, 150, START);
     stats_put_took(stats, 9, START);
-    stats_put(stats, SLICE("TBW102"), 0, 10, START);
+    stats_put(stats, NULL, SLICE("TBW102"), 0, 10, START);
     stats_get(stats, &got, START);
     stats_count(stats, STATS_ACKED, SLICE("t"), SLICE("g"), 4, START);
     return stats;
@@ -228,6 +228,27 @@ static void what_is_gone_is_forgotten(void **state)
     stats_free(stats);
 }
 
+/* Goal: who keeps where a topic is counted is not led to one that was forgotten, and nothing is
+ * counted by name while that is paused. */
+static void a_place_is_looked_up_anew(void **state)
+{
+    struct stats *stats;
+    struct stats_place place = { 0 };
+    (void)state;
+    assert_int_equal(stats_new(SLICE("cluster"), true, loop, &stats), 0);
+    stats_put(stats, &place, SLICE("t"), 0, 1, START);
+    stats_put(stats, &place, SLICE("t"), 0, 1, START);
+    stats_pause_names(stats, true);
+    stats_put(stats, &place, SLICE("t"), 0, 1, START);
+    stats_pause_names(stats, false);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "t"), 2);
+    stats_forget_topic(stats, SLICE("t"));
+    stats_put(stats, &place, SLICE("t"), 0, 1, START);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "t"), 1);
+    assert_int_equal(count_of(stats, "BROKER_PUT_NUMS", "cluster"), 4);
+    stats_free(stats);
+}
+
 /* Goal: names made up without end are not counted without end. */
 static void is_bounded(void **state)
 {
@@ -237,7 +258,7 @@ static void is_bounded(void **state)
     for (int i = 0; i < STATS_SERIES_MAX; i++) {
         char name[32];
         int len = snprintf(name, sizeof name, "topic%d", i);
-        stats_put(stats, slice_of(name, (size_t)len), 0, 1, START);
+        stats_put(stats, NULL, slice_of(name, (size_t)len), 0, 1, START);
     }
     assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic0"), 1);
     assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic65535"), -1);
@@ -251,13 +272,13 @@ static void names_can_be_paused(void **state)
     struct stats *stats;
     (void)state;
     assert_int_equal(stats_new(SLICE("cluster"), true, loop, &stats), 0);
-    stats_put(stats, SLICE("t"), 3, 100, START);
+    stats_put(stats, NULL, SLICE("t"), 3, 100, START);
     stats_pause_names(stats, true);
-    stats_put(stats, SLICE("t"), 3, 100, START);
-    stats_put(stats, SLICE("u"), 3, 100, START);
+    stats_put(stats, NULL, SLICE("t"), 3, 100, START);
+    stats_put(stats, NULL, SLICE("u"), 3, 100, START);
     stats_count(stats, STATS_ACKED, SLICE("t"), SLICE("g"), 4, START);
     stats_pause_names(stats, false);
-    stats_put(stats, SLICE("t"), 3, 100, START);
+    stats_put(stats, NULL, SLICE("t"), 3, 100, START);
     struct stats_view view;
     assert_true(stats_find(stats, SLICE("TOPIC_PUT_NUMS"), SLICE("t"), START, &view));
     assert_int_equal(view.windows[STATS_MINUTE].sum, 2);
@@ -283,7 +304,7 @@ static void what_is_idle_is_looked_after(void **state)
             char name[32];
             int len = snprintf(name, sizeof name, "topic%d", i);
             struct slice topic = slice_of(name, (size_t)len);
-            stats_put(stats, topic, 3, 1, START + s * SECOND);
+            stats_put(stats, NULL, topic, 3, 1, START + s * SECOND);
             stats_count(stats, STATS_ACKED, topic, SLICE("g"), 1, START + s * SECOND);
         }
     for (int i = 0; i < STEPS_MOST; i++)
@@ -313,11 +334,11 @@ static void what_is_counted_in_the_midst_of_a_round_is_looked_after(void **state
     for (int i = 0; i < NAMES; i++) {
         char name[32];
         int len = snprintf(name, sizeof name, "topic%d", i);
-        stats_put(stats, slice_of(name, (size_t)len), 0, 1, START);
+        stats_put(stats, NULL, slice_of(name, (size_t)len), 0, 1, START);
     }
     assert_true(stats_settle(stats, START)); /* the first is among those */
     for (int64_t s = 10; s < 60; s += 10)
-        stats_put(stats, SLICE("topic0"), 0, 1, START + s * SECOND);
+        stats_put(stats, NULL, SLICE("topic0"), 0, 1, START + s * SECOND);
     assert_true(stats_settle(stats, START + 60 * SECOND));
     stats_free(stats);
 }
@@ -333,6 +354,7 @@ int main(void)
         cmocka_unit_test(nothing_under_other_names),
         cmocka_unit_test(without_detail),
         cmocka_unit_test(what_is_gone_is_forgotten),
+        cmocka_unit_test(a_place_is_looked_up_anew),
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(names_can_be_paused),
         cmocka_unit_test(what_is_idle_is_looked_after),

@@ -198,6 +198,27 @@ static void a_very_large_table_survives_a_restart(void **state)
     topics_free(topics);
 }
 
+/* Goal: what somebody keeps beside a topic is there again, and gone when the topic changes. */
+static void what_is_beside_a_topic_goes_with_it(void **state)
+{
+    static const uint8_t zeros[TOPIC_BESIDE_BYTES];
+    struct topics *topics = open_topics(*state);
+    put(topics, "orders", 4);
+    put(topics, "%LMQ%a", 4);
+    memset(topics_beside(topics, topics_get(topics, SLICE("orders"))), 7, TOPIC_BESIDE_BYTES);
+    put(topics, "others", 4);
+    const struct topic_config *orders = topics_get(topics, SLICE("orders"));
+    assert_int_equal(*(uint8_t *)topics_beside(topics, orders), 7);
+    assert_non_null(topics_beside(topics, topics_get(topics, SLICE("%LMQ%a"))));
+    put(topics, "orders", 5);
+    orders = topics_get(topics, SLICE("orders"));
+    assert_memory_equal(topics_beside(topics, orders), zeros, TOPIC_BESIDE_BYTES);
+    assert_int_equal(orders->read_queue_count, 5);
+    topics_take_light(topics);
+    assert_null(topics_beside(topics, topics_get(topics, SLICE("%LMQ%a"))));
+    topics_free(topics);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, table_dir_make, table_dir_remove)
 
 int main(void)
@@ -210,6 +231,7 @@ int main(void)
         TEST(survives_a_restart),
         TEST(changes_move_the_version_on),
         TEST(entry_can_replace_itself),
+        TEST(what_is_beside_a_topic_goes_with_it),
         TEST(damage_refuses_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -382,6 +382,30 @@ static void a_deleted_topic_starts_anew(void **state)
     buf_fini(&body);
 }
 
+static struct store_put_result put_at(struct store_dir *dir, struct store_place *place,
+                                      int32_t queue_id, const char *body)
+{
+    struct store_put_result result;
+    struct record record = store_dir_record("orders", queue_id, slice_str(body), "");
+    assert_int_equal(store_put_at(dir->store, place, &record, 1, 1700000000000, &result, NULL), 0);
+    return result;
+}
+
+/* Goal: who keeps what a put found is not led to queues of a topic that was deleted meanwhile. */
+static void a_place_outlives_its_topic(void **state)
+{
+    struct store_dir *dir = *state;
+    struct store_place place = { NULL, NULL };
+    put_at(dir, &place, 0, "old");
+    assert_int_equal(put_at(dir, &place, 0, "older").queue_offset, 1);
+    assert_int_equal(put_at(dir, &place, 1, "beside").queue_offset, 0);
+    store_delete_topic(dir->store, SLICE("orders"));
+    assert_int_equal(put_at(dir, &place, 0, "new").queue_offset, 0);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 0), 1);
+    assert_int_equal(store_queue_max(dir->store, SLICE("orders"), 1), 0);
+    store_dir_expect(dir, "orders", 0, 0, "new");
+}
+
 struct arrivals {
     int count;
     int64_t last_queue_offset;
@@ -525,6 +549,7 @@ int main(void)
         STORE_TEST(keys_lead_to_messages),
         STORE_TEST(the_index_rolls),
         STORE_TEST(a_deleted_topic_starts_anew),
+        STORE_TEST(a_place_outlives_its_topic),
         STORE_TEST(arrivals_are_told),
         STORE_TEST(what_is_too_long_is_refused),
         STORE_TEST(a_lower_limit_stops_nothing_that_was_taken),
