@@ -121,7 +121,8 @@ struct consume_queue {
     struct queue_topic *of; /* NULL: not open */
     _Atomic int64_t min;    /* places; moved under the lock */
     _Atomic int64_t max;
-    struct queue_tail *tail; /* entries that are not in the files; NULL: none. Under the lock */
+    /* Entries that are not in the files; NULL: none. Under the lock, but to be brought near. */
+    struct queue_tail *_Atomic tail;
     struct queue_file *file; /* the one used last; NULL: none is open. Under file_lock */
     uint16_t queue_id;
     /* True while entries wait to be written; set by the appender, which then lists the queue. */
@@ -139,6 +140,12 @@ struct batch_queue {
     _Atomic int64_t first_offset;
     _Atomic int64_t next_offset;
 };
+
+/* An append is about to come: the processor fetches what it will look at. */
+static inline void consume_queue_append_is_near(const struct consume_queue *queue)
+{
+    __builtin_prefetch(atomic_load_explicit(&queue->tail, memory_order_relaxed), 1);
+}
 
 /* False: a light queue that goes, or the topic was deleted. It may be there again, with numbers
  * that begin anew, and none of an earlier life comes behind them in the log. Under the append lock.

@@ -390,6 +390,8 @@ static int put_to_light_queues(struct put *put)
 static int put_plain(struct put *put)
 {
     struct store *store = put->store;
+    if (put->queue != NULL)
+        consume_queue_append_is_near(put->queue);
     int err = encode(put, put->records);
     if (err != 0)
         return err;
