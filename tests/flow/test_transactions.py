@@ -134,6 +134,16 @@ def test_half_message_is_seen_when_committed(broker, topic, half):
     assert record.properties["PGROUP"] == waiting.group
 
 
+def test_half_messages_count_as_put(broker, half):
+    """Goal: the figures of puts have them, too."""
+    def put_times():
+        return int(broker.call(28).json()["table"]["putMessageTimesTotal"])
+    before = put_times()
+    waiting = [half() for _ in range(10)]
+    wait_until(lambda: put_times() >= before + 10, 30, "ten puts more")
+    assert all(one.end(ROLLBACK).code == 0 for one in waiting)
+
+
 def test_half_record_is_as_the_reference_writes_it(broker, topic, half):
     """Goal: half topic, queue 0, no transaction bits; real topic and queue in properties."""
     record = half().record()

@@ -117,7 +117,7 @@ int broker_put_half(struct broker *broker, struct record *record, struct arena *
         return err;
     txn_half_prepare(record, arena);
     assert(slice_eq(record->topic, SLICE(TOPIC_TRANS_HALF))); /* nobody gets it uncommitted */
-    err = store_put(broker->store, record, 1, loop_now_ms(broker->loop), result, NULL);
+    err = put(broker, NULL, record, 1, result, NULL);
     if (err == 0) {
         txn_half_was_put(txns_txn(broker->txns), real_topic, loop_now_ms(broker->loop));
         txns_changed(broker->txns);
