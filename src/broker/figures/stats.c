@@ -244,12 +244,14 @@ static void settle_on(struct loop_timer *timer)
 static struct stats_node *topic_get(struct stats *stats, struct stats_place *place,
                                     struct slice topic)
 {
-    if (place != NULL && place->node != NULL && place->forgotten == stats->forgotten)
-        return stats->is_paused ? NULL : place->node;
+    if (stats->is_paused)
+        return NULL;
+    if (place != NULL && place->is_known && place->forgotten == stats->forgotten)
+        return place->node;
     topic = folded(stats, topic);
     struct stats_node *node = node_get(stats, &stats->topics, topic, topic.len);
     if (place != NULL)
-        *place = (struct stats_place){ node, stats->forgotten };
+        *place = (struct stats_place){ node, stats->forgotten, true };
     return node;
 }
 

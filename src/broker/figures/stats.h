@@ -35,8 +35,9 @@ void stats_fold_light(struct stats *stats);
 /* Where a topic is counted, for who has many messages of it: zeroed at first, and then of that
  * topic. Valid as long as the statistics are. */
 struct stats_place {
-    struct stats_node *node; /* NULL: not found yet */
+    struct stats_node *node; /* NULL: there was no room */
     uint32_t forgotten;      /* that many had been when it was found: another number, look again */
+    bool is_known;
 };
 
 /* A message to this place is about to be counted: the processor fetches meanwhile what that will

@@ -263,6 +263,13 @@ static void is_bounded(void **state)
     assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic0"), 1);
     assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "topic65535"), -1);
     assert_int_equal(count_of(stats, "BROKER_PUT_NUMS", "cluster"), STATS_SERIES_MAX);
+    struct stats_place place = { 0 };
+    stats_put(stats, &place, SLICE("late"), 0, 1, START);
+    stats_put(stats, &place, SLICE("late"), 0, 1, START);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "late"), -1);
+    stats_forget_topic(stats, SLICE("topic0"));
+    stats_put(stats, &place, SLICE("late"), 0, 1, START);
+    assert_int_equal(count_of(stats, "TOPIC_PUT_NUMS", "late"), 1);
     stats_free(stats);
 }
 
