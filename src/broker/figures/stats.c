@@ -257,9 +257,10 @@ static struct stats_node *topic_get(struct stats *stats, struct stats_place *pla
 
 void stats_put_is_near(const struct stats_place *place)
 {
-    const uint8_t *node = (const uint8_t *)place->node;
-    __builtin_prefetch(node);
-    __builtin_prefetch(node + offsetof(struct stats_node, name));
+    if (place->node == NULL)
+        return;
+    __builtin_prefetch(place->node);
+    __builtin_prefetch(place->node->name);
 }
 
 void stats_put(struct stats *stats, struct stats_place *place, struct slice topic, int32_t queue_id,
