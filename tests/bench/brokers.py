@@ -128,7 +128,7 @@ class Fleet:
     """Starts the pair of a configuration when a row asks for it; there is one pair at a time, since an idle
     broker of the reference takes its part of a core."""
 
-    CONFIGURATIONS = {"async": {}, "sync": {"flushDiskType": "SYNC_FLUSH"},
+    CONFIGURATIONS = {"async": {}, "idle": {}, "sync": {"flushDiskType": "SYNC_FLUSH"},
                       # a file is full within seconds, and goes as soon as the next round of retention sees it
                       "rolling": {"mappedFileSizeCommitLog": 64 << 20, "fileReservedTime": 0,
                                   "deleteWhen": ";".join("%02d" % hour for hour in range(24))}}
@@ -143,11 +143,16 @@ class Fleet:
                 for name, target in kinds]
 
     def pair(self, configuration):
-        """The brokers of this configuration, running. One that does not start leaves the others to be measured."""
+        """The brokers of this configuration, running."""
         if configuration != self.configuration:
             self.close()
             self.configuration, self.brokers = configuration, self.make(configuration)
-        for broker in list(self.brokers):
+        self.brokers = self.started(self.brokers)
+        return self.brokers
+
+    def started(self, brokers):
+        """Those of them that run or start. A reference that does not leaves the other to be measured."""
+        for broker in list(brokers):
             if broker.is_alive():
                 continue
             try:
@@ -157,9 +162,9 @@ class Fleet:
                     raise
                 print(f"the reference does not start and is left out: {error}", file=sys.stderr)
                 broker.close()
-                self.brokers.remove(broker)
+                brokers.remove(broker)
                 self.reference = None
-        return self.brokers
+        return brokers
 
     def close(self):
         for broker in self.brokers:
