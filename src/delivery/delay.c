@@ -106,7 +106,8 @@ int delay_new(const struct delay_options *options, struct delay **delay)
         int64_t saved = options->offsets.next[level];
         d->levels[level].next = first_offset(options->store, level, saved);
         d->levels[level].due_ms = DUE_UNKNOWN;
-        if (saved >= 0)
+        if (saved >= 0 ||
+            store_queue_max(options->store, SLICE(TOPIC_SCHEDULE), queue_of(level)) > 0)
             d->progress.next[level] = d->levels[level].next;
     }
     *delay = d;
@@ -288,6 +289,7 @@ void delay_arrived(struct delay *delay, int32_t queue_id)
     if (queue_id < 0 || queue_id >= delay->table->count)
         return;
     struct level *l = &delay->levels[queue_id + 1];
+    delay->progress.next[queue_id + 1] = l->next;
     if (l->due_ms == DUE_NEVER)
         l->due_ms = DUE_UNKNOWN;
 }

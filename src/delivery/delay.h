@@ -58,8 +58,8 @@ bool delay_wants_read(const struct delay *delay);
  * meanwhile, but delay_arrived(), delay_next_due() and delay_progress(). */
 void delay_read_ahead(struct delay *delay);
 
-/* The next queue offset of each level that has delivered something; what to save. Moves only in
- * delay_run(). */
+/* The next queue offset of each level that ever had a message, -1 for the others; what to save.
+ * Begins with delay_arrived(), moves only in delay_run(). */
 const struct delay_offsets *delay_progress(const struct delay *delay);
 
 #endif

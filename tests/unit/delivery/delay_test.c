@@ -196,7 +196,7 @@ static void a_failed_put_is_tried_again(void **state)
     int64_t now_ms = START_MS + 1000;
     assert_int_equal(run(f, now_ms, 100), now_ms + DELAY_RETRY_MS);
     assert_int_equal(f->delivered_count, 0);
-    assert_int_equal(delay_progress(f->delay)->next[1], -1);
+    assert_int_equal(delay_progress(f->delay)->next[1], 0);
     assert_int_equal(run(f, now_ms + 10, 100), now_ms + DELAY_RETRY_MS);
     now_ms += DELAY_RETRY_MS;
     delay_run(f->delay, now_ms, 100);
@@ -228,6 +228,21 @@ static void progress_survives_a_restart(void **state)
     put_delayed(f, "c", 1, START_MS);
     delay_run(f->delay, START_MS + 2000, 100);
     assert_int_equal(f->delivered_count, 3);
+}
+
+/* Goal: a level counts from its first message on, also after a crash before anything was saved.
+ * Method: put one on level 3, deliver nothing; open again with nothing saved. */
+static void a_level_shows_what_waits_before_it_delivered_anything(void **state)
+{
+    struct fixture *f = *state;
+    struct delay_offsets none = *delay_progress(f->delay);
+    assert_int_equal(none.next[3], -1);
+    put_delayed(f, "a", 3, START_MS);
+    assert_int_equal(delay_progress(f->delay)->next[3], 0);
+    delay_free(f->delay);
+    open_delay(f, &none);
+    assert_int_equal(delay_progress(f->delay)->next[3], 0);
+    assert_int_equal(delay_progress(f->delay)->next[2], -1);
 }
 
 /* Goal: nothing asks to be called while nothing waits, and an arrival changes that.
@@ -423,6 +438,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_keeps_to_its_budget_and_takes_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_put_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(progress_survives_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_level_shows_what_waits_before_it_delivered_anything,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(an_idle_service_does_not_ask_to_run, setup, teardown),
         cmocka_unit_test_setup_teardown(undeliverable_messages_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_hold_messages_longer, setup,
