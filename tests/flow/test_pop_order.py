@@ -9,6 +9,7 @@ from pops import (ACK, NOTIFY, POP, ack, altered, batch_entry, change, pop, pop_
 from servers import wait_until
 
 DELETE_TOPIC = 215
+LONG_MS = 600000  # longer than an answer is waited for
 
 
 def fill(broker, topic, count=3, queue=0):
@@ -48,10 +49,10 @@ def test_the_set_comes_again_after_its_time(broker, topic, group):
     """Goal: what was not acknowledged is visible again in its place, counted, and not before its time."""
     fill(broker, topic)
     begin = time.monotonic()
-    first, *_ = take(broker, group, topic, invisible_ms=1500)
+    first, *_ = take(broker, group, topic, invisible_ms=3000)
     assert ack(broker, group, first).code == 0
     answer = wait_until(lambda: blocked_no_more(broker, group, topic), what="the rest of the set")
-    assert time.monotonic() - begin >= 1.49
+    assert time.monotonic() - begin >= 2.99
     assert bodies(popped_of(answer, group)) == [b"1", b"2"]
     assert sorted(answer.ext["orderCountInfo"].split(";")) == ["0 0 1", "0 qo0%1 1", "0 qo0%2 1"]
     assert all(m.record.reconsume_times == 0 for m in popped_of(answer, group))
@@ -93,7 +94,7 @@ def test_acks_of_what_is_not_out(broker, topic, group):
 def test_acks_out_of_order_stay(broker, topic, group, target):
     """Goal: what was acknowledged behind a message that comes again does not come with it."""
     fill(broker, topic, 4)
-    _, second, _ = take(broker, group, topic, count=3, invisible_ms=1000)
+    _, second, _ = take(broker, group, topic, count=3, invisible_ms=3000)
     assert ack(broker, group, second).code == 0
     again = wait_until(lambda: take(broker, group, topic), what="the set")
     assert bodies(again) == differs(target, [b"0", b"1", b"2", b"3"], [b"0", b"2", b"3"], "an acked message stays away")
@@ -179,23 +180,19 @@ def test_the_last_ack_wakes_who_waits(broker, connect, topic, group):
     fill(broker, topic, 2)
     message, = take(broker, group, topic, count=1)
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=30000))
+    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=LONG_MS))
     assert take(broker, group, topic) == []
-    begin = time.monotonic()
     assert ack(broker, group, message).code == 0
     answer = waiting.receive(opaque)
     assert bodies(popped_of(answer, group)) == [b"1"]
-    assert time.monotonic() - begin < 25
 
 
 def test_the_end_of_its_time_wakes_who_waits(broker, connect, topic, group):
     """Goal: a pop that waits for a blocked queue is woken when the set is visible again."""
     fill(broker, topic, 1)
     take(broker, group, topic, invisible_ms=1500)
-    begin = time.monotonic()
-    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=30000))
+    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=LONG_MS))
     assert bodies(popped_of(answer, group)) == [b"0"]
-    assert time.monotonic() - begin < 25
 
 
 def test_other_queues_are_free(broker, topic, group):
