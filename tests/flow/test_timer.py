@@ -24,6 +24,16 @@ def send_timed(connection, topic, body=b"later", queue_id=0, **properties):
     return answer
 
 
+def in_time(broker, name, act):
+    """What act(topic, due_ms) gives when it is done before that time: with a fresh topic, and more time, until it is."""
+    for more_ms in (2500 << n for n in range(5)):
+        due_ms = mq.now_ms() + more_ms
+        done = act(make_topic(broker, name()), due_ms)
+        if mq.now_ms() < due_ms - 1000:
+            return done
+    raise TimeoutError("a machine that is too busy")
+
+
 def tick_of(due_ms):
     """The start of the second in which the time lies; an exact second is the end of the one before."""
     return (due_ms - 1) // 1000 * 1000
@@ -93,11 +103,13 @@ def test_many_come_each_at_its_time(broker, topic, group):
     assert all(record.store_ms >= due[record.body] for record in records)
 
 
-def test_the_order_is_that_of_the_times(broker, topic, group, target):
-    now = mq.now_ms() + 300
-    for i in (4, 1, 3, 0, 2):
-        send_timed(broker, topic, b"%d" % i, TIMER_DELIVER_MS=now + 1000 * i)
-    records = pull_all(broker, group, topic, count=5)
+def test_the_order_is_that_of_the_times(broker, name, group):
+    def sent(topic, due_ms):
+        for i in (4, 1, 3, 0, 2):
+            send_timed(broker, topic, b"%d" % i, TIMER_DELIVER_MS=due_ms + 1000 * i)
+        return topic
+
+    records = pull_all(broker, group, in_time(broker, name, sent), count=5)
     assert [record.body for record in records] == [b"0", b"1", b"2", b"3", b"4"]
 
 
@@ -185,26 +197,31 @@ def test_a_handle_names_the_message_and_its_tick(broker, topic):
     assert raw.split(" ") == ["v1", topic, "broker-a", str(tick_of(due_ms) + 1), "ABC"]
 
 
-def test_a_recalled_message_does_not_come(broker, topic, group, recalls):
-    due_ms = mq.now_ms() + 2500
-    gone = send_timed(broker, topic, b"gone", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="GONE" + topic)
-    send_timed(broker, topic, b"stays", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="STAYS" + topic)
-    answer = recall(broker, topic, gone.ext["recallHandle"])
+def test_a_recalled_message_does_not_come(broker, name, group, recalls):
+    def recalled(topic, due_ms):
+        gone = send_timed(broker, topic, b"gone", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="GONE" + topic)
+        send_timed(broker, topic, b"stays", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="STAYS" + topic)
+        answer = recall(broker, topic, gone.ext["recallHandle"])
+        send_timed(broker, topic, b"last", TIMER_DELIVER_MS=due_ms + 1500)
+        return topic, answer
+
+    topic, answer = in_time(broker, name, recalled)
     assert answer.code == 0, answer.remark
     assert answer.ext["msgId"] == "GONE" + topic
     assert answer.ext["MSG_REGION"] == "DefaultRegion"
-    send_timed(broker, topic, b"last", TIMER_DELIVER_MS=due_ms + 1500)
     records = pull_all(broker, group, topic, count=2)
     assert {record.body for record in records} == {b"stays", b"last"}
 
 
-def test_a_cancel_by_property_works_as_a_recall(broker, topic, group):
-    due_ms = mq.now_ms() + 2500
-    send_timed(broker, topic, b"gone", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="GONE" + topic)
-    send_timed(broker, topic, b"0", TIMER_DELIVER_MS=due_ms,
-               TIMER_DEL_UNIQKEY="%s+GONE%s" % (topic, topic))
-    send_timed(broker, topic, b"last", TIMER_DELIVER_MS=due_ms + 1500)
-    record, = pull_all(broker, group, topic)
+def test_a_cancel_by_property_works_as_a_recall(broker, name, group):
+    def cancelled(topic, due_ms):
+        send_timed(broker, topic, b"gone", TIMER_DELIVER_MS=due_ms, UNIQ_KEY="GONE" + topic)
+        send_timed(broker, topic, b"0", TIMER_DELIVER_MS=due_ms,
+                   TIMER_DEL_UNIQKEY="%s+GONE%s" % (topic, topic))
+        send_timed(broker, topic, b"last", TIMER_DELIVER_MS=due_ms + 1500)
+        return topic
+
+    record, = pull_all(broker, group, in_time(broker, name, cancelled))
     assert record.body == b"last"
 
 
