@@ -31,10 +31,13 @@ static void set_cap(struct consume_queue *queue, uint32_t cap)
 {
     struct queue_tail *before = queue->tail;
     size_t bytes = tail_bytes(queue, cap);
-    struct queue_tail *tail = slab_resize(
-        slab_of(queue), before, before == NULL ? 0 : tail_bytes(queue, before->cap), bytes);
-    if (before == NULL)
+    struct queue_tail *tail;
+    if (before == NULL) {
+        tail = slab_take(slab_of(queue), bytes);
         *tail = (struct queue_tail){ .count = 0 };
+    } else {
+        tail = slab_resize(slab_of(queue), before, tail_bytes(queue, before->cap), bytes);
+    }
     tail->cap = (uint32_t)((bytes - sizeof *tail) / queue_entry_size(queue));
     queue->tail = tail;
     assert(tail->first + tail->count <= tail->cap);

@@ -286,9 +286,15 @@ int queues_get_at(struct queues *queues, struct store_place *place, struct slice
 void queues_get_is_near(const struct store_place *place, int32_t queue_id)
 {
     assert(queue_id >= 0);
+    if (place->queues == NULL || queue_id >= PART_QUEUES)
+        return;
+    /* Who sends takes the queues of a topic in turn: the next one, too. */
+    int32_t last = queue_id + 1 < PART_QUEUES ? queue_id + 1 : queue_id;
+    const size_t queue_size = sizeof(struct consume_queue);
     __builtin_prefetch(place->topic);
-    if (place->queues != NULL && queue_id < PART_QUEUES)
-        __builtin_prefetch(place->queues + (size_t)queue_id * sizeof(struct consume_queue));
+    __builtin_prefetch(place->topic->name);
+    __builtin_prefetch(place->queues + (size_t)queue_id * queue_size, 1);
+    __builtin_prefetch(place->queues + (size_t)(last + 1) * queue_size - 1, 1);
 }
 
 int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,

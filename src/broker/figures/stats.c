@@ -269,7 +269,7 @@ void stats_put(struct stats *stats, struct stats_place *place, struct slice topi
     struct stats_slot count = { .messages = 1, .bytes = bytes, .times = 1 };
     struct stats_node *node = topic_get(stats, place, topic);
     if (node != NULL && queue_id < node->queue_count)
-        __builtin_prefetch(&node->queues[queue_id]);
+        __builtin_prefetch(&node->queues[queue_id], 1);
     stats->last_put = NULL;
     add(stats, &stats->broker[BROKER_PUT], count, now_ns);
     if (node == NULL)
