@@ -18,8 +18,9 @@
 #include "base/thread_rank.h"
 #include "net/loop_internal.h"
 
-/* The deputy takes over when it saw one errand twice; at once when most are longer than LONG_NS. */
-enum { WATCH_NS = 1000000, LONG_NS = 250000, ERRANDS_AVERAGED = 8 };
+/* The deputy takes over when it saw one errand twice; at once when most are longer than LONG_NS: a
+ * shorter one is not worth that the other core fetches all that the loop works with. */
+enum { WATCH_NS = 1000000, LONG_NS = 1000000, ERRANDS_AVERAGED = 8 };
 
 void loop_errand_ask(struct loop *loop, struct loop_errand *errand, int64_t patience_ns)
 {

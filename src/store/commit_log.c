@@ -14,7 +14,7 @@
 #include "wire/record.h"
 
 enum {
-    LET_GO_LEAST = 64 * PAGE_BYTES,
+    LET_GO_LEAST = 8 * PAGE_BYTES,
     SYNCS_AVERAGED = 16,
 };
 
