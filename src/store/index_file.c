@@ -124,9 +124,15 @@ void index_file_close(struct index_file *file)
     free(file);
 }
 
+int32_t index_file_room(const struct index_file *file)
+{
+    assert(file->next_entry <= file->entry_count);
+    return file->entry_count - file->next_entry;
+}
+
 bool index_file_is_full(const struct index_file *file)
 {
-    return file->next_entry >= file->entry_count;
+    return index_file_room(file) == 0;
 }
 
 /* Blocks under everything the next entry touches, so that a full disk is an error and not a signal.
@@ -163,36 +169,33 @@ static bool is_double(const struct index_file *file, int32_t number, int32_t has
 
 struct adding {
     struct index_file *file;
-    int32_t hash;
-    int64_t phy_offset;
-    int64_t store_ms;
+    const struct index_key *keys;
+    int count;
 };
 
 /* Room for the next entry is there. */
-static int run_add(void *ctx)
+static void add_entry(struct index_file *file, const struct index_key *key)
 {
-    const struct adding *a = ctx;
-    struct index_file *file = a->file;
     int32_t number = file->next_entry;
     int64_t pos = entry_pos(file, number);
-    uint8_t *slot = slot_at(file, a->hash);
+    uint8_t *slot = slot_at(file, key->hash);
     int32_t previous = slot_entry(file, slot);
-    if (file->checks_doubles && is_double(file, previous, a->hash, a->phy_offset))
-        return 0;
-    int64_t seconds = file->begin_ms <= 0 ? 0 : (a->store_ms - file->begin_ms) / 1000;
+    if (file->checks_doubles && is_double(file, previous, key->hash, key->phy_offset))
+        return;
+    int64_t seconds = file->begin_ms <= 0 ? 0 : (key->store_ms - file->begin_ms) / 1000;
     seconds = seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds;
     assert(previous < number); /* a chain only leads back */
     assert(pos + INDEX_ENTRY_BYTES <= file->allocated);
     uint8_t *entry = file->base + pos;
-    put_be32(entry + ENTRY_HASH, (uint32_t)a->hash);
-    put_be64(entry + ENTRY_PHY, (uint64_t)a->phy_offset);
+    put_be32(entry + ENTRY_HASH, (uint32_t)key->hash);
+    put_be64(entry + ENTRY_PHY, (uint64_t)key->phy_offset);
     put_be32(entry + ENTRY_SECONDS, (uint32_t)seconds);
     put_be32(entry + ENTRY_PREVIOUS, (uint32_t)previous);
     if (number == 1) {
-        put_be64(file->base + AT_BEGIN_PHY, (uint64_t)a->phy_offset);
-        put_be64(file->base + AT_BEGIN_MS, (uint64_t)a->store_ms);
-        file->begin_ms = a->store_ms;
-        file->begin_phy_offset = a->phy_offset;
+        put_be64(file->base + AT_BEGIN_PHY, (uint64_t)key->phy_offset);
+        put_be64(file->base + AT_BEGIN_MS, (uint64_t)key->store_ms);
+        file->begin_ms = key->store_ms;
+        file->begin_phy_offset = key->phy_offset;
     }
     /* The count before the slot: a slot never leads behind the count. */
     put_be32(file->base + AT_COUNT, (uint32_t)number + 1);
@@ -201,25 +204,52 @@ static int run_add(void *ctx)
         put_be32(file->base + AT_SLOTS_USED, get_be32(file->base + AT_SLOTS_USED) + 1);
     put_be32(slot, (uint32_t)number);
     assert(slot_entry(file, slot) == number);
+}
+
+/* In the header as the mapping has it. */
+static void move_end(struct index_file *file, int64_t phy_offset, int64_t store_ms)
+{
+    file->end_phy_offset = phy_offset;
+    file->end_ms = store_ms;
+    if (phy_offset > file->opened_end)
+        file->checks_doubles = false;
+    put_be64(file->base + AT_END_PHY, (uint64_t)phy_offset);
+    put_be64(file->base + AT_END_MS, (uint64_t)store_ms);
+}
+
+/* Slots lie at random: all of them are asked for at once. */
+static int run_add(void *ctx)
+{
+    const struct adding *a = ctx;
+    for (int i = 0; i < a->count; i++)
+        __builtin_prefetch(slot_at(a->file, a->keys[i].hash), 1);
+    for (int i = 0; i < a->count; i++) {
+        add_entry(a->file, &a->keys[i]);
+        move_end(a->file, a->keys[i].phy_offset, a->keys[i].store_ms);
+    }
     return 0;
 }
 
-int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset, int64_t store_ms)
+int index_file_add(struct index_file *file, const struct index_key *keys, int count)
 {
-    assert(hash >= 0);
-    assert(!index_file_is_full(file));
-    int err = allocate_for(file, entry_pos(file, file->next_entry) + INDEX_ENTRY_BYTES);
+    assert(count > 0);
+    assert(count <= index_file_room(file));
+    int err = allocate_for(file, entry_pos(file, file->next_entry + count));
     if (err != 0)
         return err;
-    struct adding adding = { file, hash, phy_offset, store_ms };
-    return disk_guarded(run_add, &adding, file->path);
+    struct adding adding = { file, keys, count };
+    err = disk_guarded(run_add, &adding, file->path);
+    if (err != 0) {
+        file->checks_doubles = true;
+        file->opened_end = keys[count - 1].phy_offset;
+    }
+    return err;
 }
 
 static int run_set_end(void *ctx)
 {
     struct index_file *file = ctx;
-    put_be64(file->base + AT_END_PHY, (uint64_t)file->end_phy_offset);
-    put_be64(file->base + AT_END_MS, (uint64_t)file->end_ms);
+    move_end(file, file->end_phy_offset, file->end_ms);
     return 0;
 }
 
@@ -230,8 +260,6 @@ int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t stor
         return err;
     file->end_phy_offset = phy_offset;
     file->end_ms = store_ms;
-    if (phy_offset > file->opened_end)
-        file->checks_doubles = false;
     return disk_guarded(run_set_end, file, file->path);
 }
 

@@ -13,6 +13,14 @@
 
 enum { INDEX_HEADER_BYTES = 40, INDEX_SLOT_BYTES = 4, INDEX_ENTRY_BYTES = 20 };
 
+/* A key of a record, as it is added. */
+struct index_key {
+    int64_t phy_offset;
+    int64_t store_ms;
+    int32_t hash;         /* index_key_hash() */
+    int32_t record_bytes; /* told to who walks the log only (index_feed.h) */
+};
+
 struct index_file {
     char path[DISK_PATH_MAX];
     uint8_t *base;
@@ -39,10 +47,12 @@ MUST_CHECK int index_file_open(const char *path, int32_t slot_count, int32_t ent
 void index_file_close(struct index_file *file);
 
 bool index_file_is_full(const struct index_file *file);
-/* Adds a key of the record at phy_offset. ERR_DISK_FULL: no room on the disk; nothing was added.
- * ERR_IO: a page could not be read; the entry may be there without its slot leading to it. */
-MUST_CHECK int index_file_add(struct index_file *file, int32_t hash, int64_t phy_offset,
-                              int64_t store_ms);
+/* How many keys more it takes. */
+int32_t index_file_room(const struct index_file *file);
+/* Adds keys, in the order of the log, and moves the end with each. ERR_DISK_FULL: no room on the
+ * disk; nothing was added. ERR_IO: a page could not be read; some may be there, an entry without
+ * its slot leading to it, too. The same keys are to be added again then, none is there twice. */
+MUST_CHECK int index_file_add(struct index_file *file, const struct index_key *keys, int count);
 /* A key of this record was added last. ERR_DISK_FULL, ERR_IO. */
 MUST_CHECK int index_file_set_end(struct index_file *file, int64_t phy_offset, int64_t store_ms);
 

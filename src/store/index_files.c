@@ -9,9 +9,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "store/index_file.h"
 #include "store/index_gap.h"
-#include "store/index_keys.h"
 
 struct index_files {
     char dir[DISK_PATH_MAX - 32];
@@ -209,26 +207,18 @@ static int file_for_next(struct index_files *f, struct index_file **file)
     return err;
 }
 
-static int add_key(struct index_files *f, const struct record *record, struct slice key)
-{
-    struct index_file *file;
-    int err = file_for_next(f, &file);
-    if (err == 0)
-        err = index_file_add(file, index_key_hash(record->topic, key), record->phy_offset,
-                             record->store_timestamp);
-    /* With each key: those of one record may lie in two files, and a file expires by its end. */
-    return err != 0 ? err : index_file_set_end(file, record->phy_offset, record->store_timestamp);
-}
-
-/* Under the lock. */
-static int add_record(struct index_files *f, const struct record *record)
+/* As many as one file takes, which *added grows by. Under the lock. */
+static int add_some(struct index_files *f, const struct index_key *keys, int count, int *added)
 {
     assert(lock_is_held(&f->lock));
-    struct index_keys keys = index_keys_of(record);
-    struct slice key;
-    int err = 0;
-    while (err == 0 && index_keys_next(&keys, &key))
-        err = add_key(f, record, key);
+    struct index_file *file;
+    int err = file_for_next(f, &file);
+    if (err != 0)
+        return err;
+    int fit = count < index_file_room(file) ? count : index_file_room(file);
+    err = index_file_add(file, keys, fit);
+    if (err == 0)
+        *added += fit;
     return err;
 }
 
@@ -255,12 +245,17 @@ static void sync_filled(struct index_files *f)
     lock_release(&f->lock);
 }
 
-int index_files_add(struct index_files *f, const struct record *record)
+int index_files_add(struct index_files *f, const struct index_key *keys, int count, int *added)
 {
-    lock_take(&f->lock);
-    int err = add_record(f, record);
-    lock_release(&f->lock);
-    sync_filled(f);
+    int err = 0;
+    *added = 0;
+    while (*added < count && err == 0) {
+        lock_take(&f->lock);
+        err = add_some(f, keys + *added, count - *added, added);
+        lock_release(&f->lock);
+        sync_filled(f);
+    }
+    assert(err != 0 || *added == count);
     return err;
 }
 

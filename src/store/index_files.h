@@ -18,7 +18,7 @@
 #define STORE_INDEX_FILES_H
 
 #include "store/commit_log.h"
-#include "wire/record.h"
+#include "store/index_file.h"
 
 struct index_files;
 
@@ -38,8 +38,10 @@ MUST_CHECK int index_files_open(const struct index_files_options *options,
                                 struct index_files **files, int64_t *begin);
 void index_files_close(struct index_files *files);
 
-/* Enters the keys of a record, in the order of the log. A file that became full is synced. */
-MUST_CHECK int index_files_add(struct index_files *files, const struct record *record);
+/* Enters keys, in the order of the log. A file that became full is synced. *added: how many are in;
+ * after a failure the others are to be entered again. */
+MUST_CHECK int index_files_add(struct index_files *files, const struct index_key *keys, int count,
+                               int *added);
 /* Before anything is added: full files that a process left which died before it had synced them. */
 void index_files_sync_left_over(struct index_files *files);
 /* The newest, when no more is added. */

@@ -16,6 +16,8 @@ struct index_keys {
 };
 
 struct index_keys index_keys_of(const struct record *record);
+/* The same where the two properties are known. */
+struct index_keys index_keys_in(int32_t sys_flag, struct slice uniq_key, struct slice words);
 /* False: there are no more. */
 bool index_keys_next(struct index_keys *keys, struct slice *key);
 

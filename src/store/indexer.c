@@ -3,10 +3,11 @@
  *   log     |.......................................#####|
  *                                                   ^ done_to: everything below is in the files
  *
- * The thread walks the log from where the newest file ends. It sleeps while there is nothing, and
- * gathers for a moment after it was woken, so that a stream of sends does not wake it for each
- * message. A query that comes meanwhile calls it at once and waits until what was put before it is
- * in, so that a message can be found by its keys as soon as its send was answered.
+ * The thread walks the log from where the newest file ends: by the keys that were kept when the
+ * records were put (index_feed.h), or, where it has none, by what it reads. It sleeps while there
+ * is nothing, and gathers for a moment after it was woken, so that a stream of sends does not wake
+ * it for each message. A query that comes meanwhile calls it at once and waits until what was put
+ * before it is in, so that a message can be found by its keys as soon as its send was answered.
  *
  * A full disk stops the indexer, not the store: it tries again until there is room.
  */
@@ -21,21 +22,26 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/thread_rank.h"
+#include "store/index_feed.h"
+#include "store/index_keys.h"
 #include "store/log_reader.h"
 
 enum { GATHER_MS = 100, RETRY_MS = 1000 };
-enum { PIECE_RECORDS = 256 }; /* a fifth of a millisecond */
-enum { REST_MS = 1000 };      /* without work, then the pages of the index files are let go */
+enum { PIECE_RECORDS = 256 }; /* a fifth of a millisecond, where they are read */
+enum { KEYS_AT_ONCE = 64 };
+enum { REST_MS = 1000 }; /* without work, then the pages of the index files are let go */
 
 struct indexer {
     struct commit_log *log;
     struct index_files *files;
-    struct lock wake_lock; /* guards is_wanted, is_paused, is_hurried, is_ending */
+    struct index_feed *feed;
+    struct lock wake_lock; /* guards is_wanted, is_paused, is_hurried, is_pressed, is_ending */
     pthread_cond_t wake;
     pthread_cond_t caught_up; /* a round of filling is over */
     bool is_wanted;
     bool is_paused;  /* only who is hurried or ends goes on */
     bool is_hurried; /* a query waits */
+    bool is_pressed; /* the feed fills */
     bool is_ending;
     atomic_bool is_woken; /* the thread will look at the log again anyway */
     bool has_thread;
@@ -59,7 +65,25 @@ static int64_t pass_over(struct log_reader *reader, int64_t at, bool is_end_mark
     return next < 0 || next > upto ? upto : next;
 }
 
-/* Indexes the record at *at and moves on behind it. */
+static int add_keys(struct indexer *indexer, const struct record *record)
+{
+    struct index_key keys[KEYS_AT_ONCE];
+    struct index_keys words = index_keys_of(record);
+    struct slice word;
+    int count = 0, added = 0, err = 0;
+    while (err == 0 && index_keys_next(&words, &word)) {
+        keys[count++] = (struct index_key){ .phy_offset = record->phy_offset,
+                                            .store_ms = record->store_timestamp,
+                                            .hash = index_key_hash(record->topic, word) };
+        if (count < KEYS_AT_ONCE)
+            continue;
+        err = index_files_add(indexer->files, keys, count, &added);
+        count = 0;
+    }
+    return err != 0 ? err : index_files_add(indexer->files, keys, count, &added);
+}
+
+/* Indexes the record at *at, read from the log, and moves on behind it. */
 static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t *at)
 {
     struct record record;
@@ -70,9 +94,21 @@ static int fill_one(struct indexer *indexer, struct log_reader *reader, int64_t 
         *at = pass_over(reader, *at, err == ERR_NOT_FOUND);
         return 0;
     }
-    err = index_files_add(indexer->files, &record);
+    err = add_keys(indexer, &record);
     if (err == 0)
         *at += record.total_bytes;
+    return err;
+}
+
+/* Indexes what the feed has from *at on; it may have nothing. */
+static int fill_fed(struct indexer *indexer, int64_t *at, int *records)
+{
+    struct index_key keys[KEYS_AT_ONCE];
+    int64_t upto = *at;
+    int added;
+    int count = index_feed_take(indexer->feed, &upto, records, keys, KEYS_AT_ONCE);
+    int err = index_files_add(indexer->files, keys, count, &added);
+    *at = err == 0 ? upto : keys[added].phy_offset; /* the others are read from the log */
     return err;
 }
 
@@ -83,14 +119,21 @@ static int fill(struct indexer *indexer)
     int64_t at = atomic_load(&indexer->done_to);
     int err = 0;
     log_reader_init(&reader, log);
-    for (int records = 1; err == 0 && at < commit_log_max(log); records++) {
+    for (int records = 0; err == 0 && at < commit_log_max(log);) {
         if (at < commit_log_min(log)) /* expired before it was indexed */
             at = commit_log_min(log);
-        err = fill_one(indexer, &reader, &at);
+        int64_t before = at;
+        err = fill_fed(indexer, &at, &records);
+        if (err == 0 && at == before) {
+            err = fill_one(indexer, &reader, &at);
+            records++;
+        }
         assert(at >= atomic_load(&indexer->done_to));
         atomic_store(&indexer->done_to, at);
-        if (records % PIECE_RECORDS == 0)
+        if (records >= PIECE_RECORDS) {
             thread_give_way();
+            records = 0;
+        }
     }
     log_reader_fini(&reader);
     return err;
@@ -101,12 +144,12 @@ static int64_t after_ms(int64_t ms)
     return clock_monotonic_ns() + ms * 1000000;
 }
 
-/* Waits for the end or a query, at most so long. Under the lock. */
+/* Waits for the end, a query or a feed that fills, at most so long. Under the lock. */
 static void pause_unless_hurried(struct indexer *indexer, int64_t ms)
 {
     int64_t due_ns = after_ms(ms);
     assert(lock_is_held(&indexer->wake_lock));
-    while (!indexer->is_ending && !indexer->is_hurried &&
+    while (!indexer->is_ending && !indexer->is_hurried && !indexer->is_pressed &&
            lock_wait_until(&indexer->wake_lock, &indexer->wake, due_ns))
         ;
 }
@@ -137,6 +180,7 @@ static bool wait_for_work(struct indexer *indexer)
     pause_unless_hurried(indexer, GATHER_MS);
     indexer->is_wanted = false;
     indexer->is_hurried = false;
+    indexer->is_pressed = false;
     bool is_ending = indexer->is_ending;
     lock_release(&indexer->wake_lock);
     atomic_store(&indexer->is_woken, false); /* what is appended from here on wakes again */
@@ -179,6 +223,7 @@ int indexer_open(const struct index_files_options *options, struct indexer **ope
         return err;
     }
     indexer->log = options->log;
+    indexer->feed = index_feed_new();
     lock_init(&indexer->wake_lock, LOCK_LEAF);
     pthread_cond_init(&indexer->wake, NULL);
     pthread_cond_init(&indexer->caught_up, NULL);
@@ -213,6 +258,7 @@ void indexer_close(struct indexer *indexer)
 {
     indexer_stop(indexer);
     index_files_close(indexer->files);
+    index_feed_free(indexer->feed);
     pthread_cond_destroy(&indexer->caught_up);
     pthread_cond_destroy(&indexer->wake);
     lock_fini(&indexer->wake_lock);
@@ -225,6 +271,19 @@ void indexer_pause(struct indexer *indexer, bool paused)
 {
     lock_take(&indexer->wake_lock);
     indexer->is_paused = paused;
+    pthread_cond_signal(&indexer->wake);
+    lock_release(&indexer->wake_lock);
+}
+
+bool indexer_feed(struct indexer *indexer, const struct index_key *keys, int count)
+{
+    return index_feed_add(indexer->feed, keys, count);
+}
+
+void indexer_press(struct indexer *indexer)
+{
+    lock_take(&indexer->wake_lock);
+    indexer->is_pressed = true;
     pthread_cond_signal(&indexer->wake);
     lock_release(&indexer->wake_lock);
 }

@@ -15,6 +15,8 @@
 #include "base/fault.h"
 #include "base/java_hash.h"
 #include "base/ticks.h"
+#include "store/index_feed.h"
+#include "store/index_keys.h"
 #include "store/light_queues.h"
 #include "wire/multi_dispatch.h"
 #include "wire/names.h"
@@ -58,8 +60,9 @@ static bool takes_queue_offset(const struct record *record)
     return type != SYS_FLAG_TRANSACTION_PREPARED && type != SYS_FLAG_TRANSACTION_ROLLBACK;
 }
 
-bool store_entry_of(const struct store *store, const struct record *record,
-                    struct store_queue_entry *entry)
+/* False: it has none. */
+static bool entry_of(const struct store *store, const struct record *record, struct slice tags,
+                     struct store_queue_entry *entry)
 {
     if (!takes_queue_offset(record))
         return false;
@@ -71,13 +74,17 @@ bool store_entry_of(const struct store *store, const struct record *record,
     struct slice delay = { NULL, 0 };
     if (slice_eq(record->topic, SLICE(TOPIC_SCHEDULE)))
         delay = property_get(record->properties, SLICE(PROPERTY_DELAY));
-    if (delay.len > 0) {
+    if (delay.len > 0)
         entry->tags_code = due_ms(store, record, delay);
-    } else {
-        struct slice tags = property_get(record->properties, SLICE(PROPERTY_TAGS));
+    else
         entry->tags_code = tags.len == 0 ? 0 : java_hash(tags);
-    }
     return true;
+}
+
+bool store_entry_of(const struct store *store, const struct record *record,
+                    struct store_queue_entry *entry)
+{
+    return entry_of(store, record, property_get(record->properties, SLICE(PROPERTY_TAGS)), entry);
 }
 
 /* ---- memory for what is made outside the lock --------------------------------------------- */
@@ -96,6 +103,7 @@ static struct scratch *take_scratch(struct store *store)
         scratch = memory_zeroed(1, sizeof *scratch);
     buf_clear(&scratch->bytes);
     buf_clear(&scratch->entries);
+    buf_clear(&scratch->keys);
     return scratch;
 }
 
@@ -118,6 +126,7 @@ static void scratch_free(struct scratch *scratch)
         return;
     buf_fini(&scratch->bytes);
     buf_fini(&scratch->entries);
+    buf_fini(&scratch->keys);
     free(scratch);
 }
 
@@ -150,18 +159,54 @@ struct put {
     int64_t *phy_offsets;        /* NULL: nobody asked for them */
     struct consume_queue *queue; /* NULL: half messages and rollbacks have none */
     bool is_done;                /* false: its queue went meanwhile */
+    bool presses_indexer;
 };
 
-/* The bytes of the records and their queue entries, but for the places both will have. `records`
- * may be changed ones. */
+/* What the indexer is to know of a record. False: it has many keys. */
+static bool note_keys(struct put *put, const struct record *record, struct index_keys words)
+{
+    struct buf *out = &put->scratch->keys;
+    struct index_key keys[INDEX_FED_KEYS_MAX];
+    struct slice word;
+    int count = 0;
+    while (index_keys_next(&words, &word)) {
+        if (count == INDEX_FED_KEYS_MAX)
+            return false;
+        keys[count++] = (struct index_key){ .store_ms = record->store_timestamp,
+                                            .hash = index_key_hash(record->topic, word) };
+    }
+    if (count == 0)
+        keys[count++] = (struct index_key){ .hash = INDEX_NO_KEY };
+    keys[count - 1].record_bytes = record->total_bytes;
+    buf_append(out, keys, (size_t)count * sizeof keys[0]);
+    return true;
+}
+
+/* What is made of a record but its bytes. False: the indexer is to read it. */
+static bool note_record(struct put *put, const struct record *record)
+{
+    static const struct slice names[] = { SLICE(PROPERTY_TAGS), SLICE(PROPERTY_UNIQ_KEY),
+                                          SLICE(PROPERTY_KEYS) };
+    struct slice values[3];
+    struct store_queue_entry entry = { 0 };
+    properties_find(record->properties, names, 3, values);
+    entry_of(put->store, record, values[0], &entry);
+    buf_append(&put->scratch->entries, &entry, sizeof entry);
+    return put->store->indexer != NULL &&
+           note_keys(put, record, index_keys_in(record->sys_flag, values[1], values[2]));
+}
+
+/* The bytes of the records, their queue entries and keys, but for the places all will have.
+ * `records` may be changed ones. */
 static int encode(struct put *put, const struct record *records)
 {
     struct buf *out = &put->scratch->bytes;
     buf_clear(out);
     buf_clear(&put->scratch->entries);
+    buf_clear(&put->scratch->keys);
+    bool is_fed = true;
     for (int i = 0; i < put->count; i++) {
         struct record record = records[i];
-        struct store_queue_entry entry = { 0 };
         record.properties = record_crc_without_forged(record.properties);
         record.store_timestamp = put->now_ms;
         if (record.properties.len > RECORD_PROPERTIES_MAX || record.topic.len > RECORD_TOPIC_MAX)
@@ -174,9 +219,10 @@ static int encode(struct put *put, const struct record *records)
         assert(get_be32(into + RECORD_TOTAL_SIZE) == bytes);
         out->len += bytes;
         record.total_bytes = (int32_t)bytes;
-        store_entry_of(put->store, &record, &entry);
-        buf_append(&put->scratch->entries, &entry, sizeof entry);
+        is_fed = note_record(put, &record) && is_fed;
     }
+    if (!is_fed)
+        buf_clear(&put->scratch->keys);
     return 0;
 }
 
@@ -230,6 +276,20 @@ static void add_entries(struct put *put)
            consume_queue_max(put->queue) == put->result->queue_offset + put->count);
 }
 
+/* Under the append lock. */
+static void feed_indexer(struct put *put)
+{
+    struct index_key *keys = (struct index_key *)put->scratch->keys.data;
+    int count = (int)(put->scratch->keys.len / sizeof *keys);
+    int64_t phy_offset = put->result->phy_offset;
+    for (int i = 0; i < count; i++) {
+        keys[i].phy_offset = phy_offset;
+        phy_offset += keys[i].record_bytes;
+    }
+    assert(phy_offset == put->result->end_phy_offset);
+    put->presses_indexer = indexer_feed(put->store->indexer, keys, count);
+}
+
 /* An inner batch has arrived when its last message has. */
 static void tell_arrivals(const struct put *put)
 {
@@ -278,6 +338,8 @@ static int append(struct put *put)
     assert(commit_log_max(store->log) == result->end_phy_offset);
     if (put->queue != NULL)
         add_entries(put);
+    if (put->scratch->keys.len > 0)
+        feed_indexer(put);
     return 0;
 }
 
@@ -457,6 +519,8 @@ int store_put_at(struct store *store, struct store_place *place, const struct re
         store_flusher_note(store);
         if (store->indexer != NULL)
             indexer_wake(store->indexer);
+        if (put.presses_indexer)
+            indexer_press(store->indexer);
         if (put.queue != NULL && store->options.on_arrival != NULL)
             tell_arrivals(&put);
     }

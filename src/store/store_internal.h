@@ -19,6 +19,7 @@ enum { RECORD_OVERHEAD_MAX = 65536 }; /* of a record beside its body */
 
 struct scratch {        /* memory for what a put makes outside the append lock */
     struct buf entries; /* of its records, struct store_queue_entry each */
+    struct buf keys;    /* of its records, for the indexer: struct index_key each, or none at all */
     struct buf bytes;
     struct scratch *next;
 };

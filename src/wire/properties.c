@@ -73,6 +73,19 @@ struct slice property_get(struct slice properties, struct slice name)
     return found;
 }
 
+void properties_find(struct slice properties, const struct slice *names, int count,
+                     struct slice *values)
+{
+    for (int i = 0; i < count; i++)
+        values[i] = slice_of(NULL, 0);
+    while (properties.len > 0) {
+        struct slice piece = next_piece(&properties);
+        for (int i = 0; i < count; i++)
+            if (piece_has_name(piece, names[i]))
+                values[i] = slice_from(piece, names[i].len + 1);
+    }
+}
+
 static bool is_changed(struct slice piece, const struct property_change *changes, int count)
 {
     for (int i = 0; i < count; i++)

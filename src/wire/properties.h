@@ -48,6 +48,10 @@
 /* The value; data NULL when absent. */
 struct slice property_get(struct slice properties, struct slice name);
 
+/* The values of so many names, as by property_get(), in one pass. */
+void properties_find(struct slice properties, const struct slice *names, int count,
+                     struct slice *values);
+
 /* Walks the pairs in order, malformed ones skipped. *rest starts as the whole text. */
 bool property_next(struct slice *rest, struct slice *name, struct slice *value);
 

@@ -337,6 +337,34 @@ static void keys_lead_to_messages(void **state)
     buf_fini(&found);
 }
 
+/* Goal: a message with more keys than are kept when it is put is found by each, and so are others
+ * around it.
+ * Method: one of many words alone, and one in a batch, between others. */
+static void many_keys_lead_to_a_message(void **state)
+{
+    struct store_dir *dir = *state;
+    static const char many[] = "UNIQ_KEY\001U2\002KEYS\001a b c d e f g h i j\002";
+    store_dir_put(dir, "orders", 0, "one", "UNIQ_KEY\001U1\002");
+    store_dir_put(dir, "orders", 0, "two", many);
+    const struct record batch[] = {
+        store_dir_record("orders", 0, SLICE("three"), "UNIQ_KEY\001U3\002"),
+        store_dir_record("orders", 0, SLICE("four"), many),
+        store_dir_record("orders", 0, SLICE("five"), "UNIQ_KEY\001U5\002"),
+    };
+    struct store_put_result result;
+    int64_t phy_offsets[3];
+    assert_int_equal(store_put(dir->store, batch, 3, dir->now_ms++, &result, phy_offsets), 0);
+    store_dir_put(dir, "orders", 0, "six", "UNIQ_KEY\001U6\002KEYS\001j\002");
+    struct buf found = BUF_INIT;
+    const char *once[] = { "U1", "U3", "U5", "U6" };
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(query(dir, once[i], 0, INT64_MAX, &found), 1);
+    assert_int_equal(query(dir, "U2", 0, INT64_MAX, &found), 2);
+    assert_int_equal(query(dir, "a", 0, INT64_MAX, &found), 2);
+    assert_int_equal(query(dir, "j", 0, INT64_MAX, &found), 3);
+    buf_fini(&found);
+}
+
 /* Goal: an index larger than one file is searched whole.
  * Method: three files' worth of keys; each is found, few slots make long chains. */
 static void the_index_rolls(void **state)
@@ -547,6 +575,7 @@ int main(void)
         STORE_TEST(a_place_without_a_record_is_not_found),
         STORE_TEST(times_lead_to_queue_offsets),
         STORE_TEST(keys_lead_to_messages),
+        STORE_TEST(many_keys_lead_to_a_message),
         STORE_TEST(the_index_rolls),
         STORE_TEST(a_deleted_topic_starts_anew),
         STORE_TEST(a_place_outlives_its_topic),

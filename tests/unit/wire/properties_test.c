@@ -15,6 +15,13 @@ static void pairs_are_read_by_the_rules(void **state)
     assert_text(property_get(text, SLICE("C")), "a\1b");
     assert_null(property_get(text, SLICE("none")).data);
 
+    const struct slice names[] = { SLICE("none"), SLICE("C"), SLICE("A") };
+    struct slice values[3] = { SLICE("?"), SLICE("?"), SLICE("?") };
+    properties_find(text, names, 3, values);
+    assert_null(values[0].data);
+    assert_text(values[1], "a\1b");
+    assert_text(values[2], "two");
+
     struct slice name;
     struct slice value;
     int count = 0;
