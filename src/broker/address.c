@@ -47,17 +47,17 @@ int address_resolve(const char *text, struct host *host)
     return 0;
 }
 
-struct host address_host(const struct conn_address *address)
+/* In place: what is stored by pieces and copied as a whole at once waits for all stores before. */
+void address_host(const struct conn_address *address, struct host *host)
 {
-    struct host host = { .is_v6 = address->sockaddr.ss_family == AF_INET6 };
-    if (host.is_v6) {
+    *host = (struct host){ .is_v6 = address->sockaddr.ss_family == AF_INET6 };
+    if (host->is_v6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->sockaddr;
-        memcpy(host.address, &in6->sin6_addr, sizeof in6->sin6_addr);
-        host.port = ntohs(in6->sin6_port);
+        memcpy(host->address, &in6->sin6_addr, sizeof in6->sin6_addr);
+        host->port = ntohs(in6->sin6_port);
     } else {
         const struct sockaddr_in *in4 = (const struct sockaddr_in *)&address->sockaddr;
-        memcpy(host.address, &in4->sin_addr, sizeof in4->sin_addr);
-        host.port = ntohs(in4->sin_port);
+        memcpy(host->address, &in4->sin_addr, sizeof in4->sin_addr);
+        host->port = ntohs(in4->sin_port);
     }
-    return host;
 }

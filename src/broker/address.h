@@ -15,6 +15,6 @@ void address_of_machine(char *text, size_t text_bytes);
 MUST_CHECK int address_resolve(const char *text, struct host *host);
 
 /* The address of a connection's end as it stands in records. */
-struct host address_host(const struct conn_address *address);
+void address_host(const struct conn_address *address, struct host *host);
 
 #endif

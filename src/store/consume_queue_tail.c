@@ -71,6 +71,14 @@ static void make_room(struct consume_queue *queue)
         set_cap(queue, tail->cap * 2);
 }
 
+/* The entry belongs behind the one at `before`, of either kind: both begin alike. */
+static bool is_behind(const uint8_t *before, const struct store_queue_entry *entry)
+{
+    const struct store_queue_entry last = { .phy_offset = (int64_t)get_be64(before + CQ_PHY_OFFSET),
+                                            .bytes = (int32_t)get_be32(before + CQ_LENGTH) };
+    return queue_entries_are_in_order(&last, entry);
+}
+
 void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry)
 {
     assert(lock_is_held(&consume_queue_locks(queue)->lock));
@@ -79,11 +87,7 @@ void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry 
     struct queue_tail *tail = queue->tail;
     assert(tail->first + tail->count < tail->cap);
     uint8_t *at = tail->entries + (tail->first + tail->count) * queue_entry_size(queue);
-    if (tail->count > 0) {
-        const struct store_queue_entry before =
-            queue_entry_get(queue, at - queue_entry_size(queue), 0);
-        assert(queue_entries_are_in_order(&before, entry));
-    }
+    assert(tail->count == 0 || is_behind(at - queue_entry_size(queue), entry));
     queue_entry_put(queue, at, entry);
     tail->count++;
     atomic_store_explicit(&queue->max, max + 1, memory_order_release);

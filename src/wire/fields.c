@@ -3,26 +3,29 @@
 
 #include <assert.h>
 
-/* What a header says in the fields with names of one letter; data NULL: nothing. */
+/* Which of a header's fields has the name of one letter, counted from 1; 0: none has. */
 enum { LETTERS = 'z' - 'a' + 1 };
-struct letter_values {
-    struct slice of[LETTERS];
+struct letter_places {
+    uint16_t of[LETTERS];
 };
+static_assert(HEADER_EXT_MAX <= UINT16_MAX, "a place has 16 bits");
 
-static void find_letters(const struct header *header, struct letter_values *values)
+static void find_letters(const struct header *header, struct letter_places *places)
 {
-    memset(values, 0, sizeof *values);
+    memset(places, 0, sizeof *places);
     for (int i = 0; i < header->ext_count; i++) { /* the later one when a key stands twice */
         struct slice key = header->ext[i].key;
         if (key.len == 1 && key.data[0] >= 'a' && key.data[0] <= 'z')
-            values->of[key.data[0] - 'a'] = header->ext[i].value;
+            places->of[key.data[0] - 'a'] = (uint16_t)(i + 1);
     }
 }
 
-static struct slice of_letter(const struct letter_values *values, const char *letter)
+static struct slice of_letter(const struct header *header, const struct letter_places *places,
+                              const char *letter)
 {
     assert(letter[0] >= 'a' && letter[0] <= 'z' && letter[1] == 0);
-    return values->of[letter[0] - 'a'];
+    int place = places->of[letter[0] - 'a'];
+    return place == 0 ? slice_of(NULL, 0) : header->ext[place - 1].value;
 }
 
 /* Puts the value into its member. False: it counts as absent; the member then has the fallback. */
@@ -57,7 +60,7 @@ int fields_decode(const struct fields *fields, enum field_names names, const str
                   void *into, const char **missing)
 {
     const char *first_missing = NULL;
-    struct letter_values letters;
+    struct letter_places letters;
     if (names == FIELD_LETTERS)
         find_letters(header, &letters);
     memset(into, 0, fields->bytes);
@@ -65,7 +68,7 @@ int fields_decode(const struct fields *fields, enum field_names names, const str
         const struct field *row = &fields->rows[i];
         bool has_letter = names == FIELD_LETTERS && row->letter != NULL;
         struct slice text =
-            has_letter ? of_letter(&letters, row->letter) : header_ext(header, row->name);
+            has_letter ? of_letter(header, &letters, row->letter) : header_ext(header, row->name);
         bool found = decode_value(row, text, (uint8_t *)into + row->at);
         if (!found && row->presence == FIELD_MANDATORY && first_missing == NULL)
             first_missing = has_letter ? row->letter : (const char *)row->name.data;

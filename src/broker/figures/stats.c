@@ -59,7 +59,7 @@ static void give_room_back(struct stats *stats, int count)
     assert(stats->series_count >= 0);
 }
 
-static void add(struct stats *stats, struct stats_series *series, struct stats_slot count,
+static void add(struct stats *stats, struct stats_series *series, const struct stats_slot *count,
                 int64_t now_ns)
 {
     if (!series->is_begun)
@@ -68,8 +68,8 @@ static void add(struct stats *stats, struct stats_series *series, struct stats_s
 }
 
 /* Of a node's series. */
-static void add_named(struct stats *stats, struct stats_series *series, struct stats_slot count,
-                      int64_t now_ns)
+static void add_named(struct stats *stats, struct stats_series *series,
+                      const struct stats_slot *count, int64_t now_ns)
 {
     add(stats, series, count, now_ns);
     if (series->others == NULL)
@@ -266,21 +266,21 @@ void stats_put_is_near(const struct stats_place *place)
 void stats_put(struct stats *stats, struct stats_place *place, struct slice topic, int32_t queue_id,
                int32_t bytes, int64_t now_ns)
 {
-    struct stats_slot count = { .messages = 1, .bytes = bytes, .times = 1 };
+    const struct stats_slot count = { .messages = 1, .bytes = bytes, .times = 1 };
     struct stats_node *node = topic_get(stats, place, topic);
     if (node != NULL && queue_id < node->queue_count)
         __builtin_prefetch(&node->queues[queue_id], 1);
     stats->last_put = NULL;
-    add(stats, &stats->broker[BROKER_PUT], count, now_ns);
+    add(stats, &stats->broker[BROKER_PUT], &count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(stats, &stats->broker[BROKER_PUT_OF_USERS], count, now_ns);
-    add_named(stats, &node->all, count, now_ns);
+        add(stats, &stats->broker[BROKER_PUT_OF_USERS], &count, now_ns);
+    add_named(stats, &node->all, &count, now_ns);
     struct stats_series *queue = queue_series(stats, node, queue_id);
     if (queue == NULL)
         return;
-    add_named(stats, queue, count, now_ns);
+    add_named(stats, queue, &count, now_ns);
     stats->last_put = queue;
 }
 
@@ -288,45 +288,45 @@ void stats_put_took(struct stats *stats, int64_t took_ms, int64_t now_ns)
 {
     if (stats->last_put != NULL && took_ms > 0)
         stats_series_add(stats->last_put, stats->slab,
-                         (struct stats_slot){ .took_ms = (uint32_t)took_ms }, now_ns);
+                         &(struct stats_slot){ .took_ms = (uint32_t)took_ms }, now_ns);
 }
 
 void stats_get(struct stats *stats, const struct stats_got *got, int64_t now_ns)
 {
-    struct stats_slot count = { .messages = (uint32_t)got->messages,
-                                .bytes = got->bytes,
-                                .took_ms = (uint32_t)got->took_ms,
-                                .times = 1 };
+    const struct stats_slot count = { .messages = (uint32_t)got->messages,
+                                      .bytes = got->bytes,
+                                      .took_ms = (uint32_t)got->took_ms,
+                                      .times = 1 };
     struct stats_node *node = pair_get(stats, got->topic, got->group);
-    add(stats, &stats->broker[BROKER_GOT], count, now_ns);
+    add(stats, &stats->broker[BROKER_GOT], &count, now_ns);
     if (got->from_disk)
-        add(stats, &stats->broker[BROKER_GOT_FROM_DISK], count, now_ns);
+        add(stats, &stats->broker[BROKER_GOT_FROM_DISK], &count, now_ns);
     if (node == NULL)
         return;
     if (!node->is_system)
-        add(stats, &stats->broker[BROKER_GOT_OF_USERS], count, now_ns);
-    add_named(stats, &node->all, count, now_ns);
+        add(stats, &stats->broker[BROKER_GOT_OF_USERS], &count, now_ns);
+    add_named(stats, &node->all, &count, now_ns);
     struct pair_series *of_pair = got->from_disk ? pair_series(stats, node) : NULL;
     if (of_pair != NULL)
-        add_named(stats, &of_pair->from_disk, count, now_ns);
+        add_named(stats, &of_pair->from_disk, &count, now_ns);
     struct stats_series *queue = queue_series(stats, node, got->queue_id);
     if (queue != NULL)
-        add_named(stats, queue, count, now_ns);
+        add_named(stats, queue, &count, now_ns);
 }
 
 void stats_count(struct stats *stats, enum stats_event event, struct slice topic,
                  struct slice group, int32_t messages, int64_t now_ns)
 {
     assert(event < STATS_EVENTS);
-    struct stats_slot count = { .messages = (uint32_t)messages, .times = 1 };
+    const struct stats_slot count = { .messages = (uint32_t)messages, .times = 1 };
     struct stats_node *node = pair_get(stats, topic, group);
     if (event == STATS_ACKED)
-        add(stats, &stats->broker[BROKER_ACKED], count, now_ns);
+        add(stats, &stats->broker[BROKER_ACKED], &count, now_ns);
     else if (event == STATS_CHECKPOINTS)
-        add(stats, &stats->broker[BROKER_CHECKPOINTS], count, now_ns);
+        add(stats, &stats->broker[BROKER_CHECKPOINTS], &count, now_ns);
     struct pair_series *of_pair = node == NULL ? NULL : pair_series(stats, node);
     if (of_pair != NULL)
-        add_named(stats, &of_pair->events[event], count, now_ns);
+        add_named(stats, &of_pair->events[event], &count, now_ns);
 }
 
 void stats_pause_names(struct stats *stats, bool pause)

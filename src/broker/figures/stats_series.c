@@ -133,8 +133,8 @@ void stats_series_fini(struct stats_series *series, struct slab *slab)
     free_others(series, slab);
 }
 
-void stats_series_add(struct stats_series *series, struct slab *slab, struct stats_slot count,
-                      int64_t now_ns)
+void stats_series_add(struct stats_series *series, struct slab *slab,
+                      const struct stats_slot *count, int64_t now_ns)
 {
     uint32_t tick = tick_of(now_ns);
     assert(series->is_begun);
@@ -142,7 +142,7 @@ void stats_series_add(struct stats_series *series, struct slab *slab, struct sta
         advance(series, slab, tick);
         add_slot(series, slab, tick);
     }
-    add_to(&series->newest, &count);
+    add_to(&series->newest, count);
 }
 
 void stats_series_settle(struct stats_series *series, struct slab *slab, int64_t now_ns)

@@ -53,8 +53,8 @@ void stats_series_init(struct stats_series *series, int64_t now_ns);
 /* Also of zeroed memory. */
 void stats_series_fini(struct stats_series *series, struct slab *slab);
 
-void stats_series_add(struct stats_series *series, struct slab *slab, struct stats_slot count,
-                      int64_t now_ns);
+void stats_series_add(struct stats_series *series, struct slab *slab,
+                      const struct stats_slot *count, int64_t now_ns);
 /* Puts together what may be: an idle series shrinks as its windows end. */
 void stats_series_settle(struct stats_series *series, struct slab *slab, int64_t now_ns);
 

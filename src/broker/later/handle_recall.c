@@ -106,11 +106,11 @@ static void store_recall(struct broker *broker, struct request *req,
     struct record record = {
         .topic = handle->topic,
         .born_timestamp = now_ms,
-        .born_host = address_host(peer_address(req->peer)),
         .store_host = broker->self,
         .body = SLICE(RECALL_BODY),
         .properties = recall_properties(fields, handle, deliver_ms, now_ms, arena),
     };
+    address_host(peer_address(req->peer), &record.born_host);
     struct store_put_result put;
     int err = broker_put(broker, &record, 1, arena, &put, NULL);
     if (err != 0) {

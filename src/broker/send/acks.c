@@ -245,19 +245,20 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
                 int64_t end_phy_offset, bool wait)
 {
     struct acks *a = broker->acks;
-    struct ack parked = {
-        .req = req,
-        .reply = *reply,
-        .end_phy_offset = end_phy_offset,
-        .waits_for_disk = wait && strcmp(broker->conf.flush_disk_type, "SYNC_FLUSH") == 0,
-    };
-    if (!a->topics_pending && is_on_disk(a, &parked)) {
+    bool waits_for_disk = wait && strcmp(broker->conf.flush_disk_type, "SYNC_FLUSH") == 0;
+    if (!a->topics_pending &&
+        (!waits_for_disk || store_flushed_to(broker->store) >= end_phy_offset)) {
         reply_send(req, reply);
         return;
     }
     request_strip(req);
     struct ack *ack = arena_alloc(&req->arena, sizeof *ack);
-    *ack = parked;
+    *ack = (struct ack){
+        .req = req,
+        .reply = *reply,
+        .end_phy_offset = end_phy_offset,
+        .waits_for_disk = waits_for_disk,
+    };
     list_init(&ack->link);
     if (a->topics_pending)
         list_append(&a->unsaved, &ack->link);

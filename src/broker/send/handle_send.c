@@ -145,21 +145,21 @@ static struct slice stored_properties(struct send *s, bool add_uniq_key)
 }
 
 /* All of a record but body, flag and properties. */
-static struct record record_of(const struct send *s)
+static void record_of(const struct send *s, struct record *record)
 {
     int32_t sys_flag = s->fields.sys_flag & ~SYS_FLAG_TRANSACTION_MASK;
     assert(s->fields.queue_id >= 0); /* one was drawn, or it is the sender's */
     if (s->topic->filter_type == TOPIC_FILTER_MULTI_TAG)
         sys_flag |= SYS_FLAG_MULTI_TAGS;
-    return (struct record){
+    *record = (struct record){
         .queue_id = s->fields.queue_id,
         .sys_flag = sys_flag,
         .born_timestamp = s->fields.born_timestamp,
-        .born_host = address_host(peer_address(s->req->peer)),
         .store_host = s->broker->self,
         .reconsume_times = s->fields.reconsume_times,
         .topic = s->topic->name,
     };
+    address_host(peer_address(s->req->peer), &record->born_host);
 }
 
 /* What the producer may recall the message by while it waits for its time. */
@@ -197,7 +197,8 @@ static void put_one(struct send *s)
     struct slice properties = stored_properties(s, true);
     if (!send_check_sizes(s, properties.len))
         return;
-    struct record record = record_of(s);
+    struct record record;
+    record_of(s, &record);
     record.flag = s->fields.flag;
     record.body = s->req->body;
     record.properties = properties;
@@ -265,7 +266,7 @@ static struct record *batch_records(struct send *s, int count)
             send_refuse(s, RESP_SYSTEM_ERROR, SLICE("the body is not a batch of messages"));
             return NULL;
         }
-        records[i] = record_of(s);
+        record_of(s, &records[i]);
         records[i].flag = item.flag;
         records[i].body = item.body;
         records[i].properties = join_properties(item.properties, properties, arena);
@@ -284,7 +285,8 @@ static void put_inner_batch(struct send *s, int count)
     struct arena *arena = &s->req->arena;
     snprintf(text, sizeof text, "%d", count);
     const struct property_change change = { SLICE(PROPERTY_INNER_NUM), slice_str(text) };
-    struct record record = record_of(s);
+    struct record record;
+    record_of(s, &record);
     record.sys_flag |= SYS_FLAG_INNER_BATCH | SYS_FLAG_NEED_UNWRAP;
     record.flag = s->fields.flag;
     record.body = s->req->body;
@@ -334,7 +336,7 @@ bool send_check(struct broker *broker, struct request *req, enum field_names nam
     if (!send_check_broker(&s) || !send_check_topic(&s) || !send_check_queue(&s) ||
         !send_check_sizes(&s, s.fields.properties.len))
         return false;
-    *record = record_of(&s);
+    record_of(&s, record);
     record->flag = s.fields.flag;
     record->body = req->body;
     record->properties = s.fields.properties;

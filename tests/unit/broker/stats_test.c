@@ -42,7 +42,7 @@ static void windows_forget(void **state)
     struct slab *slab = slab_new();
     (void)state;
     stats_series_init(&series, START);
-    stats_series_add(&series, slab, (struct stats_slot){ .messages = 6, .times = 2 }, START);
+    stats_series_add(&series, slab, &(struct stats_slot){ .messages = 6, .times = 2 }, START);
     struct stats_sum sum = sum_of(&series, slab, STATS_MINUTE, START + 1);
     assert_int_equal(sum.sum, 6);
     assert_true(sum.per_second > 0.59 && sum.per_second < 0.61);
@@ -67,12 +67,12 @@ static void an_idle_series_is_small(void **state)
     const struct stats_slot one = { .messages = 1, .times = 1 };
     (void)state;
     stats_series_init(&series, START);
-    stats_series_add(&series, slab, one, START);
+    stats_series_add(&series, slab, &one, START);
     assert_int_equal(series.other_cap, 0);
     for (int64_t minute = 0; minute < 3 * 24 * 60; minute++)
-        stats_series_add(&series, slab, one, START + minute * 60 * SECOND);
+        stats_series_add(&series, slab, &one, START + minute * 60 * SECOND);
     assert_true(series.slot_count > STATS_DAY_SLOTS && series.slot_count <= STATS_SLOTS);
-    stats_series_add(&series, slab, one, START + INT64_C(100) * 24 * 3600 * SECOND);
+    stats_series_add(&series, slab, &one, START + INT64_C(100) * 24 * 3600 * SECOND);
     assert_int_equal(series.other_cap, 0);
     assert_int_equal(series.slot_count, 1);
     stats_series_fini(&series, slab);
@@ -88,7 +88,7 @@ static void a_series_left_alone_shrinks(void **state)
     (void)state;
     stats_series_init(&series, START);
     for (int64_t s = 0; s < 60; s += 10)
-        stats_series_add(&series, slab, (struct stats_slot){ .messages = 1 }, START + s * SECOND);
+        stats_series_add(&series, slab, &(struct stats_slot){ .messages = 1 }, START + s * SECOND);
     stats_series_settle(&series, slab, START + 60 * SECOND);
     assert_int_equal(series.slot_count, 6);
     stats_series_settle(&series, slab, START + 200 * SECOND);
@@ -109,7 +109,7 @@ static void windows_count_each_second(void **state)
     stats_series_init(&series, START);
     for (int64_t s = 0; s < 7200; s++) {
         int64_t now_ns = START + s * SECOND;
-        stats_series_add(&series, slab, (struct stats_slot){ .messages = 1, .times = 1 }, now_ns);
+        stats_series_add(&series, slab, &(struct stats_slot){ .messages = 1, .times = 1 }, now_ns);
         int64_t minute = s / 10 < 6 ? s + 1 : s - (s / 10 - 6) * 10 + 1;
         int64_t hour = s / 600 < 6 ? s + 1 : s - (s / 600 - 6) * 600 + 1;
         assert_int_equal(sum_of(&series, slab, STATS_MINUTE, now_ns).sum, minute);
