@@ -1,4 +1,4 @@
-/* loop.c - the pass: ready descriptors, posted tasks, due timers, deferred work.
+/* loop.c - the pass: ready descriptors, posted tasks, due timers, the backlog, deferred work.
  *
  * Posting is a push on a lock-free stack; the loop takes the whole stack at once and runs it in the
  * order it was pushed. The waker writes to the poller only when the loop may be asleep, told by
@@ -15,7 +15,7 @@
 enum { DEFERRED_ROUNDS = 4 };
 
 /* A step of the backlog takes a fraction of it. */
-enum { BACKLOG_NS = 1000000 };
+enum { BACKLOG_NS = 500000 };
 
 void loop_read_clocks(struct loop *loop)
 {
@@ -224,10 +224,13 @@ int loop_wait_for_ready(struct loop *loop)
 void loop_run_pass(struct loop *loop, int ready)
 {
     assert(lock_is_held(&loop->turn));
+    bool has_backlog = !list_empty(&loop->backlog);
     loop_read_clocks(loop);
     poller_run(loop->poller, ready);
     run_posted(loop);
     loop_run_due_timers(loop);
+    if (has_backlog) /* of the last pass: who came now does not wait for those who stand in it */
+        loop_run_deferred(loop);
     run_backlog(loop);
     loop_run_deferred(loop);
     run_last(loop);

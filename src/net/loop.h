@@ -2,10 +2,11 @@
  * by other threads.
  *
  * A pass: wait, run the callbacks of what is ready, run what was posted, run due timers, go on with
- * the backlog for a millisecond, then run what was deferred (flushes of connections, wake-ups of
- * held requests), do one thing that may wait until then, and wait again. So everything that arrived
- * together is handled together and answered with one write per connection, and whoever asks little
- * waits for a short pass only, however much others ask.
+ * the backlog for half a millisecond, then run what was deferred (flushes of connections, wake-ups
+ * of held requests), do one thing that may wait until then, and wait again. So everything that
+ * arrived together is handled together and answered with one write per connection. What passes
+ * leave of the backlog is others' affair: what was deferred runs before it, too. So whoever asks
+ * little waits for the end of a short pass only, however much others ask.
  *
  * Threads    everything is called on the loop's own thread, except loop_post() and loop_stop().
  *            A loop sleeps until something is due: an idle loop does not wake. A loop with a deputy
@@ -49,7 +50,8 @@ struct loop_task {
 };
 void loop_post(struct loop *loop, struct loop_task *task);
 
-/* Something to do once at the end of this pass; deferring it twice is the same as once. */
+/* Something to do once at the end of this pass, or sooner; deferring it twice is the same as once.
+ */
 struct loop_deferred {
     void (*run)(struct loop_deferred *deferred);
     struct list link; /* list_init() before first use: loop_deferred_init() */

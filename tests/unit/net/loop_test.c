@@ -400,6 +400,50 @@ static void an_endless_backlog_starves_nobody(void **state)
     loop_undefer(&endless_step);
 }
 
+static struct loop_deferred own_step, answer;
+static struct loop_task little;
+
+static bool is_little_posted;
+
+static void on_own_step(struct loop_deferred *step)
+{
+    if (trace_len > 0) {
+        note('s');
+        loop_stop(loop);
+        return;
+    }
+    if (!is_little_posted)
+        loop_post(loop, &little);
+    is_little_posted = true;
+    loop_go_on(loop, step);
+}
+
+static void on_little(struct loop_task *task)
+{
+    (void)task;
+    note('p');
+    loop_defer(loop, &answer);
+}
+
+static void on_answer(struct loop_deferred *deferred)
+{
+    (void)deferred;
+    note('d');
+}
+
+/* Goal: while work goes on from pass to pass, what comes in one is answered before that goes on.
+ * Method: the step posts what the next pass begins with. */
+static void a_backlog_keeps_no_answer_waiting(void **state)
+{
+    (void)state;
+    little = (struct loop_task){ .run = on_little };
+    loop_deferred_init(&own_step, on_own_step);
+    loop_deferred_init(&answer, on_answer);
+    loop_go_on(loop, &own_step);
+    loop_run(loop);
+    assert_string_equal(trace, "pds");
+}
+
 /* ---- what may come last ---- */
 
 static struct loop_deferred first_last, second_last;
@@ -454,6 +498,7 @@ int main(void)
         LOOP_TEST(a_pass_has_its_order),
         LOOP_TEST(endless_deferred_work_starves_nobody),
         LOOP_TEST(an_endless_backlog_starves_nobody),
+        LOOP_TEST(a_backlog_keeps_no_answer_waiting),
         LOOP_TEST(what_comes_last_comes_one_at_a_time),
         LOOP_TEST(a_stopped_watch_is_not_called),
         LOOP_TEST(posted_tasks_run_once_and_in_order),
