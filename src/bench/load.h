@@ -35,8 +35,8 @@ struct load_plan {
     int64_t timeout_ns;    /* an answer that is later is lost */
     bool counts_from_send; /* open loop: latency counts from the write, not from when it was due:
                             * for loads that nobody could keep up with, the generator included.
-                            * Nothing is put while the socket takes no more */
-    int send_buffer_bytes; /* SO_SNDBUF; 0: as large as the kernel likes */
+                            * Nothing is put while the socket takes no more, nor behind the end */
+    int unsent_bytes;      /* so much may wait in this side's kernel (TCP_NOTSENT_LOWAT); 0: more */
     /* when message i was started; for who sees it arrive elsewhere. One connection. NULL: none */
     _Atomic int64_t *start_log;
     int64_t start_log_count;

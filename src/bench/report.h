@@ -15,7 +15,7 @@
 #include "bench/disk_floor.h"
 #include "bench/load.h"
 
-enum { REPORT_TARGETS_MAX = 32, REPORT_ROUNDS_MAX = 240, REPORT_NAME_BYTES = 48 };
+enum { REPORT_TARGETS_MAX = 42, REPORT_ROUNDS_MAX = 240, REPORT_NAME_BYTES = 48 };
 
 struct round {
     struct load_result load;

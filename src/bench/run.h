@@ -10,13 +10,15 @@
 #ifndef BENCH_RUN_H
 #define BENCH_RUN_H
 
+#include <assert.h>
 #include <sys/types.h>
 
 #include "bench/disk_floor.h"
 #include "bench/floor.h"
 #include "bench/report.h"
 
-enum { RUN_BROKERS_MAX = 7, RUN_FLOORS_MAX = 3, RUN_VARIANTS_MAX = 5 };
+enum { RUN_BROKERS_MAX = 7, RUN_FLOORS_MAX = 3, RUN_VARIANTS_MAX = 6 };
+static_assert((int)RUN_BROKERS_MAX * RUN_VARIANTS_MAX <= (int)REPORT_TARGETS_MAX, "all fit");
 
 struct run_settings {
     const char *topic;
