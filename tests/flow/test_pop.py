@@ -11,7 +11,6 @@ from servers import wait_until
 
 # the reference brings a message back in steps of a second, a few of them late
 COMES_BACK_S = 60
-LONG_MS = 600000  # longer than an answer is waited for
 
 
 def fill(broker, topic, count=3, queue=0, **more):
@@ -422,7 +421,7 @@ def test_what_was_put_again_before_the_switch(broker, topic, group, request):
 def test_a_waiting_pop_is_woken_by_a_message(broker, connect, topic, group):
     """Goal: a pop that waits is answered when a message comes, long before its time is over."""
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, poll_ms=LONG_MS))
+    opaque = waiting.send(POP, pop_fields(group, topic, poll_ms=mq.LONG_MS))
     wait_until(lambda: polling(broker, group, topic) == 1, what="the pop to wait")
     send(broker, topic, b"now", queue_id=3)
     answer = waiting.receive(opaque)
@@ -438,7 +437,7 @@ def polling(broker, group, topic, queue=-1):
 def test_a_waiting_pop_of_one_queue(broker, connect, topic, group):
     """Goal: a pop that waits for a queue is not woken by another one."""
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, queue=1, poll_ms=LONG_MS))
+    opaque = waiting.send(POP, pop_fields(group, topic, queue=1, poll_ms=mq.LONG_MS))
     wait_until(lambda: polling(broker, group, topic, 1) == 1, what="the pop to wait")
     send(broker, topic, b"other", queue_id=2)
     assert polling(broker, group, topic, 1) == 1
@@ -456,7 +455,7 @@ def test_a_waiting_pop_ends_with_its_time(broker, topic, group):
 def test_a_waiting_pop_with_tags(broker, connect, topic, group):
     """Goal: a message of another tag does not wake it for good, one of its own does."""
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, exp="b", poll_ms=LONG_MS))
+    opaque = waiting.send(POP, pop_fields(group, topic, exp="b", poll_ms=mq.LONG_MS))
     wait_until(lambda: polling(broker, group, topic) == 1, what="the pop to wait")
     send(broker, topic, b"a", properties={"TAGS": "a"})
     send(broker, topic, b"b", properties={"TAGS": "b"})
@@ -466,7 +465,7 @@ def test_a_waiting_pop_with_tags(broker, connect, topic, group):
 def test_one_message_wakes_one_pop(broker, connect, topic, group):
     """Goal: of several that wait, each message is given to one."""
     waiting = [connect() for _ in range(3)]
-    opaques = [c.send(POP, pop_fields(group, topic, poll_ms=LONG_MS)) for c in waiting]
+    opaques = [c.send(POP, pop_fields(group, topic, poll_ms=mq.LONG_MS)) for c in waiting]
     for left, body in ((2, b"1"), (1, b"2"), (0, b"3")):
         wait_until(lambda: polling(broker, group, topic) == left + 1, what="pops to wait")
         send(broker, topic, body)
@@ -481,14 +480,14 @@ def test_a_waiting_pop_gets_what_comes_back(broker, connect, topic, group, is_ra
     fill(broker, topic, 1)
     pop(broker, group, topic, invisible_ms=1500)
     waiting = connect()
-    answer = waiting.call(POP, pop_fields(group, topic, poll_ms=LONG_MS if is_ramjet else 9000))
+    answer = waiting.call(POP, pop_fields(group, topic, poll_ms=mq.LONG_MS if is_ramjet else 9000))
     assert answer.code == 0 and popped_of(answer, group)[0].record.reconsume_times == 1
 
 
 def test_a_closed_connection_waits_no_more(broker, pair, topic, group, is_ramjet):
     """Goal: a message is not given to a client that has gone."""
     gone = pair.broker.connect()
-    gone.send(POP, pop_fields(group, topic, poll_ms=LONG_MS))
+    gone.send(POP, pop_fields(group, topic, poll_ms=mq.LONG_MS))
     wait_until(lambda: polling(broker, group, topic) == 1, what="the pop to wait")
     gone.close()
     # the reference counts it on, but passes over who is closed
@@ -520,7 +519,7 @@ def test_notification_tells_whether_there_is_something(broker, topic, group):
 def test_a_waiting_notification_is_told(broker, connect, topic, group):
     """Goal: it waits for a message, and leaves it to the pops."""
     waiting = connect()
-    opaque = waiting.send(NOTIFY, notify_fields(group, topic, poll_ms=LONG_MS))
+    opaque = waiting.send(NOTIFY, notify_fields(group, topic, poll_ms=mq.LONG_MS))
     assert broker.call(NOTIFY, notify_fields(group, topic)).ext["hasMsg"] == "false"
     send(broker, topic, b"now")
     assert waiting.receive(opaque).ext["hasMsg"] == "true"

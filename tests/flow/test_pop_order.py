@@ -9,7 +9,6 @@ from pops import (ACK, NOTIFY, POP, ack, altered, batch_entry, change, pop, pop_
 from servers import wait_until
 
 DELETE_TOPIC = 215
-LONG_MS = 600000  # longer than an answer is waited for
 
 
 def fill(broker, topic, count=3, queue=0):
@@ -180,7 +179,7 @@ def test_the_last_ack_wakes_who_waits(broker, connect, topic, group):
     fill(broker, topic, 2)
     message, = take(broker, group, topic, count=1)
     waiting = connect()
-    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=LONG_MS))
+    opaque = waiting.send(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=mq.LONG_MS))
     assert take(broker, group, topic) == []
     assert ack(broker, group, message).code == 0
     answer = waiting.receive(opaque)
@@ -191,7 +190,7 @@ def test_the_end_of_its_time_wakes_who_waits(broker, connect, topic, group):
     """Goal: a pop that waits for a blocked queue is woken when the set is visible again."""
     fill(broker, topic, 1)
     take(broker, group, topic, invisible_ms=1500)
-    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=LONG_MS))
+    answer = connect().call(POP, pop_fields(group, topic, queue=0, order=True, poll_ms=mq.LONG_MS))
     assert bodies(popped_of(answer, group)) == [b"0"]
 
 

@@ -7,7 +7,6 @@ import pytest
 import mini_client as mq
 from conftest import differs, heartbeat, make_topic, pull, pull_all, send
 
-LONG_MS = 600000  # longer than an answer is waited for
 STATUS_FIELDS = {"suggestWhichBrokerId", "nextBeginOffset", "minOffset", "maxOffset",
                  "topicSysFlag", "groupSysFlag"}
 
@@ -133,7 +132,7 @@ def test_subscription_of_only_bars_is_refused(broker, topic, group):
 def test_pull_waits_for_arrival(broker, connect, topic, group):
     """Goal: a held pull is answered by the message it waits for, long before its time is over."""
     waiter = connect()
-    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=LONG_MS))
+    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=mq.LONG_MS))
     waiter.call(28)  # the pull before it has been read
     send(broker, topic, b"there")
     assert [r.body for r in mq.decode_records(waiter.receive(opaque).body)] == [b"there"]
@@ -142,7 +141,7 @@ def test_pull_waits_for_arrival(broker, connect, topic, group):
 def test_pull_waits_on_its_own_queue(broker, connect, topic, group):
     """Goal: arrival in another queue does not wake. Method: queue 1, then queue 0."""
     waiter = connect()
-    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=LONG_MS))
+    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=mq.LONG_MS))
     waiter.call(28)
     send(broker, topic, b"other", queue_id=1)
     send(broker, topic, b"mine")
@@ -152,7 +151,7 @@ def test_pull_waits_on_its_own_queue(broker, connect, topic, group):
 def test_held_pull_is_not_woken_by_other_tags(broker, connect, topic, group):
     """Goal: a waiting pull with a tag is woken by that tag only."""
     waiter = connect()
-    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=LONG_MS, subscription="b"))
+    opaque = waiter.send(11, mq.pull_fields(group, topic, suspend_ms=mq.LONG_MS, subscription="b"))
     waiter.call(28)
     send(broker, topic, b"a", properties={"TAGS": "a"})
     with pytest.raises(TimeoutError):
@@ -164,7 +163,7 @@ def test_held_pull_is_not_woken_by_other_tags(broker, connect, topic, group):
 def test_many_held_pulls_are_all_woken(broker, connect, topic, name):
     """Goal: every group that waits at a queue gets the message."""
     waiters = [connect() for _ in range(10)]
-    opaques = [w.send(11, mq.pull_fields(name("g"), topic, suspend_ms=LONG_MS)) for w in waiters]
+    opaques = [w.send(11, mq.pull_fields(name("g"), topic, suspend_ms=mq.LONG_MS)) for w in waiters]
     for waiter in waiters:
         waiter.call(28)
     send(broker, topic)
@@ -188,12 +187,12 @@ def test_held_pull_ends_with_its_time(broker, topic, group, target):
 
 def test_pull_without_hold_is_answered_at_once(broker, topic, group):
     """Goal: without the suspend bit there is no hold, however long it is said to last."""
-    assert pull(broker, group, topic, suspendTimeoutMillis=LONG_MS).code == 19
+    assert pull(broker, group, topic, suspendTimeoutMillis=mq.LONG_MS).code == 19
 
 
 def test_connection_serves_others_while_a_pull_is_held(broker, topic, group):
     """Goal: a hold does not block its connection."""
-    opaque = broker.send(11, mq.pull_fields(group, topic, suspend_ms=LONG_MS))
+    opaque = broker.send(11, mq.pull_fields(group, topic, suspend_ms=mq.LONG_MS))
     send(broker, topic)
     assert broker.receive(opaque).code == 0
 
@@ -201,7 +200,7 @@ def test_connection_serves_others_while_a_pull_is_held(broker, topic, group):
 def test_waiter_that_left_costs_nothing(broker, connect, topic, group):
     """Goal: the message for a closed connection is not lost for the next pull."""
     waiter = connect()
-    waiter.send(11, mq.pull_fields(group, topic, suspend_ms=LONG_MS))
+    waiter.send(11, mq.pull_fields(group, topic, suspend_ms=mq.LONG_MS))
     waiter.call(28)
     waiter.close()
     send(broker, topic)

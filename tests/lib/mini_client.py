@@ -23,6 +23,8 @@ JAVA_5_3_3, JAVA_4_9_3, JAVA_3_4_9 = 479, 399, 121
 LANGUAGES = ["JAVA", "CPP", "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY", "OTHER", "HTTP", "GO",
              "PHP", "OMS", "RUST", "NODE_JS"]
 MAX_FRAME_BYTES = 16 * 1024 * 1024
+ANSWER_S = 60.0  # how long an answer is waited for, where nothing else is said
+LONG_MS = 600000  # longer than that: who parks a request so long sees what ended the wait
 
 
 class ProtocolError(Exception):
@@ -128,7 +130,7 @@ def decode(data):
 class Connection:
     """A connection to a server: answers by opaque, requests of the server kept aside in `pushed`."""
 
-    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=60.0, language="OTHER",
+    def __init__(self, address, kind=JSON, version=JAVA_5_3_3, timeout=ANSWER_S, language="OTHER",
                  accepted=None, tls=None, begin=b""):
         """accepted: the socket of a connection that a server opened to us. tls: an ssl.SSLContext.
         begin: bytes that are sent before everything else, TLS included."""
