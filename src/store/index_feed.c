@@ -6,8 +6,9 @@
 
 #include "base/memory.h"
 
-/* Half of it is what comes in 20 ms at 800,000 messages a second. */
-enum { RING_KEYS = 1 << 15, RING_MASK = RING_KEYS - 1, HALF = RING_KEYS / 2 };
+/* Half of it is what comes in 10 ms at 800,000 messages a second; all of it is in a core's cache.
+ */
+enum { RING_KEYS = 1 << 14, RING_MASK = RING_KEYS - 1, HALF = RING_KEYS / 2 };
 enum { CACHE_LINE_BYTES = 64 };
 static_assert((RING_KEYS & RING_MASK) == 0, "places wrap around");
 
@@ -54,7 +55,18 @@ static int keys_of_first(const struct index_key *keys, int count)
     return used;
 }
 
-bool index_feed_add(struct index_feed *feed, const struct index_key *keys, int count)
+/* Member by member: behind the copy of a record into the log what was just stored cannot be loaded
+ * by longer pieces before that copy has left the core. */
+static void put_key(struct index_key *to, const struct index_key *key, int64_t phy_offset)
+{
+    to->phy_offset = phy_offset;
+    to->store_ms = key->store_ms;
+    to->hash = key->hash;
+    to->record_bytes = key->record_bytes;
+}
+
+bool index_feed_add(struct index_feed *feed, int64_t phy_offset, const struct index_key *keys,
+                    int count)
 {
     uint64_t before = atomic_load_explicit(&feed->added, memory_order_relaxed);
     uint64_t added = before;
@@ -63,7 +75,8 @@ bool index_feed_add(struct index_feed *feed, const struct index_key *keys, int c
         if (!has_room(feed, added, used))
             break;
         for (int i = 0; i < used; i++)
-            feed->ring[added++ & RING_MASK] = keys[i];
+            put_key(&feed->ring[added++ & RING_MASK], &keys[i], phy_offset);
+        phy_offset += keys[used - 1].record_bytes;
         keys += used;
         count -= used;
     }

@@ -11,7 +11,7 @@
  *
  * Ownership  the indexer's.
  * Threads    one adds at a time (under the append lock), one takes.
- * Bounds     32,768 keys; what finds no room is left out.
+ * Bounds     16,384 keys; what finds no room is left out.
  */
 #ifndef STORE_INDEX_FEED_H
 #define STORE_INDEX_FEED_H
@@ -25,9 +25,10 @@ struct index_feed;
 struct index_feed *index_feed_new(void);
 void index_feed_free(struct index_feed *feed);
 
-/* Adds records one behind the other in the log, each whole or not at all. True: half of the ring
- * more is full. */
-bool index_feed_add(struct index_feed *feed, const struct index_key *keys, int count);
+/* Adds records that lie one behind the other in the log, the first at phy_offset, each whole or not
+ * at all; their keys need no phy_offset yet. True: half of the ring more is full. */
+bool index_feed_add(struct index_feed *feed, int64_t phy_offset, const struct index_key *keys,
+                    int count);
 
 /* Takes the keys of the records from *phy_offset on, as long as they are here without a gap, at
  * most `most` (INDEX_FED_KEYS_MAX at least). Moves *phy_offset and *records on. Returns how many

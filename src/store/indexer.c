@@ -275,9 +275,10 @@ void indexer_pause(struct indexer *indexer, bool paused)
     lock_release(&indexer->wake_lock);
 }
 
-bool indexer_feed(struct indexer *indexer, const struct index_key *keys, int count)
+bool indexer_feed(struct indexer *indexer, int64_t phy_offset, const struct index_key *keys,
+                  int count)
 {
-    return index_feed_add(indexer->feed, keys, count);
+    return index_feed_add(indexer->feed, phy_offset, keys, count);
 }
 
 void indexer_press(struct indexer *indexer)

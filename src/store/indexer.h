@@ -21,7 +21,8 @@ void indexer_close(struct indexer *indexer);
 
 /* Keys of records that were appended, one behind the other (index_feed.h). Under the append lock.
  * True: indexer_press() is to be called when it is let go. */
-bool indexer_feed(struct indexer *indexer, const struct index_key *keys, int count);
+bool indexer_feed(struct indexer *indexer, int64_t phy_offset, const struct index_key *keys,
+                  int count);
 /* There is much to take: the thread gathers no longer. */
 void indexer_press(struct indexer *indexer);
 

@@ -166,7 +166,7 @@ struct put {
 static bool note_keys(struct put *put, const struct record *record, struct index_keys words)
 {
     struct buf *out = &put->scratch->keys;
-    struct index_key keys[INDEX_FED_KEYS_MAX];
+    struct index_key *keys = (void *)buf_reserve(out, INDEX_FED_KEYS_MAX * sizeof *keys);
     struct slice word;
     int count = 0;
     while (index_keys_next(&words, &word)) {
@@ -178,7 +178,7 @@ static bool note_keys(struct put *put, const struct record *record, struct index
     if (count == 0)
         keys[count++] = (struct index_key){ .hash = INDEX_NO_KEY };
     keys[count - 1].record_bytes = record->total_bytes;
-    buf_append(out, keys, (size_t)count * sizeof keys[0]);
+    out->len += (size_t)count * sizeof *keys;
     return true;
 }
 
@@ -276,20 +276,6 @@ static void add_entries(struct put *put)
            consume_queue_max(put->queue) == put->result->queue_offset + put->count);
 }
 
-/* Under the append lock. */
-static void feed_indexer(struct put *put)
-{
-    struct index_key *keys = (struct index_key *)put->scratch->keys.data;
-    int count = (int)(put->scratch->keys.len / sizeof *keys);
-    int64_t phy_offset = put->result->phy_offset;
-    for (int i = 0; i < count; i++) {
-        keys[i].phy_offset = phy_offset;
-        phy_offset += keys[i].record_bytes;
-    }
-    assert(phy_offset == put->result->end_phy_offset);
-    put->presses_indexer = indexer_feed(put->store->indexer, keys, count);
-}
-
 /* An inner batch has arrived when its last message has. */
 static void tell_arrivals(const struct put *put)
 {
@@ -339,7 +325,9 @@ static int append(struct put *put)
     if (put->queue != NULL)
         add_entries(put);
     if (put->scratch->keys.len > 0)
-        feed_indexer(put);
+        put->presses_indexer = indexer_feed(
+            store->indexer, result->phy_offset, (const struct index_key *)put->scratch->keys.data,
+            (int)(put->scratch->keys.len / sizeof(struct index_key)));
     return 0;
 }
 

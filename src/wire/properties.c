@@ -59,7 +59,7 @@ static inline bool piece_has_name(struct slice piece, struct slice name)
 {
     assert(name.len > 0);
     return piece.len > name.len + 1 && piece.data[name.len] == NAME_END &&
-           memcmp(piece.data, name.data, name.len) == 0;
+           piece.data[0] == name.data[0] && memcmp(piece.data, name.data, name.len) == 0;
 }
 
 struct slice property_get(struct slice properties, struct slice name)
