@@ -23,8 +23,8 @@
  *                                                         when it gets there before the allocator
  *
  * What either costs depends on the memory there is, and is looked at (page_source.h). An appender
- * who gets to a run that is being filled waits for a thread that stands back: when zeros are late,
- * and the head is near, it is left to fill half of the window for itself.
+ * who gets to a run that is being filled waits for a thread that stands back: when that has no core
+ * and the head is near, the appender is left to fill half of the window for itself.
  *
  * Not with SYNC_FLUSH: the kernel writes a run of pages back as a whole, however little was stored.
  */
@@ -212,16 +212,19 @@ static bool fill_run(struct commit_log *log, struct log_file *file, int64_t upto
 }
 
 /* Writes zeros up to `upto`, and looks at how that compares with faults. Ends sooner when it takes
- * longer than the faults of a whole step: the appender may be waiting for each run. */
+ * longer than the faults of a whole step: the appender may be waiting for each run. They are late
+ * where this thread had no core for most of that; where pages are dear it shares the work. */
 static void fill(struct commit_log *log, struct log_file *file, int64_t upto)
 {
     int64_t from = atomic_load(&file->storable);
+    int64_t begin_cpu_ns = clock_thread_cpu_ns();
     int64_t begin_ns = clock_monotonic_ns(), elapsed_ns = 0;
     while (elapsed_ns < STEP_FAULTS_NS && fill_run(log, file, upto))
         elapsed_ns = clock_monotonic_ns() - begin_ns;
     int64_t pages = (atomic_load(&file->storable) - from) / PAGE_BYTES;
     if (pages >= JUDGED_PAGES || elapsed_ns >= STEP_FAULTS_NS)
-        log->room.fills_late = elapsed_ns > pages * PAGE_SOURCE_CHEAP_NS;
+        log->room.fills_late = elapsed_ns > pages * PAGE_SOURCE_CHEAP_NS &&
+                               elapsed_ns / 2 > clock_thread_cpu_ns() - begin_cpu_ns;
 }
 
 static bool fills_now(struct commit_log *log)
