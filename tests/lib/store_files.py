@@ -63,7 +63,9 @@ def expect_known_files(store):
 
 def kind_of(path):
     kind = row_of(path)[1]
-    return path if kind and kind.startswith("config/") else kind or (path if path.startswith("config/") else path.split("/")[0])
+    if path.startswith("config/"):
+        return path
+    return kind or "/".join(path.split("/")[:2 if path.startswith("compaction/") else 1])
 
 
 def kinds_of_files(store):
