@@ -62,17 +62,6 @@ static inline bool piece_has_name(struct slice piece, struct slice name)
            piece.data[0] == name.data[0] && memcmp(piece.data, name.data, name.len) == 0;
 }
 
-struct slice property_get(struct slice properties, struct slice name)
-{
-    struct slice found = { NULL, 0 };
-    while (properties.len > 0) {
-        struct slice piece = next_piece(&properties);
-        if (piece_has_name(piece, name))
-            found = slice_from(piece, name.len + 1);
-    }
-    return found;
-}
-
 void properties_find(struct slice properties, const struct slice *names, int count,
                      struct slice *values)
 {
@@ -84,6 +73,13 @@ void properties_find(struct slice properties, const struct slice *names, int cou
             if (piece_has_name(piece, names[i]))
                 values[i] = slice_from(piece, names[i].len + 1);
     }
+}
+
+struct slice property_get(struct slice properties, struct slice name)
+{
+    struct slice found;
+    properties_find(properties, &name, 1, &found);
+    return found;
 }
 
 static bool is_changed(struct slice piece, const struct property_change *changes, int count)

@@ -186,9 +186,9 @@ static void ask_flush(struct loop_deferred *deferred)
     ask_for_sync(a);
 }
 
-static bool is_on_disk(const struct acks *a, const struct ack *ack)
+static bool may_go(const struct acks *a, bool waits_for_disk, int64_t end_phy_offset)
 {
-    return !ack->waits_for_disk || store_flushed_to(a->broker->store) >= ack->end_phy_offset;
+    return !waits_for_disk || store_flushed_to(a->broker->store) >= end_phy_offset;
 }
 
 static void wait_for_disk(struct acks *a, struct ack *ack)
@@ -219,7 +219,7 @@ static void topics_saved(struct save_waiter *waiter, int err)
     a->topics_pending = false;
     while (!list_empty(&a->unsaved)) {
         struct ack *ack = list_entry(a->unsaved.next, struct ack, link);
-        if (is_on_disk(a, ack)) {
+        if (may_go(a, ack->waits_for_disk, ack->end_phy_offset)) {
             answer(a, ack, ack->reply.code);
         } else {
             list_remove(&ack->link);
@@ -246,8 +246,7 @@ void acks_reply(struct broker *broker, struct request *req, const struct reply *
 {
     struct acks *a = broker->acks;
     bool waits_for_disk = wait && strcmp(broker->conf.flush_disk_type, "SYNC_FLUSH") == 0;
-    if (!a->topics_pending &&
-        (!waits_for_disk || store_flushed_to(broker->store) >= end_phy_offset)) {
+    if (!a->topics_pending && may_go(a, waits_for_disk, end_phy_offset)) {
         reply_send(req, reply);
         return;
     }
