@@ -396,7 +396,7 @@ static void the_index_goes_on_after_a_failure(void **state)
 {
     struct store_dir *dir = *state;
     enum { KEYS = 8, COUNT = INDEX_ENTRIES / KEYS + 16 };
-    char text[128];
+    char text[256];
     struct buf found = BUF_INIT;
     store_dir_put(dir, "orders", 0, "x", "UNIQ_KEY\001first\002");
     assert_int_equal(query(dir, "first", 0, INT64_MAX, &found), 1);
