@@ -23,11 +23,12 @@ struct point {
 
 atomic_int fault_armed;
 
-/* Guards points and disarm_count; taken only while a test has armed something. */
+/* Guards all of these; taken only while a test has armed something. */
 static struct lock points_lock = LOCK_INIT(LOCK_FAULTS);
 static pthread_cond_t disarmed = PTHREAD_COND_INITIALIZER;
 static struct point points[POINTS_MAX];
 static unsigned disarm_count;
+static int pausing;
 
 /* The armed point of this name that measures; NULL: none. Under the lock. */
 static struct point *find_measuring(const char *name)
@@ -96,8 +97,18 @@ static void pause_for(int64_t pause_ms)
     unsigned count = disarm_count;
     int64_t due_ns = clock_monotonic_ns() + pause_ms * 1000000;
     assert(lock_is_held(&points_lock));
+    pausing++;
     while (disarm_count == count && lock_wait_until(&points_lock, &disarmed, due_ns))
         ;
+    pausing--;
+}
+
+int fault_pausing(void)
+{
+    lock_take(&points_lock);
+    int count = pausing;
+    lock_release(&points_lock);
+    return count;
 }
 
 int fault_check_slow(const char *point)

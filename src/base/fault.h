@@ -22,6 +22,8 @@ void fault_arm_pause(const char *point, int64_t skip, int64_t times, int64_t pau
 /* What is measured at `point` is `value` from now on; arming it again changes the value. */
 void fault_arm_value(const char *point, int64_t value);
 void fault_disarm_all(void);
+/* How many passes pause now. */
+int fault_pausing(void);
 
 int fault_check_slow(const char *point);
 int64_t fault_value_slow(const char *point, int64_t measured);

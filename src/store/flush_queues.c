@@ -179,7 +179,7 @@ static int rewrite_entry(struct store *store, struct map *again, struct slice to
     struct consume_queue *queue;
     size_t count;
     int64_t place = -1;
-    int err = queues_find(store->queues, topic, queue_id, &queue);
+    int err = queues_find(store->queues, topic, queue_id, true, &queue);
     if (err == 0)
         err = consume_queue_rewrite(queue, queue_offset, &place);
     if (err != 0 || place < 0)

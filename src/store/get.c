@@ -212,7 +212,8 @@ int store_get_plain(struct store *store, const struct store_get_request *request
         bounded.max_count = 1;
     *result = (struct store_get_result){ .status = GET_NO_MATCHED_LOGIC_QUEUE };
     struct consume_queue *queue;
-    int err = queues_find(store->queues, request->topic, request->queue_id, &queue);
+    int err =
+        queues_find(store->queues, request->topic, request->queue_id, request->may_block, &queue);
     if (err == ERR_NOT_FOUND) {
         result->min_offset = store_queue_min(store, request->topic, request->queue_id);
         return 0;

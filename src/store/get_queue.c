@@ -10,7 +10,7 @@ int store_queue_entry_at(struct store *store, struct slice topic, int32_t queue_
 {
     struct consume_queue *queue;
     int got = 0;
-    int err = queues_find(store->queues, topic, queue_id, &queue);
+    int err = queues_find(store->queues, topic, queue_id, true, &queue);
     if (err != 0)
         return err;
     if (queue_offset < consume_queue_min(queue))
@@ -26,7 +26,7 @@ int store_get_queued(struct store *store, struct slice topic, int32_t queue_id,
     struct record record;
     int err = store_queue_entry_at(store, topic, queue_id, queue_offset, entry);
     if (err == 0)
-        err = queues_find(store->queues, topic, queue_id, &queue);
+        err = queues_find(store->queues, topic, queue_id, true, &queue);
     return err == 0 ? store_read_queued(store, queue, entry, true, out, &record) : err;
 }
 
@@ -34,7 +34,7 @@ int store_get_queued(struct store *store, struct slice topic, int32_t queue_id,
 static int find_queue(struct store *store, struct slice topic, int32_t queue_id,
                       struct consume_queue **queue)
 {
-    int err = queues_find(store->queues, topic, queue_id, queue);
+    int err = queues_find(store->queues, topic, queue_id, true, queue);
     assert((err == 0) == (*queue != NULL));
     return err == ERR_NOT_FOUND ? 0 : err;
 }
@@ -73,7 +73,9 @@ int64_t store_queue_min(struct store *store, struct slice topic, int32_t queue_i
 int64_t store_queue_max(struct store *store, struct slice topic, int32_t queue_id)
 {
     struct consume_queue *queue;
-    return queues_find(store->queues, topic, queue_id, &queue) != 0 ? 0 : consume_queue_max(queue);
+    return queues_find(store->queues, topic, queue_id, true, &queue) != 0
+               ? 0
+               : consume_queue_max(queue);
 }
 
 int store_queue_begins_in_memory(struct store *store, struct slice topic, int32_t queue_id,
@@ -116,7 +118,7 @@ int store_queue_time(struct store *store, struct slice topic, int32_t queue_id,
     *time_ms = -1;
     int err = store_queue_entry_at(store, topic, queue_id, queue_offset, &entry);
     if (err == 0)
-        err = queues_find(store->queues, topic, queue_id, &queue);
+        err = queues_find(store->queues, topic, queue_id, true, &queue);
     if (err == 0)
         err = entry_time(store, queue, &entry, time_ms);
     return err == ERR_NOT_FOUND ? 0 : err;

@@ -155,7 +155,7 @@ bool store_has_room_for_light_queues(struct store *store, struct slice names)
     struct consume_queue *queue;
     int64_t count = queues_light_count(store->queues);
     while (multi_dispatch_next_name(&names, &name))
-        if (queues_find(store->queues, name, 0, &queue) == ERR_NOT_FOUND &&
+        if (queues_find(store->queues, name, 0, true, &queue) == ERR_NOT_FOUND &&
             ++count > store->options.light_queues_most)
             return false;
     return true;

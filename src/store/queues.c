@@ -62,6 +62,7 @@ int queues_open(const char *root_dir, int64_t file_bytes, int64_t batch_file_byt
     queues->late.log_end = -1;
     lock_init(&queues->lock, LOCK_QUEUES);
     lock_init(&queues->dirty_lock, LOCK_LEAF);
+    pthread_cond_init(&queues->opened, NULL);
     for (int i = 0; i < QUEUE_LOCKS; i++) {
         lock_init(&queues->files.locks[i].file_lock, LOCK_QUEUE_FILE);
         lock_init(&queues->files.locks[i].lock, LOCK_QUEUE);
@@ -115,6 +116,8 @@ void queues_close(struct queues *queues)
         lock_fini(&queues->files.locks[i].lock);
         lock_fini(&queues->files.locks[i].file_lock);
     }
+    assert(queues->openings == NULL);
+    pthread_cond_destroy(&queues->opened);
     lock_fini(&queues->lock);
     lock_fini(&queues->dirty_lock);
     buf_fini(&queues->late.topics);
@@ -241,28 +244,95 @@ struct queue_topic *queue_topic_get(struct queues *queues, struct slice name)
     return topic;
 }
 
-/* Under the lock. */
+/* A queue that a thread opens. Looked for by name, for a topic that is deleted meanwhile may be
+ * there again, with the same files' names. */
+struct opening {
+    struct slice name;
+    int32_t queue_id;
+    struct opening *next;
+};
+
+static bool is_being_opened(const struct queues *queues, struct slice name, int32_t queue_id)
+{
+    assert(lock_is_held(&queues->lock));
+    for (const struct opening *o = queues->openings; o != NULL; o = o->next)
+        if (o->queue_id == queue_id && slice_eq(o->name, name))
+            return true;
+    return false;
+}
+
+static void end_opening(struct queues *queues, struct opening *ended)
+{
+    struct opening **at = &queues->openings;
+    while (*at != ended)
+        at = &(*at)->next;
+    *at = ended->next;
+    pthread_cond_broadcast(&queues->opened);
+}
+
+/* Opens it without the lock, which every message wants, for that reads its files; one thread at a
+ * time, for that may mend them, and what follows on it makes more. ERR_NOT_FOUND: the topic has
+ * been deleted meanwhile. */
+static int open_unlocked(struct queues *queues, struct queue_topic *topic, int32_t queue_id)
+{
+    struct batch_queue opened = { .queue.of = NULL };
+    struct opening own = { slice_of(topic->name, topic->name_len), queue_id, queues->openings };
+    queues->openings = &own;
+    lock_release(&queues->lock);
+    int err =
+        consume_queue_open(topic, queue_id, queues->log, queues->doubtful_from, &opened.queue);
+    lock_take(&queues->lock);
+    end_opening(queues, &own);
+    if (err == 0 && !atomic_load(&topic->is_gone)) {
+        memcpy(queue_topic_room_for(topic, queue_id), &opened, queue_bytes(topic));
+        return 0;
+    }
+    if (err == 0)
+        consume_queue_close(&opened.queue);
+    return atomic_load(&topic->is_gone) ? ERR_NOT_FOUND : err;
+}
+
+/* ERR_NOT_FOUND: the topic has been deleted meanwhile. Under the lock, let go of where it is to be
+ * opened. */
 static int get_of(struct queues *queues, struct queue_topic *topic, int32_t queue_id,
                   struct consume_queue **queue)
 {
     assert(lock_is_held(&queues->lock));
-    struct consume_queue *found = queue_topic_room_for(topic, queue_id);
     int err = 0;
-    if (found->of == NULL)
-        err = consume_queue_open(topic, queue_id, queues->log, queues->doubtful_from, found);
-    assert((err == 0) == (found->of != NULL));
+    struct consume_queue *found;
+    while ((found = queue_topic_at(topic, queue_id)) == NULL || found->of == NULL) {
+        if (is_being_opened(queues, slice_of(topic->name, topic->name_len), queue_id))
+            lock_wait(&queues->lock, &queues->opened);
+        else if ((err = open_unlocked(queues, topic, queue_id)) != 0)
+            break;
+    }
     if (err == 0 && queue_is_late(queues, topic, queue_id))
         err = queue_place_late(queues, found);
     *queue = err == 0 ? found : NULL;
-    assert(*queue == NULL || found->queue_id == queue_id);
     return err;
+}
+
+/* `topic` NULL: not known yet; another one when it has gone. Under the lock, as get_of(). */
+static int get_named(struct queues *queues, struct slice name, int32_t queue_id,
+                     struct queue_topic **topic, struct consume_queue **queue)
+{
+    for (;;) {
+        if (*topic == NULL || atomic_load(&(*topic)->is_gone))
+            *topic = queue_topic_get(queues, name);
+        if (*topic == NULL)
+            return ERR_INVALID;
+        assert(slice_eq(slice_of((*topic)->name, (*topic)->name_len), name));
+        int err = get_of(queues, *topic, queue_id, queue);
+        if (err != ERR_NOT_FOUND || !atomic_load(&(*topic)->is_gone))
+            return err;
+    }
 }
 
 int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
                      struct consume_queue **queue)
 {
-    struct queue_topic *topic = queue_topic_get(queues, name);
-    return topic == NULL ? ERR_INVALID : get_of(queues, topic, queue_id, queue);
+    struct queue_topic *topic = NULL;
+    return get_named(queues, name, queue_id, &topic, queue);
 }
 
 /* ---- asking for one -------------------------------------------------------------------------- */
@@ -274,10 +344,7 @@ int queues_get_at(struct queues *queues, struct store_place *place, struct slice
         return ERR_INVALID;
     lock_take(&queues->lock);
     struct queue_topic *topic = place->topic;
-    if (topic == NULL || atomic_load(&topic->is_gone))
-        topic = queue_topic_get(queues, name);
-    assert(topic == NULL || slice_eq(slice_of(topic->name, topic->name_len), name));
-    int err = topic == NULL ? ERR_INVALID : get_of(queues, topic, queue_id, queue);
+    int err = get_named(queues, name, queue_id, &topic, queue);
     *place = (struct store_place){ topic, topic == NULL ? NULL : topic->first_part };
     lock_release(&queues->lock);
     return err;
@@ -304,33 +371,41 @@ int queues_get(struct queues *queues, struct slice topic, int32_t queue_id,
     return queues_get_at(queues, &place, topic, queue_id, queue);
 }
 
-/* Under the lock. */
-static bool is_on_disk(const struct queues *queues, struct slice name, int32_t queue_id)
+/* 1: it is open, with all its entries. 0: it is not, and where its files would be. ERR_NOT_FOUND:
+ * it cannot be. */
+static int find_open(struct queues *queues, struct slice name, int32_t queue_id, bool *is_late,
+                     char path[DISK_PATH_MAX], struct consume_queue **found)
 {
-    assert(lock_is_held(&queues->lock));
-    char path[DISK_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%.*s/%d", queues_kind_of(queues, name)->path, SLICE_FMT(name),
-             queue_id);
-    return disk_exists(path);
-}
-
-int queues_find(struct queues *queues, struct slice name, int32_t queue_id,
-                struct consume_queue **found)
-{
-    int err = 0;
     *found = NULL;
     if (queue_id < 0 || queue_id > QUEUE_ID_MAX || !queues_name_a_directory(name))
         return ERR_NOT_FOUND;
     lock_take(&queues->lock);
     const struct queue_topic *topic = map_get(&queues->topics, name);
     struct consume_queue *queue = topic == NULL ? NULL : queue_topic_at(topic, queue_id);
-    bool is_late = topic != NULL && queue_is_late(queues, topic, queue_id);
-    if (queue != NULL && queue->of != NULL && !is_late)
+    *is_late = topic != NULL && queue_is_late(queues, topic, queue_id);
+    if (queue != NULL && queue->of != NULL && !*is_late)
         *found = queue;
-    else if (is_late || is_on_disk(queues, name, queue_id))
-        err = queue_get_locked(queues, name, queue_id, found);
     else
-        err = ERR_NOT_FOUND;
+        snprintf(path, DISK_PATH_MAX, "%s/%.*s/%d", queues_kind_of(queues, name)->path,
+                 SLICE_FMT(name), queue_id);
+    lock_release(&queues->lock);
+    return *found != NULL;
+}
+
+int queues_find(struct queues *queues, struct slice name, int32_t queue_id, bool may_block,
+                struct consume_queue **found)
+{
+    bool is_late;
+    char path[DISK_PATH_MAX];
+    int is_open = find_open(queues, name, queue_id, &is_late, path, found);
+    if (is_open != 0)
+        return is_open < 0 ? is_open : 0;
+    if (!is_late && !disk_exists(path))
+        return ERR_NOT_FOUND;
+    if (!may_block)
+        return ERR_WOULD_BLOCK;
+    lock_take(&queues->lock);
+    int err = queue_get_locked(queues, name, queue_id, found);
     lock_release(&queues->lock);
     assert((err == 0) == (*found != NULL));
     return err;

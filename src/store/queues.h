@@ -44,10 +44,11 @@ MUST_CHECK int queues_get(struct queues *queues, struct slice topic, int32_t que
 MUST_CHECK int queues_get_at(struct queues *queues, struct store_place *place, struct slice topic,
                              int32_t queue_id, struct consume_queue **queue);
 void queues_get_is_near(const struct store_place *place, int32_t queue_id);
-/* ERR_NOT_FOUND: neither memory nor disk knows it. ERR_IO, ERR_CORRUPT: the disk knows it, and it
- * cannot be opened; the next call tries again. *queue is NULL then. */
+/* ERR_NOT_FOUND: neither memory nor disk knows it. ERR_WOULD_BLOCK: may_block is false, and it is
+ * not open yet. ERR_IO, ERR_CORRUPT: the disk knows it, and it cannot be opened; the next call
+ * tries again. *queue is NULL then. */
 MUST_CHECK int queues_find(struct queues *queues, struct slice topic, int32_t queue_id,
-                           struct consume_queue **queue);
+                           bool may_block, struct consume_queue **queue);
 
 /* Recovery, where nothing is doubtful: from now on so many bytes of entries may wait for queues
  * that are not open. Each gets what is its own before anybody gets the queue. */

@@ -36,6 +36,8 @@ struct queues {
     struct map topics;       /* borrows; values: struct queue_topic */
     struct map batch_topics; /* the names alone */
     struct queue_topic *deleted;
+    struct opening *openings; /* queues that threads open. Under the lock */
+    pthread_cond_t opened;    /* one of them was, or could not be */
     struct late_entries late;
     struct lock dirty_lock; /* guards both lists */
     struct buf dirty;       /* struct consume_queue * each */
@@ -58,7 +60,7 @@ struct queue_topic *queue_topic_get(struct queues *queues, struct slice name);
 struct consume_queue *queue_topic_at(const struct queue_topic *topic, int32_t queue_id);
 /* The same, with memory for it. */
 struct consume_queue *queue_topic_room_for(struct queue_topic *topic, int32_t queue_id);
-/* queues_get(), under the lock. */
+/* queues_get(), under the lock, which is let go of where the queue is to be opened. */
 MUST_CHECK int queue_get_locked(struct queues *queues, struct slice name, int32_t queue_id,
                                 struct consume_queue **queue);
 /* The first open queue of the topic with an id from `from` on; NULL: there is none. Under the lock.

@@ -197,33 +197,6 @@ static bool next_late(const struct queues *queues, struct late_walk *walk,
     return false;
 }
 
-/* Opened without the lock, which every message wants. Somebody may have been faster, or the topic
- * has gone. A batch queue may be mended when it is opened, so that is not done by two. */
-static int open_late(struct queues *queues, struct queue_topic *topic, int32_t queue_id)
-{
-    struct consume_queue opened = { .of = NULL };
-    lock_release(&queues->lock);
-    int err = topic->kind->is_batch
-                  ? 0
-                  : consume_queue_open(topic, queue_id, queues->log, QUEUE_CERTAIN, &opened);
-    lock_take(&queues->lock);
-    if (!queue_is_late(queues, topic, queue_id)) {
-        if (opened.of != NULL)
-            consume_queue_close(&opened);
-        return 0;
-    }
-    if (err != 0)
-        return err;
-    struct consume_queue *queue = queue_topic_room_for(topic, queue_id);
-    if (queue->of == NULL && topic->kind->is_batch)
-        err = consume_queue_open(topic, queue_id, queues->log, QUEUE_CERTAIN, queue);
-    else if (queue->of == NULL)
-        *queue = opened;
-    else if (opened.of != NULL)
-        consume_queue_close(&opened);
-    return err == 0 ? queue_place_late(queues, queue) : err;
-}
-
 int queues_open_late(struct queues *queues, struct late_walk *walk)
 {
     struct queue_topic *topic;
@@ -231,7 +204,9 @@ int queues_open_late(struct queues *queues, struct late_walk *walk)
     int is_opened = 0;
     lock_take(&queues->lock);
     if (queues->late.queue_count > 0 && next_late(queues, walk, &topic, &queue_id)) {
-        int err = open_late(queues, topic, queue_id);
+        struct consume_queue *queue;
+        int err =
+            queue_get_locked(queues, slice_of(topic->name, topic->name_len), queue_id, &queue);
         is_opened = err != 0 ? err : 1;
     }
     lock_release(&queues->lock);

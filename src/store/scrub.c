@@ -32,7 +32,7 @@ static void check_entry(struct scrub *scrub, struct slice topic, int32_t queue_i
                         const struct store_queue_entry *entry)
 {
     struct consume_queue *queue;
-    if (queues_find(scrub->store->queues, topic, queue_id, &queue) == 0 &&
+    if (queues_find(scrub->store->queues, topic, queue_id, true, &queue) == 0 &&
         consume_queue_mend(queue, entry, &scrub->looker) == 1)
         scrub->mended++;
 }

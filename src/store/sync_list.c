@@ -151,7 +151,8 @@ static bool item_is_whole(struct looking *looking, struct slice item)
 {
     struct slice topic = slice_of(item.data + ITEM_TOPIC, item.data[ITEM_TOPIC_LEN]);
     struct consume_queue *queue;
-    if (queues_find(looking->store->queues, topic, get_be16(item.data + ITEM_QUEUE), &queue) != 0)
+    if (queues_find(looking->store->queues, topic, get_be16(item.data + ITEM_QUEUE), true,
+                    &queue) != 0)
         return false;
     return consume_queue_is_batch(queue) == (item.data[ITEM_BATCH] != 0) &&
            queue_is_whole(looking, queue, (int64_t)get_be64(item.data + ITEM_FROM),

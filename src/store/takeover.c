@@ -58,7 +58,7 @@ bool takeover_is_risen(struct recovery *recovery, struct log_reader *looker,
     if (!takeover_is_left_over(recovery, record) || !store_entry_of(store, record, &entry))
         return false;
     struct consume_queue *queue;
-    if (queues_find(store->queues, record->topic, record->queue_id, &queue) != 0 ||
+    if (queues_find(store->queues, record->topic, record->queue_id, true, &queue) != 0 ||
         !consume_queue_is_taken_before(queue, &entry, looker) || leads_to_newer(recovery, record))
         return false;
     log_warn("commit_log_left_over phy_offset=%lld topic=%.*s queue=%d queue_offset=%lld: an "
@@ -95,7 +95,7 @@ int takeover_dispatch(struct store *store, struct log_reader *looker, const stru
     if (slice_to_i64(property_get(record->properties, SLICE(PROPERTY_PUT_AGAIN)), &original))
         forget_left_out(store, original);
     struct consume_queue *queue;
-    if (queues_find(store->queues, record->topic, record->queue_id, &queue) != 0 ||
+    if (queues_find(store->queues, record->topic, record->queue_id, true, &queue) != 0 ||
         !consume_queue_leaves_out(queue, &entry, looker))
         return 0;
     if (store->left_out.len < LEFT_OUT_MOST * sizeof(int64_t))

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/fault.h"
+
 enum { PUTTERS = 2, GETTERS = 3, MESSAGES = 3000 };
 
 struct work {
@@ -152,7 +154,7 @@ static void delete_beside_a_put(struct store_dir *dir, struct slice topic, int32
         sched_yield();
     assert_int_equal(pthread_create(&putter, NULL, put_late, &put), 0);
     while (queue == NULL) {
-        int err = queues_find(dir->store->queues, topic, queue_id, &queue);
+        int err = queues_find(dir->store->queues, topic, queue_id, true, &queue);
         assert_true(err == 0 || err == ERR_NOT_FOUND);
         sched_yield();
     }
@@ -161,6 +163,101 @@ static void delete_beside_a_put(struct store_dir *dir, struct slice topic, int32
     pthread_join(putter, NULL);
     pthread_join(holder, NULL);
     assert_int_equal(put.err, 0);
+}
+
+/* ---- a put beside who waits for the disk ------------------------------------------------------
+ */
+
+/* Two queues, whose entries are in their files; that of "busy" is open. */
+static void reopen_with_two_queues(struct store_dir *dir)
+{
+    for (int i = 0; i < QUEUE_FILE_ENTRIES; i++) {
+        store_dir_put_numbered(dir, "busy", 0);
+        store_dir_put_numbered(dir, "idle", 0);
+    }
+    store_dir_close(dir);
+    store_dir_open(dir);
+    store_dir_expect(dir, "busy", 0, 0, "busy-0-0");
+}
+
+/* A put to "busy" while a read of another thread lasts. */
+static void put_beside_a_read(struct store_dir *dir)
+{
+    while (fault_pausing() == 0)
+        sched_yield();
+    store_dir_put_numbered(dir, "busy", 0);
+    assert_int_equal(fault_pausing(), 1);
+    fault_disarm_all();
+    store_dir_expect_numbered(dir, "busy", 0, QUEUE_FILE_ENTRIES + 1);
+}
+
+/* Goal: a put does not wait for the read of an entry of its queue that is looked for damage.
+ * Method: the scrubber looks at a record each 50 ms; after the log is in its memory, the next read
+ * is that of an entry.
+ */
+static void a_put_passes_the_scrubber(void **state)
+{
+    struct store_dir *dir = *state;
+    dir->options.scrub_first_ms = 1;
+    dir->options.scrub_bytes_per_second = 1;
+    reopen_with_two_queues(dir);
+    store_dir_expect(dir, "idle", 0, 0, "idle-0-0");
+    fault_arm_pause("disk.read", 1, 1, ANY_TEST_MS);
+    put_beside_a_read(dir);
+}
+
+static void *find_idle(void *arg)
+{
+    struct work *work = arg;
+    struct consume_queue *queue;
+    if (queues_find(work->dir->store->queues, SLICE("idle"), 0, true, &queue) != 0)
+        atomic_store(&work->failed, true);
+    return NULL;
+}
+
+/* Goal: a put does not wait for a queue that another thread opens. Who wants that queue does, and
+ * who may not wait is told so.
+ */
+static void a_put_passes_an_opening(void **state)
+{
+    struct store_dir *dir = *state;
+    struct work work = { .dir = dir };
+    struct consume_queue *queue;
+    pthread_t threads[2];
+    reopen_with_two_queues(dir);
+    fault_arm_pause("disk.read", 0, 1, ANY_TEST_MS);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, find_idle, &work), 0);
+    while (fault_pausing() == 0)
+        sched_yield();
+    assert_int_equal(queues_find(dir->store->queues, SLICE("idle"), 0, false, &queue),
+                     ERR_WOULD_BLOCK);
+    put_beside_a_read(dir);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_false(atomic_load(&work.failed));
+    store_dir_expect_numbered(dir, "idle", 0, QUEUE_FILE_ENTRIES);
+}
+
+/* Goal: a topic that is deleted while a queue of it is being opened is gone, for who opens it too,
+ * and is there anew for the next put.
+ */
+static void a_topic_goes_while_it_is_opened(void **state)
+{
+    struct store_dir *dir = *state;
+    struct work work = { .dir = dir };
+    pthread_t thread;
+    reopen_with_two_queues(dir);
+    fault_arm_pause("disk.read", 0, 1, ANY_TEST_MS);
+    assert_int_equal(pthread_create(&thread, NULL, find_idle, &work), 0);
+    while (fault_pausing() == 0)
+        sched_yield();
+    store_delete_topic(dir->store, SLICE("idle"));
+    fault_disarm_all();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(store_queue_max(dir->store, SLICE("idle"), 0), 0);
+    store_dir_put_numbered(dir, "idle", 0);
+    store_dir_expect_numbered(dir, "idle", 0, 1);
 }
 
 /* Goal: no put goes to a queue of a topic that was deleted meanwhile: it is in the one that is
@@ -193,9 +290,9 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gets_beside_puts),
-        CASE(a_put_outlives_its_topic),
-        CASE(a_put_outlives_its_light_queue),
+        cmocka_unit_test(gets_beside_puts), CASE(a_put_passes_the_scrubber),
+        CASE(a_put_passes_an_opening),      CASE(a_topic_goes_while_it_is_opened),
+        CASE(a_put_outlives_its_topic),     CASE(a_put_outlives_its_light_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,7 +393,7 @@ static struct store_dir *copy_in_the_midst_of_a_sync(struct store_dir *dir, int 
     sync_list_clear(&list);
     for (int i = 0; i < queues; i++) {
         struct consume_queue *queue;
-        assert_int_equal(queues_find(dir->store->queues, SLICE("orders"), i, &queue), 0);
+        assert_int_equal(queues_find(dir->store->queues, SLICE("orders"), i, true, &queue), 0);
         assert_true(sync_list_add(&list, queue, i == 0 ? each / 2 : 0));
     }
     assert_int_equal(sync_list_write(&list, path), 0);
