@@ -129,6 +129,9 @@ typedef void route_done_fn(void *ctx, const struct route *route, bool no_such_to
 void routes_find(struct routes *routes, struct slice topic, route_done_fn *done, void *ctx);
 /* The name server that is asked first, i.e. the latest that answered. */
 const char *routes_name_server(const struct routes *routes);
+int routes_name_server_count(const struct routes *routes);
+/* That one did not answer: the next one is asked first. */
+void routes_pass_over(struct routes *routes, const char *name_server);
 
 /* ---- consuming ------------------------------------------------------------------------------ */
 

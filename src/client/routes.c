@@ -100,6 +100,18 @@ const char *routes_name_server(const struct routes *routes)
     return routes->servers[routes->server];
 }
 
+int routes_name_server_count(const struct routes *routes)
+{
+    return routes->server_count;
+}
+
+void routes_pass_over(struct routes *routes, const char *name_server)
+{
+    /* of many questions that it left open, the first one moves on */
+    if (strcmp(routes_name_server(routes), name_server) == 0)
+        routes->server = (routes->server + 1) % routes->server_count;
+}
+
 /* Runs all waiters; they may ask again from within. */
 static void tell(struct kept_route *kept, const struct route *route, bool no_such_topic,
                  const char *why)
