@@ -34,17 +34,28 @@ static void watch_signals(struct loop *loop)
     signal(SIGPIPE, SIG_IGN);
 }
 
+const char *cli_namesrv(const struct cli_target *target)
+{
+    const char *namesrv = target->namesrv;
+    if (namesrv == NULL)
+        namesrv = getenv("NAMESRV_ADDR");
+    return namesrv == NULL ? CLI_NAMESRV : namesrv;
+}
+
+void cli_tls_conf(const struct cli_target *target, struct tls_conf *conf)
+{
+    tls_conf_init(conf);
+    conf->client_enable = target->tls || target->tls_config != NULL;
+    if (target->tls_config != NULL) {
+        free(conf->config_file);
+        conf->config_file = memory_text(slice_str(target->tls_config));
+    }
+}
+
 static int open_tls(struct cli *cli, const struct cli_target *target)
 {
     struct tls_conf conf;
-    if (!target->tls && target->tls_config == NULL)
-        return 0;
-    tls_conf_init(&conf);
-    conf.client_enable = true;
-    if (target->tls_config != NULL) {
-        free(conf.config_file);
-        conf.config_file = memory_text(slice_str(target->tls_config));
-    }
+    cli_tls_conf(target, &conf);
     int err = tls_client_new(&conf, &cli->tls);
     tls_conf_fini(&conf);
     return err;
@@ -55,11 +66,6 @@ int cli_open(struct cli *cli, const char *command, const struct cli_target *targ
 {
     *cli = (struct cli){ .command = command };
     log_set_level(LOG_ERROR); /* what goes wrong is told to the user in the command's own words */
-    const char *namesrv = target->namesrv;
-    if (namesrv == NULL)
-        namesrv = getenv("NAMESRV_ADDR");
-    if (namesrv == NULL)
-        namesrv = CLI_NAMESRV;
     int err = loop_new(command, &cli->loop);
     if (err != 0)
         goto fail;
@@ -80,7 +86,7 @@ int cli_open(struct cli *cli, const char *command, const struct cli_target *targ
     err = client_new(cli->loop, &options, &cli->client);
     if (err != 0)
         goto fail_tls;
-    err = routes_new(cli->loop, cli->client, namesrv, &cli->routes);
+    err = routes_new(cli->loop, cli->client, cli_namesrv(target), &cli->routes);
     if (err != 0)
         goto fail_client;
     snprintf(cli->client_id, sizeof cli->client_id, "127.0.0.1@%d#%lld", (int)getpid(),

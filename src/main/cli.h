@@ -38,6 +38,10 @@ struct cli_target {
         OPTION_TEXT("tls-config", "FILE", "the same, with the tls.client.* keys of this file",     \
                     &(target)->tls_config)
 
+const char *cli_namesrv(const struct cli_target *target);
+/* The settings of TLS for its client; the caller ends them with tls_conf_fini(). */
+void cli_tls_conf(const struct cli_target *target, struct tls_conf *conf);
+
 /* SIGINT and SIGTERM end cli_run(). On failure the reason was printed. on_request may be NULL. */
 MUST_CHECK int cli_open(struct cli *cli, const char *command, const struct cli_target *target,
                         void (*on_request)(void *ctx, struct request *req), void *ctx);

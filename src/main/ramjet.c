@@ -17,6 +17,7 @@ struct role {
 static const struct role roles[] = {
     { "namesrv", role_namesrv, "[-c FILE]", "a name server" },
     { "broker", role_broker, "[-c FILE] [-n HOST:PORT;...]", "a broker" },
+    { "console", role_console, "[-n HOST:PORT;...]", "a web console for a cluster" },
     { "slow", cmd_slow, "[--broker HOST:PORT]", "where a broker's requests spent their time" },
     { "send", cmd_send, "TOPIC [BODY|-]", "send messages" },
     { "receive", cmd_receive, "TOPIC", "receive messages as a member of a consumer group" },
@@ -28,9 +29,10 @@ enum { ROLE_COUNT = sizeof(roles) / sizeof(roles[0]) };
 
 static int print_help(FILE *out)
 {
-    fprintf(out, "ramjet " RAMJET_VERSION ", a native RocketMQ server\n\n"
-                 "usage:\n"
-                 "  ramjet [--data DIR]           name server and broker in one process\n");
+    fprintf(out,
+            "ramjet " RAMJET_VERSION ", a native RocketMQ server\n\n"
+            "usage:\n"
+            "  ramjet [--data DIR]           name server, broker and console in one process\n");
     for (int i = 0; i < ROLE_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", roles[i].name, roles[i].usage);

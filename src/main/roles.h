@@ -6,9 +6,10 @@
 #ifndef MAIN_ROLES_H
 #define MAIN_ROLES_H
 
-/* Name server and broker in one process, on one data directory. */
+/* Name server, broker and console in one process, on one data directory. */
 int role_all(int argc, char **argv);
 int role_namesrv(int argc, char **argv);
 int role_broker(int argc, char **argv);
+int role_console(int argc, char **argv);
 
 #endif

@@ -1,9 +1,10 @@
-/* servers.c - the serving roles: `ramjet` (name server and broker), `ramjet namesrv`, `ramjet
- * broker`.
+/* servers.c - the serving roles: `ramjet` (name server, broker and console), `ramjet namesrv`,
+ * `ramjet broker`, `ramjet console`.
  *
  * Order: settings, then the process around (log, signals, workers), then a loop per server, the
- * name server before the broker that registers at it. The end goes backwards: the broker
- * unregisters, answers what it accepted, flushes; then the name server; then loops, workers, log.
+ * name server before the broker that registers at it, and the console, which shows both, last. The
+ * end goes backwards: the console ends what it asks; the broker unregisters, answers what it
+ * accepted, flushes; then the name server; then loops, workers, log.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,10 +19,14 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "broker/broker.h"
+#include "console/console.h"
 #include "main/cli.h"
 #include "main/process.h"
 #include "main/roles.h"
 #include "namesrv/namesrv.h"
+
+/* The console has no login yet: for this machine only, unless it is told otherwise. */
+#define CONSOLE_HOST "127.0.0.1"
 
 enum { EXIT_USAGE = 2, NAMESRV_DRAIN_MS = 2000, REGISTRATION_MS = 2000 };
 
@@ -29,10 +34,15 @@ struct servers {
     struct process process;
     struct loop_thread *namesrv_thread; /* NULL: this process has none */
     struct loop_thread *broker_thread;
+    struct loop_thread *console_thread;
     struct namesrv *namesrv;
     struct broker *broker;
     struct namesrv_conf namesrv_conf;
     struct broker_conf broker_conf;
+    struct console *console; /* NULL: none was asked for, or it cannot listen */
+    struct console_options console_options;
+    bool has_console; /* it was asked for */
+    bool console_may_fail;
     sem_t broker_stopped;
     int broker_end_err; /* what its end met, once it is posted */
 };
@@ -115,6 +125,27 @@ static int run_broker(struct servers *servers)
     return err != 0 ? err : loop_thread_call(servers->broker_thread, start_broker, servers);
 }
 
+static int start_console(void *ctx)
+{
+    struct servers *servers = ctx;
+    servers->console_options.workers = servers->process.workers;
+    return console_start(loop_thread_loop(servers->console_thread), &servers->console_options,
+                         &servers->console);
+}
+
+static int run_console(struct servers *servers)
+{
+    int err = loop_thread_start("console", &servers->console_thread);
+    if (err != 0)
+        return err;
+    err = loop_thread_call(servers->console_thread, start_console, servers);
+    if (err != 0) {
+        loop_thread_stop(servers->console_thread);
+        servers->console_thread = NULL;
+    }
+    return err;
+}
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 static void on_broker_stopped(void *ctx, int err)
@@ -164,6 +195,19 @@ static int free_namesrv(void *ctx)
     return 0;
 }
 
+static int end_console(void *ctx)
+{
+    struct servers *servers = ctx;
+    console_stop(servers->console);
+    return 0;
+}
+
+static void stop_console(struct servers *servers)
+{
+    if (servers->console != NULL)
+        loop_thread_call(servers->console_thread, end_console, servers);
+}
+
 static void stop_broker(struct servers *servers)
 {
     if (servers->broker != NULL) {
@@ -195,6 +239,8 @@ static void stop_namesrv(struct servers *servers)
 
 static void stop_loops(struct servers *servers)
 {
+    if (servers->console_thread != NULL)
+        loop_thread_stop(servers->console_thread);
     if (servers->broker_thread != NULL)
         loop_thread_stop(servers->broker_thread);
     if (servers->namesrv_thread != NULL)
@@ -210,6 +256,7 @@ static int serve(struct servers *servers, int (*start)(struct servers *servers))
     fflush(stdout);
     if (err == 0)
         process_wait_for_end();
+    stop_console(servers);
     stop_broker(servers);
     stop_namesrv(servers);
     process_end_workers(&servers->process);
@@ -223,6 +270,9 @@ static void init(struct servers *servers)
     memset(servers, 0, sizeof *servers);
     namesrv_conf_init(&servers->namesrv_conf);
     conf_init(&broker_conf_table, &servers->broker_conf);
+    servers->console_options = (struct console_options){ .host = CONSOLE_HOST,
+                                                         .port = CONSOLE_PORT,
+                                                         .failure_level = LOG_ERROR };
 }
 
 static void fini(struct servers *servers)
@@ -303,7 +353,66 @@ int role_broker(int argc, char **argv)
     return code;
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- the console ----------------------------------------------------------------------------- */
+
+/* Where a browser finds it. */
+static void print_console_url(const struct servers *servers)
+{
+    const char *host = servers->console_options.host;
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    bool is_v6 = strchr(host, ':') != NULL;
+    printf("http://%s%s%s:%d/\n", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+           console_port(servers->console));
+}
+
+static int start_console_alone(struct servers *servers)
+{
+    int err = run_console(servers);
+    if (err == 0) {
+        printf("console: ");
+        print_console_url(servers);
+    }
+    return err;
+}
+
+int role_console(int argc, char **argv)
+{
+    struct servers servers;
+    struct tls_conf tls;
+    struct cli_target target = { 0 };
+    init(&servers);
+    struct console_options *given = &servers.console_options;
+    const struct option_row rows[] = {
+        OPTION_TEXT("n", "ADDRESS", "name servers (default: $NAMESRV_ADDR or " CLI_NAMESRV ")",
+                    &target.namesrv),
+        OPTION_INT("port", "N", "port to listen on (8082)", &given->port, 0, UINT16_MAX),
+        OPTION_TEXT("bind", "HOST",
+                    "numeric address to listen on (127.0.0.1: it has no login, and serves this "
+                    "machine only)",
+                    &given->host),
+        OPTION_TEXT("advertise", "HOST",
+                    "name that browsers may call it by, beside numeric addresses and localhost",
+                    &given->name),
+        OPTION_FLAG("tls", "speak TLS to name servers and brokers", &target.tls),
+        OPTION_TEXT("tls-config", "FILE", "the same, with the tls.client.* keys of this file",
+                    &target.tls_config),
+    };
+    const struct options options = { "console", "usage: ramjet console [-n HOST:PORT;HOST:PORT]\n",
+                                     rows, sizeof rows / sizeof rows[0], .most_words = 0 };
+    int code = options_read(&options, argc, argv, NULL, NULL);
+    if (code == OPTIONS_GO_ON) {
+        given->name_servers = cli_namesrv(&target);
+        cli_tls_conf(&target, &tls);
+        given->tls = &tls;
+        code = serve(&servers, start_console_alone);
+        tls_conf_fini(&tls);
+    }
+    fini(&servers);
+    return code;
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
 
 struct all_options {
     const char *data;
@@ -312,6 +421,9 @@ struct all_options {
     const char *conf_path;
     int namesrv_port;
     int broker_port;
+    int console_port;
+    const char *console_bind;
+    bool has_no_console;
 };
 
 static void set_data_dir(struct servers *servers, const char *data)
@@ -334,6 +446,22 @@ static void set_data_dir(struct servers *servers, const char *data)
     set(&namesrv_conf_table, &servers->namesrv_conf, "configStorePath", path);
 }
 
+/* Who says where it is to listen wants it there; else a second broker on one machine goes without.
+ */
+static void apply_to_console(struct servers *servers, const struct all_options *options)
+{
+    struct console_options *console = &servers->console_options;
+    servers->has_console = !options->has_no_console;
+    servers->console_may_fail = options->console_port < 0 && options->console_bind == NULL;
+    if (options->console_port >= 0)
+        console->port = options->console_port;
+    if (options->console_bind != NULL)
+        console->host = options->console_bind;
+    console->name = options->advertise;
+    console->tls = &servers->broker_conf.tls;
+    console->failure_level = servers->console_may_fail ? LOG_WARN : LOG_ERROR;
+}
+
 static void apply(struct servers *servers, const struct all_options *options)
 {
     struct namesrv_conf *namesrv_conf = &servers->namesrv_conf;
@@ -345,6 +473,17 @@ static void apply(struct servers *servers, const struct all_options *options)
     set(&broker_conf_table, broker_conf, "brokerIP1", options->advertise);
     set_port(&namesrv_conf_table, namesrv_conf, options->namesrv_port);
     set_port(&broker_conf_table, broker_conf, options->broker_port);
+    apply_to_console(servers, options);
+}
+
+static void say_console(const struct servers *servers)
+{
+    printf("  console      ");
+    if (servers->console != NULL)
+        print_console_url(servers);
+    else
+        printf("none: cannot listen on %s:%d\n", servers->console_options.host,
+               servers->console_options.port);
 }
 
 /* What to try is as whoever started this can paste it. */
@@ -355,11 +494,13 @@ static void say_hello(const struct servers *servers)
     printf("ramjet " RAMJET_VERSION "\n"
            "  name server  %s:%d\n"
            "  broker       %s:%d\n"
-           "  data         %s\n"
-           "try: %s send hello \"first message\"%s%s\n",
+           "  data         %s\n",
            servers->namesrv_conf.bind_address, namesrv_port(servers->namesrv),
            servers->broker_conf.bind_address, broker_port(servers->broker),
-           servers->broker_conf.store_path_root_dir, program_invocation_name,
+           servers->broker_conf.store_path_root_dir);
+    if (servers->has_console)
+        say_console(servers);
+    printf("try: %s send hello \"first message\"%s%s\n", program_invocation_name,
            is_found ? "" : " --namesrv ", is_found ? "" : namesrv);
 }
 
@@ -421,13 +562,20 @@ static int start_all(struct servers *servers)
     if (err != 0)
         return err;
     wait_for_registration(servers);
+    servers->console_options.name_servers = servers->broker_conf.namesrv_addr;
+    if (servers->has_console)
+        err = run_console(servers);
+    if (err != 0 && !servers->console_may_fail)
+        return err;
     say_hello(servers);
     return 0;
 }
 
 int role_all(int argc, char **argv)
 {
-    struct all_options given = { .data = "ramjet-data", .namesrv_port = -1, .broker_port = -1 };
+    struct all_options given = {
+        .data = "ramjet-data", .namesrv_port = -1, .broker_port = -1, .console_port = -1
+    };
     const struct option_row rows[] = {
         OPTION_TEXT("data", "DIR", "where everything is kept (ramjet-data)", &given.data),
         OPTION_TEXT("bind", "HOST", "numeric address to listen on (0.0.0.0)", &given.bind),
@@ -437,6 +585,13 @@ int role_all(int argc, char **argv)
                    UINT16_MAX),
         OPTION_INT("broker-port", "N", "port of the broker (10911)", &given.broker_port, 0,
                    UINT16_MAX),
+        OPTION_INT("console-port", "N", "port of the console (8082)", &given.console_port, 0,
+                   UINT16_MAX),
+        OPTION_TEXT("console-bind", "HOST",
+                    "numeric address for the console to listen on (127.0.0.1: it has no login, and "
+                    "serves this machine only)",
+                    &given.console_bind),
+        OPTION_FLAG("no-console", "do not start the console", &given.has_no_console),
         OPTION_TEXT("c", "FILE", "broker settings: the reference's broker.conf", &given.conf_path),
     };
     const struct options options = { "", "usage: ramjet [--data DIR] [--bind HOST] ...\n", rows,

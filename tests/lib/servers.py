@@ -346,6 +346,42 @@ class Broker(Server):
         return True
 
 
+class Console(Server):
+    """`ramjet console` for the cluster of `name_servers` (addresses)."""
+
+    role = "console"
+
+    def __init__(self, home, name_servers, *options):
+        super().__init__("ramjet", home)
+        self.name_servers, self.options = name_servers, options
+
+    def command(self, conf_path):
+        return [str(ramjet_binary()), "console", "-n", ";".join(self.name_servers), "--port", str(self.port), *self.options]
+
+    def is_ready(self):
+        with socket.create_connection(("127.0.0.1", self.port)):
+            return True
+
+
+class Whole(Server):
+    """`ramjet` alone: name server, broker and console, at ports of their own, in one process."""
+
+    role = "whole"
+
+    def __init__(self, home, *options, conf=None):
+        super().__init__("ramjet", home, conf={**STORE_SIZES, **Broker.patience, **(conf or {})})
+        self.options = options
+        self.name_server_port, self.console_port = free_port(), free_port()
+
+    def command(self, conf_path):
+        return [str(ramjet_binary()), "--data", str(self.home / "data"), "--bind", "127.0.0.1", "--advertise", "127.0.0.1",
+                "--namesrv-port", str(self.name_server_port), "--broker-port", str(self.port),
+                *(self.options or ("--console-port", str(self.console_port))), "-c", str(conf_path)]
+
+    def is_ready(self):
+        return b"\ntry: " in self.log_path.read_bytes()
+
+
 class Pair:
     """A name server and a broker, started together."""
 

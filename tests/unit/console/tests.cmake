@@ -1,0 +1,2 @@
+ramjet_unit_test(console answers)
+ramjet_unit_test(console path)
