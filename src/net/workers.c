@@ -1,6 +1,7 @@
 #include "net/workers.h"
 
 #include <assert.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +12,9 @@ enum { THREADS_MAX = 64 };
 
 struct workers {
     struct lock lock; /* guards the queue and is_ending; held for pointer moves only */
-    pthread_cond_t arrived;
+    /* One for each job, and each thread that is to end. A condition's signal waits for threads that
+     * it woke before, and they may be without a core. */
+    sem_t arrived;
     struct job *first;
     struct job *last;
     int queued;
@@ -30,14 +33,15 @@ static void come_back(struct loop_task *task)
 /* The next job; NULL when the pool is ending and none is left. */
 static struct job *take(struct workers *workers)
 {
+    while (sem_wait(&workers->arrived) != 0)
+        ;
     lock_take(&workers->lock);
-    while (workers->first == NULL && !workers->is_ending)
-        lock_wait(&workers->lock, &workers->arrived);
     struct job *job = workers->first;
     if (job != NULL) {
         workers->first = job->next;
         workers->queued--;
     }
+    assert(job != NULL || workers->is_ending);
     lock_release(&workers->lock);
     return job;
 }
@@ -59,7 +63,7 @@ int workers_new(const char *name, int threads, int queue_max, struct workers **m
     if (workers == NULL)
         return ERR_NO_MEMORY;
     lock_init(&workers->lock, LOCK_LEAF);
-    pthread_cond_init(&workers->arrived, NULL);
+    sem_init(&workers->arrived, 0, 0);
     workers->queue_max = queue_max;
     for (; workers->thread_count < threads; workers->thread_count++) {
         pthread_t *thread = &workers->threads[workers->thread_count];
@@ -79,12 +83,13 @@ void workers_free(struct workers *workers)
 {
     lock_take(&workers->lock);
     workers->is_ending = true;
-    pthread_cond_broadcast(&workers->arrived);
     lock_release(&workers->lock);
+    for (int i = 0; i < workers->thread_count; i++)
+        sem_post(&workers->arrived);
     for (int i = 0; i < workers->thread_count; i++)
         pthread_join(workers->threads[i], NULL);
     assert(workers->first == NULL);
-    pthread_cond_destroy(&workers->arrived);
+    sem_destroy(&workers->arrived);
     lock_fini(&workers->lock);
     free(workers);
 }
@@ -104,9 +109,10 @@ int workers_submit(struct workers *workers, struct loop *loop, struct job *job)
             workers->last->next = job;
         workers->last = job;
         workers->queued++;
-        pthread_cond_signal(&workers->arrived);
         err = 0;
     }
     lock_release(&workers->lock);
+    if (err == 0)
+        sem_post(&workers->arrived);
     return err;
 }

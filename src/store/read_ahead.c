@@ -129,9 +129,9 @@ void read_ahead_note(struct read_ahead *ra, int64_t phy_offset)
 {
     bool wakes = false;
     assert(phy_offset >= 0);
-    if (!read_ahead_is_on(ra))
+    /* The thread may hold it without a core; the next note says the same. */
+    if (!read_ahead_is_on(ra) || !lock_try(&ra->lock))
         return;
-    lock_take(&ra->lock);
     struct stream *stream = stream_of(ra, phy_offset);
     if (stream != NULL) {
         stream->used = ++ra->turn;

@@ -35,7 +35,8 @@ bool read_ahead_is_on(const struct read_ahead *read_ahead);
 /* Somebody waits for what is at phy_offset: asks for a step from there on, unless that was done.
  * Not on a loop: it may wait for memory. */
 void read_ahead_begin(struct read_ahead *read_ahead, int64_t phy_offset);
-/* A reader has got what is at phy_offset. Never waits. */
+/* A reader has got what is at phy_offset. Never waits: where the thread is at it, nothing is noted.
+ */
 void read_ahead_note(struct read_ahead *read_ahead, int64_t phy_offset);
 
 /* The end of the stream that phy_offset is in; -1: it is in none. */
