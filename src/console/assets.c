@@ -13,11 +13,12 @@ ASSET("html", "index.html");
 ASSET("css", "console.css");
 ASSET("js", "console.js");
 ASSET("dom", "dom.js");
+ASSET("plot", "plot.js");
 ASSET("slow", "slow.js");
 ASSET("icon", "icon.svg");
 extern const uint8_t asset_html[], asset_html_end[], asset_css[], asset_css_end[], asset_js[],
-    asset_js_end[], asset_dom[], asset_dom_end[], asset_slow[], asset_slow_end[], asset_icon[],
-    asset_icon_end[];
+    asset_js_end[], asset_dom[], asset_dom_end[], asset_plot[], asset_plot_end[], asset_slow[],
+    asset_slow_end[], asset_icon[], asset_icon_end[];
 
 #define SCRIPT_TYPE "text/javascript; charset=utf-8"
 
@@ -30,6 +31,7 @@ static const struct {
     { "/console.css", "text/css; charset=utf-8", asset_css, asset_css_end },
     { "/console.js", SCRIPT_TYPE, asset_js, asset_js_end },
     { "/dom.js", SCRIPT_TYPE, asset_dom, asset_dom_end },
+    { "/plot.js", SCRIPT_TYPE, asset_plot, asset_plot_end },
     { "/slow.js", SCRIPT_TYPE, asset_slow, asset_slow_end },
     { "/icon.svg", "image/svg+xml", asset_icon, asset_icon_end },
 };

@@ -68,6 +68,7 @@ int console_start(struct loop *loop, const struct console_options *options,
     err = http_start(loop, &http_options, &console->http);
     if (err != 0)
         goto fail_client;
+    log_info("console_started address=%s port=%d", options->host, http_port(console->http));
     *started = console;
     return 0;
 fail_client:

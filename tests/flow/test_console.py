@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import threading
@@ -155,6 +154,18 @@ def test_ramjet_alone_has_a_console(tmp_path, name):
         assert whole.stop() == 0
 
 
+def test_it_speaks_tls_where_the_servers_want_it(tmp_path):
+    """Goal: as the broker beside it does by its settings, and `ramjet console` by an option."""
+    conf = {"brokerName": "secret", "tls.server.mode": "enforcing", "tls.enable": "true", "tls.config.file": tmp_path / "none"}
+    with servers.Whole(tmp_path / "whole", conf=conf) as whole:
+        assert told(whole.console_port, slow_path("secret"))["broker"]["address"] == whole.address
+        name_server = "127.0.0.1:%d" % whole.name_server_port
+        with servers.Console(tmp_path / "tls", [name_server], "--tls", "--tls-config", str(tmp_path / "none")) as console:
+            assert told(console.port, slow_path("secret"))["thresholdMicros"] == 1000
+        with servers.Console(tmp_path / "plain", [name_server]) as console:
+            assert name_server in error(console.port, "/api/brokers", 502)
+
+
 def test_it_goes_without_a_console_when_told_so(tmp_path):
     with servers.Whole(tmp_path / "whole", "--no-console") as whole:
         assert "  broker  " in whole.log_tail() and "  console  " not in whole.log_tail()
@@ -295,8 +306,7 @@ def test_a_broker_that_does_not_tell(tmp_path, answers, status, words):
 
 def test_a_broker_that_hangs_keeps_nobody_else_waiting(cluster, console):
     """Goal: what is asked of it ends with 504 by itself, and others are answered meanwhile."""
-    os.kill(cluster.second.pid, signal.SIGSTOP)
-    try:
+    with cluster.second.frozen():
         hanging = [open_to(console.port) for _ in range(3)]
         for connection in hanging:
             connection.request("GET", slow_path("broker-b"))
@@ -308,8 +318,6 @@ def test_a_broker_that_hangs_keeps_nobody_else_waiting(cluster, console):
             body = json.loads(answer.read())
             assert answer.status == 504 and cluster.second.address in body["error"]
             connection.close()
-    finally:
-        os.kill(cluster.second.pid, signal.SIGCONT)
     told(console.port, slow_path("broker-b"))
 
 
@@ -387,8 +395,7 @@ def test_it_ends_with_requests_under_way(cluster, tmp_path):
     """Goal: SIGTERM ends it, whoever is connected and whatever is not answered yet."""
     with servers.Console(tmp_path / "console", [cluster.name_server.address]) as console:
         told(console.port, slow_path("broker-b"))
-        os.kill(cluster.second.pid, signal.SIGSTOP)
-        try:
+        with cluster.second.frozen():
             silent = socket.create_connection(("127.0.0.1", console.port), WAIT_S)
             waiting = open_to(console.port)
             waiting.request("GET", slow_path("broker-b"))
@@ -399,8 +406,6 @@ def test_it_ends_with_requests_under_way(cluster, tmp_path):
             assert silent.recv(1) == b""
             silent.close()
             waiting.close()
-        finally:
-            os.kill(cluster.second.pid, signal.SIGCONT)
 
 
 def turns_of(pid, thread):

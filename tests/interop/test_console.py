@@ -2,9 +2,7 @@
 
 import html.parser
 import json
-import os
 import re
-import signal
 import subprocess
 from pathlib import Path
 
@@ -111,12 +109,9 @@ def test_where_nothing_was_slow_it_says_so(pair, console, browser):
 
 
 def test_a_broker_that_does_not_answer_is_named(pair, console, browser):
-    os.kill(pair.broker.pid, signal.SIGSTOP)
-    try:
+    with pair.broker.frozen():
         page = browser.open(console)
         assert "The broker at %s does not answer." % pair.broker.address in page.by_id["state"]
-    finally:
-        os.kill(pair.broker.pid, signal.SIGCONT)
 
 
 def test_a_broker_that_is_not_listed_is_named(console, browser):

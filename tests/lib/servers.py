@@ -10,6 +10,7 @@ Ownership  whoever starts a server stops it; both classes are context managers.
 """
 
 import atexit
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -290,6 +291,21 @@ class Server:
 
     def kill(self):
         return self.stop(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Within it no thread of the process runs, and the kernel goes on taking what is sent to it."""
+
+        def is_still():
+            states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path("/proc/%d/task" % self.pid).glob("*/stat")]
+            return set(states) == {"T"}
+
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(is_still, what="a process that stands still")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def is_alive(self):
         return self.process is not None and self.process.poll() is None

@@ -20,7 +20,7 @@ const links = document.getElementById("pages");
 
 let brokers = [];
 let brokersAt = -Infinity;
-let at = null; // { page, name, id, settings, show }
+let at = null; // { page, name, id, settings, show }; without name and id: no broker is chosen yet
 let isPaused = false;
 let timer = 0;
 let asking = null; // an AbortController while a question is under way
@@ -37,7 +37,8 @@ function parse(hash) {
       return word;
     }
   });
-  return { page: Object.hasOwn(PAGES, page) ? page : "slow", name, id, settings: new URLSearchParams(query) };
+  const broker = name && /^\d+$/.test(id) ? { name, id: Number(id) } : {};
+  return { page: Object.hasOwn(PAGES, page) ? page : "slow", ...broker, settings: new URLSearchParams(query) };
 }
 
 function address(page, name, id, settings) {
@@ -49,7 +50,7 @@ function address(page, name, id, settings) {
 // Without a step in the history: what is typed into a filter is none.
 function save() {
   history.replaceState(null, "", address(at.page, at.name, at.id, at.settings));
-  showLinks();
+  showWhere();
 }
 
 // ---- what is shown around the page
@@ -60,7 +61,8 @@ function say(text, kind = "") {
   place.classList.toggle("stale", kind === "trouble");
 }
 
-function showLinks() {
+function showWhere() {
+  document.title = `${PAGES[at.page].title}${at.name === undefined ? "" : " of " + at.name} - Ramjet`;
   links.replaceChildren(...Object.entries(PAGES).map(([name, page]) =>
     make("a", { href: address(name, at.name, at.id), ...(name === at.page ? { "aria-current": "page" } : {}) }, page.title)));
 }
@@ -116,13 +118,14 @@ async function refresh() {
 }
 
 function tellFailure(error) {
-  if (!(error instanceof Refusal)) say("The console does not answer. Is ramjet still running? Trying again.", "trouble");
-  else if (error.status === 501) say(sentence(error.message), "instead");
-  else say(sentence(error.message) + (answeredAt ? ` What stands below is from ${timeOfDay(answeredAt).slice(0, -4)}.` : "") + " Trying again.", "trouble");
-  place.hidden = state.className === "instead" || answeredAt === 0;
+  const is = error instanceof Refusal && error.status === 501 ? "instead" : "trouble"; // it will never be otherwise, or it may
+  const text = error instanceof Refusal ? error.message : "the console does not answer; is ramjet still running?";
+  const old = answeredAt ? ` What stands below is from ${timeOfDay(answeredAt).slice(0, -4)}.` : "";
+  say(sentence(text) + (is === "trouble" ? old + " Trying again." : ""), is);
+  place.hidden = is === "instead" || answeredAt === 0;
 }
 
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith("?") ? "" : ".");
 
 async function look() {
   clearTimeout(timer);
@@ -143,14 +146,11 @@ async function look() {
 // ---- what people do
 
 function go() {
-  const settings = parse(location.hash);
-  at = settings;
+  at = parse(location.hash);
   answeredAt = 0;
-  at.id = at.id === undefined ? undefined : Number(at.id);
-  document.title = `${PAGES[at.page].title}${at.name === undefined ? "" : " of " + at.name} - Ramjet`;
   place.hidden = true;
   at.show = PAGES[at.page].open(place, at.settings, save);
-  showLinks();
+  showWhere();
   showBrokers();
   say("Asking …", "plain");
   look();

@@ -4,19 +4,26 @@
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (typeof value === "boolean") element.toggleAttribute(name, value);
+    if (typeof value === "boolean") element.toggleAttribute(name, value);
     else element.setAttribute(name, value);
   }
   element.append(...children.flat());
   return element;
 }
 
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children.flat());
+  return element;
+}
+
 // Three digits that count, with the unit that fits.
 export function duration(nanos) {
-  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]])
-    if (nanos >= size) return (nanos / size).toPrecision(nanos >= 1000 * size ? 4 : 3).replace(/e\+\d+$/, "") + " " + unit;
-  return nanos + " ns";
+  if (nanos < 1e3) return nanos + " ns";
+  const [unit, size] = nanos < 999.5e3 ? ["µs", 1e3] : nanos < 999.5e6 ? ["ms", 1e6] : ["s", 1e9];
+  const value = nanos / size;
+  return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + unit;
 }
 
 export function count(number) {

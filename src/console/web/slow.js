@@ -1,6 +1,7 @@
 // The page of slow requests: where the time of a broker's requests goes, and the slowest recent ones.
 
 import { count, duration, make, timeOfDay } from "./dom.js";
+import { plot } from "./plot.js";
 
 // In the order in which a request goes through them; docs/operating.md tells more.
 const STAGES = {
@@ -19,15 +20,17 @@ const STAGES = {
 // What the kernel did meanwhile.
 const COUNTERS = {
   runQueueMicros: (value) => "no core for " + duration(value * 1000),
-  minorFaults: (value) => count(value) + " minor faults",
-  majorFaults: (value) => count(value) + " major faults",
-  reclaimPages: (value) => count(value) + " pages reclaimed",
-  allocationStalls: (value) => count(value) + " allocations stalled",
+  minorFaults: (value) => several(value, "minor fault"),
+  majorFaults: (value) => several(value, "major fault"),
+  reclaimPages: (value) => "reclaimed " + several(value, "page"),
+  allocationStalls: (value) => several(value, "stalled allocation"),
   writtenKib: (value) => count(value) + " KiB written back",
   ioStallMicros: (value) => "disk stalled " + duration(value * 1000),
   memoryStallMicros: (value) => "memory stalled " + duration(value * 1000),
   cpuStallMicros: (value) => "cores stalled " + duration(value * 1000),
 };
+
+const several = (value, what) => count(value) + " " + what + (value === 1 ? "" : "s");
 
 const colourOf = (stage) => "stage " + (Object.hasOwn(STAGES, stage) ? "stage-" + stage : "stage-unknown");
 
@@ -42,6 +45,7 @@ export function open(place, settings, changed) {
   const stages = make("tbody");
   const legend = make("ul", { class: "legend", "aria-label": "Stages" });
   const list = make("ol", { class: "requests" });
+  const dots = make("div");
   const says = make("p", { class: "says", id: "requests-told" });
   const filter = make("input", { type: "search", placeholder: "request or peer", "aria-label": "Filter by request or peer" });
   const order = make("select", { "aria-label": "Order" },
@@ -75,7 +79,9 @@ export function open(place, settings, changed) {
     shown = state;
     const found = chosen();
     const longest = Math.max(1, ...body.requests.map((one) => one.totalMicros));
-    list.replaceChildren(...found.map((one) => requestItem(one, longest)));
+    const items = new Map(found.map((one) => [one, requestItem(one, longest)]));
+    list.replaceChildren(...items.values());
+    dots.replaceChildren(...plot(found, (one) => colourOf(longestStage(one).name), (one) => items.get(one).focus()));
     legend.replaceChildren(...legendOf(body.requests));
     says.textContent = summary(body, found.length);
   }
@@ -96,7 +102,7 @@ export function open(place, settings, changed) {
           stages))),
     make("section", { "aria-labelledby": "requests" },
       make("div", { class: "bar" }, make("h2", { id: "requests" }, "Slow requests"), filter, order),
-      says, legend, list));
+      says, dots, legend, list));
   return show;
 }
 
@@ -126,6 +132,8 @@ function legendOf(requests) {
   return names.map((name) => make("li", { title: STAGES[name] ?? "" }, make("span", { class: colourOf(name) }), name));
 }
 
+const longestStage = (one) => one.stages.reduce((a, b) => (b.micros > a.micros ? b : a), { name: "", micros: 0 });
+
 function requestItem(one, longest) {
   const micros = (value) => duration(value * 1000);
   const parts = one.stages.filter((stage) => stage.micros > 0);
@@ -136,8 +144,8 @@ function requestItem(one, longest) {
       return share;
     }));
   bar.style.width = Math.max(1, 100 * one.totalMicros / longest) + "%";
-  const most = parts.reduce((a, b) => (b.micros > a.micros ? b : a), { name: "", micros: 0 });
-  return make("li", {},
+  const most = longestStage(one);
+  return make("li", { tabindex: "-1" },
     make("div", { class: "what" },
       make("strong", {}, micros(one.totalMicros)),
       make("span", { class: "name" }, one.request, make("small", {}, ` ${one.code}`)),
