@@ -163,6 +163,23 @@ static void a_dead_name_server_is_passed_over(void **state)
     assert_false(f->no_such_topic);
 }
 
+/* Goal: of several whose questions one name server left open, the first moves on to the next one,
+ * and the others find it moved. */
+static void passing_over_goes_one_step(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(routes_new(f->loop, f->client, "10.0.0.1:1;10.0.0.2:1;10.0.0.3:1", &f->routes),
+                     0);
+    assert_int_equal(routes_name_server_count(f->routes), 3);
+    const char *first = routes_name_server(f->routes);
+    routes_pass_over(f->routes, first);
+    routes_pass_over(f->routes, first);
+    assert_string_equal(routes_name_server(f->routes), "10.0.0.2:1");
+    routes_pass_over(f->routes, "10.0.0.2:1");
+    routes_pass_over(f->routes, "10.0.0.3:1");
+    assert_string_equal(routes_name_server(f->routes), first);
+}
+
 /* Goal: a list without a name server is refused. */
 static void an_empty_list_is_refused(void **state)
 {
@@ -178,6 +195,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(questions_under_way_share_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_name_server_is_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(passing_over_goes_one_step, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_list_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
