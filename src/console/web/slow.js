@@ -14,7 +14,7 @@ const STAGES = {
   others: "the requests behind it in the same pass",
   reply: "until the answers of the pass are written",
   flush: "until its bytes are on disk (SYNC_FLUSH)",
-  total: "all of it",
+  total: "all of it but flush",
 };
 
 // What the kernel did meanwhile.
