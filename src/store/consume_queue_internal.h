@@ -32,7 +32,7 @@ struct queue_file {
     int64_t start; /* position in the queue */
 };
 
-/* ---- the tail (under the lock) --------------------------------------------------------------- */
+/* ---- the tail (under the lock, where nothing else is said) ----------------------------------- */
 
 /* Entries below this place are in the files. */
 static inline int64_t queue_written(const struct consume_queue *queue)
@@ -46,9 +46,13 @@ uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place);
 /* Adds an entry and moves max. */
 void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry *entry);
 /* The first `count` entries are in the files now. Returns a tail that the caller frees without the
- * lock, or NULL. */
-struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count);
-/* It is the queue's no more, or the queue ends. NULL is fine. */
+ * lock, or NULL. *is_wide: so few were there that half of the room would do. */
+struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count, bool *is_wide);
+/* An empty one with half of the room. Without the lock, as what it allocates takes time. */
+struct queue_tail *queue_tail_half(const struct consume_queue *queue, uint32_t cap);
+/* The entries go to `other`, unless there are many by now. Returns what is to be freed. */
+struct queue_tail *queue_tail_exchange(struct consume_queue *queue, struct queue_tail *other);
+/* It is the queue's no more, or the queue ends. Without the lock. NULL is fine. */
 void queue_tail_free(const struct consume_queue *queue, struct queue_tail *tail);
 /* The queue ends at `place`, which may be below the tail. */
 void queue_tail_cut(struct consume_queue *queue, int64_t place);

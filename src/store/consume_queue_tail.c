@@ -5,7 +5,8 @@
 #include "store/consume_queue_internal.h"
 
 enum { TAIL_COUNT_LEAST = 2 }; /* many queues may be dirty at once, and little used */
-enum { MOVED_MOST = 1024 };    /* entries moved to the front, under the lock */
+enum { MOVED_MOST = 1024 };    /* entries moved, under the lock */
+enum { USED_PART = 4 };        /* of its room that a round has to use, or half of it goes */
 
 uint8_t *queue_tail_at(const struct consume_queue *queue, int64_t place)
 {
@@ -26,22 +27,31 @@ static size_t tail_bytes(const struct consume_queue *queue, uint32_t cap)
     return slab_piece_bytes(sizeof(struct queue_tail) + cap * queue_entry_size(queue));
 }
 
-/* Room for so many, or some more. */
-static void set_cap(struct consume_queue *queue, uint32_t cap)
+static uint32_t cap_of(const struct consume_queue *queue, size_t bytes)
+{
+    uint32_t cap = (uint32_t)((bytes - sizeof(struct queue_tail)) / queue_entry_size(queue));
+    assert(tail_bytes(queue, cap) == bytes);
+    return cap;
+}
+
+/* An empty one with room for so many, or some more. */
+static struct queue_tail *new_tail(const struct consume_queue *queue, uint32_t cap)
+{
+    size_t bytes = tail_bytes(queue, cap);
+    struct queue_tail *tail = slab_take(slab_of(queue), bytes);
+    *tail = (struct queue_tail){ .cap = cap_of(queue, bytes) };
+    assert(tail->cap >= cap);
+    return tail;
+}
+
+static void double_cap(struct consume_queue *queue)
 {
     struct queue_tail *before = queue->tail;
-    size_t bytes = tail_bytes(queue, cap);
-    struct queue_tail *tail;
-    if (before == NULL) {
-        tail = slab_take(slab_of(queue), bytes);
-        *tail = (struct queue_tail){ .count = 0 };
-    } else {
-        tail = slab_resize(slab_of(queue), before, tail_bytes(queue, before->cap), bytes);
-    }
-    tail->cap = (uint32_t)((bytes - sizeof *tail) / queue_entry_size(queue));
+    size_t bytes = tail_bytes(queue, before->cap * 2);
+    struct queue_tail *tail =
+        slab_resize(slab_of(queue), before, tail_bytes(queue, before->cap), bytes);
+    tail->cap = cap_of(queue, bytes);
     queue->tail = tail;
-    assert(tail->first + tail->count <= tail->cap);
-    assert(tail->cap >= cap && tail_bytes(queue, tail->cap) == bytes);
 }
 
 void queue_tail_free(const struct consume_queue *queue, struct queue_tail *tail)
@@ -62,13 +72,13 @@ static void make_room(struct consume_queue *queue)
 {
     const struct queue_tail *tail = queue->tail;
     if (tail == NULL)
-        set_cap(queue, TAIL_COUNT_LEAST);
+        queue->tail = new_tail(queue, TAIL_COUNT_LEAST);
     else if (tail->first + tail->count < tail->cap)
         return;
     else if (tail->first >= tail->count && tail->count <= MOVED_MOST)
         move_to_front(queue);
     else
-        set_cap(queue, tail->cap * 2);
+        double_cap(queue);
 }
 
 /* The entry belongs behind the one at `before`, of either kind: both begin alike. */
@@ -93,22 +103,42 @@ void queue_tail_add(struct consume_queue *queue, const struct store_queue_entry 
     atomic_store_explicit(&queue->max, max + 1, memory_order_release);
 }
 
-struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count)
+struct queue_tail *queue_tail_drop(struct consume_queue *queue, uint32_t count, bool *is_wide)
 {
     assert(lock_is_held(&consume_queue_locks(queue)->lock));
     struct queue_tail *tail = queue->tail;
     assert(tail != NULL && tail->count >= count);
     tail->first += count;
     tail->count -= count;
+    *is_wide = false;
     if (tail->count == 0) {
         queue->tail = NULL;
         return tail;
     }
     if (tail->count <= MOVED_MOST && tail->cap > 4 * MOVED_MOST) {
+        *is_wide = tail->first + tail->count < tail->cap / USED_PART;
         move_to_front(queue);
-        set_cap(queue, 2 * MOVED_MOST);
     }
     return NULL;
+}
+
+struct queue_tail *queue_tail_half(const struct consume_queue *queue, uint32_t cap)
+{
+    return new_tail(queue, cap / 2);
+}
+
+struct queue_tail *queue_tail_exchange(struct consume_queue *queue, struct queue_tail *other)
+{
+    assert(lock_is_held(&consume_queue_locks(queue)->lock));
+    struct queue_tail *tail = queue->tail;
+    if (tail == NULL || tail->count > MOVED_MOST)
+        return other;
+    assert(tail->count <= other->cap);
+    other->count = tail->count;
+    memcpy(other->entries, tail->entries + tail->first * queue_entry_size(queue),
+           tail->count * queue_entry_size(queue));
+    queue->tail = other;
+    return tail;
 }
 
 void queue_tail_cut(struct consume_queue *queue, int64_t place)

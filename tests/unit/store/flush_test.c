@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/fault.h"
+#include "store/consume_queue_internal.h"
 #include "store/queues_internal.h"
 #include "store/store_internal.h"
 #include "store/sync_list.h"
@@ -301,6 +302,54 @@ static void queues_at_rest_keep_no_memory_of_busy_ones(void **state)
         assert_int_equal(store_queue_max(dir->store, SLICE("orders"), i), EACH);
 }
 
+/* As the flusher does when all but `left` entries are in the file. */
+static uint32_t take_all_but(struct consume_queue *queue, uint32_t left)
+{
+    struct lock *lock = &consume_queue_locks(queue)->lock;
+    bool is_wide;
+    lock_take(lock);
+    uint32_t cap = queue->tail->cap;
+    assert_null(queue_tail_drop(queue, queue->tail->count - left, &is_wide));
+    if (is_wide)
+        queue_tail_free(queue, queue_tail_exchange(queue, queue_tail_half(queue, cap)));
+    int64_t max = consume_queue_max(queue);
+    assert_int_equal(queue_written(queue), max - left);
+    for (int64_t place = max - left; place < max; place++)
+        assert_int_equal(queue_entry_get(queue, queue_tail_at(queue, place), place).queue_offset,
+                         place);
+    cap = queue->tail->cap;
+    lock_release(lock);
+    return cap;
+}
+
+/* Goal: the room for entries that are not in the files stays as long as a round uses a quarter of
+ * it, and then goes by halves; not when more came meanwhile than are moved under the lock. */
+static void the_room_of_a_queue_follows_its_use(void **state)
+{
+    enum { BURST = 20000, LEFT = 10, LITTLE = 200, ROUNDS = 8 };
+    struct store_dir *dir = *state;
+    struct consume_queue *queue;
+    for (int i = 0; i < BURST; i++)
+        store_dir_put(dir, "orders", 0, "x", "");
+    assert_int_equal(queues_find(dir->store->queues, SLICE("orders"), 0, true, &queue), 0);
+    uint32_t cap = queue->tail->cap;
+    assert_true(cap >= BURST);
+    struct queue_tail *half = queue_tail_half(queue, cap);
+    lock_take(&consume_queue_locks(queue)->lock);
+    assert_ptr_equal(queue_tail_exchange(queue, half), half);
+    lock_release(&consume_queue_locks(queue)->lock);
+    queue_tail_free(queue, half);
+    assert_int_equal(take_all_but(queue, LEFT), cap);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint32_t before = queue->tail->cap;
+        for (int i = 0; i < LITTLE; i++)
+            store_dir_put(dir, "orders", 0, "x", "");
+        uint32_t after = take_all_but(queue, LEFT);
+        assert_true(after == before || after / 2 == before / 4);
+    }
+    assert_true(queue->tail->cap < cap / 4);
+}
+
 static bool refuses_puts(void *ctx)
 {
     return store_refuses_puts(((struct store_dir *)ctx)->store) == ERR_CORRUPT;
@@ -535,6 +584,7 @@ int main(void)
         STORE_TEST(unwritten_queues_lose_nothing),
         STORE_TEST(many_queues_share_few_descriptors),
         STORE_TEST(queues_at_rest_keep_no_memory_of_busy_ones),
+        STORE_TEST(the_room_of_a_queue_follows_its_use),
         STORE_TEST(a_lost_queue_file_is_noticed_behind_the_start),
         STORE_TEST(a_young_queue_file_that_is_lost_is_missed),
         STORE_TEST(a_sync_that_a_kill_met_is_believed_when_all_is_there),
