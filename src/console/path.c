@@ -38,14 +38,19 @@ static bool decode(struct slice raw, struct arena *arena, struct slice *word)
     return len > 0;
 }
 
+static bool has_slash(struct slice text)
+{
+    return text.len > 0 && memchr(text.data, '/', text.len) != NULL;
+}
+
 bool path_matches(const char *pattern, struct slice path, struct arena *arena,
                   struct slice words[PATH_WORDS_MAX])
 {
     struct slice expected = slice_str(pattern);
     int count = 0;
     for (;;) {
-        bool is_last = memchr(expected.data, '/', expected.len) == NULL;
-        if (is_last != (path.len == 0 || memchr(path.data, '/', path.len) == NULL))
+        bool is_last = !has_slash(expected);
+        if (is_last != !has_slash(path))
             return false;
         struct slice want = slice_cut(&expected, '/'), got = slice_cut(&path, '/');
         if (slice_eq(want, SLICE("*"))) {
@@ -66,7 +71,7 @@ static bool is_address(int family, struct slice text)
 {
     char terminated[INET6_ADDRSTRLEN];
     uint8_t address[sizeof(struct in6_addr)];
-    if (text.len >= sizeof terminated || memchr(text.data, 0, text.len) != NULL)
+    if (text.len == 0 || text.len >= sizeof terminated || memchr(text.data, 0, text.len) != NULL)
         return false;
     memcpy(terminated, text.data, text.len);
     terminated[text.len] = 0;
