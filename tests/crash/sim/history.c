@@ -147,11 +147,17 @@ static bool is_body_of(int id, struct slice body)
     return body.len == history.messages[id].body_bytes;
 }
 
-/* It lost its place to a flipped bit, and a later start put it once more, at the queue's end. */
-static bool was_put_again(const struct record *record)
+/* It lost its place to a flipped bit, and a later start put it once more, at the queue's end:
+ * *original is where it had stood. */
+static bool was_put_again(const struct record *record, int64_t *original)
 {
     return !history.has_promises &&
-           property_get(record->properties, SLICE("RAMJET_PUT_AGAIN")).len > 0;
+           slice_to_i64(property_get(record->properties, SLICE("RAMJET_PUT_AGAIN")), original);
+}
+
+static bool is_original(const struct message *message, const struct record *record)
+{
+    return message->was_put_again && record->phy_offset == message->original;
 }
 
 /* Ours, and behind them what the store added: that, or the places in light queues. */
@@ -177,13 +183,15 @@ int history_check_served(const struct record *record)
     if (number >= (uint64_t)history.message_count)
         violation("served a message of nobody: id %llu", (unsigned long long)number);
     int id = (int)number;
-    const struct message *message = &history.messages[id];
+    struct message *message = &history.messages[id];
+    bool is_again = was_put_again(record, &message->original);
+    message->was_put_again |= is_again;
     if (!is_body_of(id, record->body))
         violation("message %d is served with another body", id);
     if (!slice_eq(record->topic, slice_str(history.topics[message->topic].name)) ||
         record->queue_id != message->queue)
         violation("message %d is served from another queue", id);
-    if (!are_properties_of(id, record->properties, was_put_again(record)))
+    if (!are_properties_of(id, record->properties, is_again))
         violation("message %d is served with other properties: '%.*s'", id,
                   SLICE_FMT(record->properties));
     if (record->flag != (id & 0xFF) || record->born_timestamp != 1600000000000 + id)
@@ -192,7 +200,7 @@ int history_check_served(const struct record *record)
         violation("message %d was refused, and is there", id);
     if (message->state == MESSAGE_LOST && history.has_promises)
         violation("message %d was gone, and has come back", id);
-    if (message->state == MESSAGE_STORED && !was_put_again(record) &&
+    if (message->state == MESSAGE_STORED && !is_again && !is_original(message, record) &&
         (record->queue_offset != message->queue_offset ||
          record->phy_offset != message->phy_offset))
         violation("message %d has moved: queue offset %lld, was %lld", id,
@@ -294,7 +302,8 @@ static void read_light_queue(struct store *store, int light)
             continue;
         struct message *message = &history.messages[history_check_served(&record)];
         bool is_there = (message->light & 1u << light) != 0;
-        bool was_there = (message->light_seen & 1u << light) != 0;
+        /* What was put again comes there again, too: whether the first one did is not looked at. */
+        bool was_there = (message->light_seen & 1u << light) != 0 && !message->was_put_again;
         if (!is_there || was_there || record.phy_offset <= last_place || !is_home)
             violation("light queue %d has the message at phy_offset %lld %s at %lld", light,
                       (long long)record.phy_offset,

@@ -35,6 +35,9 @@ struct message {
     int64_t queue_offset;
     int64_t phy_offset;
     int64_t end_phy_offset;
+    bool was_put_again; /* it stands twice in the log: */
+    int64_t
+        original; /* the first time at this phy_offset, without its place, but in light queues */
 };
 
 struct topic {
