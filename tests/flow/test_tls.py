@@ -1,7 +1,7 @@
 """TLS on the servers' ports: modes, certificates, and peers that do it badly."""
 
 import os
-import select
+import selectors
 import socket
 import ssl
 import subprocess
@@ -243,16 +243,17 @@ def test_a_thousand_silent_handshakes_are_contained(pair, name_server, is_ramjet
     assert name_server.call(106).code == 0
     print("resident: %d kB more" % (resident_kb(pair.name_server.pid) - before_kb))
     assert resident_kb(pair.name_server.pid) - before_kb < 256 * 1024
-    waiting = {s.fileno(): s for s in silent}
-    while waiting and time.monotonic() - began < HANDSHAKE_S + 60:
-        ready, _, _ = select.select(list(waiting), [], [], 1)
-        for fd in ready:
-            try:
-                if not waiting[fd].recv(65536):
-                    del waiting[fd]
-            except ConnectionError:
-                del waiting[fd]
-    assert not waiting, "%d are still open" % len(waiting)
+    with selectors.DefaultSelector() as waiting:
+        for sock in silent:
+            waiting.register(sock, selectors.EVENT_READ)
+        while waiting.get_map() and time.monotonic() - began < HANDSHAKE_S + 60:
+            for key, _ in waiting.select(1):
+                try:
+                    if not key.fileobj.recv(65536):
+                        waiting.unregister(key.fileobj)
+                except ConnectionError:
+                    waiting.unregister(key.fileobj)
+        assert not waiting.get_map(), "%d are still open" % len(waiting.get_map())
     for sock in silent:
         sock.close()
     assert name_server.call(106).code == 0
