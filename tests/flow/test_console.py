@@ -378,7 +378,8 @@ def test_a_port_that_is_taken_keeps_no_broker_from_serving(tmp_path, name):
             pass  # somebody else has it: as good
         with servers.Whole(tmp_path / "goes-on", "--bind", "127.0.0.1") as whole:
             assert "console      none: cannot listen on 127.0.0.1:8082" in whole.log_tail()
-            assert re.search(r"WARN  listen_failed host=127.0.0.1 port=8082 step=bind errno=EADDRINUSE", whole.log_tail())
+            servers.wait_until(lambda: "WARN  listen_failed host=127.0.0.1 port=8082 step=bind errno=EADDRINUSE" in whole.log_tail(),
+                               what="the reason in the log")
             with whole.connect() as connection:
                 send(connection, make_topic(connection, name("topic")))
             assert whole.stop() == 0
