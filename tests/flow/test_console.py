@@ -166,6 +166,20 @@ def test_it_speaks_tls_where_the_servers_want_it(tmp_path):
             assert name_server in error(console.port, "/api/brokers", 502)
 
 
+def test_a_library_that_cannot_be_loaded_keeps_no_broker_from_serving(tmp_path, name, monkeypatch):
+    """Goal: whoever connects is sent away, the log says why, and the broker goes on."""
+    (tmp_path / "libmicrohttpd.so.12").write_text("no library", encoding="ascii")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    with servers.Whole(tmp_path / "whole") as whole:
+        for _ in range(2):
+            with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+                ask(whole.console_port, "/")
+        servers.wait_until(lambda: "ERROR console_library_failed file=libmicrohttpd.so.12" in whole.log_tail(), what="the reason")
+        with whole.connect() as connection:
+            send(connection, make_topic(connection, name("topic")))
+        assert whole.stop() == 0
+
+
 def test_it_goes_without_a_console_when_told_so(tmp_path):
     with servers.Whole(tmp_path / "whole", "--no-console") as whole:
         assert "  broker  " in whole.log_tail() and "  console  " not in whole.log_tail()

@@ -206,13 +206,12 @@ static void a_put_passes_the_scrubber(void **state)
     put_beside_a_read(dir);
 }
 
+/* What the look for "idle" came to. */
 static void *find_idle(void *arg)
 {
-    struct work *work = arg;
+    struct store_dir *dir = arg;
     struct consume_queue *queue;
-    if (queues_find(work->dir->store->queues, SLICE("idle"), 0, true, &queue) != 0)
-        atomic_store(&work->failed, true);
-    return NULL;
+    return (void *)(intptr_t)queues_find(dir->store->queues, SLICE("idle"), 0, true, &queue);
 }
 
 /* Goal: a put does not wait for a queue that another thread opens. Who wants that queue does, and
@@ -221,21 +220,40 @@ static void *find_idle(void *arg)
 static void a_put_passes_an_opening(void **state)
 {
     struct store_dir *dir = *state;
-    struct work work = { .dir = dir };
     struct consume_queue *queue;
     pthread_t threads[2];
+    void *err;
     reopen_with_two_queues(dir);
     fault_arm_pause("disk.read", 0, 1, ANY_TEST_MS);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, find_idle, &work), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, find_idle, dir), 0);
     while (fault_pausing() == 0)
         sched_yield();
     assert_int_equal(queues_find(dir->store->queues, SLICE("idle"), 0, false, &queue),
                      ERR_WOULD_BLOCK);
     put_beside_a_read(dir);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], &err), 0);
+        assert_int_equal((intptr_t)err, 0);
+    }
+    store_dir_expect_numbered(dir, "idle", 0, QUEUE_FILE_ENTRIES);
+}
+
+/* Goal: whoever waits for a queue that another thread could not open opens it himself. */
+static void an_opening_that_fails_is_tried_again(void **state)
+{
+    struct store_dir *dir = *state;
+    pthread_t threads[2];
+    void *errs[2];
+    reopen_with_two_queues(dir);
+    fault_arm_pause("disk.read", 0, 1, ANY_TEST_MS);
+    fault_arm("disk.read", 0, 1, ERR_IO);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_false(atomic_load(&work.failed));
+        assert_int_equal(pthread_create(&threads[i], NULL, find_idle, dir), 0);
+    put_beside_a_read(dir);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], &errs[i]), 0);
+    assert_int_equal((intptr_t)errs[0] + (intptr_t)errs[1], ERR_IO);
     store_dir_expect_numbered(dir, "idle", 0, QUEUE_FILE_ENTRIES);
 }
 
@@ -245,11 +263,10 @@ static void a_put_passes_an_opening(void **state)
 static void a_topic_goes_while_it_is_opened(void **state)
 {
     struct store_dir *dir = *state;
-    struct work work = { .dir = dir };
     pthread_t thread;
     reopen_with_two_queues(dir);
     fault_arm_pause("disk.read", 0, 1, ANY_TEST_MS);
-    assert_int_equal(pthread_create(&thread, NULL, find_idle, &work), 0);
+    assert_int_equal(pthread_create(&thread, NULL, find_idle, dir), 0);
     while (fault_pausing() == 0)
         sched_yield();
     store_delete_topic(dir->store, SLICE("idle"));
@@ -290,9 +307,10 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gets_beside_puts), CASE(a_put_passes_the_scrubber),
-        CASE(a_put_passes_an_opening),      CASE(a_topic_goes_while_it_is_opened),
-        CASE(a_put_outlives_its_topic),     CASE(a_put_outlives_its_light_queue),
+        cmocka_unit_test(gets_beside_puts),    CASE(a_put_passes_the_scrubber),
+        CASE(a_put_passes_an_opening),         CASE(an_opening_that_fails_is_tried_again),
+        CASE(a_topic_goes_while_it_is_opened), CASE(a_put_outlives_its_topic),
+        CASE(a_put_outlives_its_light_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
